@@ -1,0 +1,102 @@
+"""What one run is: a frozen, typed Config, and the range of every setting.
+
+Text is parsed in `config.py` and nowhere else; everything below it is handed one of these. A field whose metadata
+says `identity=False` cannot change a result, and so is left out of the run's identity.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+
+Scalar = bool | int | float | str | None
+GROUPS = ("pe", "residual", "norm", "init", "data")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One choice from a group of interchangeable parts, with its own keys: `pe=relative pe.clip=8`."""
+
+    name: str
+    keys: tuple[tuple[str, Scalar], ...] = ()  # sorted by key
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The part's own keys, ready to be passed to its constructor."""
+        return dict(self.keys)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Every setting of one run. Defaults stand in conf/config.yaml; ranges stand here."""
+
+    # the model
+    depth: Annotated[int, Ge(1)]
+    dim: Annotated[int, Ge(1), Le(65536)]
+    heads: Annotated[int, Ge(1), Le(1024)]
+    ff: Annotated[float, Ge(0), Le(1024)]
+    dropout: Annotated[float, Ge(0), Lt(1)]
+    causal: bool
+    mask: bool
+    embed_std: Annotated[float, Gt(0), Le(100)]
+    kernel: Literal["auto", "explicit"]
+    # the training
+    epochs: Annotated[int, Ge(1), Le(100_000)]
+    steps: Annotated[int, Ge(0), Le(100_000_000)]
+    batch: Annotated[int, Ge(1), Le(1_000_000)]
+    pad: Literal["batch", "max"]
+    lr: Annotated[float, Gt(0), Le(1e12)]
+    schedule: Literal["cosine", "constant"]
+    warmup: Annotated[float, Ge(0), Lt(1)]
+    weight_decay: Annotated[float, Ge(0), Le(1000)]
+    clip: Annotated[float, Ge(0), Le(1e12)]
+    label_smoothing: Annotated[float, Ge(0), Lt(1)]
+    patience: Annotated[int, Ge(0), Le(1_000_000)]
+    seed: Annotated[int, Ge(0), Lt(2**63)]
+    # the machine
+    threads: Annotated[int, Ge(1), Le(1024)]
+    device: Literal["cpu", "cuda", "mps"]
+    # the record
+    probes: bool
+    keep: Literal["best", "last", "none"] = field(metadata={"identity": False})
+    # the parts
+    pe: Part
+    residual: Part
+    norm: Part
+    init: Part
+    data: Part
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that can change a result, as plain values, sorted: what a run's hash is made of."""
+        kept = (f.name for f in fields(self) if f.metadata.get("identity", True))
+        return {name: plain(getattr(self, name)) for name in sorted(kept)}
+
+    def flat(self) -> dict[str, Scalar]:
+        """`depth`, `pe`, `pe.clip`, ...: the names a user types, each with its value."""
+        out: dict[str, Scalar] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Part):
+                out[f.name] = value.name
+                out.update({f"{f.name}.{key}": item for key, item in value.keys})
+            else:
+                out[f.name] = value
+        return out
+
+
+def plain(value: Any) -> Any:
+    """A setting as JSON can hold it: a part becomes {name, key: value, ...}."""
+    return {"name": value.name, **value.options} if isinstance(value, Part) else value
+
+
+def from_plain(values: Mapping[str, Any]) -> Config:
+    """The inverse: a Config from what a run folder stores."""
+    parts = {
+        group: Part(
+            name=values[group]["name"],
+            keys=tuple(sorted((k, v) for k, v in values[group].items() if k != "name")),
+        )
+        for group in GROUPS
+    }
+    return Config(**{**values, **parts})
