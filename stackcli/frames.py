@@ -1,0 +1,37 @@
+"""A study as DataFrames: all that tables, statistics, findings and figures ever see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """The runs of a study, a row a run, and their long frames.
+
+    `runs`: `run` (id), `arm` (name of the arm in an experiment, else ""), `point` (the swept values as text, "depth=4
+    pe=learned"; the arm's name in an experiment), `status` (done, diverged, failed, lost, missing), every setting by
+    the name a user types (`depth`, `pe`, `pe.clip`, `seed`, ...), every field of `record.Result` (missing numbers are
+    NaN), `seconds` (wall time of the training), and per architecture, measured alone on the machine: `step_ms`,
+    `forward_ms`, `backward_ms`, `update_ms` (medians), `step_ms_low`, `step_ms_high` (quartiles).
+    `curve`: `run`, `arm`, `point`, `seed`, the axes, and the fields of `record.StepRow`.
+    `layers`: the same head, and the fields of `record.LayerRow`.
+    `position`: `run`, `point`, `seed`, the axes, `tensor` ("table", "keys 1", ...), `position` (a position, or for
+    relative encodings an offset), `dimension`, `value`: the trained position tables.
+    `axes`: the swept settings in the order typed, `seed` left out; empty for a single run. `("arm",)` in an experiment.
+    `facts`: one `record.Facts` as a dict for each value of `data`.
+    """
+
+    study: str
+    command: str  # train, sweep, ablate-depth, compare-pe
+    axes: tuple[str, ...]
+    runs: pd.DataFrame
+    curve: pd.DataFrame
+    layers: pd.DataFrame
+    position: pd.DataFrame
+    facts: dict[str, dict[str, object]] = field(default_factory=dict)
+    machine: dict[str, object] = field(default_factory=dict)  # of the timing pass: processor, threads, load, allocator
