@@ -1,0 +1,250 @@
+"""The shared core: attention, a block, the stack. Read top-down.
+
+Shapes: B batch, T positions, D width, H heads, E = D / H, C classes, V vocabulary.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stackcli import parts
+from stackcli.address import torch_at
+from stackcli.init.base import Init
+from stackcli.pe.base import Context, PositionEncoding
+from stackcli.residual.base import Residual
+from stackcli.settings import Config
+
+PAD = 0  # the token id of padding
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention, Vaswani et al. 2017, sec. 3.2. (B, T, D) -> (B, T, D)."""
+
+    def __init__(self, *, dim: int, heads: int, causal: bool, explicit: bool) -> None:
+        super().__init__()
+        if dim % heads:
+            raise ValueError(f"dim={dim} is not divisible by heads={heads}")
+        self.heads, self.causal, self.explicit = heads, causal, explicit
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
+        B, T, D = x.shape
+        q, k, v = self.qkv(x).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)  # (B, H, T, E) each
+        q, k = pe.rotate(q, k, ctx)
+        attend = self.by_hand if self.explicit or not pe.fused else self.by_kernel
+        y = attend(q, k, v, ctx, pe)  # (B, H, T, E)
+        projected: Tensor = self.out(y.transpose(1, 2).reshape(B, T, D))
+        return projected
+
+    def by_kernel(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
+        """PyTorch's fused attention; a fixed bias and the masks go in as one mask."""
+        bias, allowed = pe.bias(q, k, ctx), self.allowed(ctx, q.shape[-2])
+        if bias is None:
+            if ctx.mask is None and self.causal:
+                return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
+        mask = bias if allowed is None else bias.masked_fill(~allowed, -math.inf)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+    def by_hand(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
+        """The softmax written out: where an encoding mixes the weights, or a probe asks for them."""
+        scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)  # (B, H, T, T)
+        bias, allowed = pe.bias(q, k, ctx), self.allowed(ctx, q.shape[-2])
+        if bias is not None:
+            scores = scores + bias
+        if allowed is not None:
+            scores = scores.masked_fill(~allowed, -math.inf)
+        weights = self.weights(scores.softmax(-1))  # (B, H, T, T)
+        mixed = pe.mix(weights, ctx)
+        return weights @ v if mixed is None else weights @ v + mixed
+
+    def weights(self, weights: Tensor) -> Tensor:
+        """The attention weights as they pass, (B, H, T, T): a probe replaces this to keep them."""
+        return weights
+
+    def allowed(self, ctx: Context, length: int) -> Tensor | None:
+        """True where query i may see key j, broadcastable to (B, 1, T, T); None where all may. Padding is seen by
+        nobody but itself, so no row is empty and none gives NaN."""
+        seen = None if ctx.mask is None else ctx.mask[:, None, None, :]  # (B, 1, 1, T)
+        device = ctx.pos.device
+        if self.causal:
+            past = torch.ones(length, length, dtype=torch.bool, device=device).tril()
+            seen = past if seen is None else past & seen
+        if ctx.mask is None or seen is None:
+            return seen
+        return seen | torch.eye(length, dtype=torch.bool, device=device)
+
+
+class FeedForward(nn.Module):
+    """Two linear maps with ReLU between, Vaswani et al. 2017, eq. 2. (B, T, D) -> (B, T, D)."""
+
+    def __init__(self, *, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.ff1 = nn.Linear(dim, hidden)
+        self.ff2 = nn.Linear(hidden, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        projected: Tensor = self.ff2(F.relu(self.ff1(x)))
+        return projected
+
+
+class Block(nn.Module):
+    """Self-attention and a feed-forward map, each joined to the stream by a residual scheme; `feed=None` leaves
+    attention alone. `own` is the block's own encoding, where its tables are not shared between layers."""
+
+    def __init__(
+        self,
+        *,
+        attention: Attention,
+        join: Residual,
+        feed: FeedForward | None,
+        feed_join: Residual | None,
+        own: PositionEncoding | None,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.attention, self.join, self.feed, self.feed_join = attention, join, feed, feed_join
+        self.own, self.dropout = own, nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
+        pe = pe if self.own is None else self.own
+        x = self.join(x, lambda h: self.dropout(self.attention(h, ctx, pe)))
+        if self.feed is None or self.feed_join is None:
+            return x
+        feed = self.feed
+        y: Tensor = self.feed_join(x, lambda h: self.dropout(feed(h)))
+        return y
+
+
+class StackedAttention(nn.Module):
+    """Token vectors, a position encoding, L blocks, masked mean pooling, a linear classifier."""
+
+    def __init__(
+        self,
+        *,
+        vocab: int,
+        classes: int,
+        dim: int,
+        pe: PositionEncoding,
+        blocks: list[Block],
+        closing: nn.Module,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab, dim)
+        self.pe, self.blocks, self.closing = pe, nn.ModuleList(blocks), closing
+        self.head = nn.Linear(dim, classes)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None, pos: Tensor | None = None) -> Tensor:
+        """Token ids (B, T) -> logits (B, C). mask: True on real tokens (B, T), None: all are. pos: (T,) or (B, T)."""
+        ctx = Context(torch.arange(tokens.shape[1], device=tokens.device) if pos is None else pos, mask)
+        x = self.dropout(self.pe.embed(self.embedding(tokens), ctx))  # (B, T, D)
+        for block in self.blocks:
+            x = block(x, ctx, self.pe)
+        logits: Tensor = self.head(pool(self.closing(x), mask))
+        return logits
+
+    def maps(self) -> Iterator[tuple[int, str, Tensor, Tensor]]:
+        """Every linear map: (layer, role, weight (out, in), bias (out,)); views, so Q, K and V come one by one. The
+        head's layer is 0."""
+        for layer, block in enumerate(self.blocks, start=1):
+            attention = block.attention
+            rows = zip("qkv", attention.qkv.weight.chunk(3), attention.qkv.bias.chunk(3), strict=True)
+            yield from ((layer, role, weight, bias) for role, weight, bias in rows)
+            yield layer, "o", attention.out.weight, attention.out.bias
+            if block.feed is not None:
+                yield layer, "ff1", block.feed.ff1.weight, block.feed.ff1.bias
+                yield layer, "ff2", block.feed.ff2.weight, block.feed.ff2.bias
+        yield 0, "head", self.head.weight, self.head.bias
+
+    @property
+    def kernel(self) -> str:
+        """The attention kernel in use: fused or explicit."""
+        first = self.blocks[0]
+        return "explicit" if first.attention.explicit or not (first.own or self.pe).fused else "fused"
+
+
+def pool(x: Tensor, mask: Tensor | None) -> Tensor:
+    """The mean over real tokens: (B, T, D) -> (B, D); zero where a sequence has none."""
+    if mask is None:
+        return x.mean(1)
+    kept = mask.to(x.dtype)[..., None]  # (B, T, 1)
+    return (x * kept).sum(1) / kept.sum(1).clamp(min=1)
+
+
+def build(config: Config, *, vocab: int, classes: int, max_len: int) -> StackedAttention:
+    """The stack that a Config describes, every tensor drawn from (seed, layer, name): layer 1 is the same at every
+    depth. Raises ValueError for sizes that do not fit together."""
+    c = config
+    dim, seed = c.dim, c.seed
+
+    def norm() -> nn.Module:
+        return parts.build("norm", c.norm.name, dim=dim, **c.norm.options)  # type: ignore[no-any-return]
+
+    def join(layer: int) -> Residual:
+        options = c.residual.options
+        return parts.build("residual", c.residual.name, dim=dim, depth=c.depth, layer=layer, norm=norm, **options)  # type: ignore[no-any-return]
+
+    def encoding(layer: int) -> PositionEncoding:
+        with torch_at(seed, layer, "pe"):
+            return parts.build("pe", c.pe.name, dim=dim, heads=c.heads, max_len=max_len, **c.pe.options)  # type: ignore[no-any-return]
+
+    kind = parts.load("pe", c.pe.name)
+    blocks = [_block(c, layer, join, encoding if kind.per_layer else None) for layer in range(1, c.depth + 1)]
+    closing = norm() if parts.load("residual", c.residual.name).closing_norm else nn.Identity()
+    pe = PositionEncoding(dim=dim, heads=c.heads, max_len=max_len) if kind.per_layer else encoding(0)
+    model = StackedAttention(
+        vocab=vocab, classes=classes, dim=dim, pe=pe, blocks=blocks, closing=closing, dropout=c.dropout
+    )
+    draw(model, parts.build("init", c.init.name, depth=c.depth, **c.init.options), seed=seed, embed_std=c.embed_std)
+    return model
+
+
+def _block(
+    config: Config,
+    layer: int,
+    join: Callable[[int], Residual],
+    encoding: Callable[[int], PositionEncoding] | None,
+) -> Block:
+    c, hidden = config, round(config.ff * config.dim)
+    return Block(
+        attention=Attention(dim=c.dim, heads=c.heads, causal=c.causal, explicit=c.kernel == "explicit"),
+        join=join(layer),
+        feed=FeedForward(dim=c.dim, hidden=hidden) if hidden else None,
+        feed_join=join(layer) if hidden else None,
+        own=encoding(layer) if encoding else None,
+        dropout=c.dropout,
+    )
+
+
+@torch.no_grad()
+def draw(model: StackedAttention, init: Init, *, seed: int, embed_std: float) -> None:
+    """Draws every matrix, bias and token vector of the stack at its own address."""
+    for layer, role, weight, bias in model.maps():
+        with torch_at(seed, layer, role):
+            init.weight(weight, role)
+        with torch_at(seed, layer, role, "bias"):
+            init.bias(bias, role, weight.shape[1])
+    with torch_at(seed, 0, "embedding"):
+        model.embedding.weight.normal_(0, embed_std)
+
+
+def flops(config: Config, model: StackedAttention, length: int) -> int:
+    """Floating-point operations (multiply-adds x 2) of the matrix products in one forward pass of one sequence of
+    `length` tokens: per block 8 T D^2 + 4 T^2 D + 4 T D F, the encoding's own, and the classifier's 2 D C."""
+    D, T, hidden = config.dim, length, round(config.ff * config.dim)
+    block = 8 * T * D * D + 4 * T * T * D + 4 * T * D * hidden
+    own = sum(b.own.flops(T) for b in model.blocks if b.own is not None)
+    return config.depth * block + own + model.pe.flops(T) + 2 * D * model.head.out_features
+
+
+def count(model: StackedAttention) -> tuple[int, int]:
+    """Trained parameters: all, and those of the token and position tables."""
+    tables = [model.embedding.weight, *model.pe.parameters()]
+    tables += [p for block in model.blocks if block.own is not None for p in block.own.parameters()]
+    return sum(p.numel() for p in model.parameters() if p.requires_grad), sum(p.numel() for p in tables)

@@ -1,0 +1,85 @@
+"""The interface of every position encoding: four hooks, each of which does nothing.
+
+Shapes: B batch, T positions, D width, H heads, E = D / H.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where the tokens of a batch stand.
+
+    pos: integer positions, (T,) or (B, T). mask: True on real tokens, (B, T); None where nothing is padded.
+    tree: index of each token's parent, (B, T); None where the data carry no tree.
+    """
+
+    pos: Tensor
+    mask: Tensor | None = None
+    tree: Tensor | None = None
+
+
+class PositionEncoding(nn.Module):
+    """No encoding: the base of all, and `pe=none` itself.
+
+    Random draws belong in the constructor; the model puts PyTorch's generator at the part's own address around it.
+    """
+
+    per_layer = False  # True: every block has an instance of its own (its tables are not shared between layers)
+
+    def __init__(self, *, dim: int, heads: int, max_len: int) -> None:
+        super().__init__()
+        self.dim, self.heads, self.max_len = dim, heads, max_len
+
+    def embed(self, x: Tensor, ctx: Context) -> Tensor:
+        """Token vectors (B, T, D) -> the same; called once, before block 1."""
+        return x
+
+    def rotate(self, q: Tensor, k: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
+        """Queries and keys (B, H, T, E) -> the same; called in every block."""
+        return q, k
+
+    def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:
+        """Added to the scaled scores: broadcastable to (B, H, T, T); None adds nothing."""
+        return None
+
+    def mix(self, weights: Tensor, ctx: Context) -> Tensor | None:
+        """Added to the attention output: broadcastable to (B, H, T, E); None adds nothing."""
+        return None
+
+    @property
+    def fused(self) -> bool:
+        """Whether the fused kernel can carry it: no `mix`, and no bias that needs a gradient."""
+        kind = type(self)
+        learned_bias = kind.bias is not PositionEncoding.bias and any(True for _ in self.parameters())
+        return kind.mix is PositionEncoding.mix and not learned_bias
+
+    def flops(self, length: int) -> int:
+        """Multiply-adds x 2 of the hooks in one forward pass of a sequence; what is called once is counted once."""
+        return 0
+
+    def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """What can be drawn: (name, index of the rows (N,), rows (N, dimensions)); rows of positions or of offsets."""
+        return iter(())
+
+
+def offsets(ctx: Context) -> Tensor:
+    """Key position minus query position: (T, T), or (B, T, T) where positions differ between sequences."""
+    return ctx.pos[..., None, :] - ctx.pos[..., :, None]
+
+
+def check_even(dim: int, who: str) -> None:
+    """Raises ValueError where the width cannot be split into pairs."""
+    if dim % 2:
+        raise ValueError(f"{who} needs an even dim, not dim={dim}; try dim={dim + 1}")
+
+
+def check_reach(pos: Tensor, rows: int, who: str) -> None:
+    """Raises ValueError where a position lies beyond the table."""
+    if pos.numel() and (int(pos.max()) >= rows or int(pos.min()) < 0):
+        raise ValueError(f"{who} has rows for positions 0 to {rows - 1}, not for {int(pos.min())} to {int(pos.max())}")
+
+

@@ -1,0 +1,50 @@
+"""Sinusoidal absolute position encoding, Vaswani et al. 2017, sec. 3.5, arXiv:1706.03762.
+
+Parameters: 0. Beyond the trained length: defined everywhere, but sums of angles that training never saw.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import torch
+from annotated_types import Gt, Le
+from torch import Tensor
+
+from stackcli.pe.base import Context, PositionEncoding, check_even
+
+
+class Sinusoidal(PositionEncoding):
+    """Dimensions 2i and 2i+1 hold sin and cos of pos / base^(2i/D), times `scale`, added to the token's vector.
+
+    The paper adds sinusoids of amplitude 1 to token vectors of about unit size; `scale` keeps that proportion for the
+    small token vectors used here (`embed_std`). Raises ValueError for an odd dim.
+    """
+
+    freq: Tensor
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        heads: int,
+        max_len: int,
+        base: Annotated[float, Gt(1), Le(1e12)] = 10000.0,
+        scale: Annotated[float, Gt(0), Le(1e6)] = 0.05,
+    ) -> None:
+        super().__init__(dim=dim, heads=heads, max_len=max_len)
+        check_even(dim, "sinusoidal")
+        self.scale = scale
+        exponent = torch.arange(0, dim, 2, dtype=torch.float64) / dim  # (D/2,)
+        self.register_buffer("freq", base**-exponent, persistent=False)
+
+    def at(self, pos: Tensor) -> Tensor:
+        """The vectors of integer positions: (...,) -> (..., D)."""
+        angle = pos[..., None] * self.freq  # (..., D/2)
+        return self.scale * torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(-2)
+
+    def embed(self, x: Tensor, ctx: Context) -> Tensor:
+        return x + self.at(ctx.pos).to(x.dtype)
+
+    def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        pos = torch.arange(self.max_len, device=self.freq.device)
+        yield "table", pos, self.at(pos)

@@ -1,0 +1,13 @@
+"""Post-LN: norm(x + branch(x)), Vaswani et al. 2017, sec. 3.1, arXiv:1706.03762."""
+
+from torch import Tensor
+
+from stackcli.residual.base import Branch, Residual
+
+
+class Post(Residual):
+    """The stream is normalised after every branch."""
+
+    def forward(self, x: Tensor, branch: Branch) -> Tensor:
+        normed: Tensor = self.norm(x + branch(x))
+        return normed
