@@ -1,0 +1,70 @@
+"""Sequences -> batches of similar length, in an order that is a function of (seed, epoch)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stackcli.address import generator
+from stackcli.data.base import Examples
+
+POOL = 16  # batches sorted by length together
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Token ids (B, T), classes (B,), and True on real tokens (B, T), or None where nothing is padded."""
+
+    tokens: Tensor
+    labels: Tensor
+    mask: Tensor | None
+
+
+class Padded:
+    """A part as one matrix, from which batches are cut."""
+
+    def __init__(self, examples: Examples, *, max_len: int, device: str, masked: bool) -> None:
+        self.lengths = np.array([len(t) for t in examples.tokens])
+        grid = np.zeros((len(examples), max_len), dtype=np.int32)
+        for row, tokens in zip(grid, examples.tokens, strict=True):
+            row[: len(tokens)] = tokens
+        self.tokens, self.labels = torch.from_numpy(grid), torch.tensor(examples.labels)
+        self.max_len, self.device, self.masked = max_len, device, masked
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def cut(self, rows: np.ndarray, *, full: bool = False) -> Batch:
+        """The batch of these rows, as wide as its longest, or all of `max_len` where `full`."""
+        lengths = torch.from_numpy(self.lengths[rows])
+        width = self.max_len if full else int(lengths.max())
+        index = torch.from_numpy(rows)
+        tokens, labels = self.tokens[index, :width].long(), self.labels[index]
+        mask = None
+        if self.masked and int(lengths.min()) < width:
+            mask = (torch.arange(width)[None] < lengths[:, None]).to(self.device)
+        return Batch(tokens.to(self.device), labels.to(self.device), mask)
+
+    def in_order(self, size: int = 256, *, full: bool = False) -> Iterator[Batch]:
+        """All rows once, shortest first."""
+        rows = np.argsort(self.lengths, kind="stable")
+        return (self.cut(rows[i : i + size], full=full) for i in range(0, len(rows), size))
+
+
+def order(lengths: np.ndarray, *, batch: int, seed: int, epoch: int, sort: bool) -> list[np.ndarray]:
+    """Row numbers of each batch of an epoch.
+
+    Rows are shuffled; with `sort`, every `POOL` batches are sorted by length together and the batches shuffled again.
+    The last batch of the epoch may be smaller.
+    """
+    draw = generator(seed, "order", epoch)
+    rows = draw.permutation(len(lengths))
+    if not sort:
+        return [rows[i : i + batch] for i in range(0, len(rows), batch)]
+    span = POOL * batch
+    pools = (rows[i : i + span] for i in range(0, len(rows), span))
+    pools_sorted = (pool[np.argsort(lengths[pool], kind="stable")] for pool in pools)
+    cut = [pool[i : i + batch] for pool in pools_sorted for i in range(0, len(pool), batch)]
+    return [cut[i] for i in draw.permutation(len(cut))]

@@ -1,0 +1,231 @@
+"""The interface of a data set: sequences of token ids with a class each, in three parts."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
+from stackcli import text as words
+
+MaxLen = Annotated[int, Ge(1), Le(100_000)]
+MinCount = Annotated[int, Ge(1), Le(1_000_000)]
+LONGEST_LINE = 1_000_000  # characters
+SUFFIXES = {".tsv": "\t", ".tab": "\t"}
+
+
+class DataError(ValueError):
+    """The data cannot be used; the message says what, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One part: token ids of each sequence, its class, and its text ("" where the data are no text)."""
+
+    tokens: tuple[tuple[int, ...], ...]
+    labels: tuple[int, ...]
+    texts: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A data set in memory. `max_len` bounds every position; `vocab` names each token id."""
+
+    train: Examples
+    val: Examples
+    test: Examples
+    vocab: tuple[str, ...]
+    classes: tuple[str, ...]
+    max_len: int
+    text: bool
+    notices: tuple[str, ...] = ()
+
+
+class Data:
+    """Constructed with its own keys only. Errors in the data raise DataError in `load`."""
+
+    def fingerprint(self) -> str:
+        """sha256 of the content, whatever its place; part of a run's identity."""
+        raise NotImplementedError
+
+    def load(self) -> Loaded:
+        """The three parts."""
+        raise NotImplementedError
+
+
+class TextData(Data):
+    """Texts and labels out of a CSV or TSV file; `subjects` and `csv` differ in the file alone."""
+
+    path: str
+    text: str
+    label: str
+
+    def __init__(
+        self, *, max_len: int, min_count: int, strip_links: bool, strip_punctuation: bool, test_path: str
+    ) -> None:
+        self.max_len, self.min_count, self.test_path = max_len, min_count, test_path
+        self.strip_links, self.strip_punctuation = strip_links, strip_punctuation
+
+    def fingerprint(self) -> str:
+        content = read_bytes(self.path) + (b"\0" + read_bytes(self.test_path) if self.test_path else b"")
+        return sha256(content).hexdigest()
+
+    def load(self) -> Loaded:
+        rows, notices = read_table(self.path, self.text, self.label)
+        rows, more = words.one_each(rows)
+        notices += more
+        parts: dict[str, list[tuple[str, str]]] = {"train": [], "val": [], "test": []}
+        for row in rows:
+            parts[words.place(row[0])].append(row)
+        if self.test_path:
+            notices += self._own_test(parts)
+        classes = check_classes(rows, parts, self.path)
+        return self._encode(parts, classes, notices)
+
+    def _own_test(self, parts: dict[str, list[tuple[str, str]]]) -> list[str]:
+        """A test file given: all of the main file trains and validates, but for texts that the test file repeats."""
+        rows, notices = read_table(self.test_path, self.text, self.label)
+        test, more = words.one_each(rows)
+        asked = {words.normalise(text) for text, _ in test}
+        train, val = parts["train"] + parts["test"], parts["val"]
+        shared = sum(words.normalise(text) in asked for text, _ in train + val)
+        parts["train"] = [row for row in train if words.normalise(row[0]) not in asked]
+        parts["val"] = [row for row in val if words.normalise(row[0]) not in asked]
+        parts["test"] = test
+        notice = [f"{shared} texts stand in the test file too and are kept on its side alone"] if shared else []
+        return [f"test file: {n}" for n in notices + more] + notice
+
+    def _encode(
+        self, parts: dict[str, list[tuple[str, str]]], classes: tuple[str, ...], notices: list[str]
+    ) -> Loaded:
+        split = {name: [self._tokens(text) for text, _ in rows] for name, rows in parts.items()}
+        vocab = words.vocabulary(split["train"], self.min_count)
+        ids, number = {t: i for i, t in enumerate(vocab)}, {c: i for i, c in enumerate(classes)}
+        cut = sum(len(t) > self.max_len for part in split.values() for t in part)
+        if cut:
+            notices = [*notices, f"{cut} texts longer than data.max_len={self.max_len} tokens were cut"]
+        done = {
+            name: Examples(
+                tuple(words.encode(t, ids, self.max_len) for t in split[name]),
+                tuple(number[label] for _, label in rows),
+                tuple(text for text, _ in rows),
+            )
+            for name, rows in parts.items()
+        }
+        return Loaded(**done, vocab=vocab, classes=classes, max_len=self.max_len, text=True, notices=tuple(notices))
+
+    def _tokens(self, text: str) -> list[str]:
+        return words.tokens(text, strip_links=self.strip_links, strip_punctuation=self.strip_punctuation)
+
+
+def check_classes(
+    rows: Sequence[tuple[str, str]], parts: dict[str, list[tuple[str, str]]], path: str
+) -> tuple[str, ...]:
+    """The classes, sorted. Raises DataError where they cannot be learned or asked about."""
+    classes = tuple(sorted({label for _, label in rows}))
+    if len(classes) < 2:
+        raise DataError(f"{path}: only one class, {classes[0]!r}; a classifier needs two")
+    if len(classes) > words.MAX_CLASSES:
+        raise DataError(f"{path}: {len(classes)} classes, at most {words.MAX_CLASSES}; is data.label the right column?")
+    variants = Counter(" ".join(c.casefold().split()) for c in classes)
+    twins = [c for c in classes if variants[" ".join(c.casefold().split())] > 1]
+    if twins:
+        raise DataError(f"{path}: labels differ in case or spaces alone: {', '.join(map(repr, twins))}; make them one")
+    if len(parts["train"]) < len(classes):
+        raise DataError(f"{path}: {len(parts['train'])} training rows for {len(classes)} classes; too few")
+    empty = [name for name, part in parts.items() if not part]
+    if empty:
+        raise DataError(f"{path}: {len(rows)} rows leave nothing for {' and '.join(empty)}; more rows are needed")
+    strangers = sorted({label for _, label in parts["test"]} - set(classes))
+    if strangers:
+        raise DataError(f"the test file has labels that the training file lacks: {', '.join(map(repr, strangers[:5]))}")
+    return classes
+
+
+def read_bytes(path: str) -> bytes:
+    """A plain file's content. Raises DataError for anything else."""
+    file = Path(path)
+    if not path:
+        raise DataError("data.path is not given; write data=csv data.path=FILE data.text=COLUMN data.label=COLUMN")
+    if not file.exists():
+        raise DataError(f"{path}: no such file")
+    if file.is_dir():
+        raise DataError(f"{path}: a folder, not a file")
+    if not file.is_file():
+        raise DataError(f"{path}: not a plain file")
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def decode(content: bytes, path: str) -> str:
+    """UTF-8 text, checked line by line. Raises DataError naming the line and byte at fault."""
+    if not content.strip():
+        raise DataError(f"{path}: the file is empty")
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError(f"{path}: UTF-16, not UTF-8; save it as UTF-8")
+    if b"\0" in content:
+        at = content.index(b"\0")
+        raise DataError(f"{path}: line {content.count(b'\n', 0, at) + 1} holds a NUL byte (byte {at}); a binary file?")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        value = content[error.start]
+        raise DataError(f"{path}: not UTF-8 at line {line}, byte {error.start} (0x{value:02x}); save it as UTF-8") from None
+    for number, line_text in enumerate(text.split("\n"), start=1):
+        if len(line_text) > LONGEST_LINE:
+            raise DataError(f"{path}: line {number} has {len(line_text):,} characters, at most {LONGEST_LINE:,}")
+    return text
+
+
+def read_table(path: str, text: str, label: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """(text, label) rows of a CSV, or TSV by its ending, and notices. Raises DataError."""
+    content = decode(read_bytes(path), path)
+    cells = _cells(content, path, SUFFIXES.get(Path(path).suffix.lower(), ","))
+    head = [name.strip() for name in next(cells, (0, []))[1]]
+    missing = [f"{key}={name}" for key, name in (("data.text", text), ("data.label", label)) if name not in head]
+    if missing:
+        raise DataError(f"{path}: no column {' and '.join(missing)}; its columns are {', '.join(head)}")
+    at_text, at_label = head.index(text), head.index(label)
+    rows, bad, blank = [], [], 0
+    for line, row in cells:
+        if not any(cell.strip() for cell in row):
+            blank += 1
+        elif len(row) != len(head) or not row[at_text].strip() or not row[at_label].strip():
+            bad.append(line)
+        else:
+            rows.append((row[at_text].strip(), row[at_label].strip()))
+    if len(bad) * 10 > len(bad) + len(rows):
+        raise DataError(
+            f"{path}: {len(bad)} of {len(bad) + len(rows)} rows are unreadable (a cell too many or too few, or an empty"
+            f" text or label), the first at line {bad[0]}; at most a tenth may be"
+        )
+    if not rows:
+        raise DataError(f"{path}: a header and no rows")
+    notices = [f"{len(bad)} unreadable rows left out, the first at line {bad[0]}"] if bad else []
+    return rows, notices + ([f"{blank} blank rows left out"] if blank else [])
+
+
+def _cells(content: str, path: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(line at which the row starts, its cells)."""
+    csv.field_size_limit(LONGEST_LINE)
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise DataError(f"{path}: the row that starts at line {line} cannot be read: {error}; an open quote?") from None
+        if row is None:
+            return
+        yield line, row

@@ -1,0 +1,32 @@
+"""Any CSV or TSV of texts and labels: data=csv data.path=FILE data.text=COLUMN data.label=COLUMN.
+
+    input  a cell of the text column, as word, number and punctuation tokens
+    answer the cell of the label column in the same row
+"""
+
+from stackcli.data.base import MaxLen, MinCount, TextData
+
+
+class Csv(TextData):
+    """A user's own file; UTF-8, with a header, TSV by its ending."""
+
+    def __init__(
+        self,
+        *,
+        path: str = "",
+        text: str = "text",
+        label: str = "label",
+        max_len: MaxLen = 128,
+        min_count: MinCount = 1,
+        strip_links: bool = False,
+        strip_punctuation: bool = False,
+        test_path: str = "",
+    ) -> None:
+        super().__init__(
+            max_len=max_len,
+            min_count=min_count,
+            strip_links=strip_links,
+            strip_punctuation=strip_punctuation,
+            test_path=test_path,
+        )
+        self.path, self.text, self.label = path, text, label

@@ -1,0 +1,31 @@
+"""Exam questions of four subjects, written for this project (CC0): tell Biology, Chemistry, Maths and Physics apart.
+
+    input  "Why does a paper boat float until it is soaked ?"
+    answer  Physics
+"""
+
+from pathlib import Path
+
+from stackcli.data.base import MaxLen, MinCount, TextData
+
+
+class Subjects(TextData):
+    """`stackcli/data/subjects.csv`: text, label, topic, level."""
+
+    def __init__(
+        self,
+        *,
+        max_len: MaxLen = 128,
+        min_count: MinCount = 1,
+        strip_links: bool = False,
+        strip_punctuation: bool = False,
+        test_path: str = "",
+    ) -> None:
+        super().__init__(
+            max_len=max_len,
+            min_count=min_count,
+            strip_links=strip_links,
+            strip_punctuation=strip_punctuation,
+            test_path=test_path,
+        )
+        self.path, self.text, self.label = str(Path(__file__).with_name("subjects.csv")), "text", "label"

@@ -1,0 +1,328 @@
+"""How sure a difference is: intervals, exact tests, and the words for them. Arms are paired by seed.
+
+An interval is over seeds at a fixed split. A run that diverged, failed, was lost or is missing is counted and named,
+never averaged. Every function takes plain numbers; `compare`, `against` and `pool` take and give DataFrames.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+LEVEL, ALPHA, POWER = 0.95, 0.05, 0.8
+EXACT = 20  # pairs up to which all 2^n flips are taken
+DRAWS = 100_000  # random flips beyond that
+MOST_SEEDS = 10_000  # beyond it, the seeds that would tell are not worth naming
+
+Floats = NDArray[np.float64]
+
+
+class Interval(NamedTuple):
+    """A mean and its bounds, in the units of the values; the bounds are NaN where fewer than two values stand."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+class SignFlip(NamedTuple):
+    """A two-sided p value and the number of sign flips behind it: 2^n where exact, else the random draws."""
+
+    p: float
+    flips: int
+
+
+class Verdict(NamedTuple):
+    """`kind` is the bare word, `words` what is printed: with the margin, or with the seeds that would tell."""
+
+    kind: str  # better, worse, ahead, behind, equivalent, open, none
+    words: str
+
+
+def interval(values: ArrayLike, level: float = LEVEL) -> Interval:
+    """Student's t interval of the mean of values (n,), in their units; a point where all values are equal."""
+    x = np.asarray(values, dtype=float)
+    if x.size < 2:
+        return Interval(float(x[0]) if x.size else math.nan, math.nan, math.nan, x.size)
+    mean, sd = _mean_sd(x)
+    half = float(special.stdtrit(x.size - 1, (1 + level) / 2)) * sd / math.sqrt(x.size)
+    return Interval(mean, mean - half, mean + half, x.size)
+
+
+def geometric(values: ArrayLike, level: float = LEVEL) -> Interval:
+    """Geometric mean of positive values (n,) and the t interval of their logarithms, back in the values' units.
+
+    Raises ValueError where a value is not positive.
+    """
+    mean, low, high, n = interval(_log(values), level)
+    return Interval(math.exp(mean), math.exp(low), math.exp(high), n)
+
+
+def differences(arm: ArrayLike, baseline: ArrayLike, *, log: bool = False) -> Floats:
+    """arm - baseline of each pair, (n,); with `log` of the natural logarithms, for losses, norms and times.
+
+    A difference of mere rounding is 0. Raises ValueError where `log` meets a value that is not positive.
+    """
+    a, b = np.asarray(arm, dtype=float), np.asarray(baseline, dtype=float)
+    gap = _log(a) - _log(b) if log else a - b
+    return np.where(np.isclose(a, b, rtol=1e-12, atol=0), 0.0, gap)
+
+
+def sign_flip(gaps: ArrayLike) -> SignFlip:
+    """Sign-flip test of paired differences (n,), two-sided, Fisher 1935, sec. 21: all 2^n flips up to n = 20.
+
+    Beyond that DRAWS random flips from a fixed seed, p = (reached + 1) / (draws + 1), Phipson and Smyth 2010. The
+    smallest p is 2 / 2^n: .25 with 3 pairs, .0625 with 5, .0078 with 8. Without pairs p is NaN.
+    """
+    d = np.asarray(gaps, dtype=float)
+    if d.size == 0:
+        return SignFlip(math.nan, 0)
+    exact = d.size <= EXACT
+    sums = _all_sums(d) if exact else _drawn_sums(d)
+    reached = int(np.count_nonzero(np.abs(sums) >= abs(d.sum()) - 1e-12 * np.abs(d).sum()))
+    return SignFlip(reached / sums.size, 2**d.size) if exact else SignFlip((reached + 1) / (DRAWS + 1), DRAWS)
+
+
+def holm(p: ArrayLike) -> Floats:
+    """Holm 1979: p values (m,) corrected step-down for their number, at most 1, in the order given; NaN is no test."""
+    raw = np.asarray(p, dtype=float)
+    tested = np.flatnonzero(~np.isnan(raw))
+    order = tested[np.argsort(raw[tested], kind="stable")]
+    out = np.full(raw.shape, np.nan)
+    out[order] = np.minimum(1, np.maximum.accumulate(raw[order] * np.arange(order.size, 0, -1)))
+    return out
+
+
+def wilson(k: int, n: int, level: float = LEVEL) -> Interval:
+    """Wilson 1927: interval of a share, k of n. Raises ValueError unless 0 <= k <= n and n >= 1."""
+    if not 0 <= k <= n or n < 1:
+        raise ValueError(f"k={k} of n={n} is no share; give 0 <= k <= n and n >= 1")
+    z = float(special.ndtri((1 + level) / 2))
+    share, spread = k / n, 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / spread
+    half = z / spread * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return Interval(share, max(0.0, centre - half), min(1.0, centre + half), n)
+
+
+def d_z(gaps: ArrayLike) -> float:
+    """Mean over standard deviation of paired differences (n,), Cohen 1988, p. 48; infinite where all are equal."""
+    d = np.asarray(gaps, dtype=float)
+    if d.size < 2:
+        return math.nan
+    mean, sd = _mean_sd(d)
+    return mean / sd if sd else math.copysign(math.inf, mean) if mean else 0.0
+
+
+def seeds_needed(effect: float, power: float = POWER) -> int | None:
+    """The least number of pairs with which a paired t test at .05, two-sided, finds an effect d_z with this power.
+
+    From the noncentral t distribution (Cohen 1988, ch. 2), at the d_z that was seen: a rough guide, as d_z from few
+    seeds is itself unsure. None where no number up to MOST_SEEDS is enough or d_z is not known.
+    """
+    if not math.isfinite(effect):
+        return None if math.isnan(effect) else 2
+    n = np.arange(2, MOST_SEEDS + 1)
+    edge, shift = special.stdtrit(n - 1, 1 - ALPHA / 2), abs(effect) * np.sqrt(n)
+    enough = np.flatnonzero(1 - special.nctdtr(n - 1, shift, edge) >= power)
+    return int(n[enough[0]]) if enough.size else None
+
+
+def claim_seeds(comparisons: int) -> int:
+    """The least number of seeds with which `comparisons` Holm-corrected sign-flip tests can all fall below .05."""
+    return math.ceil(math.log2(2 * max(1, comparisons) / ALPHA) + 1e-9)
+
+
+def equivalent(found: Interval, margin: float) -> bool:
+    """Whether the interval lies inside (-margin, margin): Lakens 2017, with its two one-sided tests at .025 each."""
+    return -margin < found.low and found.high < margin
+
+
+def verdict(found: Interval, p_holm: float, *, higher: bool, effect: float, margin: float | None = None) -> Verdict:
+    """The words for paired differences. `higher`: a positive difference is good; `effect`: d_z; `margin`: their units.
+
+    better or worse: p_holm < .05. ahead or behind, exploratory: the interval excludes 0. equivalent: it lies inside
+    the margin. Otherwise not separated.
+    """
+    if found.n == 0:
+        return Verdict("none", "no pairs")
+    good = (found.mean > 0) == higher
+    if p_holm < ALPHA:
+        return Verdict("better", "better") if good else Verdict("worse", "worse")
+    if found.low > 0 or found.high < 0:
+        return Verdict("ahead", "ahead, exploratory") if good else Verdict("behind", "behind, exploratory")
+    if margin is not None and equivalent(found, margin):
+        return Verdict("equivalent", f"equivalent within {margin:g}")
+    return Verdict("open", f"not separated, {_would_tell(found, effect)}")
+
+
+def _would_tell(found: Interval, effect: float) -> str:
+    if found.n == 1:
+        return "one pair cannot tell"
+    if found.low == found.high == 0:
+        return "the values are equal"
+    seeds = seeds_needed(effect)
+    return f"about {seeds} seeds would tell" if seeds else f"over {MOST_SEEDS} seeds would be needed"
+
+
+def higher_is_better(metric: str) -> bool:
+    """True for accuracies, False for losses, gaps, times and sizes. Raises ValueError for any other metric."""
+    if metric.startswith(("gap", "acc_gap", "params", "flops")) or "loss" in metric or _is_time(metric):
+        return False
+    if "acc" in metric or metric == "macro_f1":
+        return True
+    raise ValueError(f"{metric}: neither more nor less of it is better; compare an accuracy, loss, gap, time or size")
+
+
+def on_log_scale(metric: str) -> bool:
+    """Whether differences are taken of logarithms, and so reported as ratios: losses, norms, times, sizes."""
+    return "loss" in metric or "ratio" in metric or metric.startswith(("params", "flops")) or _is_time(metric)
+
+
+def _is_time(metric: str) -> bool:
+    return metric == "seconds" or metric.split("_")[-1] == "ms" or "_ms_" in metric
+
+
+def compare(
+    runs: pd.DataFrame, axis: str, metric: str, baseline: Any = None, margin: float | None = None
+) -> pd.DataFrame:
+    """Each value of `axis` against `baseline` (by default the first value), paired by seed: one row an arm.
+
+    Columns: `metric`, `arm`, `baseline`, `mean`, `low`, `high` (in the metric's units where `scale` is "difference",
+    factors where it is "ratio", the log scale of losses, norms, times and sizes), `d_z`, `wins` (seeds on which the
+    arm is better), `n` (pairs), `planned` (seeds), `p`, `flips`, `margin`, `p_holm`, `verdict`, `kind`, `note` (the
+    seeds left out, and why). `margin`: units of the metric, or on the log scale a share (.05: within a factor of 1.05).
+    `.attrs["comparisons"]`: how many were corrected for.
+    Raises ValueError for a baseline that is no value of the axis, and where an arm has two runs of one seed.
+    """
+    arms = {value: _by_seed(group, axis, metric) for value, group in runs.groupby(axis, sort=False, dropna=False)}
+    first = next(iter(arms)) if baseline is None else baseline
+    if first not in arms:
+        raise ValueError(f"{axis}={first}: no such arm; choose from {', '.join(map(str, arms))}")
+    return _family([_row(metric, a, arms[a], first, arms[first], margin) for a in arms if a != first])
+
+
+def against(
+    runs: pd.DataFrame, axis: str, metric: str, value: float, name: str, margin: float | None = None
+) -> pd.DataFrame:
+    """Each value of `axis` against one fixed number, called `name`: the same rows as `compare`."""
+    arms = {arm: _by_seed(group, axis, metric) for arm, group in runs.groupby(axis, sort=False, dropna=False)}
+    fixed = {arm: seeds.assign(value=value, status="done") for arm, seeds in arms.items()}
+    return _family([_row(metric, arm, arms[arm], name, fixed[arm], margin) for arm in arms])
+
+
+def pool(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Several tables of `compare` and `against` as one family: Holm over all their rows, and the verdicts again."""
+    return _family([row for table in tables for row in table.to_dict("records")])
+
+
+def matched_gap(curve: pd.DataFrame) -> tuple[float, pd.Series]:
+    """Overfitting gap at a matched train loss: (that loss in nats, the gap in nats by run id).
+
+    The loss is the lowest that every run reaches; each run is read where it first falls to it, between two evaluations
+    by straight line. `curve` holds `run`, `step`, `train_loss`, `val_loss`, of finished runs.
+    """
+    target = float(curve.groupby("run")["train_loss"].min().max())
+    return target, pd.Series({run: _gap_at(rows.sort_values("step"), target) for run, rows in curve.groupby("run")})
+
+
+def _gap_at(rows: pd.DataFrame, target: float) -> float:
+    train, gap = rows["train_loss"].to_numpy(float), (rows["val_loss"] - rows["train_loss"]).to_numpy(float)
+    at = int(np.flatnonzero(train <= target)[0])
+    if at == 0:
+        return float(gap[0])
+    share = (train[at - 1] - target) / (train[at - 1] - train[at])
+    return float(gap[at - 1] + share * (gap[at] - gap[at - 1]))
+
+
+def _by_seed(group: pd.DataFrame, axis: str, metric: str) -> pd.DataFrame:
+    """`value` (NaN unless done and finite) and `status`, by seed."""
+    if group["seed"].duplicated().any():
+        raise ValueError(f"{axis}={group[axis].iloc[0]} has two runs of one seed; compare one value of the other axes")
+    value = pd.to_numeric(group[metric]).where(group["status"] == "done").replace([np.inf, -np.inf], np.nan)
+    return pd.DataFrame({"value": value, "status": group["status"]}).set_index(group["seed"])
+
+
+def _row(
+    metric: str, arm: Any, left: pd.DataFrame, baseline: Any, right: pd.DataFrame, margin: float | None
+) -> dict[str, Any]:
+    both = left.join(right, how="outer", lsuffix="_arm", rsuffix="_baseline")
+    pairs = both.dropna(subset=["value_arm", "value_baseline"])
+    a, b = pairs["value_arm"].to_numpy(float), pairs["value_baseline"].to_numpy(float)
+    log = on_log_scale(metric) and bool((a > 0).all() and (b > 0).all())
+    gaps = differences(a, b, log=log)
+    found, (p, flips) = interval(gaps), sign_flip(gaps)
+    mean, low, high = (math.exp(x) if log else x for x in found[:3])
+    wins = int(np.count_nonzero(gaps > 0 if higher_is_better(metric) else gaps < 0))
+    return {"metric": metric, "arm": arm, "baseline": baseline, "mean": mean, "low": low, "high": high} | {
+        "scale": "ratio" if log else "difference", "d_z": d_z(gaps), "wins": wins, "n": found.n, "planned": len(both),
+        "p": p, "flips": flips, "margin": margin, "note": _note(both, found.n),
+    }  # fmt: skip
+
+
+def _note(both: pd.DataFrame, n: int) -> str:
+    """Which seeds could not be paired: "2 of 3 seeds paired; 16: 1 diverged", or nothing."""
+    counts = [f"{side}: {words}" for side in ("arm", "baseline") if (words := _left_out(both, side))]
+    return "; ".join([f"{n} of {len(both)} seeds paired", *counts]) if n < len(both) else ""
+
+
+def _left_out(both: pd.DataFrame, side: str) -> str:
+    gone = both.loc[both[f"value_{side}"].isna(), f"status_{side}"].fillna("missing").replace("done", "not measured")
+    return ", ".join(f"{count} {status}" for status, count in gone.value_counts(sort=False).items())
+
+
+def _family(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    corrected = holm([row["p"] for row in rows])
+    judged = [_judged(row, float(p)) for row, p in zip(rows, corrected, strict=True)]
+    table = pd.DataFrame(judged)
+    table.attrs["comparisons"] = int(np.count_nonzero(~np.isnan(corrected)))
+    return table
+
+
+def _judged(row: dict[str, Any], p_holm: float) -> dict[str, Any]:
+    log, margin = row["scale"] == "ratio", row["margin"]
+    margin = None if margin is None or math.isnan(margin) else math.log1p(margin) if log else margin
+    found = Interval(*(math.log(row[key]) if log else row[key] for key in ("mean", "low", "high")), row["n"])
+    told = verdict(found, p_holm, higher=higher_is_better(row["metric"]), effect=row["d_z"], margin=margin)
+    return row | {"p_holm": p_holm, "verdict": told.words, "kind": told.kind}
+
+
+def _all_sums(d: Floats) -> Floats:
+    """The sums of d (n,) under every choice of signs; the first sign is fixed, as the other half mirrors it."""
+    sums = d[:1]
+    for gap in d[1:]:
+        sums = np.concatenate([sums + gap, sums - gap])
+    return sums
+
+
+def _drawn_sums(d: Floats) -> Floats:
+    signs = np.random.default_rng(0).integers(0, 2, size=(DRAWS, d.size), dtype=np.int8) * 2 - 1
+    return np.asarray(signs @ d, dtype=float)
+
+
+def _mean_sd(x: Floats) -> tuple[float, float]:
+    """Mean and standard deviation (n - 1) of x (n,); equal values, up to rounding, have none."""
+    if np.ptp(x) <= 1e-12 * np.abs(x).max():
+        return float(x[0]), 0.0
+    return float(x.mean()), float(x.std(ddof=1))
+
+
+def _log(values: ArrayLike) -> Floats:
+    x = np.asarray(values, dtype=float)
+    if (x <= 0).any():
+        raise ValueError(f"a log scale needs positive values; the least is {x.min():g}")
+    return np.log(x)
+
+
+def done(runs: pd.DataFrame) -> pd.DataFrame:
+    """The finished runs: all that is ever averaged or ranked."""
+    return runs[runs["status"] == "done"]
+
+
+def arms_of(runs: pd.DataFrame, axis: str) -> Iterator[tuple[Any, pd.DataFrame]]:
+    """Each value of the axis with its runs, in the order of the study."""
+    yield from runs.groupby(axis, sort=False, dropna=False)
