@@ -1,0 +1,273 @@
+"""The loop: (model, data, config) -> a Training that goes a step at a time and can be stopped and continued anywhere.
+
+Everything random has an address: the order of an epoch is a function of (seed, epoch), dropout of (seed, step). So a
+Training restored from its state goes on as if it had never stopped, bit for bit.
+"""
+
+import hashlib
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stackcli import model as core
+from stackcli import probe
+from stackcli.address import address, generator
+from stackcli.batches import Batch, Padded, order
+from stackcli.data.base import Examples, Loaded
+from stackcli.record import LayerRow, Result, StepRow
+from stackcli.settings import Config
+
+EVALUATION = 256  # sequences at once in an evaluation
+
+
+def planned_steps(config: Config, examples: int) -> int:
+    """Optimiser steps of an uninterrupted run."""
+    return config.steps or config.epochs * math.ceil(examples / config.batch)
+
+
+def learning_rate(config: Config, step: int, steps: int) -> float:
+    """Of optimiser step `step` (0 is the first): linear warm-up, then a cosine to zero or a constant."""
+    warm = round(config.warmup * steps)
+    if step < warm:
+        return config.lr * (step + 1) / warm
+    if config.schedule == "constant":
+        return config.lr
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
+    """AdamW, Loshchilov and Hutter 2019, eq. 12, arXiv:1711.05101; decay on matrices alone, not on biases and gains."""
+    matrices = [p for p in model.parameters() if p.requires_grad and p.dim() >= 2]
+    vectors = [p for p in model.parameters() if p.requires_grad and p.dim() < 2]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, fused=config.device != "mps")
+
+
+def forward_loss(model: core.StackedAttention, batch: Batch, smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy of a batch, nats per sequence."""
+    return F.cross_entropy(model(batch.tokens, batch.mask), batch.labels, label_smoothing=smoothing)
+
+
+@torch.no_grad()
+def answers(model: core.StackedAttention, part: Padded, *, full: bool) -> tuple[float, np.ndarray]:
+    """(mean loss in nats per sequence, class answered for each row, in the order of the part); eval mode, plain loss."""
+    model.eval()
+    total, said = 0.0, []
+    for batch in part.in_order(EVALUATION, full=full):
+        logits = model(batch.tokens, batch.mask)
+        total += float(F.cross_entropy(logits.double(), batch.labels, reduction="sum"))
+        said.append(logits.argmax(-1).cpu().numpy())
+    out = np.empty(len(part), dtype=np.int64)
+    out[np.argsort(part.lengths, kind="stable")] = np.concatenate(said)
+    return total / len(part), out
+
+
+def subset(examples: Examples, size: int) -> Examples:
+    """A random subset of the training part, the same in every run of a study."""
+    rows = np.sort(generator("evaluation", "train").permutation(len(examples))[:size])
+    return Examples(*(tuple(column[i] for i in rows) for column in (examples.tokens, examples.labels, examples.texts)))
+
+
+class Training:
+    """The state of a run between two steps.
+
+        training = Training(model, loaded, config)
+        while not training.finished:
+            training.advance()
+        result = training.result()
+    """
+
+    def __init__(self, model: core.StackedAttention, loaded: Loaded, config: Config) -> None:
+        self.model, self.config, self.classes = model, config, loaded.classes
+        self.optimizer = optimizer(model, config)
+        masked, device, max_len = config.mask, config.device, loaded.max_len
+
+        def padded(examples: Examples) -> Padded:
+            return Padded(examples, max_len=max_len, device=device, masked=masked)
+
+        self.train, self.val, self.test = padded(loaded.train), padded(loaded.val), padded(loaded.test)
+        self.train_subset = padded(subset(loaded.train, len(loaded.val)))
+        self.full = config.pad == "max"
+        self.steps = planned_steps(config, len(self.train))
+        self.per_epoch = math.ceil(len(self.train) / config.batch)
+        self.probe_batch = self.train.cut(probe.rows(len(self.train), config.batch), full=self.full)
+        self.probe_steps = probe.schedule(self.steps) if config.probes else frozenset()
+        self.step, self.waited, self.stopped_early = 0, 0, False
+        self.diverged_step: int | None = None
+        self.loss = math.nan
+        self.curve: list[StepRow] = []
+        self.layers: list[LayerRow] = []
+        self.best: dict[str, Tensor] | None = None
+        self._epoch = (-1, [np.empty(0, dtype=np.int64)])
+        self._look(updates={})
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.steps or self.stopped_early or self.diverged_step is not None
+
+    def advance(self) -> None:
+        """One optimiser step, and whatever is due after it."""
+        config, step = self.config, self.step
+        torch.manual_seed(address(config.seed, "dropout", step))
+        self.model.train()
+        loss = forward_loss(self.model, self._batch(step), config.label_smoothing)
+        self.loss = float(loss.detach())
+        if not math.isfinite(self.loss):
+            self.diverged_step = step
+            return
+        self.optimizer.zero_grad()
+        loss.backward()
+        self._update(step)
+        self.step = step + 1
+        if self.step % self.per_epoch == 0 or self.step == self.steps:
+            self._evaluate()
+
+    def _update(self, step: int) -> None:
+        if self.config.clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        lr = learning_rate(self.config, step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        due = step + 1 in self.probe_steps
+        before = probe.weights(self.model) if due else {}
+        self.optimizer.step()
+        if due:
+            self._look(probe.updates(self.model, before, decay=lr * self.config.weight_decay), step + 1)
+
+    def _look(self, updates: dict[tuple[int, str], tuple[float, float]], step: int = 0) -> None:
+        if step in self.probe_steps:
+            self.layers += probe.look(self.model, self.probe_batch, step=step, updates=updates)
+
+    def _batch(self, step: int) -> Batch:
+        epoch, at = divmod(step, self.per_epoch)
+        if self._epoch[0] != epoch:
+            rows = order(
+                self.train.lengths, batch=self.config.batch, seed=self.config.seed, epoch=epoch, sort=not self.full
+            )
+            self._epoch = (epoch, rows)
+        return self.train.cut(self._epoch[1][at], full=self.full)
+
+    def _evaluate(self) -> None:
+        train, val = self._score(self.train_subset), self._score(self.val)
+        row = StepRow(
+            step=self.step,
+            epoch=self.step / self.per_epoch,
+            lr=learning_rate(self.config, self.step - 1, self.steps),
+            train_loss=train[0],
+            train_acc=train[1],
+            val_loss=val[0],
+            val_acc=val[1],
+        )
+        if not (math.isfinite(train[0]) and math.isfinite(val[0])):
+            self.diverged_step = self.step
+            return
+        lowest = min((r.val_loss for r in self.curve), default=math.inf)
+        self.curve.append(row)
+        if row.val_loss < lowest:
+            self.waited, self.best = 0, {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        else:
+            self.waited += 1
+        self.stopped_early = bool(self.config.patience) and self.waited >= self.config.patience
+
+    def _score(self, part: Padded) -> tuple[float, float]:
+        loss, said = answers(self.model, part, full=self.full)
+        return loss, float((said == part.labels.numpy()).mean())
+
+    # ---- the end
+
+    def result(self) -> Result:
+        """The run's row. The test part is read here, once, with the last and with the chosen weights."""
+        params, tables = core.count(self.model)
+        length = int(np.median(self.train.lengths))
+        common: dict[str, Any] = {
+            "step_end": self.step,
+            "stopped_early": self.stopped_early,
+            "params": params,
+            "params_embedding": tables,
+            "flops": core.flops(self.config, self.model, length),
+            "flops_len": length,
+            "kernel": self.model.kernel,
+            "classes": self.classes,
+            "weights_hash": weights_hash(self.model),
+            **probe.ratios(self.layers),
+        }
+        if self.diverged_step is not None:
+            return Result(status="diverged", diverged_step=self.diverged_step, **common)
+        end, chosen = self.curve[-1], min(self.curve, key=lambda row: row.val_loss)
+        return Result(status="done", step_best=chosen.step, **common, **self._losses(end, chosen))
+
+    def _losses(self, end: StepRow, chosen: StepRow) -> dict[str, Any]:
+        test_end = self._score(self.test)
+        last = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.model.load_state_dict(self.best or last)
+        loss, said = answers(self.model, self.test, full=self.full)
+        self.model.load_state_dict(last)
+        return {
+            **{f"{k}_end": getattr(end, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
+            **{k: getattr(chosen, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
+            "test_loss_end": test_end[0],
+            "test_acc_end": test_end[1],
+            "test_loss": loss,
+            "gap_end": end.val_loss - end.train_loss,
+            "gap_best": chosen.val_loss - chosen.train_loss,
+            "acc_gap_end": end.train_acc - end.val_acc,
+            "acc_gap_best": chosen.train_acc - chosen.val_acc,
+            **by_class(self.test.labels.numpy(), said, len(self.classes)),
+        }
+
+    # ---- stopping and going on
+
+    def state(self) -> dict[str, Any]:
+        """All that a Training needs to go on: tensors, numbers, strings and rows as dicts."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+            "step": self.step,
+            "waited": self.waited,
+            "stopped_early": self.stopped_early,
+            "diverged_step": self.diverged_step,
+            "curve": [asdict(row) for row in self.curve],
+            "layers": [asdict(row) for row in self.layers],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back to a state; the next `advance` is the step after it."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best = state["best"]
+        self.step, self.waited = state["step"], state["waited"]
+        self.stopped_early, self.diverged_step = state["stopped_early"], state["diverged_step"]
+        self.curve = [StepRow(**row) for row in state["curve"]]
+        self.layers = [LayerRow(**row) for row in state["layers"]]
+
+
+def by_class(true: np.ndarray, said: np.ndarray, classes: int) -> dict[str, Any]:
+    """Accuracy, recall of each class, macro F1 and the confusion matrix (rows: true class). A class that the part
+    lacks has recall 0 and counts in the mean F1 only if it was answered."""
+    confusion = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(confusion, (true, said), 1)
+    hit, asked, answered = np.diag(confusion), confusion.sum(1), confusion.sum(0)
+    f1 = 2 * hit / np.maximum(asked + answered, 1)
+    return {
+        "test_acc": float(hit.sum() / max(1, confusion.sum())),
+        "acc_by_class": tuple((hit / np.maximum(asked, 1)).tolist()),
+        "macro_f1": float(f1[(asked + answered) > 0].mean()),
+        "confusion": tuple(map(tuple, confusion.tolist())),
+    }
+
+
+def weights_hash(model: nn.Module) -> str:
+    """sha256 of every tensor's name and bytes: equal hashes, equal weights."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
