@@ -175,7 +175,8 @@ def decode(content: bytes, path: str) -> str:
         raise DataError(f"{path}: UTF-16, not UTF-8; save it as UTF-8")
     if b"\0" in content:
         at = content.index(b"\0")
-        raise DataError(f"{path}: line {content.count(b'\n', 0, at) + 1} holds a NUL byte (byte {at}); a binary file?")
+        line = content.count(b"\n", 0, at) + 1
+        raise DataError(f"{path}: line {line} holds a NUL byte (byte {at}); a binary file?")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
