@@ -1,0 +1,433 @@
+"""Rows <-> run folders <-> DataFrames. Plain files are the truth; whatever is derived can be deleted.
+
+    OUT/stackattn.json            marks a store and its format
+    OUT/runs/ID/                  a published run, written once, renamed into place whole:
+        config.json               resolved settings, the command that reproduces it, versions
+        result.json               record.Result; equal bytes for equal identity on one class of machine
+        curve.jsonl layers.jsonl  record.StepRow, record.LayerRow
+        position.json             the trained position tables
+        words.json weights.pt     vocabulary and classes; the kept weights, with weights.json, their sha256
+        provenance.json           when, how long, on what: may differ between two equal runs
+    OUT/attempts/                 runs under way; a failed one leaves its log
+    OUT/checkpoints/ID/           the newest checkpoint of an interrupted run
+    OUT/timings/ OUT/facts/       step times of an architecture; what is known of a data set
+    OUT/studies/NAME/             study.json (which runs, which axes), tables and figures
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stackcli.record import Facts, LayerRow, Result, StepRow, dumps, lines, loads, number
+from stackcli.settings import Config, from_plain
+
+if TYPE_CHECKING:
+    from stackcli.frames import Frames
+
+FORMAT = 1
+NUMERICS_VERSION = 1  # raised when the same settings give other numbers; a test of a golden loss guards it
+
+
+class StoreError(ValueError):
+    """The output place cannot be used (exit 74), or is of another format."""
+
+
+class ConflictError(ValueError):
+    """A study of that name has other base settings (exit 4)."""
+
+
+class CorruptionError(ValueError):
+    """A stored file is not what was written (exit 5)."""
+
+
+# ---- identity
+
+
+def run_id(config: Config, fingerprint: str) -> str:
+    """16 hex digits: a hash of every setting that can change the result, and of the data's content, not its place."""
+    identity = config.identity()
+    data = {k: v for k, v in identity["data"].items() if k != "path" and not k.endswith("_path")}
+    return digest({**identity, "data": data, "content": fingerprint, "numerics": NUMERICS_VERSION})
+
+
+def digest(value: Any) -> str:
+    """16 hex digits of a JSON value, keys sorted, floats by `repr`."""
+    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+# ---- small files
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """A file, whole or not at all: unique temporary name in the same folder, flushed, renamed, the folder flushed."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Makes a rename last; a no-op where folders cannot be opened (Windows)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's value. Raises CorruptionError where it is no strict JSON."""
+    try:
+        return loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise CorruptionError(f"{path}: damaged ({error}); delete its folder and run the command again") from error
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Rows of a JSONL file; a last line without newline is not yet written, a bad line before it is corruption."""
+    out = []
+    for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), start=1):
+        if not line.endswith("\n"):
+            break
+        try:
+            out.append({key: number(value) for key, value in loads(line).items()})
+        except ValueError as error:
+            raise CorruptionError(f"{path}: line {n} is damaged ({error}); delete its folder and run again") from error
+    return out
+
+
+# ---- the store
+
+
+class Store:
+    """A folder of runs. Opening one creates it; a folder that holds other things is refused, never scanned."""
+
+    def __init__(self, root: Path, *, create: bool = True) -> None:
+        self.root = root
+        marker = root / "stackattn.json"
+        if not marker.is_file():
+            if not create:
+                raise StoreError(f"{root}: no store of runs; write --out FOLDER, or make one with stackattn train")
+            self._create(marker)
+        found = read_json(marker).get("format")
+        if found != FORMAT:
+            raise StoreError(f"{root}: written by a newer stackattn (format {found}, here {FORMAT}); update stackattn")
+
+    def _create(self, marker: Path) -> None:
+        try:
+            if self.root.exists() and not self.root.is_dir():
+                raise StoreError(f"{self.root}: a file, not a folder; write --out FOLDER")
+            if self.root.is_dir() and any(self.root.iterdir()):
+                raise StoreError(f"{self.root}: a folder with other things in it, no store; write --out NEWFOLDER")
+            write(marker, dumps({"format": FORMAT}) + "\n")
+        except OSError as error:
+            raise StoreError(f"{self.root}: cannot be written: {error.strerror}; write --out FOLDER") from error
+
+    def run(self, run: str) -> Path:
+        return self.root / "runs" / run
+
+    def finished(self, run: str, keep: str = "none") -> bool:
+        """Whether the run is there, with weights where they are asked for."""
+        folder = self.run(run)
+        if not (folder / "result.json").is_file():
+            return False
+        return keep == "none" or (folder / "weights.pt").is_file() or self.result(run)["status"] != "done"
+
+    def result(self, run: str) -> dict[str, Any]:
+        return {key: number(value) for key, value in read_json(self.run(run) / "result.json").items()}
+
+    def publish(
+        self,
+        run: str,
+        *,
+        config: Config,
+        result: Result,
+        curve: Iterable[StepRow],
+        layers: Iterable[LayerRow],
+        position: Any,
+        words: Mapping[str, Any],
+        weights: bytes | None,
+        provenance: Mapping[str, Any],
+        reproduce: str,
+    ) -> Path:
+        """Writes an attempt of its own and renames it into place; who comes second throws his away."""
+        attempt = self.root / "attempts" / f"{run}-{uuid.uuid4().hex[:8]}"
+        settings = {"settings": {**config.identity(), "keep": config.keep}, "reproduce": reproduce}
+        write(attempt / "config.json", json.dumps(settings, indent=1, allow_nan=False) + "\n")
+        write(attempt / "curve.jsonl", "".join(lines(curve)))
+        write(attempt / "layers.jsonl", "".join(lines(layers)))
+        write(attempt / "position.json", dumps(position) + "\n")
+        write(attempt / "words.json", dumps(words) + "\n")
+        if weights is not None:
+            write(attempt / "weights.pt", weights)
+            write(attempt / "weights.json", dumps({"sha256": hashlib.sha256(weights).hexdigest()}) + "\n")
+        write(attempt / "provenance.json", dumps(provenance) + "\n")
+        write(attempt / "result.json", dumps(asdict(result)) + "\n")
+        target = self.run(run)
+        target.parent.mkdir(exist_ok=True)
+        try:
+            os.rename(attempt, target)
+        except OSError:
+            if not target.is_dir():
+                raise
+            if weights is None or (target / "weights.pt").is_file():
+                shutil.rmtree(attempt)
+            else:  # the run was there without the weights that are now wanted
+                old = self.root / "attempts" / f"{run}-old-{uuid.uuid4().hex[:8]}"
+                os.rename(target, old)
+                os.rename(attempt, target)
+                shutil.rmtree(old, ignore_errors=True)
+        flush_folder(target.parent)
+        shutil.rmtree(self.root / "checkpoints" / run, ignore_errors=True)
+        return target
+
+    def forget(self, run: str) -> None:
+        """Takes a run away, so that it is trained anew; renamed first, so that no reader meets half of it."""
+        for folder in (self.run(run), self.root / "checkpoints" / run):
+            if folder.is_dir():
+                gone = self.root / "attempts" / f"{run}-old-{uuid.uuid4().hex[:8]}"
+                gone.parent.mkdir(exist_ok=True)
+                os.rename(folder, gone)
+                shutil.rmtree(gone, ignore_errors=True)
+
+    # ---- checkpoints and weights
+
+    def save_checkpoint(self, run: str, state: Mapping[str, Any]) -> Path:
+        """A complete, checksummed checkpoint, or none: written, read back, its manifest written, then older ones go."""
+        content, folder = to_bytes(state), self.root / "checkpoints" / run
+        path = folder / f"step-{state['step']:09d}.pt"
+        write(path, content)
+        sha = hashlib.sha256(content).hexdigest()
+        if hashlib.sha256(path.read_bytes()).hexdigest() != sha:
+            raise OSError(f"{path}: what was read back is not what was written")
+        write(path.with_suffix(".json"), dumps({"sha256": sha, "step": state["step"]}) + "\n")
+        for old in folder.glob("step-*"):
+            if old.stem != path.stem:
+                old.unlink(missing_ok=True)
+        return path
+
+    def load_checkpoint(self, run: str) -> dict[str, Any] | None:
+        """The newest checkpoint whose hash is right; None where there is none."""
+        for manifest in sorted((self.root / "checkpoints" / run).glob("step-*.json"), reverse=True):
+            path = manifest.with_suffix(".pt")
+            if path.is_file() and hashlib.sha256(content := path.read_bytes()).hexdigest() == read_json(manifest)["sha256"]:
+                return from_bytes(content)
+        return None
+
+    def load_weights(self, run: str) -> tuple[Config, dict[str, Any], dict[str, Any]]:
+        """(config, words, state dict) of a run. Raises ValueError where it has none, CorruptionError where the hash of
+        the file is not the one that was written."""
+        folder = self.run(run)
+        if not (folder / "weights.pt").is_file():
+            raise ValueError(f"{run}: no weights were kept; train it with keep=best")
+        content = (folder / "weights.pt").read_bytes()
+        if hashlib.sha256(content).hexdigest() != read_json(folder / "weights.json")["sha256"]:
+            raise CorruptionError(f"{folder / 'weights.pt'}: damaged; delete {folder} and train it again")
+        return self.config(run), read_json(folder / "words.json"), from_bytes(content)
+
+    def config(self, run: str) -> Config:
+        return from_plain(read_json(self.run(run) / "config.json")["settings"])
+
+    def ids(self) -> list[str]:
+        """Published runs, newest first."""
+        folders = [f for f in (self.root / "runs").glob("*") if (f / "result.json").is_file()]
+        return [f.name for f in sorted(folders, key=lambda f: (-(f / "result.json").stat().st_mtime, f.name))]
+
+    def find(self, start: str) -> str:
+        """The one run whose id begins so. Raises ValueError for none or several."""
+        found = [run for run in self.ids() if start and run.startswith(start)]
+        if len(found) != 1:
+            what = "no run" if not found else f"{len(found)} runs"
+            raise ValueError(f"{start!r}: {what} of that id in {self.root}; stackattn runs lists them")
+        return found[0]
+
+    def verify(self) -> list[str]:
+        """What is damaged, in words; empty where every file of every run reads and every hash is right."""
+        wrong = []
+        for run in self.ids():
+            try:
+                self.result(run), self.config(run)
+                read_lines(self.run(run) / "curve.jsonl"), read_lines(self.run(run) / "layers.jsonl")
+                if (self.run(run) / "weights.pt").is_file():
+                    self.load_weights(run)
+            except (CorruptionError, OSError, KeyError, TypeError) as error:
+                wrong.append(str(error))
+        return wrong
+
+    def log_failure(self, run: str, text: str) -> Path:
+        """Where a failed run's traceback is kept."""
+        path = self.root / "attempts" / f"{run}.log"
+        write(path, text)
+        return path
+
+    # ---- facts, timings, studies
+
+    def facts(self, key: str) -> dict[str, Any] | None:
+        path = self.root / "facts" / f"{key}.json"
+        return read_json(path) if path.is_file() else None
+
+    def save_facts(self, key: str, facts: Facts) -> None:
+        write(self.root / "facts" / f"{key}.json", dumps(asdict(facts)) + "\n")
+
+    def timing(self, key: str) -> dict[str, Any] | None:
+        path = self.root / "timings" / f"{key}.json"
+        return read_json(path) if path.is_file() else None
+
+    def save_timing(self, key: str, timing: Mapping[str, Any]) -> None:
+        write(self.root / "timings" / f"{key}.json", dumps(timing) + "\n")
+
+    def study(self, name: str) -> Path:
+        return self.root / "studies" / name
+
+    def studies(self) -> list[str]:
+        """Newest first."""
+        found = sorted((self.root / "studies").glob("*/study.json"), key=lambda p: -p.stat().st_mtime)
+        return [p.parent.name for p in found]
+
+    def save_study(self, name: str, study: Mapping[str, Any]) -> Path:
+        """Writes a study, grown along its axes where it was there. Raises ConflictError where its base differs."""
+        path = self.study(name) / "study.json"
+        if path.is_file():
+            check_same_base(name, read_json(path), study)
+        write(path, json.dumps(study, indent=1, allow_nan=False) + "\n")
+        return path
+
+    def disk(self, runs: Iterable[str]) -> int:
+        """Bytes of the kept weights."""
+        files = (self.run(run) / "weights.pt" for run in runs)
+        return sum(f.stat().st_size for f in files if f.is_file())
+
+
+def check_same_base(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """A study may grow along its axes; its other settings stay."""
+    free = set(old["axes"]) | set(new["axes"]) | {"seed"}
+    keys = sorted((set(old["base"]) | set(new["base"])) - free)
+    other = [f"{k}={old['base'].get(k)!r} there, {new['base'].get(k)!r} here" for k in keys if old["base"].get(k) != new["base"].get(k)]
+    if other:
+        raise ConflictError(f"study {name!r} has other settings: {'; '.join(other)}. Choose another --study name")
+
+
+def check_name(name: str) -> str:
+    """A study's name, which becomes a folder's: letters, digits, `.`, `_`, `=`, `,`, `+`, `-`. Raises ValueError."""
+    good = name and len(name) <= 100 and name[0].isalnum() and all(c.isascii() and (c.isalnum() or c in "._=,+-") for c in name)
+    if not good or name.rstrip(".") != name:
+        shown = ascii(name if len(name) <= 40 else name[:40] + "...")
+        raise ValueError(f"--study {shown}: 1 to 100 letters, digits and . _ = , + -, beginning with a letter or digit")
+    return name
+
+
+def to_bytes(state: Mapping[str, Any]) -> bytes:
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    return buffer.getvalue()
+
+
+def from_bytes(content: bytes) -> dict[str, Any]:
+    """Call only on bytes whose hash was checked: a flipped bit would load silently."""
+    import torch
+
+    loaded: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    return loaded
+
+
+# ---- DataFrames
+
+
+def load(store: Store, name: str) -> "Frames":
+    """A study as DataFrames: k of n runs where some are missing. Raises ValueError for an unknown study."""
+    import pandas as pd
+
+    from stackcli.frames import Frames
+
+    path = store.study(name) / "study.json"
+    if not path.is_file():
+        raise ValueError(f"--study {name}: no such study in {store.root}; there are: {', '.join(store.studies()) or 'none'}")
+    study = read_json(path)
+    axes = tuple(study["axes"])
+    rows, curve, layers, position = [], [], [], []
+    for entry in study["runs"]:
+        row = {"run": entry["run"], "arm": entry["arm"], "point": entry["point"], **entry["settings"]}
+        head = {key: row.get(key) for key in ("run", "arm", "point", "seed", *axes)}
+        folder = store.run(entry["run"])
+        if not (folder / "result.json").is_file():
+            rows.append({**row, "status": entry.get("status", "missing")})
+            continue
+        timing = store.timing(entry["timing"]) or {}
+        seconds = read_json(folder / "provenance.json").get("seconds")
+        rows.append({**row, **store.result(entry["run"]), **timing.get("times", {}), "seconds": seconds})
+        curve += [{**head, **r} for r in read_lines(folder / "curve.jsonl")]
+        layers += [{**head, **r} for r in read_lines(folder / "layers.jsonl")]
+        position.append(_position(head, read_json(folder / "position.json"), pd))
+    machines = [t["machine"] for e in study["runs"] if (t := store.timing(e["timing"])) is not None]
+    results = [f.name for f in fields(Result)]
+    frame = pd.DataFrame(rows)
+    frame = frame.reindex(columns=[*frame.columns, *(c for c in results if c not in frame.columns)])
+    return Frames(
+        study=name,
+        command=study["command"],
+        axes=axes,
+        runs=_numbers(frame, pd),
+        curve=_long(curve, StepRow, axes, pd),
+        layers=_long(layers, LayerRow, axes, pd),
+        position=pd.concat(position, ignore_index=True) if position else pd.DataFrame(),
+        facts=study["facts"],
+        machine=machines[0] if machines else {},
+    )
+
+
+def _numbers(frame: Any, pd: Any) -> Any:
+    """Columns of numbers with gaps become float columns with NaN."""
+    for column in frame.columns:
+        values = frame[column].dropna()
+        if len(values) and values.map(lambda v: isinstance(v, int | float) and not isinstance(v, bool)).all():
+            frame[column] = pd.to_numeric(frame[column])
+        elif frame[column].isna().all() and column in {f.name for f in fields(Result)}:
+            frame[column] = frame[column].astype(float)
+    return frame
+
+
+def _long(rows: list[dict[str, Any]], kind: Any, axes: tuple[str, ...], pd: Any) -> Any:
+    columns = list(dict.fromkeys(["run", "arm", "point", "seed", *axes, *(f.name for f in fields(kind))]))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _position(head: Mapping[str, Any], tables: list[dict[str, Any]], pd: Any) -> Any:
+    out = []
+    for table in tables:
+        n, width = len(table["at"]), len(table["rows"][0]) if table["rows"] else 0
+        frame = pd.DataFrame(
+            {
+                "tensor": table["name"],
+                "position": [at for at in table["at"] for _ in range(width)],
+                "dimension": list(range(width)) * n,
+                "value": [value for row in table["rows"] for value in row],
+            }
+        )
+        out.append(frame.assign(**head))
+    return pd.concat(out, ignore_index=True) if out else pd.DataFrame()
+
+
+def now() -> float:
+    return time.time()
