@@ -1,0 +1,32 @@
+"""The interface of a launcher: jobs in, outcomes out, in the order in which they end."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+PREEMPTED = 75  # exit code of a run that was asked to stop, saved a checkpoint and left
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job stands. `progress`: it said something; `done`; `failed`: the code raised, never retried; `lost`: the
+    process died, retried once; `stopped`: it was asked to stop and saved."""
+
+    job: int
+    state: Literal["started", "progress", "done", "failed", "lost", "stopped"]
+    detail: Any = None  # what was said, or a traceback
+
+
+Say = Callable[[Any], None]
+Stop = Callable[[], bool]
+Work = Callable[[Any, Say, Stop], None]  # picklable by name: (job, say, stop)
+
+
+class Executor(Protocol):
+    """Runs `work(job, say, stop)` for each job, and yields what happens."""
+
+    def run(self, work: Work, jobs: Sequence[Any]) -> Iterator[Outcome]: ...
+
+    def stop(self, *, now: bool = False) -> None:
+        """Start nothing new; running jobs save and leave, or with `now` are killed."""
+        ...

@@ -1,0 +1,101 @@
+"""Processes of this machine, one for each run: forkserver with PyTorch loaded once where there is one, else spawn."""
+
+import multiprocessing as mp
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from stackcli.launcher.base import PREEMPTED, Outcome, Work
+
+PRELOAD = ["stackcli.train", "stackcli.parts"]
+
+
+class Local:
+    """At most `workers` processes at once. A killed process is seen at once and its job tried once more."""
+
+    def __init__(self, *, workers: int) -> None:
+        self.workers, self.stopping, self.now = workers, False, False
+        method = "forkserver" if "forkserver" in mp.get_all_start_methods() else "spawn"
+        self.context: Any = mp.get_context(method)
+        if method == "forkserver":
+            self.context.set_forkserver_preload(PRELOAD)
+        self.running: dict[int, tuple[BaseProcess, Connection]] = {}
+
+    def stop(self, *, now: bool = False) -> None:
+        self.stopping, self.now = True, now
+        for process, _ in list(self.running.values()):
+            process.kill() if now else process.terminate()
+
+    def run(self, work: Work, jobs: Sequence[Any]) -> Iterator[Outcome]:
+        waiting, tries = list(range(len(jobs)))[::-1], [0] * len(jobs)
+        while self.running or (waiting and not self.stopping):
+            while waiting and len(self.running) < self.workers and not self.stopping:
+                job = waiting.pop()
+                tries[job] += 1
+                self._start(work, job, jobs[job])
+                yield Outcome(job, "started")
+            for outcome in self._listen():
+                if outcome.state == "lost" and tries[outcome.job] < 2 and not self.stopping:
+                    waiting.append(outcome.job)
+                yield outcome
+
+    def _start(self, work: Work, job: int, payload: Any) -> None:
+        ours, theirs = self.context.Pipe(duplex=False)
+        process = self.context.Process(target=_enter, args=(work, payload, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        self.running[job] = (process, ours)
+
+    def _listen(self) -> Iterator[Outcome]:
+        """What the running jobs have said, and which have ended."""
+        by_pipe = {pipe: job for job, (_, pipe) in self.running.items()}
+        for pipe in wait(list(by_pipe), timeout=0.5):
+            job = by_pipe[pipe]  # type: ignore[index]
+            try:
+                state, detail = self.running[job][1].recv()
+            except (EOFError, OSError):
+                state, detail = "lost", None
+            if state == "progress":
+                yield Outcome(job, "progress", detail)
+                continue
+            process, connection = self.running.pop(job)
+            process.join()
+            connection.close()
+            if state == "lost" and process.exitcode == PREEMPTED:
+                state = "stopped"
+            yield Outcome(job, state, detail if state != "lost" else f"its process died (exit code {process.exitcode})")
+
+
+def _enter(work: Work, payload: Any, pipe: Connection) -> None:
+    """A worker's life: Ctrl-C is the driver's affair; SIGTERM sets a flag that the loop looks at."""
+    asked: list[bool] = []
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+    last = [0.0]
+
+    def say(detail: Any) -> None:
+        if time.monotonic() - last[0] > 0.2:
+            last[0] = time.monotonic()
+            try:
+                pipe.send(("progress", detail))
+            except OSError:  # the driver is gone: save and leave
+                asked.append(True)
+
+    try:
+        work(payload, say, lambda: bool(asked))
+        message: tuple[str, Any] = ("done", None)
+    except SystemExit as stop:
+        sys.stdout.flush()
+        os._exit(int(stop.code or 0))
+    except BaseException as error:
+        message = ("failed", "".join(traceback.format_exception(error)))
+    try:
+        pipe.send(message)
+    except OSError:
+        os._exit(1)

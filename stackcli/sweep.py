@@ -1,0 +1,243 @@
+"""Configs -> finished runs, skipping those already there; then the step times. The driver, and one run's work."""
+
+import os
+import platform
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stackcli import __version__, parts
+from stackcli.launcher.base import PREEMPTED, Executor, Outcome, Say, Stop
+from stackcli.record import Facts
+from stackcli.settings import Config, Part
+from stackcli.store import Store, digest, run_id, to_bytes
+
+CHECKPOINT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to be done."""
+
+    run: str
+    config: Config
+    store: Path
+    reproduce: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a command will do: every run of the study in order, and which of them are still to be trained."""
+
+    ids: tuple[str, ...]
+    configs: tuple[Config, ...]
+    todo: tuple[Job, ...]
+    facts: Mapping[Part, Mapping[str, Any]]
+
+    @property
+    def cached(self) -> int:
+        return len(set(self.ids)) - len(self.todo)
+
+
+def plan(configs: Sequence[Config], store: Store, *, force: bool = False) -> Plan:
+    """Reads each data set once. Raises DataError for data that cannot be used, ValueError for a device that is not
+    there."""
+    check_device({c.device for c in configs})
+    prints: dict[Part, str] = {}
+    facts: dict[Part, Mapping[str, Any]] = {}
+    for config in configs:
+        if config.data not in prints:
+            prints[config.data], facts[config.data] = known(config.data, store)
+        check_batch(config, facts[config.data])
+    ids = tuple(run_id(c, prints[c.data]) for c in configs)
+    todo: dict[str, Job] = {}
+    for run, config in zip(ids, configs, strict=True):
+        if force or not store.finished(run, config.keep):
+            todo[run] = Job(run, config, store.root, reproduce(config))
+    return Plan(ids, tuple(configs), tuple(todo.values()), facts)
+
+
+def check_device(devices: set[str]) -> None:
+    """Raises ValueError where a device is asked for that this machine lacks."""
+    if devices == {"cpu"}:
+        return
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    for device in sorted(devices):
+        if not there[device]:
+            raise ValueError(f"device={device}: not there; this machine has {', '.join(d for d in there if there[d])}")
+
+
+def check_batch(config: Config, facts: Mapping[str, Any]) -> None:
+    size = facts["sizes"]["train"]
+    if config.batch > size:
+        raise ValueError(f"batch={config.batch}: larger than the training part ({size} sequences); write batch={size}")
+
+
+def known(data: Part, store: Store) -> tuple[str, Mapping[str, Any]]:
+    """(fingerprint, facts) of a data set; the facts, baselines included, are worked out once and kept."""
+    source = parts.build("data", data.name, **data.options)
+    content = source.fingerprint()
+    options = {k: v for k, v in data.options.items() if k != "path" and not k.endswith("_path")}
+    key = digest({"name": data.name, "content": content, **options})
+    facts = store.facts(key)
+    if facts is None:
+        from stackcli.baselines import facts as work_out
+
+        found: Facts = work_out(data.name, content, source.load())
+        store.save_facts(key, found)
+        facts = asdict(found)
+    return content, facts
+
+
+def reproduce(config: Config) -> str:
+    """The one line that trains this run again."""
+    words = [f"{key}={_typed(value)}" for key, value in config.flat().items()]
+    return "stackattn train " + " ".join(shlex.quote(w) for w in words)
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and (not value or not all(c.isalnum() or c in "._-" for c in value)):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return str(value)
+
+
+def run(plan: Plan, executor: Executor, store: Store, *, force: bool = False) -> Iterator[tuple[Job, Outcome]]:
+    """Trains what is to be trained, and yields what happens; a failed run's log lies where the outcome says."""
+    if force:
+        for job in plan.todo:
+            store.forget(job.run)
+    for outcome in executor.run(work, plan.todo):
+        job = plan.todo[outcome.job]
+        if outcome.state == "failed":
+            log = store.log_failure(job.run, str(outcome.detail))
+            last = str(outcome.detail).strip().splitlines()[-1]
+            outcome = Outcome(outcome.job, "failed", f"{last} (log: {log})")
+        yield job, outcome
+
+
+def work(job: Job, say: Say, stop: Stop) -> None:
+    """One run, in a process of its own: continue from a checkpoint if there is one, train, publish. Exits with 75 after
+    saving where it is asked to stop."""
+    import torch
+
+    from stackcli import train
+    from stackcli.model import build
+
+    began, config, store = time.time(), job.config, Store(job.store, create=False)
+    torch.set_num_threads(config.threads)
+    if config.device == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    loaded = parts.build("data", config.data.name, **config.data.options).load()
+    vocab, classes = len(loaded.vocab), len(loaded.classes)
+    model = build(config, vocab=vocab, classes=classes, max_len=loaded.max_len).to(config.device)
+    training = train.Training(model, loaded, config)
+    spent = _continue(training, store, job.run)
+    saved = time.monotonic()
+    while not training.finished:
+        training.advance()
+        say((training.step, training.steps, training.loss))
+        asked = stop()
+        if asked or time.monotonic() - saved > CHECKPOINT_SECONDS:
+            seconds = spent + time.time() - began
+            store.save_checkpoint(job.run, {**training.state(), "seconds": seconds})
+            saved = time.monotonic()
+        if asked and not training.finished:
+            raise SystemExit(PREEMPTED)
+    position = _tables(model, reached=max(training.train.lengths))
+    result = training.result()
+    store.publish(
+        job.run,
+        config=config,
+        result=result,
+        curve=training.curve,
+        layers=training.layers,
+        position=position,
+        words={"vocab": loaded.vocab, "classes": loaded.classes, "max_len": loaded.max_len},
+        weights=_weights(training, config.keep),
+        provenance=provenance(spent + time.time() - began),
+        reproduce=job.reproduce,
+    )
+
+
+def _continue(training: Any, store: Store, run: str) -> float:
+    state = store.load_checkpoint(run)
+    if state is None:
+        return 0.0
+    training.restore(state)
+    return float(state["seconds"])
+
+
+def _weights(training: Any, keep: str) -> bytes | None:
+    if keep == "none" or training.diverged_step is not None:
+        return None
+    last = {k: v.detach().cpu() for k, v in training.model.state_dict().items()}
+    best = {k: v.cpu() for k, v in (training.best or last).items()}
+    return to_bytes(best if keep == "best" else last)
+
+
+def _tables(model: Any, *, reached: int) -> list[dict[str, Any]]:
+    """The encoding's tables as trained, for the figure: rows of positions that training never reached are left out."""
+    own = [(f" {layer}", block.own) for layer, block in enumerate(model.blocks, start=1) if block.own is not None]
+    out = []
+    for suffix, pe in own or [("", model.pe)]:
+        for name, at, rows in pe.tables():
+            kept = at < reached
+            values = rows.detach().cpu()[kept.cpu()].double().numpy().round(6).tolist()
+            out.append({"name": name + suffix, "at": at[kept].tolist(), "rows": values})
+    return out
+
+
+def provenance(seconds: float) -> dict[str, Any]:
+    """What may differ between two equal runs: an allow-list, nothing else of the environment."""
+    import numpy
+    import torch
+
+    return {
+        "seconds": round(seconds, 3),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "stackattn": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+# ---- the timing pass
+
+
+def timing_key(config: Config, fingerprint: str) -> str:
+    """Of an architecture on a data set: runs that agree are timed once."""
+    from stackcli.settings import plain
+
+    keys = ("depth", "dim", "heads", "ff", "dropout", "causal", "mask", "kernel", "batch", "pad", "clip", "threads")
+    values = {key: plain(getattr(config, key)) for key in (*keys, "device", "pe", "residual", "norm")}
+    return digest({**values, "content": fingerprint, "host": platform.node()})
+
+
+def time_steps(plan: Plan, store: Store, say: Callable[[str], None]) -> None:
+    """Measures each distinct architecture that was not measured on this machine yet, alone."""
+    todo: dict[str, Config] = {}
+    for config in plan.configs:
+        key = timing_key(config, str(plan.facts[config.data]["fingerprint"]))
+        if store.timing(key) is None:
+            todo.setdefault(key, config)
+    if not todo:
+        return
+    from stackcli import timing
+
+    say(f"timing {len(todo)} architecture{'s' if len(todo) > 1 else ''}, alone on the machine")
+    loaded = {data: parts.build("data", data.name, **data.options).load() for data in {c.data for c in todo.values()}}
+    arms = [timing.prepare(config, loaded[config.data]) for config in todo.values()]
+    for key, measured in zip(todo, timing.measure(arms), strict=True):
+        store.save_timing(key, measured)

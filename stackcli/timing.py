@@ -1,0 +1,117 @@
+"""Step time of an architecture, measured alone on the machine, never in the workers of a sweep.
+
+Arms are warmed up, then repeated in random order, interleaved, so that a drift of the machine's speed meets all alike.
+Times are milliseconds of one batch: forward, backward, update (clipping and optimiser), step (the three together).
+"""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from stackcli.address import generator
+from stackcli.batches import Batch, Padded
+from stackcli.data.base import Loaded
+from stackcli.model import StackedAttention, build
+from stackcli.settings import Config
+from stackcli.train import forward_loss, optimizer
+
+WARMUPS, REPEATS = 3, 10
+
+
+@dataclass
+class Arm:
+    """One architecture being timed, and its times so far in milliseconds."""
+
+    config: Config
+    model: StackedAttention
+    batch: Batch
+    optimizer: torch.optim.Optimizer
+    times: dict[str, list[float]] = field(
+        default_factory=lambda: {"forward": [], "backward": [], "update": [], "step": []}
+    )
+
+    def step(self) -> None:
+        """One training step; its three parts are appended to `times`."""
+        marks = [_now(self.config.device)]
+        loss = forward_loss(self.model, self.batch)
+        marks.append(_now(self.config.device))
+        self.optimizer.zero_grad()
+        loss.backward()
+        marks.append(_now(self.config.device))
+        if self.config.clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.optimizer.step()
+        marks.append(_now(self.config.device))
+        for name, a, b in zip(("forward", "backward", "update"), marks, marks[1:], strict=False):
+            self.times[name].append((b - a) * 1e3)
+        self.times["step"].append((marks[-1] - marks[0]) * 1e3)
+
+
+def _now(device: str) -> float:
+    """Seconds, after everything asked of the device is done."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    elif device == "mps":
+        torch.mps.synchronize()
+    return time.perf_counter()
+
+
+def prepare(config: Config, loaded: Loaded) -> Arm:
+    """A model and the batch of median length that it is timed on."""
+    model = build(config, vocab=len(loaded.vocab), classes=len(loaded.classes), max_len=loaded.max_len)
+    model = model.to(config.device).train()
+    train = Padded(loaded.train, max_len=loaded.max_len, device=config.device, masked=config.mask)
+    middle = np.argsort(train.lengths, kind="stable")
+    start = max(0, len(middle) // 2 - config.batch // 2)
+    batch = train.cut(middle[start : start + config.batch], full=config.pad == "max")
+    return Arm(config, model, batch, optimizer(model, config))
+
+
+def measure(arms: Sequence[Arm], *, warmups: int = WARMUPS, repeats: int = REPEATS) -> list[dict[str, Any]]:
+    """For each arm its `times` (`step_ms`, `forward_ms`, ... medians, `step_ms_low`, `step_ms_high` quartiles) and the
+    `machine` it was measured on. At least 3 warm-ups and 10 repeats."""
+    draw = generator("timing")
+    before = torch.get_num_threads()
+    for round_number in range(warmups + repeats):
+        for i in draw.permutation(len(arms)):
+            torch.set_num_threads(arms[i].config.threads)
+            arms[i].step()
+            if round_number < warmups:
+                arms[i].times = {name: [] for name in arms[i].times}
+    torch.set_num_threads(before)
+    return [{"times": _medians(arm.times), "machine": machine(arm)} for arm in arms]
+
+
+def _medians(times: Mapping[str, list[float]]) -> dict[str, float]:
+    out = {f"{name}_ms": statistics.median(values) for name, values in times.items()}
+    low, _, high = statistics.quantiles(times["step"], n=4)
+    return {**out, "step_ms_low": low, "step_ms_high": high}
+
+
+def machine(arm: Arm) -> dict[str, Any]:
+    """What a time depends on beside the architecture: an allow-list, nothing else of the environment."""
+    allocator = {k: os.environ[k] for k in ("MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_") if k in os.environ}
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    return {
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "torch": torch.__version__,
+        "threads": arm.config.threads,
+        "device": arm.config.device,
+        "load": load,
+        "allocator": ("LD_PRELOAD set" if os.environ.get("LD_PRELOAD") else "system") + "".join(
+            f", {k}={v}" for k, v in sorted(allocator.items())
+        ),
+        "batch": arm.config.batch,
+        "length": int(arm.batch.tokens.shape[1]),
+        "warmups": WARMUPS,
+        "repeats": len(arm.times["step"]),
+    }
