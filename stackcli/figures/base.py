@@ -10,6 +10,7 @@ import os
 import re
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,11 +30,18 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.style import core as style_core
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, LogLocator, MaxNLocator, NullFormatter
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    ScalarFormatter,
+)
 from scipy.special import stdtrit
 
 from stackcli import parts
@@ -111,9 +119,10 @@ UNITS = {
 @contextmanager
 def _style() -> Iterator[None]:
     """The one style, on top of matplotlib's own defaults: a user's matplotlibrc changes nothing."""
-    kept = {k: v for k, v in matplotlib.rcParamsDefault.items() if k not in style_core.STYLE_BLACKLIST}
-    with warnings.catch_warnings(), matplotlib.rc_context({**kept, **STYLE}):
+    with warnings.catch_warnings(), matplotlib.rc_context():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # it is drawn as a box, which says enough
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
         yield
 
 
@@ -413,10 +422,223 @@ class Scale:
     def at(self, value: Any, shift: float = 0.0) -> float:
         """The place of a value, moved by `shift` of the distance between neighbours."""
         if self.kind == "category":
-            return self.levels.index(_key(value)) + shift
+            return self.levels.index(value) + shift
         if self.kind == "log":
-            return float(value) * float(np.diff(np.log(self.levels)).mean() * shift + 0.0).__class__(
-                math.exp(float(np.diff(np.log(self.levels)).min()) * shift)
+            return float(value * math.exp(np.diff(np.log(self.levels)).min() * shift))
+        gap = np.diff(self.levels).min() if len(self.levels) > 1 else abs(value) or 1.0
+        return float(value + gap * shift)
+
+    def dress(self, axis: Axis, room: float) -> None:
+        """Scale, limits, ticks and label of an axis that is `room` points long."""
+        axis.set_label_text(label(self.name))
+        ends = [self.at(self.levels[0], -0.5), self.at(self.levels[-1], 0.5)]
+        if self.kind == "log":
+            axis._set_axes_scale("log", base=2)  # type: ignore[attr-defined]
+        texts = [typed(level) for level in self.levels]
+        turn = False
+        if self.kind == "category":
+            slot = room / len(texts)
+            turn = axis.axis_name == "x" and max(map(_longest_word, texts)) > slot - 3
+            texts = [fit(text, 110 if turn or axis.axis_name == "y" else slot - 3, lines=1 if turn else 3) for text in texts]
+            axis.grid(False)
+        axis.set_ticks([self.at(level) for level in self.levels], labels=texts, rotation=90 if turn else 0)
+        axis.set_ticks([], minor=True)
+        axis.set_view_interval(*ends, ignore=True)
+
+
+def _longest_word(text: str) -> float:
+    return max((width(word) for word in re.split(r"(?<=[\s,;:=/_+\-])", text)), default=0.0)
+
+
+def scale(name: str, values: Any) -> Scale:
+    """The scale of a setting: numbers sorted, anything else in the order met."""
+    levels = list(dict.fromkeys(plain(value) for value in values))
+    if not all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels):
+        return Scale(name, tuple(levels), "category")
+    levels.sort()
+    return Scale(name, tuple(levels), "log" if _spread_by_ratio(levels) else "even")
+
+
+def _spread_by_ratio(levels: list[Any]) -> bool:
+    """Whether the levels look like 1, 2, 4, 8 rather than 1, 2, 3, 4: their logarithms lie more evenly than they do."""
+    if len(levels) < 3 or levels[0] <= 0:
+        return False
+    even, ratio = np.diff(levels), np.diff(np.log(levels))
+    return bool(ratio.std() / ratio.mean() < even.std() / even.mean())
+
+
+def plain(value: Any) -> Any:
+    """A cell of a frame as the Python value that was set: 8.0 in a column with gaps is 8, NaN is None."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@dataclass(frozen=True)
+class Point:
+    """The runs of one point of a study, apart from those that never started."""
+
+    key: str  # as it stands in the frames
+    values: tuple[Any, ...]  # of the axes
+    depth: int
+    done: tuple[str, ...]  # runs
+    broken: tuple[tuple[str, str], ...]  # run, and diverged, failed or lost
+
+    @property
+    def count(self) -> int:
+        return len(self.done) + len(self.broken)
+
+    @property
+    def remark(self) -> str:
+        """What went wrong, if anything: diverged 2 of 3."""
+        kinds = Counter(status for _, status in self.broken)
+        return ", ".join(f"{kind} {n} of {self.count}" for kind, n in kinds.items())
+
+    def rows(self, frame: pd.DataFrame, runs: Sequence[str] | None = None) -> pd.DataFrame:
+        """The rows of the finished runs (or of `runs`) in a frame."""
+        if frame.empty:
+            return frame
+        return frame[(frame["point"] == self.key) & frame["run"].isin(list(self.done if runs is None else runs))]
+
+
+def points(frames: Frames) -> list[Point]:
+    """The points of the study, sorted by the axes (a category in the order met)."""
+    runs = frames.runs
+    if runs.empty:
+        return []
+    runs = runs[runs["status"] != "missing"]
+    scales = [scale(axis, runs[axis]) for axis in frames.axes]
+    found = []
+    for key, rows in runs.groupby("point", sort=False):
+        done = rows["status"] == "done"
+        broken = rows[~done]
+        found.append(
+            Point(
+                key=str(key),
+                values=tuple(plain(rows[axis].iloc[0]) for axis in frames.axes),
+                depth=int(rows["depth"].iloc[0]),
+                done=tuple(rows.loc[done, "run"]),
+                broken=tuple(zip(broken["run"], broken["status"], strict=True)),
             )
-        gap = float(np.diff(self.levels).min()) if len(self.levels) > 1 else 1.0
-        return float(value) + gap * shift
+        )
+    found.sort(key=lambda point: [s.levels.index(v) for s, v in zip(scales, point.values, strict=True)])
+    return found
+
+
+def spread(items: Sequence[Any], most: int) -> list[Any]:
+    """At most `most` of the items, evenly spread, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / max(most - 1, 1))] for i in range(most)]
+
+
+def left_out(shown: int, total: int, what: str) -> str:
+    """The sentence that says so, or nothing."""
+    return f"{shown} of {total} {what} shown" if shown < total else ""
+
+
+def styles(count: int, *, ordered: bool = False) -> list[dict[str, Any]]:
+    """Colour, marker and dash of each of `count` lines: apart for the colour-blind and in grey."""
+    if ordered:
+        marks = MARKERS if count < LINES else ("",)
+        where = np.linspace(0, 1, count) if count > 1 else [0.0]
+        return [{"color": ORDERED(x), "marker": marks[i % len(marks)], "linestyle": "-"} for i, x in enumerate(where)]
+    picks = PICKS[min(count, len(PICKS)) - 1]
+    return [
+        {
+            "color": PALETTE[picks[i % len(picks)]],
+            "marker": MARKERS[i % len(MARKERS)],
+            "linestyle": DASHES[i % len(DASHES)],
+        }
+        for i in range(count)
+    ]
+
+
+def swatch(**style: Any) -> Line2D:
+    """A line for the legend."""
+    return Line2D([], [], **style)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A line for each point: colour by an ordered setting (the depth, if swept), dash and marker by all others."""
+
+    points: tuple[Point, ...]
+    total: int
+    order: Scale | None
+    keys: tuple[tuple[Any, ...], ...]  # values of the other axes
+    names: tuple[str, ...]
+    where: int  # of the ordered setting among the axes
+
+    def style(self, point: Point) -> dict[str, Any]:
+        """The line of a point, as keyword arguments of `plot`."""
+        if self.order is None:
+            return styles(len(self.points))[self.points.index(point)]
+        style = styles(len(self.order.levels), ordered=True)[self.order.levels.index(self._level(point))]
+        if len(self.order.levels) >= LINES:
+            style["color"] = ORDERED(self._norm()(self._level(point)))
+        if len(self.keys) > 1:
+            i = self.keys.index(self._rest(point))
+            style |= {"marker": MARKERS[i], "linestyle": DASHES[i]}
+        return style
+
+    def explain(self, figure: Figure, extra: Sequence[tuple[Artist, str]] = ()) -> None:
+        """The legend; a colour bar instead of many ordered levels."""
+        entries: list[tuple[Artist, str]] = []
+        if self.order is None:
+            entries = [(swatch(**self.style(p)), p.key) for p in self.points] if len(self.points) > 1 else []
+        elif len(self.order.levels) < LINES:
+            looks = zip(self.order.levels, styles(len(self.order.levels), ordered=True), strict=True)
+            bare = {"marker": ""} if len(self.keys) > 1 else {}
+            entries = [(swatch(**{**style, **bare}), f"{self.order.name}={typed(level)}") for level, style in looks]
+        else:
+            colours = ScalarMappable(self._norm(), ORDERED)
+            bar = figure.colorbar(colours, ax=list(figure.axes), label=label(self.order.name), aspect=40, pad=0.02)
+            bar.ax.set_yticks(self.order.levels, labels=[typed(level) for level in self.order.levels])
+            bar.ax.set_yticks([], minor=True)
+        if len(self.keys) > 1:
+            dashes = zip(MARKERS, DASHES, self.names, strict=False)
+            entries += [(swatch(color=GREY, marker=m, linestyle=d), name) for m, d, name in dashes]
+        legend(figure, [*entries, *extra])
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Small print: what was left out, and what diverged."""
+        return left_out(len(self.points), self.total, "points"), *(f"{p.key}: {p.remark}" for p in self.points if p.broken)
+
+    def _norm(self) -> Normalize:
+        assert self.order is not None
+        kind = LogNorm if self.order.kind == "log" else Normalize
+        return kind(self.order.levels[0], self.order.levels[-1])
+
+    def _level(self, point: Point) -> Any:
+        return point.values[self.where]
+
+    def _rest(self, point: Point) -> tuple[Any, ...]:
+        return tuple(value for i, value in enumerate(point.values) if i != self.where)
+
+
+def lines(frames: Frames) -> Lines:
+    """How the points of the study are told apart as lines of one panel."""
+    found = points(frames)
+    scales = [scale(axis, [p.values[i] for p in found]) for i, axis in enumerate(frames.axes)]
+    numeric = [s for s in scales if s.kind != "category" and len(s.levels) > 1]
+    order = next((s for s in numeric if s.name == "depth"), numeric[0] if numeric else None)
+    if order is None:
+        return Lines(tuple(spread(found, LINES)), len(found), None, (), (), -1)
+    where = frames.axes.index(order.name)
+    others = [axis for axis in frames.axes if axis != order.name]
+    rest = {p: tuple(value for i, value in enumerate(p.values) if i != where) for p in found}
+    keys = spread(list(dict.fromkeys(rest.values())), 4)
+    texts = [" ".join(f"{a}={typed(v)}" for a, v in zip(others, key, strict=True)) for key in keys]
+    return Lines(tuple(p for p in found if rest[p] in keys), len(found), order, tuple(keys), tuple(texts), where)
+
+
+def last_map(layers: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each block's last linear map: ff2, or o in runs without a feed-forward map."""
+    if layers.empty:
+        return layers
+    maps = layers[layers["tensor"].isin(["ff2", "o"])]
+    with_ff = maps.loc[maps["tensor"] == "ff2", "run"].unique()
+    return maps[(maps["tensor"] == "ff2") | ~maps["run"].isin(with_ff)]

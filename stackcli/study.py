@@ -1,0 +1,330 @@
+"""One command, whole: plan, train, time, tabulate, draw. What is printed and written, and in which order."""
+
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stackcli import experiments
+from stackcli.config import Grid
+from stackcli.progress import Progress
+from stackcli.settings import Config
+from stackcli.store import Store, check_name, digest, load
+
+ASK_ABOVE = 200  # runs
+TRAINED_A_SECOND = 4e9  # floating-point operations, a guess for one thread that only --dry-run uses
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a command goes about its work; none of it can change a result."""
+
+    command: str
+    out: Path
+    study: str = ""
+    jobs: int = 1
+    dry_run: bool = False
+    yes: bool = False
+    force: bool = False
+    fail_fast: bool = False
+    quiet: bool = False
+    json: bool = False
+    csv: str = ""
+    format: str = ""
+    cols: str = ""
+    sort: str = ""
+    top: int = 0
+    formats: tuple[str, ...] = ("png", "svg")
+
+
+@dataclass(frozen=True)
+class Arms:
+    """What a command runs: the runs in order, the arm of each (empty but in an experiment), axes and base."""
+
+    configs: tuple[Config, ...]
+    arms: tuple[str, ...]
+    axes: tuple[str, ...]
+    base: Mapping[str, Any]
+    overrides: tuple[str, ...]
+
+    @classmethod
+    def of_grid(cls, grid: Grid) -> "Arms":
+        return cls(grid.configs, ("",) * len(grid.configs), tuple(grid.axes), grid.base, grid.overrides)
+
+    @classmethod
+    def of_experiment(cls, grids: Mapping[str, Grid]) -> "Arms":
+        """Arms of an experiment: one grid where it has one line without a name, else a named arm a line."""
+        if list(grids) == [""]:
+            return cls.of_grid(grids[""])
+        configs = tuple(c for grid in grids.values() for c in grid.configs)
+        names = tuple(name for name, grid in grids.items() for _ in grid.configs)
+        lines = tuple(f"{name}: {' '.join(grid.overrides)}" for name, grid in grids.items())
+        return cls(configs, names, ("arm",), {"arms": " | ".join(lines)}, lines)
+
+
+def read_experiment(name: str) -> dict[str, list[str]]:
+    """Arm -> overrides, from experiments/NAME/settings.txt."""
+    return experiments.read(name)
+
+
+def execute(arms: Arms, options: Options) -> int:
+    """Does the command; returns its exit code."""
+    from stackcli import sweep
+
+    store = Store(options.out)
+    name = check_name(options.study) if options.study else study_name(options.command, arms)
+    plan = sweep.plan(arms.configs, store, force=options.force)
+    progress = Progress(quiet=options.quiet, total=len(plan.todo), labels=labels(plan.todo, arms))
+    announce(arms, plan, options, progress)
+    if options.dry_run:
+        return 0
+    if len(plan.todo) > ASK_ABOVE and not options.yes and not agreed(len(plan.todo)):
+        progress.say(f"{len(plan.todo)} runs: write --yes to start so many")
+        return 2
+    study = describe(arms, plan, options)
+    store.save_study(name, study)
+    code, statuses = train(plan, store, options, progress)
+    store.save_study(name, with_statuses(study, statuses))
+    if code in (75, 130):
+        progress.say(f"stopped; finished runs and checkpoints are kept. To go on: {options_line(options, arms)}")
+        return code
+    sweep.time_steps(plan, store, progress.say)
+    report(store, name, options, progress)
+    return code
+
+
+def labels(todo: Sequence[Any], arms: Arms) -> list[str]:
+    arm = dict(zip(arms.configs, arms.arms, strict=True))
+    return [f"{point(job.config, arm[job.config], arms.axes) or 'run'} seed={job.config.seed}" for job in todo]
+
+
+def point(config: Config, arm: str, axes: Sequence[str]) -> str:
+    """The swept values as text; an arm's name in an experiment."""
+    if arm:
+        return arm
+    flat = config.flat()
+    return " ".join(f"{axis}={shown(flat[axis])}" for axis in axes if axis in flat)
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def study_name(command: str, arms: Arms) -> str:
+    """A name from the command, the axes and what else was typed, so that the same study has the same name."""
+    typed = [w for w in arms.overrides if w.partition("=")[0] not in (*arms.axes, "seed", "seeds")]
+    words = "-".join([command, *arms.axes, *sorted(typed)])
+    clean = "".join(c if c.isascii() and (c.isalnum() or c in "._=,+-") else "_" for c in words)
+    return clean if len(clean) <= 80 and clean == words else f"{clean[:70]}-{digest(words)[:8]}"
+
+
+def announce(arms: Arms, plan: Any, options: Options, progress: Progress) -> None:
+    """What is about to happen: runs, axes, what is there already, notices of the data; with --dry-run an estimate."""
+    axes = {a: list(dict.fromkeys(shown(c.flat().get(a)) for c in arms.configs)) for a in arms.axes if a != "arm"}
+    axes |= {"arm": list(dict.fromkeys(arms.arms))} if "arm" in arms.axes else {}
+    seeds = sorted({c.seed for c in arms.configs})
+    text = "; ".join([*(f"{a} = {', '.join(v)}" for a, v in axes.items()), f"seeds {', '.join(map(str, seeds))}"])
+    progress.say(f"{len(set(plan.ids))} runs ({text}); {plan.cached} there already, {len(plan.todo)} to train")
+    for data, facts in plan.facts.items():
+        sizes = facts["sizes"]
+        head = f"data={data.name}: {sizes['train']} train, {sizes['val']} validation, {sizes['test']} test"
+        parts = ("train", "val", "test")
+        classes = facts["classes"] if len(facts["classes"]) <= 6 else []
+        each = (f"{c} " + "/".join(f"{100 * facts['shares'][p][c]:.0f}" for p in parts) for c in classes)
+        progress.say(head + (f"; class shares in % of each: {', '.join(each)}" if classes else ""))
+        for notice in facts["notices"]:
+            progress.say(f"data={data.name}: {notice}")
+    if options.dry_run:
+        seconds = sum(estimate(job.config, plan.facts[job.config.data]["sizes"]["train"]) for job in plan.todo)
+        progress.say(f"about {duration(seconds / max(1, min(options.jobs, len(plan.todo) or 1)))} with -j {options.jobs}")
+
+
+def estimate(config: Config, examples: int) -> float:
+    """Seconds of a run, roughly: three times the forward pass of 32 tokens a sequence, and 2 ms a block and step."""
+    steps = config.steps or config.epochs * -(-examples // config.batch)
+    tokens = 32 * config.batch
+    work = 3 * config.depth * tokens * (8 + 4 * config.ff) * config.dim**2
+    return float(steps * (work / TRAINED_A_SECOND + 0.002 * config.depth + 0.003) + 2)
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def agreed(runs: int) -> bool:
+    """Asks on a terminal; elsewhere --yes is needed."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(f"{runs} runs; start? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def describe(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
+    """study.json: a view on runs."""
+    from stackcli.sweep import timing_key
+
+    runs = [
+        {
+            "run": run,
+            "arm": arm,
+            "point": point(config, arm, arms.axes),
+            "settings": config.flat(),
+            "timing": timing_key(config, str(plan.facts[config.data]["fingerprint"])),
+        }
+        for run, config, arm in zip(plan.ids, plan.configs, arms.arms, strict=True)
+    ]
+    facts = {data.name: dict(found) for data, found in plan.facts.items()}
+    return {
+        "command": options.command,
+        "axes": list(arms.axes),
+        "base": dict(arms.base),
+        "overrides": list(arms.overrides),
+        "runs": runs,
+        "facts": facts,
+    }
+
+
+def with_statuses(study: dict[str, Any], statuses: Mapping[str, str]) -> dict[str, Any]:
+    runs = [{**r, "status": statuses[r["run"]]} if r["run"] in statuses else r for r in study["runs"]]
+    return {**study, "runs": runs}
+
+
+def train(plan: Any, store: Store, options: Options, progress: Progress) -> tuple[int, dict[str, str]]:
+    """(exit code, status of the runs that did not finish)."""
+    from stackcli import sweep
+    from stackcli.launcher.local import Local
+
+    if not plan.todo:
+        return 0, {}
+    executor, asked = Local(workers=options.jobs), []
+
+    def interrupt(number: int, _: Any) -> None:
+        asked.append(number)
+        progress.say("stopping: running runs save; once more stops at once" if len(asked) == 1 else "stopping now")
+        executor.stop(now=len(asked) > 1)
+
+    before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
+    statuses: dict[str, str] = {}
+    try:
+        with progress:
+            for job, outcome in sweep.run(plan, executor, store, force=options.force):
+                progress.show(outcome, store.result(job.run) if outcome.state == "done" else None)
+                statuses.pop(job.run, None)
+                if outcome.state in ("failed", "lost"):
+                    statuses[job.run] = outcome.state
+                    if options.fail_fast:
+                        executor.stop()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if asked:
+        return (130 if asked[0] == signal.SIGINT else 75), statuses
+    return (1 if statuses else 0), statuses
+
+
+def options_line(options: Options, arms: Arms) -> str:
+    """The command that goes on where this one stopped."""
+    import shlex
+
+    words = ["stackattn", options.command]
+    words += ["--experiment", options.study] if "arm" in arms.axes else list(arms.overrides)
+    words += ["--out", str(options.out)] if str(options.out) != "outputs" else []
+    return " ".join(shlex.quote(w) for w in words)
+
+
+# ---- the report
+
+
+def report(store: Store, name: str, options: Options, progress: Progress) -> None:
+    """Tables and sentences to stdout, files to the study's folder, and what to type next."""
+    from rich.console import Console
+
+    from stackcli import tables
+
+    frames = load(store, name)
+    folder = store.study(name)
+    cols = [c.strip() for c in options.cols.split(",") if c.strip()] or None
+    table = tables.summary(frames, cols=cols, sort=options.sort or None, top=options.top or None)
+    sentences = tables.sentences(frames)
+    written = write_tables(frames, folder) + draw(frames, folder, options.formats)
+    out = Console()
+    if options.json:
+        print(tables.to_json(table))
+    elif options.csv == "-":
+        print(tables.to_csv(table), end="")
+    elif options.format:
+        print(tables.to_markdown(table) if options.format == "md" else tables.to_latex(table))
+    elif not options.quiet:
+        out.print(tables.render(table))
+        for sentence in sentences:
+            out.print(sentence, markup=False, highlight=False)
+    if options.csv not in ("", "-"):
+        from stackcli.store import write
+
+        write(Path(options.csv), tables.to_csv(table))
+        written.append(Path(options.csv))
+    ended(frames, store, written, options, progress)
+
+
+def ended(frames: Any, store: Store, written: Sequence[Path], options: Options, progress: Progress) -> None:
+    disk = store.disk(dict.fromkeys(frames.runs["run"]))
+    progress.say(f"kept weights: {disk / 1e6:.1f} MB (keep=none keeps none)")
+    folder = store.study(frames.study)
+    names = ", ".join(p.name if p.parent == folder else str(p) for p in written)
+    progress.say(f"wrote {names} in {folder}")
+    progress.say(f"next: {next_command(frames, options)}")
+
+
+def next_command(frames: Any, options: Options) -> str:
+    place = f" --out {options.out}" if str(options.out) != "outputs" else ""
+    done = frames.runs[frames.runs["status"] == "done"]
+    if frames.command == "train" and len(done) and frames.facts[done.iloc[0]["data"]]["text"]:
+        return f'stackattn predict {done.iloc[0]["run"]} "Why does ice float on water?"{place}'
+    follow = {"train": "sweep depth=1,2,4,8,16", "sweep": "ablate-depth", "ablate-depth": "compare-pe pe=learned,sinusoidal,relative"}
+    return f"stackattn {follow.get(frames.command, f'plot {frames.study}')}{place}"
+
+
+def write_tables(frames: Any, folder: Path) -> list[Path]:
+    """The summary as CSV, Markdown and LaTeX; the tidy row of each run; the long rows of each step and layer."""
+    from stackcli import tables
+    from stackcli.store import write
+
+    table = tables.summary(frames)
+    texts = {
+        "table.csv": tables.to_csv(table),
+        "table.md": tables.to_markdown(table) + "\n\n" + "\n".join(tables.sentences(frames)) + "\n",
+        "table.tex": tables.to_latex(table),
+        "runs.csv": frames.runs.to_csv(index=False),
+        "curve.csv": frames.curve.to_csv(index=False),
+        "layers.csv": frames.layers.to_csv(index=False),
+    }
+    for name, text in texts.items():
+        write(folder / name, text)
+    return [folder / name for name in texts]
+
+
+def draw(frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] = ()) -> list[Path]:
+    """Every figure that has something to show; those that stand for the same data already are not drawn again."""
+    from stackcli.figures import base
+    from stackcli.store import write
+
+    stamp_file = folder / "figures.json"
+    state = digest([frames.runs.to_json(), list(formats), list(only)])
+    if stamp_file.is_file():
+        from stackcli.store import read_json
+
+        stamp = read_json(stamp_file)
+        paths = [folder / name for name in stamp["files"]]
+        if stamp["state"] == state and all(p.is_file() for p in paths):
+            return paths
+    paths = []
+    for name in only or base.names():
+        figure = base.load(name)(frames)
+        if figure is not None:
+            paths += base.save(figure, folder / name, formats)
+    write(stamp_file, '{"state": "%s", "files": [%s]}\n' % (state, ", ".join(f'"{p.name}"' for p in paths)))
+    return paths
