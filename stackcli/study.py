@@ -328,3 +328,19 @@ def draw(frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] 
             paths += base.save(figure, folder / name, formats)
     write(stamp_file, '{"state": "%s", "files": [%s]}\n' % (state, ", ".join(f'"{p.name}"' for p in paths)))
     return paths
+
+
+def redraw(out: Path, study: str, formats: Sequence[str], only: Sequence[str]) -> list[Path]:
+    """`plot`: the figures of a study, from its files, whatever was drawn before."""
+    store = Store(out, create=False)
+    names = store.studies()
+    if not study and not names:
+        raise ValueError(f"{out}: no study yet; run stackattn sweep depth=1,2,4,8,16")
+    if study and study not in names:
+        raise ValueError(f"{study}: no such study in {out}; there are {', '.join(names) or 'none'}")
+    frames = load(store, study or names[0])
+    if not frames.runs["status"].isin(["done", "diverged"]).any():
+        raise ValueError(f"{frames.study}: none of its {len(frames.runs)} runs has finished; nothing to draw yet")
+    folder = store.study(frames.study)
+    (folder / "figures.json").unlink(missing_ok=True)
+    return draw(frames, folder, formats, only)

@@ -34,7 +34,7 @@ def study(
         point = " ".join(f"{key}={value}" for key, value in swept.items())
         point = arm or (str(swept["arm"]) if tuple(axes) == ("arm",) else point)
         for seed in range(seeds):
-            head = {"run": f"{abs(hash((point, seed))):x}"[:6] + f"-{point}-{seed}", "arm": arm, "point": point}
+            head = {"run": f"{point or 'one'}/{seed}", "arm": arm, "point": point}
             head |= {"seed": seed, **swept}
             config = {"depth": 2, "pe": "learned", "residual": "pre", "data": "subjects", "threads": 1, "batch": 32}
             config |= {"dim": dim, "ff": ff, **settings, **swept}

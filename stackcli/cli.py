@@ -1,0 +1,381 @@
+"""The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
+
+import difflib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stackcli import __version__
+
+app = typer.Typer(
+    name="stackattn",
+    help="What happens when self-attention layers with position encodings are stacked?\n\n"
+    "Settings are written key=value, several values with commas: depth=1,2,4,8,16 pe=learned,relative pe.clip=8. "
+    "Every setting with its default: stackattn list settings.",
+    epilog="Example: stackattn sweep depth=1,2,4,8,16",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def complete(incomplete: str) -> list[str]:
+    """Keys, groups and choices, for the shell's completion."""
+    from stackcli import config
+
+    key, equals, typed = incomplete.partition("=")
+    if not equals:
+        return [f"{name}=" for name in config.keys() if name.startswith(key)]
+    head, comma, last = typed.rpartition(",")
+    return [f"{key}={head}{comma}{c}" for c in config.choices().get(key, ()) if c.startswith(last)]
+
+
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings.", autocompletion=complete)
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder in which runs are kept.")]
+Study = Annotated[str, typer.Option("--study", help="Name of the study; made from the command otherwise.")]
+Jobs = Annotated[int, typer.Option("-j", "--jobs", help="Runs at once; 0: one for each core.", min=-(10**9))]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before more than 200 runs.")]
+Force = Annotated[bool, typer.Option("--force", help="Train again what is there already.")]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first run that fails.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="The table as JSON on stdout.")]
+Csv = Annotated[str, typer.Option("--csv", help="The table as CSV in a file; - for stdout.")]
+Format = Annotated[str, typer.Option("--format", help="The table on stdout as md or latex.")]
+Cols = Annotated[str, typer.Option("--cols", help="Columns of the table, separated by commas.")]
+Sort = Annotated[str, typer.Option("--sort", help="Column to sort by; -column for descending.")]
+Top = Annotated[int, typer.Option("--top", help="Only the first rows.", min=0)]
+Pictures = Annotated[str, typer.Option("--figures", help="Formats of the figures: png,svg,pdf.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+ConfigDir = Annotated[Path | None, typer.Option("--config-dir", help="Folder searched for YAML files first.")]
+
+
+def version(value: bool) -> None:
+    if value:
+        print(f"stackattn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top_level(
+    _: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    pass
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def guarded(action: Callable[[], int], debug: bool) -> None:
+    """Runs an action; what a person did wrong becomes a message and an exit code, never a traceback."""
+    code: int
+    try:
+        code = action()
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        code = 0
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the reader has gone; nothing more can be said
+    except (ValueError, OSError) as error:
+        if debug:
+            raise
+        code = exit_code(error)
+        print(f"error: {error}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def exit_code(error: Exception) -> int:
+    """2 usage, 4 a study of that name differs, 5 a damaged file, 74 the disk."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if "ConflictError" in names:
+        return 4
+    if "CorruptionError" in names:
+        return 5
+    return 2 if isinstance(error, ValueError) else 74
+
+
+def options(command: str, **given: Any) -> Any:
+    """The Options of a command. Raises ValueError for what is out of range."""
+    from stackcli.study import Options
+
+    jobs = given.pop("jobs")
+    if not 0 <= jobs <= 1024:
+        raise ValueError(f"-j {jobs}: 0 (one for each core) to 1024")
+    figures = tuple(f.strip() for f in given.pop("figures").split(",") if f.strip())
+    if not figures or set(figures) - {"png", "svg", "pdf"}:
+        raise ValueError(f"--figures {','.join(figures)}: choose from png, svg, pdf")
+    if given["format"] not in ("", "md", "latex"):
+        raise ValueError(f"--format {given['format']}: choose md or latex")
+    return Options(command=command, jobs=jobs or cores(), formats=figures, **given)
+
+
+def grid_of(overrides: list[str] | None, config_dir: Path | None, **how: Any) -> Any:
+    from stackcli import config
+    from stackcli.study import Arms
+
+    return Arms.of_grid(config.grid(tuple(overrides or ()), config_dir=config_dir, **how))
+
+
+def run(command: str, make: Callable[[], Any], debug: bool, **given: Any) -> None:
+    """The common path of train, sweep, ablate-depth and compare-pe."""
+
+    def action() -> int:
+        from stackcli import study
+
+        chosen = options(command, **given)
+        return study.execute(make(), chosen)
+
+    guarded(action, debug)
+
+
+@app.command(epilog="Example: stackattn train depth=4 pe=relative")
+def train(
+    overrides: Overrides = None,
+    out: Out = Path("outputs"),
+    study: Study = "",
+    dry_run: DryRun = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    csv: Csv = "",
+    format: Format = "",
+    cols: Cols = "",
+    figures: Pictures = "png,svg",
+    config_dir: ConfigDir = None,
+    debug: Debug = False,
+) -> None:
+    """Train one stack, and look inside it."""
+    given = dict(out=out, study=study, dry_run=dry_run, force=force, quiet=quiet, json=json, csv=csv, format=format)
+    run("train", lambda: grid_of(overrides, config_dir, single=True), debug, **given, cols=cols, figures=figures, jobs=1)
+
+
+def _many(command: str, make: Callable[[list[str] | None, Path | None], Any], doc: str, example: str) -> None:
+    """Registers one of the commands that train several runs; they differ in their axes alone."""
+
+    def many(
+        overrides: Overrides = None,
+        out: Out = Path("outputs"),
+        study: Study = "",
+        jobs: Jobs = 0,
+        dry_run: DryRun = False,
+        yes: Yes = False,
+        force: Force = False,
+        fail_fast: FailFast = False,
+        quiet: Quiet = False,
+        json: Json = False,
+        csv: Csv = "",
+        format: Format = "",
+        cols: Cols = "",
+        sort: Sort = "",
+        top: Top = 0,
+        figures: Pictures = "png,svg",
+        config_dir: ConfigDir = None,
+        debug: Debug = False,
+        experiment: Annotated[str, typer.Option("--experiment", help="Replay a recorded study by its name.")] = "",
+    ) -> None:
+        given = {k: v for k, v in locals().items() if k not in ("overrides", "config_dir", "debug", "experiment")}
+        given = {k: v for k, v in given.items() if k not in ("make", "command")}
+        if experiment:
+            given["study"] = given["study"] or experiment
+            run(command, lambda: replay(experiment, overrides, config_dir), debug, **given)
+        else:
+            run(command, lambda: make(overrides, config_dir), debug, **given)
+
+    app.command(command, help=doc, epilog=f"Example: stackattn {example}")(many)
+
+
+def replay(experiment: str, overrides: list[str] | None, config_dir: Path | None) -> Any:
+    """The arms of a recorded study; further settings are added to each of them."""
+    from stackcli import config
+    from stackcli.study import Arms, read_experiment
+
+    arms = read_experiment(experiment)
+    more = list(overrides or ())
+    mine = {w.partition("=")[0] for w in more}
+    grids = {
+        arm: config.grid((*(w for w in words if w.partition("=")[0] not in mine), *more), config_dir=config_dir)
+        for arm, words in arms.items()
+    }
+    return Arms.of_experiment(grids)
+
+
+_many(
+    "sweep",
+    lambda words, folder: grid_of(words, folder),
+    "Train every combination of the settings given, over several seeds.",
+    "sweep depth=1,2,4,8,16",
+)
+_many(
+    "ablate-depth",
+    lambda words, folder: grid_of(words, folder, presets=("depth=1,2,4,8,16", "residual=pre,post")),
+    "Depth 1 to 16 with pre-LN and post-LN: what goes wrong when layers are stacked?",
+    "ablate-depth depth=1,4,16",
+)
+_many(
+    "compare-pe",
+    lambda words, folder: grid_of(words, folder, needs="pe"),
+    "Compare position encodings, paired by seed; the first one named is the baseline.",
+    "compare-pe pe=learned,sinusoidal,relative",
+)
+
+
+@app.command(epilog="Example: stackattn plot --list")
+def plot(
+    study: Annotated[str, typer.Argument(help="Name of a study; the newest otherwise.")] = "",
+    figure: Annotated[list[str] | None, typer.Option("--figure", help="Only this figure; may be repeated.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Name the figures.")] = False,
+    out: Out = Path("outputs"),
+    figures: Pictures = "png,svg",
+    debug: Debug = False,
+) -> None:
+    """Draw the figures of a study again, from its files."""
+
+    def action() -> int:
+        from stackcli.figures import base
+
+        if list_:
+            for name in base.names():
+                print(f"{name:16} {base.describe(name)}")
+            return 0
+        from stackcli.study import redraw
+
+        formats = tuple(f.strip() for f in figures.split(",") if f.strip())
+        if not formats or set(formats) - {"png", "svg", "pdf"}:
+            raise ValueError(f"--figures {figures}: choose from png, svg, pdf")
+        for name in figure or ():
+            check_choice("--figure", name, base.names())
+        for path in redraw(out, study, formats, figure or ()):
+            print(path)
+        return 0
+
+    guarded(action, debug)
+
+
+def check_choice(what: str, given: str, allowed: Any) -> None:
+    """Raises ValueError with a suggestion where a name is not among those allowed."""
+    if given not in allowed:
+        near = difflib.get_close_matches(given, list(allowed), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"{what} {given}: unknown{hint} choose from {', '.join(allowed)}")
+
+
+@app.command(epilog='Example: stackattn predict 3f2a "Why does ice float on water?"')
+def predict(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or its beginning.")],
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts; - reads a line each from stdin.")],
+    out: Out = Path("outputs"),
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Ask a trained classifier."""
+
+    def action() -> int:
+        from stackcli.predict import predict as ask
+        from stackcli.record import dumps
+
+        asked = [line.rstrip("\n") for line in sys.stdin] if texts == ["-"] else texts
+        for text, shares in zip(asked, ask(out, run_id, asked), strict=True):
+            ranked = sorted(shares.items(), key=lambda item: -item[1])
+            if json:
+                print(dumps({"text": text, "answer": ranked[0][0], "probability": shares}))
+            else:
+                print("  ".join(f"{name} {share:.3f}" for name, share in ranked[:5]))
+        return 0
+
+    guarded(action, debug)
+
+
+@app.command("list", epilog="Example: stackattn list pe")
+def list_parts(
+    group: Annotated[str, typer.Argument(help="pe, residual, norm, init, data, settings or experiments.")] = "",
+    debug: Debug = False,
+) -> None:
+    """The choices of a group, every setting, or the recorded studies."""
+
+    def action() -> int:
+        from stackcli import config, experiments, parts
+        from stackcli.settings import GROUPS
+
+        if group:
+            check_choice("list", group, (*GROUPS, "settings", "experiments"))
+        if group == "settings":
+            print(config.describe())
+        elif group == "experiments":
+            print("\n".join(experiments.names()))
+        for name in (group,) if group in GROUPS else () if group else GROUPS:
+            print(name)
+            for choice in parts.names(name):
+                print(f"  {choice:12} {parts.summary(name, choice)}")
+        return 0
+
+    guarded(action, debug)
+
+
+@app.command(epilog="Example: stackattn runs")
+def runs(out: Out = Path("outputs"), json: Json = False, debug: Debug = False) -> None:
+    """The runs that are kept, newest first, and the studies that they belong to."""
+
+    def action() -> int:
+        from stackcli.record import dumps
+        from stackcli.store import Store
+
+        store = Store(out, create=False)
+        for run_id in store.ids():
+            flat, result = store.config(run_id).flat(), store.result(run_id)
+            row = {"run": run_id, **{k: flat[k] for k in ("data", "depth", "pe", "residual", "seed")}}
+            row |= {k: result[k] for k in ("status", "test_acc")}
+            acc = "" if row["test_acc"] is None else f"{row['test_acc']:.3f}"
+            words = f"data={row['data']} depth={row['depth']} pe={row['pe']} residual={row['residual']} seed={row['seed']}"
+            print(dumps(row) if json else f"{run_id}  {row['status']:8} {acc:5}  {words}")
+        if not json:
+            print("studies: " + (", ".join(store.studies()) or "none"), file=sys.stderr)
+        return 0
+
+    guarded(action, debug)
+
+
+@app.command(epilog="Example: stackattn verify")
+def verify(out: Out = Path("outputs"), debug: Debug = False) -> None:
+    """Read every file of every run, and check the hashes."""
+
+    def action() -> int:
+        from stackcli.store import Store
+
+        store = Store(out, create=False)
+        wrong = store.verify()
+        for line in wrong:
+            print(line)
+        print(f"{len(store.ids())} runs, {len(wrong)} damaged", file=sys.stderr)
+        return 5 if wrong else 0
+
+    guarded(action, debug)
+
+
+def main() -> None:
+    """The console script. `--depth 4` is answered with what to type."""
+    words = sys.argv[1:]
+    known = set(GROUP_AND_KEYS)
+    for word in words:
+        name = word[2:].partition("=")[0]
+        if word.startswith("--") and name in known:
+            value = word.partition("=")[2] or "..."
+            print(f"error: {word}: settings are bare words; write {name}={value}", file=sys.stderr)
+            raise SystemExit(2)
+    app()
+
+
+GROUP_AND_KEYS = (
+    *("depth", "dim", "heads", "ff", "dropout", "causal", "mask", "epochs", "steps", "batch", "lr", "schedule"),
+    *("warmup", "weight_decay", "clip", "label_smoothing", "patience", "seed", "seeds", "threads", "device", "kernel"),
+    *("pad", "embed_std", "probes", "keep", "pe", "residual", "norm", "init", "data"),
+)

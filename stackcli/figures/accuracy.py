@@ -1,0 +1,153 @@
+"""Test accuracy against depth (or the first swept setting), and the overfitting gap below it."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+# columns of the runs, and how the lower panel tells them apart: fill of the marker, and dash
+GAPS = {"gap_end": ("at the end", "full", "-"), "gap_best": ("at best validation", "none", ":")}
+BASELINES = {"majority_acc": ("majority class", ":"), "tfidf_acc": ("TF-IDF + logistic regression", "-.")}
+Group = tuple[str, pd.DataFrame, dict[str, Any], float]  # name, runs, style, dodge
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """Means with 95 % t intervals over seeds, every seed a point; depth is the x axis where it is swept."""
+    runs = frames.runs if frames.runs.empty else frames.runs[frames.runs["status"] != "missing"]
+    if runs.empty:
+        return None
+    name = "depth" if "depth" in frames.axes or not frames.axes else frames.axes[0]
+    scale = base.scale(name, runs[name])
+    groups, remark = _groups(frames, runs, name)
+    wide = len(scale.levels) > 10 or len(scale.levels) * len(groups) > 24
+    size = base.FULL if wide else base.COLUMN
+    figure, ((top,), (bottom,)) = base.new(size, 3.1, 2, 1, sharex=True, height_ratios=[3, 2])
+    for group in groups:
+        _line(top, scale, group, "test_acc")
+        for column, (_, fill, dash) in GAPS.items():
+            _line(bottom, scale, group, column, fillstyle=fill, linestyle=dash)
+    scale.dress(bottom.xaxis, size * 72 - 45)
+    top.set_ylabel("test accuracy (share)")
+    bottom.set_ylabel("overfitting gap (nats)")
+    bottom.axhline(0, color=base.GREY, linewidth=0.6)
+    entries = [(base.swatch(**style), key) for key, _, style, _ in groups if len(groups) > 1]
+    entries += _baselines(top, frames, scale)
+    _limits(top, within=(0.0, 1.0))
+    _limits(bottom)
+    entries += _broken(top, scale, groups)
+    entries += [
+        (base.swatch(color=base.GREY, marker="o", fillstyle=fill, linestyle=dash), f"gap {words}")
+        for words, fill, dash in GAPS.values()
+    ]
+    base.legend(figure, entries)
+    seeds = runs["seed"].nunique()
+    base.note(figure, f"mean, 95 % t interval and every run of {seeds} seeds" if seeds > 1 else "", remark)
+    return figure
+
+
+def _groups(frames: Frames, runs: pd.DataFrame, x: str) -> tuple[list[Group], str]:
+    """A line for every combination of the axes other than x, dodged so that intervals do not hide each other."""
+    others = [axis for axis in frames.axes if axis != x]
+    if not others:
+        return [("", runs, base.styles(1)[0], 0.0)], ""
+    scales = [base.scale(axis, runs[axis]) for axis in others]
+    plain = [tuple(map(base.plain, row)) for row in runs[others].itertuples(index=False)]
+    found = sorted(set(plain), key=lambda key: [s.levels.index(v) for s, v in zip(scales, key, strict=True)])
+    keys = base.spread(found, base.LINES)
+    styles = base.styles(len(keys), ordered=len(others) == 1 and scales[0].kind != "category")
+    reach = min(0.3, 0.06 * (len(keys) - 1))
+    groups = []
+    for key, style, dodge in zip(keys, styles, np.linspace(-reach, reach, len(keys)), strict=True):
+        name = " ".join(f"{axis}={base.typed(value)}" for axis, value in zip(others, key, strict=True))
+        groups.append((name, runs[[row == key for row in plain]], style, float(dodge)))
+    return groups, base.left_out(len(keys), len(found), "lines")
+
+
+def _line(axes: Axes, scale: base.Scale, group: Group, column: str, **change: Any) -> None:
+    """Mean and interval at each level, joined where the levels are numbers, and a point for every seed."""
+    _, runs, style, dodge = group
+    style = {**style, **change}
+    done = runs[runs["status"] == "done"]
+    if column not in done:
+        return
+    means, points = [], []
+    for level in scale.levels:
+        values = base.finite(done.loc[[base.plain(v) == level for v in done[scale.name]], column])
+        if len(values):
+            at = scale.at(level, dodge)
+            means.append((at, *base.interval(values)))
+            points += [(at, value) for value in values] if len(values) > 1 else []
+    if not means:
+        return
+    x, mean, low, high = np.array(means).T
+    if scale.kind == "category":
+        style["linestyle"] = "none"
+    axes.plot(*np.array(points).reshape(-1, 2).T, ".", color=style["color"], alpha=0.45, markersize=3, mew=0, label="seeds")
+    axes.vlines(x, low, high, color=style["color"], linewidth=0.9, label="interval")
+    axes.plot(x, mean, **style, label="mean")
+
+
+def _baselines(axes: Axes, frames: Frames, scale: base.Scale) -> list[tuple[Any, str]]:
+    """Horizontal lines, one for each data set; short ones where the data are the x axis."""
+    entries = []
+    for column, (words, dash) in BASELINES.items():
+        look = {"color": base.GREY, "linestyle": dash, "linewidth": 0.9}
+        known = {name: facts[column] for name, facts in frames.facts.items() if facts.get(column) is not None}
+        for name, value in known.items():
+            if scale.name == "data":
+                if name in scale.levels:
+                    axes.hlines(value, scale.at(name, -0.4), scale.at(name, 0.4), **look, label=words)
+            else:
+                axes.axhline(value, **look, label=words)
+                where = "" if len(known) == 1 else f", {name}"
+                entries.append((base.swatch(**look), f"{words}{where} ({value:.2f})"))
+        if known and scale.name == "data":
+            entries.append((base.swatch(**look), words))
+    return entries
+
+
+def _limits(axes: Axes, within: tuple[float, float] | None = None) -> None:
+    """Room for every point and line, and for intervals unless they are far wider than the points are spread."""
+    inner = np.concatenate([np.asarray(line.get_ydata(), dtype=float).ravel() for line in axes.lines] or [np.zeros(1)])
+    bars = [path.vertices[:, 1] for c in axes.collections for path in c.get_paths()]  # type: ignore[attr-defined]
+    inner, outer = base.finite(inner), base.finite(np.concatenate([inner, *bars]))
+    if not len(inner):
+        inner = outer = np.array([0.0, 1.0])
+    span = max(float(np.ptp(inner)), 0.02)
+    low, high = max(outer.min(), inner.min() - span), min(outer.max(), inner.max() + span)
+    if within:
+        low, high = max(low, within[0]), min(high, within[1])
+    margin = 0.06 * max(high - low, 0.02)
+    axes.set_ylim(low - margin, high + margin)
+
+
+def _broken(axes: Axes, scale: base.Scale, groups: list[Group]) -> list[tuple[Any, str]]:
+    """A strip below the data: a cross where runs broke, and how many of how many; a row for each such line."""
+    rows = []
+    for _, runs, style, dodge in groups:
+        levels = [base.plain(value) for value in runs[scale.name]]
+        lost = Counter(level for level, ok in zip(levels, runs["status"] == "done", strict=True) if not ok)
+        if lost:
+            rows.append(([(level, n, levels.count(level)) for level, n in lost.items()], style["color"], dodge))
+    if not rows:
+        return []
+    low, high = axes.get_ylim()
+    step = (high - low) * 0.14
+    axes.set_ylim(low - step * len(rows), high)
+    axes.axhline(low, color="0.8", linewidth=0.6)
+    for i, (cells, colour, dodge) in enumerate(rows):
+        y = low - step * (i + 0.5)
+        x = [scale.at(level, dodge) for level, _, _ in cells]
+        axes.plot(x, [y] * len(x), "x", color=colour, markersize=4, label="broken")
+        for at, (_, lost_, all_) in zip(x, cells, strict=True):
+            axes.annotate(f"{lost_}/{all_}", (at, y), (4, 0), textcoords="offset points", va="center", size=base.SIZE)
+    statuses = pd.concat([runs["status"] for _, runs, _, _ in groups])
+    kinds = " or ".join(kind for kind in dict.fromkeys(statuses) if kind != "done")
+    return [(base.swatch(color="black", marker="x", linestyle="none"), f"{kinds}, k of n runs")]

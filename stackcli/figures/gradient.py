@@ -1,0 +1,70 @@
+"""Gradient norm of each block's last map by relative depth, plain (G1) and alignment-free (G3), at start and end."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+NORMS = {"g1": "G1, L2 norm of the\ngradient of {} (nats)", "g3": "G3, alignment-free norm\nof the gradient of {} (nats)"}
+TIMES = {"first": "at initialisation", "last": "at the end of training"}
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """Geometric means over the finished seeds; a run that diverged is a thin line of its own, up to its last probe."""
+    table = base.last_map(frames.layers)
+    if table.empty or not len(base.finite(table["g1"])):
+        return None
+    lines = base.lines(frames)
+    figure, panels = base.new(base.FULL, 3.9, 2, 2, sharex=True, sharey="row")
+    names = "/".join(sorted(table["tensor"].unique(), reverse=True))
+    crosses = False
+    for row, (norm, words) in zip(panels, NORMS.items(), strict=True):
+        row[0].set_ylabel(words.format(names))
+        for axes, (when, title) in zip(row, TIMES.items(), strict=True):
+            axes.set_yscale("log")
+            crosses |= _panel(axes, table, lines, norm, when)
+            if norm == "g1":
+                axes.set_title(title)
+    for axes in panels[1]:
+        axes.set_xlabel("relative depth, layer / depth (1: next to the output)")
+        axes.set_xlim(0, 1.03)
+    entry = [(base.swatch(color=base.GREY, marker="x", linewidth=0.7), "a run that diverged")] if crosses else []
+    lines.explain(figure, entry)
+    base.note(figure, *lines.remarks)
+    return figure
+
+
+def _panel(axes: Axes, table: pd.DataFrame, lines: base.Lines, norm: str, when: str) -> bool:
+    """The profile of every point; returns whether one had diverged."""
+    crosses, drawn = False, False
+    for point in lines.points:
+        style = lines.style(point)
+        mean = _profile(point.rows(table), norm, when)
+        drawn |= _plot(axes, mean, point.depth, **style, label=point.key)
+        for run, status in point.broken:
+            single = _profile(point.rows(table, [run]), norm, when) if status == "diverged" else mean[:0]
+            look = {"linewidth": 0.7, "marker": "x", "markersize": 3.5, "linestyle": style["linestyle"]}
+            crosses |= _plot(axes, single, point.depth, color=style["color"], **look, label=f"{point.key} diverged")
+    if not drawn and not crosses:
+        base.blank(axes, "zero, or not taken")
+    return crosses
+
+
+def _profile(rows: pd.DataFrame, norm: str, when: str) -> pd.Series:
+    """Geometric mean over runs by layer, at each run's first or last probe."""
+    if rows.empty:
+        return pd.Series(dtype=float)
+    rows = rows[rows["step"] == (0 if when == "first" else rows.groupby("run")["step"].transform("max"))]
+    return rows.groupby("layer")[norm].agg(base.geometric).dropna()
+
+
+def _plot(axes: Axes, profile: pd.Series, depth: int, **style: Any) -> bool:
+    if len(profile):
+        axes.plot(profile.index.to_numpy(dtype=float) / depth, profile.to_numpy(dtype=float), **style)
+    return bool(len(profile)) and bool(np.isfinite(profile).any())

@@ -1,0 +1,77 @@
+"""Gradient norm (G1) of each block's last map as a heat map of layer against step, a panel for each depth."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+PANELS = 6
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """Geometric means over the finished seeds; where none finished, the first run that diverged, up to a cross."""
+    table = base.last_map(frames.layers)
+    found = [point for point in base.points(frames) if not _rows(point, table).empty]
+    maps = {point: _map(_rows(point, table)) for point in base.spread(found, PANELS)}
+    values = base.finite(pd.concat([grid.stack() for grid in maps.values()])) if maps else []
+    values = [value for value in values if value > 0]
+    if not values:
+        return None
+    norm = LogNorm(min(values) / 1.0001, max(values) * 1.0001)
+    figure, panels = base.grid(len(maps), 3, 1.75)
+    for axes, (point, grid) in zip(panels, maps.items(), strict=True):
+        mesh = base.shade(
+            axes, columns=range(len(grid.columns)), rows=grid.index, values=grid.where(grid > 0), norm=norm, cmap="cividis"
+        )
+        _dress(axes, frames, point, grid)
+    names = "/".join(sorted(table["tensor"].unique(), reverse=True))
+    figure.colorbar(mesh, ax=panels, label=f"G1, L2 norm of the gradient of {names} (nats)", aspect=30, pad=0.02)
+    grey = any(grid.where(grid > 0).isna().any(axis=None) for grid in maps.values())
+    base.note(
+        figure,
+        base.left_out(len(maps), len(found), "points"),
+        "×: the loss was no longer finite" if any(_gone(frames, point) is not None for point in maps) else "",
+        "grey: zero, or no longer finite" if grey else "",
+    )
+    return figure
+
+
+def _rows(point: base.Point, table: pd.DataFrame) -> pd.DataFrame:
+    """The finished runs' rows, or those of the first run that diverged."""
+    rows = point.rows(table)
+    return rows if not rows.empty else point.rows(table, [run for run, _ in point.broken][:1])
+
+
+def _map(rows: pd.DataFrame) -> pd.DataFrame:
+    """Layers by steps."""
+    return rows.groupby(["layer", "step"])["g1"].agg(base.geometric).unstack("step")
+
+
+def _gone(frames: Frames, point: base.Point) -> float | None:
+    """The step at which the drawn run diverged; None where finished runs are drawn."""
+    if point.done or not point.broken:
+        return None
+    row = frames.runs[(frames.runs["point"] == point.key) & (frames.runs["run"] == point.broken[0][0])].iloc[0]
+    return base.plain(row.get("diverged_step"))  # type: ignore[no-any-return]
+
+
+def _dress(axes: Axes, frames: Frames, point: base.Point, grid: pd.DataFrame) -> None:
+    """Title, ticks (each column is one probed step) and, where the run broke off, a cross at its place."""
+    steps = list(grid.columns)
+    places, texts = list(range(len(steps))), [str(step) for step in steps]
+    if (gone := _gone(frames, point)) is not None:
+        places.append(len(steps))
+        texts.append(str(gone))
+        axes.set_xlim(-0.5, len(steps) + 0.5)
+        axes.plot([len(steps)] * len(grid.index), grid.index, "x", color="black", markersize=3.5)
+    axes.set_xticks(places, labels=texts)
+    layers = sorted(set(base.spread(list(grid.index), 5)))
+    axes.set_yticks(layers, labels=[str(layer) for layer in layers])
+    axes.set_xlabel("step (optimiser steps)")
+    axes.set_ylabel("layer (block)")
+    title = ", ".join(filter(None, [point.key, point.remark]))
+    axes.set_title(base.fit(title, 118 if len(figure_axes(axes)) > 1 else 170, lines=3))
