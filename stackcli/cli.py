@@ -27,13 +27,13 @@ app = typer.Typer(
 
 def complete(incomplete: str) -> list[str]:
     """Keys, groups and choices, for the shell's completion."""
-    from stackcli import config
+    from stackcli.config import choices, keys
 
     key, equals, typed = incomplete.partition("=")
     if not equals:
-        return [f"{name}=" for name in config.keys() if name.startswith(key)]
+        return [f"{name}=" for name in keys() if name.startswith(key)]
     head, comma, last = typed.rpartition(",")
-    return [f"{key}={head}{comma}{c}" for c in config.choices().get(key, ()) if c.startswith(last)]
+    return [f"{key}={head}{comma}{c}" for c in choices().get(key, ()) if c.startswith(last)]
 
 
 Overrides = Annotated[
@@ -106,7 +106,7 @@ def exit_code(error: Exception) -> int:
 
 def options(command: str, **given: Any) -> Any:
     """The Options of a command. Raises ValueError for what is out of range."""
-    from stackcli.study import Options
+    from stackcli.settings import Options
 
     jobs = given.pop("jobs")
     if not 0 <= jobs <= 1024:
@@ -156,7 +156,9 @@ def train(
 ) -> None:
     """Train one stack, and look inside it."""
     given = dict(out=out, study=study, dry_run=dry_run, force=force, quiet=quiet, json=json, csv=csv, format=format)
-    run("train", lambda: grid_of(overrides, config_dir, single=True), debug, **given, cols=cols, figures=figures, jobs=1)
+    run(
+        "train", lambda: grid_of(overrides, config_dir, single=True), debug, **given, cols=cols, figures=figures, jobs=1
+    )
 
 
 def _many(command: str, make: Callable[[list[str] | None, Path | None], Any], doc: str, example: str) -> None:
@@ -247,7 +249,7 @@ def plot(
             for name in base.names():
                 print(f"{name:16} {base.describe(name)}")
             return 0
-        from stackcli.study import redraw
+        from stackcli.report import redraw
 
         formats = tuple(f.strip() for f in figures.split(",") if f.strip())
         if not formats or set(formats) - {"png", "svg", "pdf"}:
@@ -335,7 +337,9 @@ def runs(out: Out = Path("outputs"), json: Json = False, debug: Debug = False) -
             row = {"run": run_id, **{k: flat[k] for k in ("data", "depth", "pe", "residual", "seed")}}
             row |= {k: result[k] for k in ("status", "test_acc")}
             acc = "" if row["test_acc"] is None else f"{row['test_acc']:.3f}"
-            words = f"data={row['data']} depth={row['depth']} pe={row['pe']} residual={row['residual']} seed={row['seed']}"
+            words = (
+                f"data={row['data']} depth={row['depth']} pe={row['pe']} residual={row['residual']} seed={row['seed']}"
+            )
             print(dumps(row) if json else f"{run_id}  {row['status']:8} {acc:5}  {words}")
         if not json:
             print("studies: " + (", ".join(store.studies()) or "none"), file=sys.stderr)

@@ -6,7 +6,7 @@ gradients are those before clipping. Reading changes nothing: neither weights no
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from stackcli.address import generator
 from stackcli.batches import Batch
-from stackcli.model import Attention, StackedAttention
+from stackcli.model import Attention, Block, StackedAttention
 from stackcli.record import LayerRow
 
 BATCH = 32
@@ -58,12 +58,12 @@ def taped(model: StackedAttention) -> Iterator[Tape]:
     tape, handles, was_training = Tape(), [], model.training
     explicit = {attention: attention.explicit for attention in model.modules() if isinstance(attention, Attention)}
     model.eval()
-    for layer, block in enumerate(model.blocks, start=1):
-        maps = {"qkv": block.attention.qkv, "o": block.attention.out, "block": block}
+    for layer, block in enumerate(blocks_of(model), start=1):
+        maps: dict[str, Any] = {"qkv": block.attention.qkv, "o": block.attention.out, "block": block}
         maps |= {"ff1": block.feed.ff1, "ff2": block.feed.ff2} if block.feed is not None else {}
         handles += [m.register_forward_hook(tape.keep(f"{layer}.{name}")) for name, m in maps.items()]
         block.attention.explicit = True
-        block.attention.weights = _keeper(tape.attention, layer)
+        block.attention.weights = _keeper(tape.attention, layer)  # type: ignore[method-assign]
     try:
         yield tape
     finally:
@@ -71,8 +71,12 @@ def taped(model: StackedAttention) -> Iterator[Tape]:
             handle.remove()
         for attention, was in explicit.items():
             attention.explicit = was
-            del attention.weights
+            del attention.weights  # the method of the class shows again
         model.train(was_training)
+
+
+def blocks_of(model: StackedAttention) -> list[Block]:
+    return [block for block in model.blocks if isinstance(block, Block)]
 
 
 def _keeper(store: dict[int, Tensor], layer: int) -> Any:
@@ -95,10 +99,10 @@ def look(
         watched = list(tape.outputs.values())
         grads = torch.autograd.grad(loss, tensors + watched, allow_unused=True)
     by_tensor = {id(p): g for p, g in zip(tensors, grads, strict=False)}
-    delta = {name: g for name, g in zip(tape.outputs, grads[len(tensors) :], strict=True)}
+    delta = dict(zip(tape.outputs, grads[len(tensors) :], strict=True))
     out: list[LayerRow] = []
     with torch.no_grad():
-        for layer, block in enumerate(model.blocks, start=1):
+        for layer, block in enumerate(blocks_of(model), start=1):
             out += _maps(layer, block, tape, by_tensor, delta, updates, step)
             out.append(_block(layer, tape.outputs[f"{layer}.block"], delta[f"{layer}.block"], batch.mask, out, step))
             entropy = head_entropy(tape.attention[layer], batch.mask)
@@ -112,7 +116,7 @@ def _maps(
     layer: int,
     block: Any,
     tape: Tape,
-    by_tensor: dict[int, Tensor | None],
+    by_tensor: Mapping[int, Tensor],
     delta: dict[str, Tensor],
     updates: dict[Key, tuple[float, float]],
     step: int,
@@ -123,7 +127,6 @@ def _maps(
     for name, module in modules.items():
         roles, n = (("q", "k", "v"), 3) if name == "qkv" else ((name,), 1)
         grad = by_tensor[id(module.weight)]
-        assert grad is not None, f"no gradient reaches {name} of layer {layer}"
         a = tape.inputs[f"{layer}.{name}"]
         pieces = zip(roles, grad.chunk(n), delta[f"{layer}.{name}"].chunk(n, dim=-1), strict=True)
         for role, g, d in pieces:
@@ -190,9 +193,11 @@ def head_entropy(weights: Tensor, mask: Tensor | None) -> Tensor:
     """Entropy of each head's attention, nats, averaged over real queries: weights (B, H, T, T) -> (H,)."""
     entropy = torch.special.entr(weights).sum(-1)  # (B, H, T)
     if mask is None:
-        return entropy.mean((0, 2))
+        averaged: Tensor = entropy.mean((0, 2))
+        return averaged
     kept = mask.to(entropy.dtype)[:, None, :]
-    return (entropy * kept).sum((0, 2)) / kept.sum().clamp(min=1)
+    over_real: Tensor = (entropy * kept).sum((0, 2)) / kept.sum().clamp(min=1)
+    return over_real
 
 
 def weights(model: StackedAttention) -> dict[Key, Tensor]:

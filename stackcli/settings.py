@@ -6,6 +6,7 @@ says `identity=False` cannot change a result, and so is left out of the run's id
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -83,6 +84,28 @@ class Config:
             else:
                 out[f.name] = value
         return out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a command goes about its work; none of it can change a result."""
+
+    command: str
+    out: Path
+    study: str = ""
+    jobs: int = 1
+    dry_run: bool = False
+    yes: bool = False
+    force: bool = False
+    fail_fast: bool = False
+    quiet: bool = False
+    json: bool = False
+    csv: str = ""
+    format: str = ""
+    cols: str = ""
+    sort: str = ""
+    top: int = 0
+    formats: tuple[str, ...] = ("png", "svg")
 
 
 def plain(value: Any) -> Any:

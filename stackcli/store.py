@@ -1,17 +1,17 @@
 """Rows <-> run folders <-> DataFrames. Plain files are the truth; whatever is derived can be deleted.
 
-    OUT/stackattn.json            marks a store and its format
-    OUT/runs/ID/                  a published run, written once, renamed into place whole:
-        config.json               resolved settings, the command that reproduces it, versions
-        result.json               record.Result; equal bytes for equal identity on one class of machine
-        curve.jsonl layers.jsonl  record.StepRow, record.LayerRow
-        position.json             the trained position tables
-        words.json weights.pt     vocabulary and classes; the kept weights, with weights.json, their sha256
-        provenance.json           when, how long, on what: may differ between two equal runs
-    OUT/attempts/                 runs under way; a failed one leaves its log
-    OUT/checkpoints/ID/           the newest checkpoint of an interrupted run
-    OUT/timings/ OUT/facts/       step times of an architecture; what is known of a data set
-    OUT/studies/NAME/             study.json (which runs, which axes), tables and figures
+OUT/stackattn.json            marks a store and its format
+OUT/runs/ID/                  a published run, written once, renamed into place whole:
+    config.json               resolved settings, the command that reproduces it, versions
+    result.json               record.Result; equal bytes for equal identity on one class of machine
+    curve.jsonl layers.jsonl  record.StepRow, record.LayerRow
+    position.json             the trained position tables
+    words.json weights.pt     vocabulary and classes; the kept weights, with weights.json, their sha256
+    provenance.json           when, how long, on what: may differ between two equal runs
+OUT/attempts/                 runs under way; a failed one leaves its log
+OUT/checkpoints/ID/           the newest checkpoint of an interrupted run
+OUT/timings/ OUT/facts/       step times of an architecture; what is known of a data set
+OUT/studies/NAME/             study.json (which runs, which axes), tables and figures
 """
 
 import hashlib
@@ -230,7 +230,10 @@ class Store:
         """The newest checkpoint whose hash is right; None where there is none."""
         for manifest in sorted((self.root / "checkpoints" / run).glob("step-*.json"), reverse=True):
             path = manifest.with_suffix(".pt")
-            if path.is_file() and hashlib.sha256(content := path.read_bytes()).hexdigest() == read_json(manifest)["sha256"]:
+            if (
+                path.is_file()
+                and hashlib.sha256(content := path.read_bytes()).hexdigest() == read_json(manifest)["sha256"]
+            ):
                 return from_bytes(content)
         return None
 
@@ -322,14 +325,16 @@ def check_same_base(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -
     """A study may grow along its axes; its other settings stay."""
     free = set(old["axes"]) | set(new["axes"]) | {"seed"}
     keys = sorted((set(old["base"]) | set(new["base"])) - free)
-    other = [f"{k}={old['base'].get(k)!r} there, {new['base'].get(k)!r} here" for k in keys if old["base"].get(k) != new["base"].get(k)]
+    was, here = old["base"], new["base"]
+    other = [f"{k}={was.get(k)!r} there, {here.get(k)!r} here" for k in keys if was.get(k) != here.get(k)]
     if other:
         raise ConflictError(f"study {name!r} has other settings: {'; '.join(other)}. Choose another --study name")
 
 
 def check_name(name: str) -> str:
     """A study's name, which becomes a folder's: letters, digits, `.`, `_`, `=`, `,`, `+`, `-`. Raises ValueError."""
-    good = name and len(name) <= 100 and name[0].isalnum() and all(c.isascii() and (c.isalnum() or c in "._=,+-") for c in name)
+    plain = all(c.isascii() and (c.isalnum() or c in "._=,+-") for c in name)
+    good = plain and 0 < len(name) <= 100 and name[0].isalnum()
     if not good or name.rstrip(".") != name:
         shown = ascii(name if len(name) <= 40 else name[:40] + "...")
         raise ValueError(f"--study {shown}: 1 to 100 letters, digits and . _ = , + -, beginning with a letter or digit")
@@ -363,7 +368,9 @@ def load(store: Store, name: str) -> "Frames":
 
     path = store.study(name) / "study.json"
     if not path.is_file():
-        raise ValueError(f"--study {name}: no such study in {store.root}; there are: {', '.join(store.studies()) or 'none'}")
+        raise ValueError(
+            f"--study {name}: no such study in {store.root}; there are: {', '.join(store.studies()) or 'none'}"
+        )
     study = read_json(path)
     axes = tuple(study["axes"])
     rows, curve, layers, position = [], [], [], []

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 PAD, UNKNOWN = 0, 1
 RESERVED = ("<pad>", "<unk>")
-TEST_SHARE, VAL_SHARE = 0.2, 0.1
+TEST_SHARE, VAL_SHARE = 0.15, 0.1
 MAX_CLASSES = 1000
 LINK = re.compile(r"(?:https?://|www\.)\S+")
 TOKEN = re.compile(

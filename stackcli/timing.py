@@ -43,7 +43,7 @@ class Arm:
         loss = forward_loss(self.model, self.batch)
         marks.append(_now(self.config.device))
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         marks.append(_now(self.config.device))
         if self.config.clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
@@ -107,9 +107,8 @@ def machine(arm: Arm) -> dict[str, Any]:
         "threads": arm.config.threads,
         "device": arm.config.device,
         "load": load,
-        "allocator": ("LD_PRELOAD set" if os.environ.get("LD_PRELOAD") else "system") + "".join(
-            f", {k}={v}" for k, v in sorted(allocator.items())
-        ),
+        "allocator": ("LD_PRELOAD set" if os.environ.get("LD_PRELOAD") else "system")
+        + "".join(f", {k}={v}" for k, v in sorted(allocator.items())),
         "batch": arm.config.batch,
         "length": int(arm.batch.tokens.shape[1]),
         "warmups": WARMUPS,

@@ -58,7 +58,7 @@ def forward_loss(model: core.StackedAttention, batch: Batch, smoothing: float = 
 
 @torch.no_grad()
 def answers(model: core.StackedAttention, part: Padded, *, full: bool) -> tuple[float, np.ndarray]:
-    """(mean loss in nats per sequence, class answered for each row, in the order of the part); eval mode, plain loss."""
+    """(mean loss in nats per sequence, class answered for each row of the part); eval mode, plain loss."""
     model.eval()
     total, said = 0.0, []
     for batch in part.in_order(EVALUATION, full=full):
@@ -73,16 +73,20 @@ def answers(model: core.StackedAttention, part: Padded, *, full: bool) -> tuple[
 def subset(examples: Examples, size: int) -> Examples:
     """A random subset of the training part, the same in every run of a study."""
     rows = np.sort(generator("evaluation", "train").permutation(len(examples))[:size])
-    return Examples(*(tuple(column[i] for i in rows) for column in (examples.tokens, examples.labels, examples.texts)))
+    return Examples(
+        tokens=tuple(examples.tokens[i] for i in rows),
+        labels=tuple(examples.labels[i] for i in rows),
+        texts=tuple(examples.texts[i] for i in rows),
+    )
 
 
 class Training:
     """The state of a run between two steps.
 
-        training = Training(model, loaded, config)
-        while not training.finished:
-            training.advance()
-        result = training.result()
+    training = Training(model, loaded, config)
+    while not training.finished:
+        training.advance()
+    result = training.result()
     """
 
     def __init__(self, model: core.StackedAttention, loaded: Loaded, config: Config) -> None:
@@ -124,7 +128,7 @@ class Training:
             self.diverged_step = step
             return
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._update(step)
         self.step = step + 1
         if self.step % self.per_epoch == 0 or self.step == self.steps:

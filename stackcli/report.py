@@ -1,0 +1,115 @@
+"""What a study leaves behind: the table and its sentences, files, figures, and what to type next. Never PyTorch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stackcli.progress import Progress
+from stackcli.record import dumps
+from stackcli.settings import Options
+from stackcli.store import Store, digest, load, read_json, write
+
+
+def report(store: Store, name: str, options: Options, progress: Progress) -> None:
+    """Tables and sentences to stdout, files to the study's folder, and what to type next."""
+    from rich.console import Console
+
+    from stackcli import tables
+
+    frames = load(store, name)
+    folder = store.study(name)
+    cols = [c.strip() for c in options.cols.split(",") if c.strip()] or None
+    table = tables.summary(frames, cols=cols, sort=options.sort or None, top=options.top or None)
+    sentences = tables.sentences(frames)
+    written = write_tables(frames, folder) + draw(frames, folder, options.formats)
+    out = Console()
+    if options.json:
+        print(tables.to_json(table))
+    elif options.csv == "-":
+        print(tables.to_csv(table), end="")
+    elif options.format:
+        print(tables.to_markdown(table) if options.format == "md" else tables.to_latex(table))
+    elif not options.quiet:
+        out.print(tables.render(table))
+        for sentence in sentences:
+            out.print(sentence, markup=False, highlight=False)
+    if options.csv not in ("", "-"):
+        write(Path(options.csv), tables.to_csv(table))
+        written.append(Path(options.csv))
+    ended(frames, store, written, options, progress)
+
+
+def ended(frames: Any, store: Store, written: Sequence[Path], options: Options, progress: Progress) -> None:
+    disk = store.disk(dict.fromkeys(frames.runs["run"]))
+    progress.say(f"kept weights: {disk / 1e6:.1f} MB (keep=none keeps none)")
+    folder = store.study(frames.study)
+    names = ", ".join(p.name if p.parent == folder else str(p) for p in written)
+    progress.say(f"wrote {names} in {folder}")
+    progress.say(f"next: {next_command(frames, options)}")
+
+
+def next_command(frames: Any, options: Options) -> str:
+    place = f" --out {options.out}" if str(options.out) != "outputs" else ""
+    done = frames.runs[frames.runs["status"] == "done"]
+    if frames.command == "train" and len(done) and frames.facts[done.iloc[0]["data"]]["text"]:
+        return f'stackattn predict {done.iloc[0]["run"]} "Why does ice float on water?"{place}'
+    follow = {
+        "train": "sweep depth=1,2,4,8,16",
+        "sweep": "ablate-depth",
+        "ablate-depth": "compare-pe pe=learned,sinusoidal,relative",
+    }
+    return f"stackattn {follow.get(frames.command, f'plot {frames.study}')}{place}"
+
+
+def write_tables(frames: Any, folder: Path) -> list[Path]:
+    """The summary as CSV, Markdown and LaTeX; the tidy row of each run; the long rows of each step and layer."""
+    from stackcli import tables
+
+    table = tables.summary(frames)
+    texts = {
+        "table.csv": tables.to_csv(table),
+        "table.md": tables.to_markdown(table) + "\n\n" + "\n".join(tables.sentences(frames)) + "\n",
+        "table.tex": tables.to_latex(table),
+        "runs.csv": frames.runs.to_csv(index=False),
+        "curve.csv": frames.curve.to_csv(index=False),
+        "layers.csv": frames.layers.to_csv(index=False),
+    }
+    for name, text in texts.items():
+        write(folder / name, text)
+    return [folder / name for name in texts]
+
+
+def draw(frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] = ()) -> list[Path]:
+    """Every figure that has something to show; those that stand for the same data already are not drawn again."""
+    from stackcli.figures import base
+
+    stamp_file = folder / "figures.json"
+    state = digest([frames.runs.to_json(), list(formats), list(only)])
+    if stamp_file.is_file():
+        stamp = read_json(stamp_file)
+        paths = [folder / name for name in stamp["files"]]
+        if stamp["state"] == state and all(p.is_file() for p in paths):
+            return paths
+    paths = []
+    for name in only or base.names():
+        figure = base.load(name)(frames)
+        if figure is not None:
+            paths += base.save(figure, folder / name, formats)
+    write(stamp_file, dumps({"state": state, "files": [p.name for p in paths]}) + "\n")
+    return paths
+
+
+def redraw(out: Path, study: str, formats: Sequence[str], only: Sequence[str]) -> list[Path]:
+    """`plot`: the figures of a study, from its files, whatever was drawn before."""
+    store = Store(out, create=False)
+    names = store.studies()
+    if not study and not names:
+        raise ValueError(f"{out}: no study yet; run stackattn sweep depth=1,2,4,8,16")
+    if study and study not in names:
+        raise ValueError(f"{study}: no such study in {out}; there are {', '.join(names) or 'none'}")
+    frames = load(store, study or names[0])
+    if not frames.runs["status"].isin(["done", "diverged"]).any():
+        raise ValueError(f"{frames.study}: none of its {len(frames.runs)} runs has finished; nothing to draw yet")
+    folder = store.study(frames.study)
+    (folder / "figures.json").unlink(missing_ok=True)
+    return draw(frames, folder, formats, only)
