@@ -157,6 +157,7 @@ class StackedAttention(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocab, dim)
         self.pe, self.blocks, self.closing = pe, nn.ModuleList(blocks), closing
+        self.stack = tuple(blocks)  # the same blocks, with their type
         self.head = nn.Linear(dim, classes)
         self.dropout = Dropout(dropout)
 
@@ -164,7 +165,7 @@ class StackedAttention(nn.Module):
         """Token ids (B, T) -> logits (B, C). mask: True on real tokens (B, T), None: all are. pos: (T,) or (B, T)."""
         ctx = Context(torch.arange(tokens.shape[1], device=tokens.device) if pos is None else pos, mask)
         x = self.dropout(self.pe.embed(self.embedding(tokens), ctx))  # (B, T, D)
-        for block in self.blocks:
+        for block in self.stack:
             x = block(x, ctx, self.pe)
         logits: Tensor = self.head(pool(self.closing(x), mask))
         return logits
@@ -172,7 +173,7 @@ class StackedAttention(nn.Module):
     def maps(self) -> Iterator[tuple[int, str, Tensor, Tensor]]:
         """Every linear map: (layer, role, weight (out, in), bias (out,)); views, so Q, K and V come one by one. The
         head's layer is 0."""
-        for layer, block in enumerate(self.blocks, start=1):
+        for layer, block in enumerate(self.stack, start=1):
             attention = block.attention
             rows = zip("qkv", attention.qkv.weight.chunk(3), attention.qkv.bias.chunk(3), strict=True)
             yield from ((layer, role, weight, bias) for role, weight, bias in rows)
@@ -185,7 +186,7 @@ class StackedAttention(nn.Module):
     @property
     def kernel(self) -> str:
         """The attention kernel in use: fused or explicit."""
-        first = self.blocks[0]
+        first = self.stack[0]
         return "explicit" if first.attention.explicit or not (first.own or self.pe).fused else "fused"
 
 
@@ -259,12 +260,12 @@ def flops(config: Config, model: StackedAttention, length: int) -> int:
     `length` tokens: per block 8 T D^2 + 4 T^2 D + 4 T D F, the encoding's own, and the classifier's 2 D C."""
     D, T, hidden = config.dim, length, round(config.ff * config.dim)
     block = 8 * T * D * D + 4 * T * T * D + 4 * T * D * hidden
-    own = sum(b.own.flops(T) for b in model.blocks if b.own is not None)
+    own = sum(b.own.flops(T) for b in model.stack if b.own is not None)
     return config.depth * block + own + model.pe.flops(T) + 2 * D * model.head.out_features
 
 
 def count(model: StackedAttention) -> tuple[int, int]:
     """Trained parameters: all, and those of the token and position tables."""
     tables = [model.embedding.weight, *model.pe.parameters()]
-    tables += [p for block in model.blocks if block.own is not None for p in block.own.parameters()]
+    tables += [p for block in model.stack if block.own is not None for p in block.own.parameters()]
     return sum(p.numel() for p in model.parameters() if p.requires_grad), sum(p.numel() for p in tables)

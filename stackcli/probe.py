@@ -17,7 +17,7 @@ from torch import Tensor
 
 from stackcli.address import generator
 from stackcli.batches import Batch
-from stackcli.model import Attention, Block, StackedAttention
+from stackcli.model import Attention, StackedAttention
 from stackcli.record import LayerRow
 
 BATCH = 32
@@ -58,7 +58,7 @@ def taped(model: StackedAttention) -> Iterator[Tape]:
     tape, handles, was_training = Tape(), [], model.training
     explicit = {attention: attention.explicit for attention in model.modules() if isinstance(attention, Attention)}
     model.eval()
-    for layer, block in enumerate(blocks_of(model), start=1):
+    for layer, block in enumerate(model.stack, start=1):
         maps: dict[str, Any] = {"qkv": block.attention.qkv, "o": block.attention.out, "block": block}
         maps |= {"ff1": block.feed.ff1, "ff2": block.feed.ff2} if block.feed is not None else {}
         handles += [m.register_forward_hook(tape.keep(f"{layer}.{name}")) for name, m in maps.items()]
@@ -73,10 +73,6 @@ def taped(model: StackedAttention) -> Iterator[Tape]:
             attention.explicit = was
             del attention.weights  # the method of the class shows again
         model.train(was_training)
-
-
-def blocks_of(model: StackedAttention) -> list[Block]:
-    return [block for block in model.blocks if isinstance(block, Block)]
 
 
 def _keeper(store: dict[int, Tensor], layer: int) -> Any:
@@ -102,7 +98,7 @@ def look(
     delta = dict(zip(tape.outputs, grads[len(tensors) :], strict=True))
     out: list[LayerRow] = []
     with torch.no_grad():
-        for layer, block in enumerate(blocks_of(model), start=1):
+        for layer, block in enumerate(model.stack, start=1):
             out += _maps(layer, block, tape, by_tensor, delta, updates, step)
             out.append(_block(layer, tape.outputs[f"{layer}.block"], delta[f"{layer}.block"], batch.mask, out, step))
             entropy = head_entropy(tape.attention[layer], batch.mask)

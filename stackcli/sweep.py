@@ -185,7 +185,7 @@ def _weights(training: Any, keep: str) -> bytes | None:
 
 def _tables(model: Any, *, reached: int) -> list[dict[str, Any]]:
     """The encoding's tables as trained, for the figure: rows of positions that training never reached are left out."""
-    own = [(f" {layer}", block.own) for layer, block in enumerate(model.blocks, start=1) if block.own is not None]
+    own = [(f" {layer}", block.own) for layer, block in enumerate(model.stack, start=1) if block.own is not None]
     out = []
     for suffix, pe in own or [("", model.pe)]:
         for name, at, rows in pe.tables():

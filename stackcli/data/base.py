@@ -103,9 +103,7 @@ class TextData(Data):
         notice = [f"{shared} texts stand in the test file too and are kept on its side alone"] if shared else []
         return [f"test file: {n}" for n in notices + more] + notice
 
-    def _encode(
-        self, parts: dict[str, list[tuple[str, str]]], classes: tuple[str, ...], notices: list[str]
-    ) -> Loaded:
+    def _encode(self, parts: dict[str, list[tuple[str, str]]], classes: tuple[str, ...], notices: list[str]) -> Loaded:
         split = {name: [self._tokens(text) for text, _ in rows] for name, rows in parts.items()}
         vocab = words.vocabulary(split["train"], self.min_count)
         ids, number = {t: i for i, t in enumerate(vocab)}, {c: i for i, c in enumerate(classes)}
@@ -182,7 +180,9 @@ def decode(content: bytes, path: str) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         value = content[error.start]
-        raise DataError(f"{path}: not UTF-8 at line {line}, byte {error.start} (0x{value:02x}); save it as UTF-8") from None
+        raise DataError(
+            f"{path}: not UTF-8 at line {line}, byte {error.start} (0x{value:02x}); save it as UTF-8"
+        ) from None
     for number, line_text in enumerate(text.split("\n"), start=1):
         if len(line_text) > LONGEST_LINE:
             raise DataError(f"{path}: line {number} has {len(line_text):,} characters, at most {LONGEST_LINE:,}")
@@ -226,7 +226,9 @@ def _cells(content: str, path: str, delimiter: str) -> Iterator[tuple[int, list[
         try:
             row = next(reader, None)
         except csv.Error as error:
-            raise DataError(f"{path}: the row that starts at line {line} cannot be read: {error}; an open quote?") from None
+            raise DataError(
+                f"{path}: the row that starts at line {line} cannot be read: {error}; an open quote?"
+            ) from None
         if row is None:
             return
         yield line, row

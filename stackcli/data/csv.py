@@ -1,7 +1,7 @@
 """Any CSV or TSV of texts and labels: data=csv data.path=FILE data.text=COLUMN data.label=COLUMN.
 
-    input  a cell of the text column, as word, number and punctuation tokens
-    answer the cell of the label column in the same row
+input  a cell of the text column, as word, number and punctuation tokens
+answer the cell of the label column in the same row
 """
 
 from stackcli.data.base import MaxLen, MinCount, TextData

@@ -1,4 +1,4 @@
-"""1,797 real handwritten digits, 8 x 8 pixels of 17 grey levels, read row by row as 64 tokens (Alpaydin and Kaynak 1998).
+"""1,797 real handwritten digits, 8 x 8 pixels of 17 grey levels, read row by row as 64 tokens (Alpaydin, Kaynak 1998).
 
     input  0 0 5 13 9 1 0 0 | 0 0 13 15 10 15 5 0 | ...   (64 tokens)
     answer 0

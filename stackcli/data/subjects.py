@@ -1,7 +1,7 @@
 """Exam questions of four subjects, written for this project (CC0): tell Biology, Chemistry, Maths and Physics apart.
 
-    input  "Why does a paper boat float until it is soaked ?"
-    answer  Physics
+input  "Why does a paper boat float until it is soaked ?"
+answer  Physics
 """
 
 from pathlib import Path

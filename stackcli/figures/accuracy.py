@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from stackcli.figures import base
 from stackcli.frames import Frames
 
 # columns of the runs, and how the lower panel tells them apart: fill of the marker, and dash
-GAPS = {"gap_end": ("at the end", "full", "-"), "gap_best": ("at best validation", "none", ":")}
+GAPS = {"gap_end": ("gap at the end", "full", "-"), "gap_best": ("gap at best validation", "none", ":")}
 BASELINES = {"majority_acc": ("majority class", ":"), "tfidf_acc": ("TF-IDF + logistic regression", "-.")}
 Group = tuple[str, pd.DataFrame, dict[str, Any], float]  # name, runs, style, dodge
 
@@ -33,20 +34,18 @@ def draw(frames: Frames) -> Figure | None:
         _line(top, scale, group, "test_acc")
         for column, (_, fill, dash) in GAPS.items():
             _line(bottom, scale, group, column, fillstyle=fill, linestyle=dash)
-    scale.dress(bottom.xaxis, size * 72 - 45)
+    scale.dress(bottom, "x", size * 72 - 45)
     top.set_ylabel("test accuracy (share)")
     bottom.set_ylabel("overfitting gap (nats)")
-    bottom.axhline(0, color=base.GREY, linewidth=0.6)
+    bottom.axhline(0, color=base.GREY, linewidth=0.6, label="zero")
+    known = _baselines(frames, scale)
+    seen = _limits(top, [value for _, _, value in known], least=0.15, most=1.0)
+    _limits(bottom, [0.0])
     entries = [(base.swatch(**style), key) for key, _, style, _ in groups if len(groups) > 1]
-    entries += _baselines(top, frames, scale)
-    _limits(top, within=(0.0, 1.0))
-    _limits(bottom)
-    entries += _broken(top, scale, groups)
-    entries += [
-        (base.swatch(color=base.GREY, marker="o", fillstyle=fill, linestyle=dash), f"gap {words}")
-        for words, fill, dash in GAPS.values()
-    ]
+    entries += _lines(top, scale, known, seen) + _broken(top, scale, groups)
     base.legend(figure, entries)
+    fills = [(words, {"fillstyle": fill, "linestyle": dash}) for words, fill, dash in GAPS.values()]
+    base.legend(figure, [(base.swatch(color=base.GREY, marker="o", **look), words) for words, look in fills], bottom)
     seeds = runs["seed"].nunique()
     base.note(figure, f"mean, 95 % t interval and every run of {seeds} seeds" if seeds > 1 else "", remark)
     return figure
@@ -89,43 +88,55 @@ def _line(axes: Axes, scale: base.Scale, group: Group, column: str, **change: An
     x, mean, low, high = np.array(means).T
     if scale.kind == "category":
         style["linestyle"] = "none"
-    axes.plot(*np.array(points).reshape(-1, 2).T, ".", color=style["color"], alpha=0.45, markersize=3, mew=0, label="seeds")
+    beside = axes.transData + ScaledTranslation(4 / 72, 0, axes.figure.dpi_scale_trans)
+    dots = {"color": style["color"], "alpha": 0.6, "markersize": 4, "markeredgewidth": 0, "transform": beside}
+    axes.plot(*np.array(points).reshape(-1, 2).T, ".", **dots, label="seeds")
     axes.vlines(x, low, high, color=style["color"], linewidth=0.9, label="interval")
     axes.plot(x, mean, **style, label="mean")
 
 
-def _baselines(axes: Axes, frames: Frames, scale: base.Scale) -> list[tuple[Any, str]]:
+def _baselines(frames: Frames, scale: base.Scale) -> list[tuple[str, str, float]]:
+    """Baseline, data set, accuracy; of the data sets on the x axis, if that is what it shows."""
+    table = [(column, name, facts.get(column)) for column in BASELINES for name, facts in frames.facts.items()]
+    known = [(column, name, value) for column, name, value in table if isinstance(value, int | float)]
+    return [(column, name, value) for column, name, value in known if scale.name != "data" or name in scale.levels]
+
+
+def _lines(
+    axes: Axes, scale: base.Scale, known: list[tuple[str, str, float]], seen: set[float]
+) -> list[tuple[Any, str]]:
     """Horizontal lines, one for each data set; short ones where the data are the x axis."""
-    entries = []
-    for column, (words, dash) in BASELINES.items():
+    entries = {}
+    for column, name, value in known:
+        words, dash = BASELINES[column]
         look = {"color": base.GREY, "linestyle": dash, "linewidth": 0.9}
-        known = {name: facts[column] for name, facts in frames.facts.items() if facts.get(column) is not None}
-        for name, value in known.items():
-            if scale.name == "data":
-                if name in scale.levels:
-                    axes.hlines(value, scale.at(name, -0.4), scale.at(name, 0.4), **look, label=words)
-            else:
-                axes.axhline(value, **look, label=words)
-                where = "" if len(known) == 1 else f", {name}"
-                entries.append((base.swatch(**look), f"{words}{where} ({value:.2f})"))
-        if known and scale.name == "data":
-            entries.append((base.swatch(**look), words))
-    return entries
+        if scale.name == "data":
+            axes.hlines(value, scale.at(name, -0.4), scale.at(name, 0.4), **look, label=words)
+        else:
+            axes.axhline(value, **look, label=words)
+            words += f" of {name}" if len({name for _, name, _ in known}) > 1 else ""
+            words += f" ({value:.2f})" if value in seen else f" ({value:.2f}, out of sight)"
+        entries[words] = base.swatch(**look)
+    return [(artist, words) for words, artist in entries.items()]
 
 
-def _limits(axes: Axes, within: tuple[float, float] | None = None) -> None:
-    """Room for every point and line, and for intervals unless they are far wider than the points are spread."""
-    inner = np.concatenate([np.asarray(line.get_ydata(), dtype=float).ravel() for line in axes.lines] or [np.zeros(1)])
+def _limits(axes: Axes, lines: list[float], least: float = 0.02, most: float | None = None) -> set[float]:
+    """Room for every point, for intervals unless they are far wider than the points are spread, and for horizontal
+    lines unless the points would be squeezed into a sixth of the panel. Returns the lines that are seen."""
+    points = base.finite(np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines] or [[]]))
     bars = [path.vertices[:, 1] for c in axes.collections for path in c.get_paths()]  # type: ignore[attr-defined]
-    inner, outer = base.finite(inner), base.finite(np.concatenate([inner, *bars]))
-    if not len(inner):
-        inner = outer = np.array([0.0, 1.0])
-    span = max(float(np.ptp(inner)), 0.02)
-    low, high = max(outer.min(), inner.min() - span), min(outer.max(), inner.max() + span)
-    if within:
-        low, high = max(low, within[0]), min(high, within[1])
-    margin = 0.06 * max(high - low, 0.02)
-    axes.set_ylim(low - margin, high + margin)
+    if not len(points):
+        points = np.array([least, most or 1.0])
+    reach = base.finite(np.concatenate([points, *bars]))
+    span = max(float(np.ptp(points)), least)
+    low = min(max(reach.min(), points.min() - 2 * span), points.mean() - least / 2)
+    high = max(min(reach.max(), points.max() + 2 * span), points.mean() + least / 2)
+    if most is not None:
+        low, high = max(low, 0.0), min(high, most)
+    seen = {line for line in lines if max(high, line) - min(low, line) <= 6 * (high - low)}
+    low, high = min(low, *seen, low), max(high, *seen, high)
+    axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+    return seen
 
 
 def _broken(axes: Axes, scale: base.Scale, groups: list[Group]) -> list[tuple[Any, str]]:
@@ -140,6 +151,7 @@ def _broken(axes: Axes, scale: base.Scale, groups: list[Group]) -> list[tuple[An
         return []
     low, high = axes.get_ylim()
     step = (high - low) * 0.14
+    axes.set_yticks([tick for tick in axes.get_yticks() if low <= tick <= high])  # none in the strip
     axes.set_ylim(low - step * len(rows), high)
     axes.axhline(low, color="0.8", linewidth=0.6)
     for i, (cells, colour, dodge) in enumerate(rows):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, wraps
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,8 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
@@ -90,7 +93,7 @@ PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#5
 PICKS = ((1,), (1, 5), (0, 2, 5), (0, 1, 3, 5), (0, 1, 2, 4, 5), (0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 4, 5, 6))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (7, 2, 2, 2)))
-ORDERED = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.0, 0.88, 256)), name="ordered")
+ORDERED = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, 256)), name="ordered")
 
 UNITS = {
     "depth": "blocks",
@@ -147,6 +150,7 @@ def new(
     figure = Figure(figsize=(width, height), layout="constrained")
     engine: Any = figure.get_layout_engine()
     engine.set(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02)
+    FigureCanvasAgg(figure)  # one renderer to measure text with, not a new one each time
     return figure, figure.subplots(rows, columns, squeeze=False, **layout)
 
 
@@ -160,32 +164,44 @@ def grid(count: int, most: int, height: float, **layout: Any) -> tuple[Figure, l
     return figure, list(axes.flat[:count])
 
 
-def legend(figure: Figure, entries: Sequence[tuple[Artist, str]]) -> None:
-    """A legend above the panels, in as many columns as fit; the figure grows by its height."""
+def legend(figure: Figure, entries: Sequence[tuple[Artist, str]], axes: Axes | None = None) -> None:
+    """A legend above all panels, or above `axes` alone, in as many columns as fit; the figure grows by its height."""
     if not entries:
         return
-    room = figure.get_figwidth() * 72 - 16
-    handle = 3.7 * SIZE  # the line, its distance from the text, and the space between columns
-    texts = [fit(text, room - handle, lines=3) for _, text in entries]
-    widest = max(width(line) for text in texts for line in text.split("\n"))
-    columns = max(1, min(len(texts), int((room + 1.2 * SIZE) // (widest + handle))))
+    room = figure.get_figwidth() * 72 - (2 if axes is None else 34)
+    texts = [fit(text, room - _HANDLE, lines=3) for _, text in entries]
+    widths = [_HANDLE + max(map(width, text.split("\n"))) for text in texts]
+    columns = next(n for n in range(len(texts), 0, -1) if n == 1 or sum(map(max, _columns(widths, n))) <= room)
     rows = math.ceil(len(texts) / columns)
-    drawn = figure.legend(
+    place: dict[str, Any] = {"loc": "outside upper center"}
+    if axes is not None:
+        place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+    drawn = (figure if axes is None else axes).legend(
         [handle for handle, _ in entries],
         [str(i) for i in range(len(texts))],  # put in afterwards: a label that begins with _ would be left out
-        loc="outside upper center",
         ncols=math.ceil(len(texts) / rows),
-        handlelength=2.0,
+        handlelength=1.8,
         handletextpad=0.5,
-        columnspacing=1.2,
+        columnspacing=1.0,
         labelspacing=0.3,
         borderaxespad=0.2,
         borderpad=0.2,
+        **place,
     )
     for artist, text in zip(drawn.get_texts(), texts, strict=True):
         artist.set_text(text)
-    lines = rows * max(text.count("\n") + 1 for text in texts)
+    lines = max(map(sum, _columns([text.count("\n") + 1.0 for text in texts], math.ceil(len(texts) / rows))))
     figure.set_figheight(figure.get_figheight() + (lines * 1.5 * SIZE + 4) / 72)
+
+
+_HANDLE = 3.3 * SIZE  # the line in a legend, its distance from the text, and the space between columns
+
+
+def _columns(items: list[float], count: int) -> list[list[float]]:
+    """The items in columns, as a legend sets them: one below the other, the first columns one longer."""
+    rows, longer = divmod(len(items), count)
+    ends = np.cumsum([0] + [rows + (i < longer) for i in range(count)])
+    return [items[start:end] for start, end in pairwise(ends)]
 
 
 def note(figure: Figure, *sentences: str) -> None:
@@ -196,19 +212,41 @@ def note(figure: Figure, *sentences: str) -> None:
         figure.set_figheight(figure.get_figheight() + (text.count("\n") + 1) * 1.25 * SIZE / 72)
 
 
+def bar(figure: Figure, colours: ScalarMappable, text: str, levels: Sequence[float] = (), **options: Any) -> None:
+    """A colour bar along the right edge, beside all panels; further ones stand left of it."""
+    bars = [axes for axes in figure.axes if axes.get_label() == _BAR]
+    taken = _BAR_INCHES * (len(bars) + 1) / figure.get_figwidth()
+    place = figure.add_axes(
+        (1 - taken + 0.04 / figure.get_figwidth(), 0.1, 0.1 / figure.get_figwidth(), 0.8), label=_BAR
+    )
+    place.set_in_layout(False)
+    engine: Any = figure.get_layout_engine()
+    engine.set(rect=(0, 0, 1 - taken, 1))
+    figure.colorbar(colours, cax=place, label=text, **options)
+    if levels:
+        place.set_yticks(levels, labels=[typed(level) for level in levels])
+        place.set_yticks([], minor=True)
+
+
+_BAR, _BAR_INCHES = "colour bar", 0.6
+
+
 def blank(axes: Axes, text: str) -> None:
     """Says in a panel why it is empty."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", size=SIZE, color=GREY)
 
 
-def shade(axes: Axes, *, columns: Any, rows: Any, values: Any, **options: Any) -> Any:
-    """A heat map: a cell for each column position, row position (both evenly spaced) and value. What is not finite is
-    left grey; large maps are stored in an SVG as an image."""
+def shade(axes: Axes, *, columns: Any, rows: Any, values: Any, **options: Any) -> ScalarMappable:
+    """A heat map: a cell for each column, row (both numbers, evenly spaced) and value, the first row at the bottom.
+    What is not finite is left grey. Many cells are drawn as one image: a file of thousands of squares is slow."""
     axes.grid(False)
     axes.set_facecolor("0.85")
     cells = np.ma.masked_invalid(np.asarray(values, dtype=float))
-    options.setdefault("rasterized", cells.size > 900)
-    return axes.pcolormesh(_edges(columns), _edges(rows), cells, linewidth=0, **options)
+    x, y = _edges(columns), _edges(rows)
+    if cells.size <= 256:
+        return axes.pcolormesh(x, y, cells, linewidth=0, **options)
+    extent = (x[0], x[-1], y[0], y[-1])
+    return axes.imshow(cells, origin="lower", extent=extent, aspect="auto", interpolation="none", **options)
 
 
 def _edges(centres: Any) -> Any:
@@ -229,6 +267,12 @@ def _settle(figure: Figure) -> None:
         axis.set_minor_formatter(NullFormatter())
     engine: Any = figure.get_layout_engine()
     engine.execute(figure)
+    boxes = [axes.get_position() for axes in figure.axes if axes.get_label() != _BAR]
+    low, high = min(box.y0 for box in boxes), max(box.y1 for box in boxes)
+    for axes in figure.axes:
+        if axes.get_label() == _BAR:
+            x, _, width, _ = axes.get_position().bounds
+            axes.set_position((x, low, width, high - low))
     for _, axis in pairs:
         _thin(axis)
     figure.set_layout_engine("none")
@@ -268,15 +312,30 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
         for text in figure.findobj(Text):
             text.set_parse_math(False)  # type: ignore[attr-defined]
         for path in paths:
-            kind = path.suffix[1:]
             temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
             try:
-                figure.savefig(temporary, format=kind, metadata=metadata)
+                _print(figure, temporary, path.suffix[1:])
                 os.replace(temporary, path)
             finally:
+                figure.set_dpi(STYLE["figure.dpi"])  # vector formats leave theirs
                 temporary.unlink(missing_ok=True)
     return paths
+
+
+def _print(figure: Figure, path: Path, kind: str) -> None:
+    """Draws once. `Figure.savefig` draws twice, the first time for a layout that ours already has."""
+    canvas: Any
+    if kind == "png":
+        canvas = FigureCanvasAgg(figure)
+        canvas.print_png(path, pil_kwargs={"compress_level": 3})  # half the time, a tenth more bytes
+    elif kind == "svg":
+        canvas = FigureCanvasSVG(figure)
+        canvas.print_svg(path, metadata={"Date": None})
+    else:
+        from matplotlib.backends.backend_pdf import FigureCanvasPdf  # only here: it is rarely asked for
+
+        canvas = FigureCanvasPdf(figure)
+        canvas.print_pdf(path, metadata={"CreationDate": None})
 
 
 # --- the list of figures ----------------------------------------------------------------------------------------------
@@ -327,11 +386,12 @@ def finite(values: Any) -> Any:
     return kept[np.isfinite(kept)]
 
 
-def geometric(values: Any) -> float:
-    """Geometric mean of the positive finite values; NaN where there is none."""
-    kept = finite(values)
-    kept = kept[kept > 0]
-    return float(np.exp(np.log(kept).mean())) if len(kept) else math.nan
+def mean_by(rows: pd.DataFrame, column: str, keys: list[str], *, geometric: bool = False) -> pd.Series:
+    """Mean of the finite values (geometric: of the positive ones) by the keys; groups without any are left out."""
+    values = pd.to_numeric(rows[column], errors="coerce").astype(float)
+    values = values.where(np.isfinite(values) & ((values > 0) | (not geometric)))
+    means = (np.log(values) if geometric else values).groupby([rows[key] for key in keys]).mean().dropna()
+    return np.exp(means) if geometric else means
 
 
 def number(value: float) -> str:
@@ -352,7 +412,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     around = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     steps = [digit * 10.0**power for power in around for digit in (1, 2, 5)]
     inside = [step for step in steps if low <= step <= high]
-    even = MaxNLocator(4).tick_values(low, high)
+    even = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
     return inside if len(inside) > 1 else [float(step) for step in even if low <= step <= high]
 
 
@@ -428,22 +488,24 @@ class Scale:
         gap = np.diff(self.levels).min() if len(self.levels) > 1 else abs(value) or 1.0
         return float(value + gap * shift)
 
-    def dress(self, axis: Axis, room: float) -> None:
+    def dress(self, axes: Axes, side: Literal["x", "y"], room: float) -> None:
         """Scale, limits, ticks and label of an axis that is `room` points long."""
+        axis: Axis = getattr(axes, f"{side}axis")
         axis.set_label_text(label(self.name))
-        ends = [self.at(self.levels[0], -0.5), self.at(self.levels[-1], 0.5)]
         if self.kind == "log":
-            axis._set_axes_scale("log", base=2)  # type: ignore[attr-defined]
-        texts = [typed(level) for level in self.levels]
-        turn = False
+            getattr(axes, f"set_{side}scale")("log", base=2)
+        texts, turn = [typed(level) for level in self.levels], False
         if self.kind == "category":
-            slot = room / len(texts)
-            turn = axis.axis_name == "x" and max(map(_longest_word, texts)) > slot - 3
-            texts = [fit(text, 110 if turn or axis.axis_name == "y" else slot - 3, lines=1 if turn else 3) for text in texts]
+            slot = room / len(texts) - 3
+            turn = side == "x" and max(map(_longest_word, texts)) > slot
+            flat = side == "x" and not turn
+            texts = [fit(text, slot if flat else 110, lines=3 if flat else 1) for text in texts]
             axis.grid(False)
+        if turn and isinstance(axes.figure, Figure):
+            axes.figure.set_figheight(axes.figure.get_figheight() + max(map(width, texts)) / 72)
         axis.set_ticks([self.at(level) for level in self.levels], labels=texts, rotation=90 if turn else 0)
         axis.set_ticks([], minor=True)
-        axis.set_view_interval(*ends, ignore=True)
+        getattr(axes, f"set_{side}lim")(self.at(self.levels[0], -0.5), self.at(self.levels[-1], 0.5))
 
 
 def _longest_word(text: str) -> float:
@@ -555,6 +617,12 @@ def styles(count: int, *, ordered: bool = False) -> list[dict[str, Any]]:
     ]
 
 
+def counts(last: int) -> list[int]:
+    """Ticks for layers: 1, and round multiples up to the last."""
+    step = next(step for step in (1, 2, 4, 5, 10, 20, 50, 100, 1000, last) if last / step <= 5)
+    return sorted({1, *range(step, last + 1, step)})
+
+
 def swatch(**style: Any) -> Line2D:
     """A line for the legend."""
     return Line2D([], [], **style)
@@ -594,9 +662,7 @@ class Lines:
             entries = [(swatch(**{**style, **bare}), f"{self.order.name}={typed(level)}") for level, style in looks]
         else:
             colours = ScalarMappable(self._norm(), ORDERED)
-            bar = figure.colorbar(colours, ax=list(figure.axes), label=label(self.order.name), aspect=40, pad=0.02)
-            bar.ax.set_yticks(self.order.levels, labels=[typed(level) for level in self.order.levels])
-            bar.ax.set_yticks([], minor=True)
+            bar(figure, colours, label(self.order.name), self.order.levels)
         if len(self.keys) > 1:
             dashes = zip(MARKERS, DASHES, self.names, strict=False)
             entries += [(swatch(color=GREY, marker=m, linestyle=d), name) for m, d, name in dashes]
@@ -605,7 +671,9 @@ class Lines:
     @property
     def remarks(self) -> tuple[str, ...]:
         """Small print: what was left out, and what diverged."""
-        return left_out(len(self.points), self.total, "points"), *(f"{p.key}: {p.remark}" for p in self.points if p.broken)
+        return left_out(len(self.points), self.total, "points"), *(
+            f"{p.key}: {p.remark}" for p in self.points if p.broken
+        )
 
     def _norm(self) -> Normalize:
         assert self.order is not None

@@ -10,7 +10,10 @@ from matplotlib.figure import Figure
 from stackcli.figures import base
 from stackcli.frames import Frames
 
-NORMS = {"g1": "G1, L2 norm of the\ngradient of {} (nats)", "g3": "G3, alignment-free norm\nof the gradient of {} (nats)"}
+NORMS = {
+    "g1": "G1, L2 norm of the\ngradient of {} (nats)",
+    "g3": "G3, alignment-free norm\nof the gradient of {} (nats)",
+}
 TIMES = {"first": "at initialisation", "last": "at the end of training"}
 
 
@@ -31,26 +34,38 @@ def draw(frames: Frames) -> Figure | None:
             crosses |= _panel(axes, table, lines, norm, when)
             if norm == "g1":
                 axes.set_title(title)
+    deepest = max(point.depth for point in lines.points)
     for axes in panels[1]:
-        axes.set_xlabel("relative depth, layer / depth (1: next to the output)")
-        axes.set_xlim(0, 1.03)
+        if _relative(lines):
+            axes.set_xlabel("relative depth, layer / depth (1: next to the output)")
+            axes.set_xlim(0, 1.03)
+        else:
+            axes.set_xlabel("layer (block, 1: next to the input)")
+            axes.set_xticks(base.counts(deepest))
+            axes.set_xlim(0.7, deepest + 0.3)
     entry = [(base.swatch(color=base.GREY, marker="x", linewidth=0.7), "a run that diverged")] if crosses else []
     lines.explain(figure, entry)
     base.note(figure, *lines.remarks)
     return figure
 
 
+def _relative(lines: base.Lines) -> bool:
+    """Layers of different depths are compared by where they stand between input and output."""
+    return len({point.depth for point in lines.points}) > 1
+
+
 def _panel(axes: Axes, table: pd.DataFrame, lines: base.Lines, norm: str, when: str) -> bool:
     """The profile of every point; returns whether one had diverged."""
     crosses, drawn = False, False
+    relative = _relative(lines)
     for point in lines.points:
-        style = lines.style(point)
+        style, unit = lines.style(point), point.depth if relative else 1
         mean = _profile(point.rows(table), norm, when)
-        drawn |= _plot(axes, mean, point.depth, **style, label=point.key)
+        drawn |= _plot(axes, mean, unit, **style, label=point.key)
         for run, status in point.broken:
             single = _profile(point.rows(table, [run]), norm, when) if status == "diverged" else mean[:0]
             look = {"linewidth": 0.7, "marker": "x", "markersize": 3.5, "linestyle": style["linestyle"]}
-            crosses |= _plot(axes, single, point.depth, color=style["color"], **look, label=f"{point.key} diverged")
+            crosses |= _plot(axes, single, unit, color=style["color"], **look, label=f"{point.key} diverged")
     if not drawn and not crosses:
         base.blank(axes, "zero, or not taken")
     return crosses
@@ -61,10 +76,10 @@ def _profile(rows: pd.DataFrame, norm: str, when: str) -> pd.Series:
     if rows.empty:
         return pd.Series(dtype=float)
     rows = rows[rows["step"] == (0 if when == "first" else rows.groupby("run")["step"].transform("max"))]
-    return rows.groupby("layer")[norm].agg(base.geometric).dropna()
+    return base.mean_by(rows, norm, ["layer"], geometric=True)
 
 
-def _plot(axes: Axes, profile: pd.Series, depth: int, **style: Any) -> bool:
+def _plot(axes: Axes, profile: pd.Series, unit: int, **style: Any) -> bool:
     if len(profile):
-        axes.plot(profile.index.to_numpy(dtype=float) / depth, profile.to_numpy(dtype=float), **style)
+        axes.plot(profile.index.to_numpy(dtype=float) / unit, profile.to_numpy(dtype=float), **style)
     return bool(len(profile)) and bool(np.isfinite(profile).any())

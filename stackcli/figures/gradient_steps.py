@@ -1,5 +1,6 @@
 """Gradient norm (G1) of each block's last map as a heat map of layer against step, a panel for each depth."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
@@ -17,20 +18,24 @@ def draw(frames: Frames) -> Figure | None:
     table = base.last_map(frames.layers)
     found = [point for point in base.points(frames) if not _rows(point, table).empty]
     maps = {point: _map(_rows(point, table)) for point in base.spread(found, PANELS)}
-    values = base.finite(pd.concat([grid.stack() for grid in maps.values()])) if maps else []
-    values = [value for value in values if value > 0]
-    if not values:
+    values = base.finite(np.concatenate([grid.to_numpy().ravel() for grid in maps.values()])) if maps else []
+    if not len(values):
         return None
     norm = LogNorm(min(values) / 1.0001, max(values) * 1.0001)
     figure, panels = base.grid(len(maps), 3, 1.75)
     for axes, (point, grid) in zip(panels, maps.items(), strict=True):
         mesh = base.shade(
-            axes, columns=range(len(grid.columns)), rows=grid.index, values=grid.where(grid > 0), norm=norm, cmap="cividis"
+            axes,
+            columns=range(len(grid.columns)),
+            rows=grid.index,
+            values=grid,
+            norm=norm,
+            cmap="cividis",
         )
-        _dress(axes, frames, point, grid)
+        _dress(axes, frames, point, grid, room=118 if len(maps) > 1 else 150)
     names = "/".join(sorted(table["tensor"].unique(), reverse=True))
-    figure.colorbar(mesh, ax=panels, label=f"G1, L2 norm of the gradient of {names} (nats)", aspect=30, pad=0.02)
-    grey = any(grid.where(grid > 0).isna().any(axis=None) for grid in maps.values())
+    base.bar(figure, mesh, f"G1, L2 norm of the gradient of {names} (nats)")
+    grey = any(grid.isna().any(axis=None) for grid in maps.values())
     base.note(
         figure,
         base.left_out(len(maps), len(found), "points"),
@@ -48,7 +53,11 @@ def _rows(point: base.Point, table: pd.DataFrame) -> pd.DataFrame:
 
 def _map(rows: pd.DataFrame) -> pd.DataFrame:
     """Layers by steps."""
-    return rows.groupby(["layer", "step"])["g1"].agg(base.geometric).unstack("step")
+    return (
+        base.mean_by(rows, "g1", ["layer", "step"], geometric=True)
+        .unstack("step")
+        .reindex(index=sorted(rows["layer"].unique()), columns=sorted(rows["step"].unique()))
+    )
 
 
 def _gone(frames: Frames, point: base.Point) -> float | None:
@@ -59,7 +68,7 @@ def _gone(frames: Frames, point: base.Point) -> float | None:
     return base.plain(row.get("diverged_step"))  # type: ignore[no-any-return]
 
 
-def _dress(axes: Axes, frames: Frames, point: base.Point, grid: pd.DataFrame) -> None:
+def _dress(axes: Axes, frames: Frames, point: base.Point, grid: pd.DataFrame, room: float) -> None:
     """Title, ticks (each column is one probed step) and, where the run broke off, a cross at its place."""
     steps = list(grid.columns)
     places, texts = list(range(len(steps))), [str(step) for step in steps]
@@ -69,9 +78,9 @@ def _dress(axes: Axes, frames: Frames, point: base.Point, grid: pd.DataFrame) ->
         axes.set_xlim(-0.5, len(steps) + 0.5)
         axes.plot([len(steps)] * len(grid.index), grid.index, "x", color="black", markersize=3.5)
     axes.set_xticks(places, labels=texts)
-    layers = sorted(set(base.spread(list(grid.index), 5)))
+    layers = base.counts(int(max(grid.index)))
     axes.set_yticks(layers, labels=[str(layer) for layer in layers])
     axes.set_xlabel("step (optimiser steps)")
     axes.set_ylabel("layer (block)")
     title = ", ".join(filter(None, [point.key, point.remark]))
-    axes.set_title(base.fit(title, 118 if len(figure_axes(axes)) > 1 else 170, lines=3))
+    axes.set_title(base.fit(title, room, lines=3))

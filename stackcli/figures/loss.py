@@ -41,3 +41,71 @@ def draw(frames: Frames) -> Figure | None:
     spread = "thin: single runs" if seeds <= THIN else "band: 95 % t interval over seeds"
     base.note(figure, base.left_out(len(shown), len(found), "points"), spread if seeds > 1 else "")
     return figure
+
+
+def _all(point: base.Point, curve: pd.DataFrame) -> pd.DataFrame:
+    return point.rows(curve, [*point.done, *(run for run, _ in point.broken)])
+
+
+def _panel(axes: Axes, point: base.Point, frames: Frames) -> None:
+    """Single runs or their band, the mean, where each was best, and what diverged."""
+    done = point.rows(frames.curve)
+    for column, look in LOOKS.items():
+        table = done.pivot(index="step", columns="run", values=column) if len(done) else pd.DataFrame()
+        whole = table.dropna()
+        if 1 < len(table.columns) <= THIN:
+            for run in table:
+                single = table[run].dropna()
+                axes.plot(single.index, single, **look, linewidth=0.5, alpha=0.6, label=f"{column} {run}")
+        elif len(table.columns) > THIN:
+            bounds = np.array([base.interval(row)[1:] for row in whole.to_numpy()]).reshape(-1, 2)
+            axes.fill_between(
+                whole.index, *bounds.T, color=look["color"], alpha=0.25, linewidth=0, label=f"{column} band"
+            )
+        if len(whole):
+            axes.plot(whole.index, whole.mean(axis=1), **look, label=f"{column} mean")
+        for run, status in point.broken:
+            rows = point.rows(frames.curve, [run])
+            finite = rows[np.isfinite(rows[column].astype(float))]
+            if status == "diverged" and len(finite):
+                axes.plot(finite["step"], finite[column], **look, linewidth=0.5, alpha=0.8, label=f"{column} {run}")
+    best = _best(point, frames, done)
+    axes.plot(best["step"], best["val_loss"], **_BEST)
+    gone = frames.runs[(frames.runs["point"] == point.key) & (frames.runs["status"] == "diverged")]
+    if len(gone):
+        steps = base.finite(gone["diverged_step"])
+        axes.plot(steps, [0.96] * len(steps), transform=axes.get_xaxis_transform(), **_GONE)
+
+
+_BEST: dict[str, Any] = {"color": "black", "marker": "v", "markersize": 3.5, "linestyle": "none", "label": "best"}
+_GONE: dict[str, Any] = {"color": "black", "marker": "x", "markersize": 4, "linestyle": "none", "label": "diverged"}
+
+
+def _best(point: base.Point, frames: Frames, done: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the curve at each finished run's lowest validation loss."""
+    if done.empty:
+        return pd.DataFrame({"step": [], "val_loss": []})
+    runs = frames.runs[frames.runs["point"] == point.key].set_index("run")["step_best"]
+    return done[done["step"] == done["run"].map(runs)]
+
+
+def _limits(points: list[base.Point], curve: pd.DataFrame) -> tuple[float, float]:
+    """Room for the finished runs; a run that diverged may leave the panel, but is seen to start."""
+    rows = pd.concat([point.rows(curve) for point in points])
+    if rows.empty:
+        starts = pd.concat([_all(point, curve) for point in points]).groupby("run").head(3)
+        values = base.finite(starts[list(LOOKS)].to_numpy().ravel())
+        return 0.0, 1.3 * float(values.max()) if len(values) else 1.0
+    values = base.finite(rows[list(LOOKS)].to_numpy().ravel())
+    first = base.finite(rows.sort_values("step").groupby("run").head(1)[list(LOOKS)].to_numpy().ravel())
+    top = min(values.max(), 3 * max(first.max(), float(np.median(values)))) if len(first) else 1.0
+    return min(0.0, float(values.min()) if len(values) else 0.0), 1.08 * float(top)
+
+
+def _entries(points: list[base.Point]) -> list[tuple[Any, str]]:
+    entries = [(base.swatch(**look), NAMES[column]) for column, look in LOOKS.items()]
+    if any(point.done for point in points):
+        entries.append((base.swatch(**{**_BEST, "label": ""}), "lowest validation loss of a run"))
+    if any(status == "diverged" for point in points for _, status in point.broken):
+        entries.append((base.swatch(**{**_GONE, "label": ""}), "diverged"))
+    return entries

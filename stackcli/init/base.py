@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Init:
-    """Constructed with `depth` and its own keys. PyTorch's generator stands at (seed, layer, tensor) around each call."""
+    """Constructed with `depth` and its own keys; PyTorch's generator stands at (seed, layer, tensor) around a call."""
 
     def __init__(self, *, depth: int) -> None:
         self.depth = depth

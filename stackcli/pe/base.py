@@ -81,5 +81,3 @@ def check_reach(pos: Tensor, rows: int, who: str) -> None:
     """Raises ValueError where a position lies beyond the table."""
     if pos.numel() and (int(pos.max()) >= rows or int(pos.min()) < 0):
         raise ValueError(f"{who} has rows for positions 0 to {rows - 1}, not for {int(pos.min())} to {int(pos.max())}")
-
-

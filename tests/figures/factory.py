@@ -77,7 +77,9 @@ def _one(
         val = 0.45 + 0.9 * np.exp(-step / 30) + 0.0012 * depth * max(0, step - 90) + draw.normal(0, 0.015)
         train = 0.05 + 1.3 * np.exp(-step / 40) + draw.normal(0, 0.01)
         blow = (step / 40) ** 6 if status == "diverged" else 0.0
-        out["curve"].append({**head, "step": step, "epoch": step / 25, "train_loss": train + blow, "val_loss": val + blow})
+        out["curve"].append(
+            {**head, "step": step, "epoch": step / 25, "train_loss": train + blow, "val_loss": val + blow}
+        )
     for step, layer in itertools.product(steps, range(1, depth + 1)):
         out["layers"] += _layer(draw, {**head, "step": step, "layer": layer}, depth, config)
     if status == "done":
@@ -95,7 +97,9 @@ def _result(draw: np.random.Generator, depth: int, status: str, classes: Sequenc
         step = 60 if status == "diverged" else None
         return {**out, "diverged_step": step, "acc_by_class": (), "confusion": (), **dict.fromkeys(numbers, np.nan)}
     share = min(0.97, 0.78 + 0.05 * np.log2(depth) - 0.004 * depth) + draw.normal(0, 0.008)
-    counts = draw.multinomial(60, np.full((k, k), (1 - share) / max(k - 1, 1)) + np.eye(k) * (share - (1 - share) / max(k - 1, 1)))
+    counts = draw.multinomial(
+        60, np.full((k, k), (1 - share) / max(k - 1, 1)) + np.eye(k) * (share - (1 - share) / max(k - 1, 1))
+    )
     return {
         **out,
         "diverged_step": np.nan,
@@ -116,12 +120,24 @@ def _layer(draw: np.random.Generator, head: dict[str, Any], depth: int, config: 
     g3 = fall * (1 + 0.002 * step) * np.exp(draw.normal(0, 0.1))
     maps = ("q", "v", "o", "ff1", "ff2") if config["ff"] else ("q", "v", "o")
     rows = [{**head, "tensor": name, "g1": g3 * (0.2 + 0.6 * layer / depth), "g3": g3} for name in maps]
-    rows.append({**head, "tensor": "block", "cosine": 1 - 0.9**layer, "rank": 0.9 * 0.8 ** (layer + step / 100)})
-    rows += [{**head, "tensor": f"head{h}", "entropy": 3.0 - 0.05 * layer - 0.1 * h - 0.002 * step} for h in range(2)]
+    rows.append(
+        {
+            **head,
+            "tensor": "block",
+            "cosine": 1 - 0.9 ** (layer + depth / 9),
+            "rank": 0.9 * 0.8 ** (layer + depth / 9 + step / 100),
+        }
+    )
+    rows += [
+        {**head, "tensor": f"head{h}", "entropy": 3.0 - 0.05 * layer - 0.02 * depth - 0.1 * h - 0.002 * step}
+        for h in range(2)
+    ]
     return rows
 
 
-def _tables(draw: np.random.Generator, head: dict[str, Any], config: dict[str, Any], max_len: int) -> list[pd.DataFrame]:
+def _tables(
+    draw: np.random.Generator, head: dict[str, Any], config: dict[str, Any], max_len: int
+) -> list[pd.DataFrame]:
     if config["pe"] == "learned":
         places, tensors = np.arange(max_len), ["table"]
     elif config["pe"] == "relative":

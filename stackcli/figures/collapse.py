@@ -1,0 +1,69 @@
+"""Token cosine, rank residual and attention entropy by layer at the end of training, a line for each depth."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+PANELS = {
+    "cosine": "token cosine (−1 to 1)",
+    "rank": "rank residual (share of |X|)",
+    "entropy": "attention entropy (nats)",
+}
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """Means over heads and finished seeds; a run that diverged is a thin line of its own, at its last probe."""
+    if frames.layers.empty:
+        return None
+    columns = [column for column in PANELS if column in frames.layers and len(base.finite(frames.layers[column]))]
+    if not columns:
+        return None
+    lines = base.lines(frames)
+    size = {1: base.COLUMN}.get(len(columns), base.FULL)
+    figure, (panels,) = base.new(size, 2.1, 1, len(columns), sharex=True)
+    crosses = False
+    for axes, column in zip(panels, columns, strict=True):
+        axes.set_xlabel("layer (block)")
+        axes.set_ylabel(PANELS[column])
+        if column == "rank":
+            axes.set_yscale("log")
+        crosses |= _panel(axes, frames.layers, lines, column)
+    entry = [(base.swatch(color=base.GREY, marker="x", linewidth=0.7), "a run that diverged")] if crosses else []
+    lines.explain(figure, entry)
+    base.note(figure, *lines.remarks)
+    return figure
+
+
+def _panel(axes: Axes, layers: pd.DataFrame, lines: base.Lines, column: str) -> bool:
+    """The profile of every point; returns whether one had diverged."""
+    crosses = False
+    for point in lines.points:
+        style = lines.style(point)
+        _plot(axes, _profile(point.rows(layers), column), **style, label=point.key)
+        for run, status in point.broken:
+            if status == "diverged":
+                look = {"linewidth": 0.7, "marker": "x", "markersize": 3.5, "linestyle": style["linestyle"]}
+                single = _profile(point.rows(layers, [run]), column)
+                crosses |= _plot(axes, single, color=style["color"], **look, label=f"{point.key} diverged")
+    return crosses
+
+
+def _profile(rows: pd.DataFrame, column: str) -> pd.Series:
+    """Mean over runs (and heads) by layer at each run's last probe; the rank residual's is geometric."""
+    rows = rows[rows[column].notna()] if len(rows) else rows
+    if rows.empty:
+        return pd.Series(dtype=float)
+    rows = rows[rows["step"] == rows.groupby("run")["step"].transform("max")]
+    return base.mean_by(rows, column, ["layer"], geometric=column == "rank")
+
+
+def _plot(axes: Axes, profile: pd.Series, **style: Any) -> bool:
+    if len(profile):
+        axes.plot(profile.index.to_numpy(dtype=float), profile.to_numpy(dtype=float), **style)
+    return bool(len(profile))

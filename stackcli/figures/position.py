@@ -1,0 +1,88 @@
+"""Trained position tables as heat maps of position (or offset) by dimension, with cosines between positions."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+POINTS = 4
+TABLES = 4  # of one point: the first and the last layer's keys and values
+CMAPS = {"value": "RdBu_r", "cosine": "PuOr_r"}
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """The first finished seed of each point; one symmetric colour scale for all tables."""
+    if frames.position.empty:
+        return None
+    found = [point for point in base.points(frames) if not point.rows(frames.position).empty]
+    shown = base.spread(found, POINTS)
+    tables = [table for point in shown for table in _tables(point, frames.position)]
+    if not tables:
+        return None
+    values = np.abs(base.finite(np.concatenate([table.to_numpy().ravel() for _, table in tables])))
+    top = float(np.percentile(values, 99.5)) if len(values) else 0.0
+    norm = Normalize(-(top or 1.0), top or 1.0)
+    pairs = 1 if len(tables) == 1 else 2
+    rows = -(-len(tables) // pairs)
+    figure, panels = base.new(
+        base.FULL, 0.3 + (2.2 if pairs == 1 else 1.75) * rows, rows, 2 * pairs, width_ratios=[1.25, 1] * pairs
+    )
+    cells = panels.reshape(-1, 2)
+    for (left, right), (title, table) in zip(cells, tables, strict=False):
+        what = "position (tokens)" if table.index.name == "table" else "offset (tokens)"
+        mesh = _heat(left, "value", table.columns, table.index, table.to_numpy(), norm)
+        left.set(xlabel="dimension (index)", ylabel=what)
+        left.set_title(base.fit(title, 280 / pairs, lines=3), loc="left")
+        cosine = _heat(right, "cosine", table.index, table.index, _cosines(table.to_numpy()), Normalize(-1, 1))
+        right.set(xlabel=what, ylabel=what, box_aspect=1)
+    for spare in cells[len(tables) :].flat:
+        spare.remove()
+    base.bar(figure, cosine, "cosine of two positions (−1 to 1)")
+    base.bar(figure, mesh, "trained value (embedding units)", extend="both")
+    base.note(figure, base.left_out(len(shown), len(found), "points"))
+    return figure
+
+
+def _tables(point: base.Point, frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Title and table (position or offset by dimension) of the tensors of a point's first seed."""
+    rows = point.rows(frame)
+    seed = rows["seed"].min()
+    rows = rows[rows["seed"] == seed]
+    out = []
+    for tensor in _ends(list(dict.fromkeys(rows["tensor"]))):
+        table = rows[rows["tensor"] == tensor].pivot(index="position", columns="dimension", values="value")
+        table.index.name = "table" if tensor == "table" else "offset"
+        name = "" if tensor == "table" else tensor
+        out.append((", ".join(filter(None, [point.key, name, f"seed {seed}"])), table))
+    return out
+
+
+def _ends(tensors: list[str]) -> list[str]:
+    """Of many tensors (keys 1, values 1, keys 2, ...) the first and the last of each kind."""
+    if len(tensors) <= TABLES:
+        return tensors
+    kinds: dict[str, list[str]] = {}
+    for tensor in tensors:
+        kinds.setdefault(tensor.rpartition(" ")[0], []).append(tensor)
+    chosen = [tensor for kind in kinds.values() for tensor in base.spread(kind, 2)]
+    return base.spread(chosen, TABLES)
+
+
+def _heat(axes: Axes, what: str, columns: Any, rows: Any, values: Any, norm: Normalize) -> Any:
+    mesh = base.shade(axes, columns=columns, rows=rows, values=values, norm=norm, cmap=CMAPS[what])
+    axes.invert_yaxis()
+    return mesh
+
+
+def _cosines(table: Any) -> Any:
+    """Cosine of every two rows; NaN where a row is zero."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit = table / np.linalg.norm(table, axis=1, keepdims=True)
+    return unit @ unit.T

@@ -1,0 +1,108 @@
+"""Time of a training step, and of its forward, backward and update parts, measured alone on the machine."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+PANELS = 4
+PARTS = {"forward_ms": "forward", "backward_ms": "backward", "update_ms": "update"}
+COLOURS = {"forward_ms": base.PALETTE[1], "backward_ms": base.PALETTE[5], "update_ms": base.PALETTE[4]}
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """Lines where the first axis (or the depth) is a number, a panel for each of the others; else stacked bars."""
+    if "step_ms" not in frames.runs or frames.runs["step_ms"].isna().all():
+        return None
+    times = _times(frames)
+    x = "depth" if "depth" in frames.axes else (*frames.axes, "depth")[0]
+    scale = base.scale(x, times[x])
+    numeric = scale.kind != "category" and len(scale.levels) > 1
+    figure, missing = _curves(frames, times, scale) if numeric else (_bars(times), "")
+    base.note(figure, "medians; bars: quartiles", _conditions(frames), missing)
+    return figure
+
+
+def _times(frames: Frames) -> pd.DataFrame:
+    """A row a point: an architecture is measured once, so its seeds all carry the same numbers."""
+    rows = []
+    for point in base.points(frames):
+        runs = frames.runs[(frames.runs["point"] == point.key) & frames.runs["step_ms"].notna()]
+        if len(runs):
+            rows.append({**runs.iloc[0].to_dict(), **dict(zip(frames.axes, point.values, strict=True))})
+    return pd.DataFrame(rows)
+
+
+def _curves(frames: Frames, times: pd.DataFrame, scale: base.Scale) -> tuple[Figure, str]:
+    others = [axis for axis in frames.axes if axis != scale.name]
+    keys = list(dict.fromkeys(tuple(row) for row in times[others].itertuples(index=False)))
+    shown = base.spread(keys, PANELS)
+    figure, panels = base.grid(len(shown), 2, 2.1, sharey=True)
+    room = (base.COLUMN if len(panels) == 1 else base.FULL / 2) * 72 - 45
+    for axes, key in zip(panels, shown, strict=True):
+        rows = times[[tuple(row) == key for row in times[others].itertuples(index=False)]].sort_values(scale.name)
+        at = [scale.at(base.plain(value)) for value in rows[scale.name]]
+        for (column, _), style in zip(PARTS.items(), base.styles(4)[1:], strict=True):
+            if column in rows:
+                look = {**style, "color": COLOURS[column], "linewidth": 0.9, "markersize": 3}
+                axes.plot(at, rows[column], **look, label=column)
+        axes.plot(at, rows["step_ms"], color="black", marker="o", label="step_ms")
+        _quartiles(axes.vlines, at, rows)
+        scale.dress(axes, "x", room)
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel("time of a step (ms)" if axes.get_subplotspec().is_first_col() else "")
+        if others:
+            axes.set_title(base.fit(" ".join(f"{a}={base.typed(v)}" for a, v in zip(others, key, strict=True)), room))
+    styles = zip(PARTS.items(), base.styles(4)[1:], strict=True)
+    entries = [(base.swatch(color="black", marker="o"), "whole step")]
+    entries += [(base.swatch(**{**style, "color": COLOURS[c]}), words) for (c, words), style in styles if c in times]
+    base.legend(figure, entries)
+    return figure, base.left_out(len(shown), len(keys), "lines")
+
+
+def _quartiles(lines: Any, at: Any, rows: pd.DataFrame, **look: Any) -> None:
+    if {"step_ms_low", "step_ms_high"} <= set(rows):
+        lines(at, rows["step_ms_low"], rows["step_ms_high"], color="black", linewidth=2, **look, label="quartiles")
+
+
+def _bars(times: pd.DataFrame) -> Figure:
+    """A bar for each point, its parts stacked, the whole step with its quartiles on top."""
+    names = list(times["point"])
+    figure, ((axes,),) = base.new(base.COLUMN, 0.55 + 0.2 * len(names))
+    at = np.arange(len(names))
+    left = np.zeros(len(names))
+    hatches = ("", "////", "....")
+    entries: list[tuple[Any, str]] = []
+    for (column, words), hatch in zip(PARTS.items(), hatches, strict=True):
+        if column in times:
+            widths = times[column].fillna(0).to_numpy(dtype=float)
+            look = {"color": COLOURS[column], "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+            bars = axes.barh(at, widths, left=left, height=0.7, **look, label=column)
+            entries.append((bars[0], words))
+            left = left + widths
+    axes.plot(times["step_ms"], at, "o", color="black", label="step_ms")
+    _quartiles(axes.hlines, at, times)
+    axes.set_yticks(at, labels=[base.fit(name, 110) for name in names])
+    axes.invert_yaxis()
+    axes.grid(False, axis="y")
+    axes.set_xlim(left=0)
+    axes.set_xlabel("time of a step (ms)")
+    base.legend(figure, [*entries, (base.swatch(color="black", marker="o"), "whole step, quartiles")])
+    return figure
+
+
+def _conditions(frames: Frames) -> str:
+    """Under what conditions: threads, batch, kernel, processor."""
+    words = []
+    for column in ("threads", "batch", "device", "kernel"):
+        if column in frames.runs:
+            values = [base.plain(value) for value in frames.runs[column]]
+            given = dict.fromkeys(base.typed(value) for value in values if value not in (None, ""))
+            words.append(f"{column} {'/'.join(given)}" if given else "")
+    words.append(base.typed(frames.machine.get("processor") or ""))
+    return ", ".join(filter(None, words))

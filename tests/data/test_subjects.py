@@ -1,0 +1,85 @@
+"""The corpus: its size, balance and form, and that it is nobody else's."""
+
+import csv
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+
+from stackcli.data import subjects
+
+FILE = Path(subjects.__file__).with_name("subjects.csv")
+REAL = Path(__file__).parents[3] / "shared" / "data" / "subject_questions.csv"
+SUBJECTS = ("Biology", "Chemistry", "Maths", "Physics")
+LABEL_WORD = re.compile(r"\b(biolog\w*|chemist\w*|maths?|mathematic\w*|physics)\b", re.IGNORECASE)
+
+
+def rows() -> list[dict[str, str]]:
+    with FILE.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9']+", text.lower())
+
+
+def grams(text: str, n: int) -> list[tuple[str, ...]]:
+    found = words(text)
+    return [tuple(found[i : i + n]) for i in range(len(found) - n + 1)]
+
+
+def test_every_subject_has_its_questions() -> None:
+    counts = Counter(row["label"] for row in rows())
+    assert set(counts) == set(SUBJECTS)
+    assert min(counts.values()) >= 150
+    assert max(counts.values()) == min(counts.values())
+
+
+def test_questions_have_6_to_80_words() -> None:
+    assert [r["text"] for r in rows() if not 6 <= len(r["text"].split()) <= 80] == []
+
+
+def test_there_are_forty_topics_and_none_has_a_twentieth() -> None:
+    topics = Counter((row["label"], row["topic"]) for row in rows())
+    assert len(topics) >= 40
+    assert max(topics.values()) <= 0.05 * len(rows())
+    assert {row["level"] for row in rows()} == {"school", "pre-university", "university"}
+
+
+def test_texts_are_clean() -> None:
+    for row in rows():
+        text = row["text"]
+        assert unicodedata.is_normalized("NFC", text)
+        assert not any(unicodedata.category(c) in ("Cc", "Cf") for c in text), text
+        assert text == text.strip() and text[0] not in "=+-@", text
+        assert not LABEL_WORD.search(text), text
+
+
+def test_no_two_questions_share_more_than_half_of_their_trigrams() -> None:
+    seen: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    sets = [set(grams(row["text"], 3)) for row in rows()]
+    for i, trigrams in enumerate(sets):
+        shared = Counter(j for t in trigrams for j in seen[t])
+        assert [j for j, n in shared.items() if 2 * n > min(len(trigrams), len(sets[j]))] == [], rows()[i]["text"]
+        for t in trigrams:
+            seen[t].append(i)
+
+
+def test_most_trigrams_are_distinct() -> None:
+    every = [t for row in rows() for t in grams(row["text"], 3)]
+    assert len(set(every)) >= 0.82 * len(every)
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason="the real questions are not beside the project")
+def test_no_run_of_eight_words_is_shared_with_the_real_questions() -> None:
+    with REAL.open(encoding="utf-8", newline="") as file:
+        real = {g for row in csv.DictReader(file) for g in grams(row["question"], 8)}
+    assert [r["text"] for r in rows() if real & set(grams(r["text"], 8))] == []
+
+
+def test_subjects_loads_into_three_parts() -> None:
+    loaded = subjects.Subjects().load()
+    assert loaded.classes == SUBJECTS and loaded.text
+    assert len(loaded.train) + len(loaded.val) + len(loaded.test) == len(rows())

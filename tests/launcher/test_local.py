@@ -1,0 +1,71 @@
+"""Processes of this machine: done, failed, lost, stopped."""
+
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from stackcli.launcher.base import PREEMPTED, Say, Stop
+from stackcli.launcher.local import Local
+
+
+def task(job: Any, say: Say, stop: Stop) -> None:
+    kind, folder = job
+    with open(Path(folder) / f"{os.getpid()}.{kind}", "w"):
+        pass
+    say((1, 2, 0.5))
+    if kind == "raises":
+        raise ValueError("a fault of the code")
+    if kind == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "waits":
+        for _ in range(200):
+            time.sleep(0.05)
+            if stop():
+                raise SystemExit(PREEMPTED)
+
+
+def ended(kinds: list[str], folder: Path, workers: int = 2) -> list[Counter[str]]:
+    """For each job, how often each state came."""
+    seen: list[Counter[str]] = [Counter() for _ in kinds]
+    for outcome in Local(workers=workers).run(task, [(kind, str(folder)) for kind in kinds]):
+        seen[outcome.job][outcome.state] += 1
+    return seen
+
+
+def test_a_failed_job_is_not_tried_again_and_the_others_go_on(tmp_path: Path) -> None:
+    fine, failed, fine_too = ended(["fine", "raises", "fine"], tmp_path)
+    assert fine["done"] == fine_too["done"] == 1
+    assert failed["failed"] == failed["started"] == 1 and failed["done"] == 0
+
+
+def test_a_killed_job_is_tried_once_more_and_then_lost(tmp_path: Path) -> None:
+    lost, fine = ended(["dies", "fine"], tmp_path)
+    assert lost["started"] == 2 and lost["lost"] == 2 and lost["done"] == 0
+    assert fine["done"] == 1
+    assert len(list(tmp_path.glob("*.dies"))) == 2
+
+
+def test_a_failure_carries_its_traceback(tmp_path: Path) -> None:
+    outcomes = list(Local(workers=1).run(task, [("raises", str(tmp_path))]))
+    assert outcomes[-1].state == "failed" and "ValueError: a fault of the code" in outcomes[-1].detail
+
+
+def test_asked_to_stop_running_jobs_save_and_leave_and_nothing_new_starts(tmp_path: Path) -> None:
+    executor = Local(workers=1)
+    states: list[tuple[int, str]] = []
+    for outcome in executor.run(task, [("waits", str(tmp_path)), ("fine", str(tmp_path))]):
+        states.append((outcome.job, outcome.state))
+        if outcome.state == "progress":
+            executor.stop()
+    assert states[-1] == (0, "stopped")
+    assert all(job == 0 for job, _ in states)
+
+
+def test_never_more_workers_than_asked_for(tmp_path: Path) -> None:
+    executor, most = Local(workers=2), 0
+    for _ in executor.run(task, [("fine", str(tmp_path))] * 5):
+        most = max(most, len(executor.running))
+    assert most == 2

@@ -1,0 +1,83 @@
+"""Imports point strictly down."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "stackcli"
+ROWS = [
+    ["cli", "__main__", "bench"],
+    ["study"],
+    ["report", "predict"],
+    ["sweep", "tables", "figures"],
+    ["launcher", "stats", "progress", "baselines"],
+    ["store"],
+    ["timing"],
+    ["train", "config"],
+    ["probe"],
+    ["model"],
+    ["batches"],
+    ["pe", "residual", "norm", "init", "data"],
+    ["parts", "record", "settings", "address", "text", "frames", "suggest", "experiments", "__init__"],
+]
+RANK = {name: i for i, row in enumerate(ROWS) for name in row}
+GROUPS = ("pe", "residual", "norm", "init", "data", "figures", "launcher")
+OWNERS = {"typer": {"cli"}, "hydra": {"config"}, "omegaconf": {"config"}}
+NO_TORCH = {"tables", "stats", "report", "store", "config", "record", "settings", "frames", "study"}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module named in an import statement of the file, at whatever depth it stands."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "stackcli":
+            found |= {f"stackcli.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def own(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def files() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def test_every_module_has_its_row() -> None:
+    assert {own(path) for path in files()} <= set(RANK)
+
+
+def test_imports_point_down() -> None:
+    wrong = []
+    for path in files():
+        for name in imports(path):
+            if name.startswith("stackcli.") and (target := name.split(".")[1]) in RANK and target != own(path):
+                if RANK[target] <= RANK[own(path)]:
+                    wrong.append(f"{path.name} imports {name}")
+    assert wrong == []
+
+
+def test_parts_of_a_group_never_import_one_another() -> None:
+    for path in files():
+        group = own(path)
+        if group in GROUPS and path.stem != "base":
+            others = {n for n in imports(path) if n.startswith(f"stackcli.{group}.")}
+            assert others <= {f"stackcli.{group}.base"}, path
+
+
+def test_each_library_has_one_importer() -> None:
+    for path in files():
+        for name in imports(path):
+            assert own(path) in OWNERS.get(name.split(".")[0], {own(path)}), f"{path} imports {name}"
+
+
+def test_what_only_reads_never_imports_torch_at_the_top() -> None:
+    for path in files():
+        top = ast.parse(path.read_text(encoding="utf-8")).body
+        if own(path) in NO_TORCH or own(path) == "figures":
+            names = {a.name for node in top if isinstance(node, ast.Import) for a in node.names}
+            names |= {str(node.module) for node in top if isinstance(node, ast.ImportFrom)}
+            assert not any(n.split(".")[0] == "torch" for n in names), path

@@ -1,0 +1,203 @@
+"""Plain files, published once, found again, and never believed when damaged."""
+
+import json
+import os
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from stackcli import config, store
+from stackcli.record import Result, StepRow
+from stackcli.settings import Config, Part
+from stackcli.store import ConflictError, CorruptionError, Store, StoreError
+
+
+def default() -> Config:
+    return config.grid(["seeds=1"]).configs[0]
+
+
+def publish(place: Store, run: str = "abc", loss: float = 0.5, weights: bytes | None = None) -> None:
+    row = StepRow(step=1, epoch=1.0, lr=0.1, train_loss=loss, train_acc=0.5, val_loss=0.6, val_acc=0.4)
+    place.publish(
+        run,
+        config=default(),
+        result=Result(status="done", step_end=1, test_acc=0.5, gap_end=float("nan")),
+        curve=[row],
+        layers=[],
+        position=[],
+        words={"vocab": [], "classes": [], "max_len": 4},
+        weights=weights,
+        provenance={"seconds": 1.0},
+        reproduce="stackattn train",
+    )
+
+
+def test_a_broken_rename_leaves_the_old_file_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write(tmp_path / "a", "old")
+
+    def fail(*_: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        store.write(tmp_path / "a", "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_text() == "old"
+
+
+def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    publish(place, loss=0.1 + 0.2)
+    assert place.result("abc")["test_acc"] == 0.5
+    assert place.result("abc")["gap_end"] != place.result("abc")["gap_end"]  # NaN survives
+    assert store.read_lines(place.run("abc") / "curve.jsonl")[0]["train_loss"] == 0.1 + 0.2
+    assert place.config("abc") == default()
+    assert place.finished("abc") and not place.finished("abc", keep="best")
+
+
+def test_files_are_strict_json(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    publish(place)
+    text = (place.run("abc") / "result.json").read_text()
+    assert '"NaN"' in text and json.loads(text)["gap_end"] == "NaN"
+    with pytest.raises(ValueError, match="no JSON number"):
+        store.loads('{"a": NaN}')
+
+
+def test_who_publishes_second_changes_nothing(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    publish(place, loss=0.1)
+    publish(place, loss=0.2)
+    assert store.read_lines(place.run("abc") / "curve.jsonl")[0]["train_loss"] == 0.1
+    assert list((place.root / "attempts").iterdir()) == []
+
+
+def test_a_cut_last_line_is_not_yet_written_and_a_bad_middle_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2}\n{"st')
+    assert [r["step"] for r in store.read_lines(path)] == [1, 2]
+    path.write_text('{"step": 1}\n{"st\n{"step": 3}\n')
+    with pytest.raises(CorruptionError, match="line 2 is damaged"):
+        store.read_lines(path)
+
+
+def test_a_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    publish(place, weights=store.to_bytes({"w": torch.ones(100)}))
+    assert place.verify() == []
+    path = place.run("abc") / "weights.pt"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(CorruptionError, match="weights.pt"):
+        place.load_weights("abc")
+    assert len(place.verify()) == 1
+
+
+def state(step: int) -> dict[str, Any]:
+    return {"step": step, "model": {"w": torch.full((50,), float(step))}}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_death_inside_the_save_leaves_a_checkpoint_that_loads(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Store(tmp_path / "out")
+    place.save_checkpoint("abc", state(1))
+    calls, dies_at = [0], random.Random(seed).randrange(1, 9)
+
+    def dying(real: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            calls[0] += 1
+            if calls[0] == dies_at:
+                raise SystemExit("killed")
+            return real(*args, **kwargs)
+
+        return call
+
+    for owner, name in ((os, "replace"), (os, "fsync"), (Path, "unlink")):
+        monkeypatch.setattr(owner, name, dying(getattr(owner, name)))
+    died = False
+    try:
+        place.save_checkpoint("abc", state(2))
+    except SystemExit:
+        died = True
+    monkeypatch.undo()
+    loaded = place.load_checkpoint("abc")
+    assert loaded is not None and loaded["step"] in ((1, 2) if died else (2,))
+    assert bool((loaded["model"]["w"] == loaded["step"]).all())
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    path = place.save_checkpoint("abc", state(1))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert place.load_checkpoint("abc") is None
+
+
+def test_identity_is_what_can_change_a_result() -> None:
+    base, csv = default(), Part(name="csv", keys=(("path", "a.csv"), ("text", "t")))
+    moved = Part(name="csv", keys=(("path", "b.csv"), ("text", "t")))
+    run = store.run_id(base, "content")
+    assert store.run_id(replace(base, keep="none"), "content") == run
+    assert store.run_id(replace(base, data=csv), "c") == store.run_id(replace(base, data=moved), "c")
+    others = [
+        store.run_id(replace(base, **change), "content")
+        for change in ({"seed": 1}, {"lr": 0.002}, {"threads": 2}, {"kernel": "explicit"}, {"pe": Part(name="none")})
+    ]
+    assert len({run, store.run_id(base, "other content"), *others}) == 7
+
+
+def study(**base: Any) -> dict[str, Any]:
+    return {"axes": ["depth"], "base": base, "runs": []}
+
+
+def test_a_study_may_grow_but_not_change_its_base(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    place.save_study("s", study(lr=0.1, epochs=2))
+    place.save_study("s", study(lr=0.1, epochs=2))
+    with pytest.raises(ConflictError, match="lr=0.1 there, 0.2 here"):
+        place.save_study("s", study(lr=0.2, epochs=2))
+
+
+BAD_NAMES = ["../x", "/etc/x", "", "a\0b", "x" * 300, "a\nb", "-rf", ".", "a b", "..", "a/b", "ä"]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_could_become_a_path_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="--study"):
+        store.check_name(name)
+
+
+def test_a_store_of_a_newer_format_is_refused(tmp_path: Path) -> None:
+    Store(tmp_path / "out")
+    (tmp_path / "out" / "stackattn.json").write_text('{"format": 99}')
+    with pytest.raises(StoreError, match="newer"):
+        Store(tmp_path / "out")
+
+
+def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.doc").write_text("dear")
+    with pytest.raises(StoreError, match="other things"):
+        Store(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.doc"]
+
+
+def test_a_file_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    with pytest.raises(StoreError, match="a file, not a folder"):
+        Store(tmp_path / "a")
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    publish(place, "abc1")
+    publish(place, "abd2")
+    assert place.find("abc") == "abc1"
+    with pytest.raises(ValueError, match="2 runs"):
+        place.find("ab")
+    with pytest.raises(ValueError, match="no run"):
+        place.find("zz")
