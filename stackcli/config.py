@@ -1,88 +1,257 @@
-"""Override text -> a Grid of frozen Configs. The only importer of Hydra and OmegaConf; every user error is raised here.
+"""Override text -> a Grid of frozen Configs. The only importer of hydra and omegaconf.
 
-Text is read with Hydra's grammar (`depth=1,2,4`, `range(1,5)`, `choice(...)`, `pe=glob(*)`), counted, composed with the
-configuration folders, typed and range-checked. Problems are collected and raised together. `grid` is the whole story;
-what it calls stands below it, in the order of the calls.
+Every word is parsed in Hydra's own grammar, the groups are composed by Hydra, and all that is wrong is said at once:
+what was given, what is allowed, what to type. Nothing below this module meets a string to be parsed.
 """
 
+import itertools
+import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from itertools import product
-from math import ceil, prod
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
-
-from annotated_types import Ge, Gt, Le, Lt
+from typing import Any
 
 from stackcli import parts
 from stackcli.settings import GROUPS, Config, Part, Scalar
-from stackcli.suggest import choose, did_you_mean, divisible, large, nearest, short, unprintable
+from stackcli.suggest import nearest
 
-HINTS = get_type_hints(Config, include_extras=True)
-SETTINGS = {key: hint for key, hint in HINTS.items() if key not in GROUPS} | {"seeds": Annotated[int, Ge(1), Le(10_000)]}
-
-Problems = list[tuple[str, str]]  # (key, message); what is wrong with a key already is not checked further
+FOLDERS = (Path(__file__).parent / "conf", Path(__file__).parent.parent / "conf")  # wheel, checkout
+BYTES_A_WEIGHT = 16  # weight, gradient and two moments of Adam, 4 bytes each
+WORD = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?)=(?P<value>.*)", re.DOTALL)
 
 
 class UsageError(ValueError):
-    """What the user typed cannot be done; each problem says what was given, what is allowed and what to type."""
+    """What a person typed cannot be run; `problems` says everything that is wrong with it."""
 
-    def __init__(self, *problems: str) -> None:
-        super().__init__(*problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "\n".join(self.problems)
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(self.problems))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Every run of a study, in order: the product of the axes, the one typed last running fastest, seeds inside it."""
+    """The product of the axes and the seeds. `axes`: swept settings but for `seed`, in the order typed; `base`: the
+    settings that all runs share; `configs`: points in order, seeds innermost."""
 
-    overrides: tuple[str, ...]  # as given, without the command's presets
-    axes: Mapping[str, tuple[Scalar, ...]]  # the swept keys in the order typed, without seed; a part by its name
+    overrides: tuple[str, ...]
+    axes: Mapping[str, tuple[Scalar, ...]]
     configs: tuple[Config, ...]
-    base: Mapping[str, Scalar]  # every other setting that is the same in all configs, without seed and seeds
+    base: Mapping[str, Scalar]
     seeds: tuple[int, ...]
 
 
-class Word(NamedTuple):
-    """One override as read. A range is counted at once, and listed only where the grid is known to be small."""
-
-    text: str  # what was typed after the `=`
-    size: int
-    values: Iterable[Any]
-    swept: bool = True  # written as a sweep, even of one value
-
-    def given(self, text: bool) -> list[tuple[str, Any]]:
-        """(as shown, value) for each; where text is wanted, a lone `1` or `true` is the text that it was."""
-        if self.swept:
-            return [(_shown(value), value) for value in self.values]
-        (value,) = self.values
-        as_typed = text and not isinstance(value, str | list | dict) and "(" not in self.text
-        return [(self.text, self.text.strip() if as_typed else value)]
+# ---- where the YAML files are
 
 
-class Entry(NamedTuple):
-    """A value in a configuration file; `kind` is what YAML takes it for: str, int, float, bool or null."""
-
-    text: str
-    kind: str
-    line: int
+def folder() -> Path:
+    """The configuration that ships with this package."""
+    return next(f for f in FOLDERS if (f / "config.yaml").is_file())
 
 
-class File(NamedTuple):
-    """A configuration file, read and found harmless. The values in a user's own are checked like typed words."""
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file of plain scalars. Raises UsageError naming the file, and the line where it is known."""
+    import yaml
 
-    path: Path
-    entries: Mapping[str, Entry]
-    shipped: bool
+    try:
+        text = path.read_bytes().decode("utf-8")
+        for number, line in enumerate(text.splitlines(), start=1):
+            bare = line.partition("#")[0]
+            if re.search(r"(^|[\s:\[{,-])[&*][A-Za-z0-9_]", bare):
+                raise UsageError([f"{path}: line {number}: anchors and aliases are not allowed"])
+            if "_target_" in bare or "${" in bare:
+                raise UsageError([f"{path}: line {number}: _target_ and ${{...}} are not allowed"])
+        loaded = yaml.load(text, Loader=_loader())
+    except UnicodeDecodeError as error:
+        raise UsageError([f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8"]) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        raise UsageError([f"{path}: {where}{getattr(error, 'problem', None) or 'no YAML'}"]) from None
+    if not isinstance(loaded, dict):
+        raise UsageError([f"{path}: expected lines of key: value"])
+    return loaded
 
-    def at(self, key: str) -> str:
-        line = f", line {self.entries[key].line}" if key in self.entries else ""
-        return f"{self.path}{line}: "
+
+@cache
+def _loader() -> Any:
+    """A safe loader that refuses a key given twice and reads 1e-5 as a number."""
+    import yaml
+
+    class Strict(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen = set()
+            for key, _ in node.value:
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value} is given twice", key.start_mark)
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    number = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+)[eE][-+]?\d+$")
+    Strict.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    return Strict
+
+
+@cache
+def _defaults(extra: Path | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """(flat settings with their defaults, group -> default choice)."""
+    path = next(f / "config.yaml" for f in _folders(extra) if (f / "config.yaml").is_file())
+    values = read_yaml(path)
+    listed = values.pop("defaults", [])
+    chosen = {k: str(v) for entry in listed if isinstance(entry, dict) for k, v in entry.items()}
+    known = {f.name for f in fields(Config)} - set(GROUPS) | {"seeds"}
+    wrong = [f"{path}: unknown key {k!r}{nearest(k, known)}" for k in values if k not in known]
+    wrong += [f"{path}: {k} is missing" for k in sorted(known - set(values))]
+    if wrong:
+        raise UsageError(wrong)
+    return values, {g: chosen.get(g, "") for g in GROUPS}
+
+
+def _folders(extra: Path | None) -> list[Path]:
+    return [*([extra] if extra else []), folder()]
+
+
+@cache
+def part_defaults(group: str, name: str, extra: Path | None = None) -> dict[str, Any]:
+    """A part's own keys and defaults: from its YAML, or from its constructor where it is an installed one."""
+    for place in _folders(extra):
+        if (path := place / group / f"{name}.yaml").is_file():
+            values = read_yaml(path)
+            if values.pop("name", None) != name:
+                raise UsageError([f'{path}: must begin with name: "{name}" (in quotes)'])
+            return values
+    return {key: k.default for key, k in parts.keys(parts.load(group, name)).items()}
+
+
+@cache
+def composed(chosen: tuple[tuple[str, str], ...], extra: Path | None) -> dict[str, Any]:
+    """Every setting, as Hydra composes it for a choice of parts; those without YAML come from their constructors."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    with_yaml = [(g, n) for g, n in chosen if any((f / g / f"{n}.yaml").is_file() for f in _folders(extra))]
+    words = [f"{g}={n}" for g, n in with_yaml]
+    words += [f"hydra.searchpath=['file://{folder().as_posix()}']"] if extra else []
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str((extra or folder()).resolve()), version_base="1.3"):
+        values: dict[str, Any] = OmegaConf.to_container(compose("config", overrides=words), resolve=True)  # type: ignore[assignment]
+    bare = {g: {"name": n, **part_defaults(g, n, extra)} for g, n in chosen if (g, n) not in with_yaml}
+    return {**values, **bare}
+
+
+# ---- one word
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A key and the values typed for it."""
+
+    key: str
+    values: tuple[Scalar, ...]
+
+
+def parse(word: str, extra: Path | None = None) -> Axis:
+    """One override in Hydra's grammar. Raises UsageError."""
+    if "\0" in word or any(0xD800 <= ord(c) < 0xE000 for c in word):
+        raise UsageError([f"{ascii(word)}: holds a character that cannot be used"])
+    refuse_word(word)
+    match = WORD.fullmatch(word)
+    if match is None:
+        raise UsageError([f"{word!r}: settings are written key=value, for example depth=4"])
+    key = match["key"]
+    values = _values(word, key)
+    if len(values) > len(set(map(repr, values))):
+        raise UsageError([f"{word}: a value is given twice"])
+    return Axis(key, values)
+
+
+def refuse_word(word: str) -> None:
+    """What Hydra would take and we do not."""
+    key = word.partition("=")[0]
+    reason = ""
+    if word.startswith("--"):
+        reason = flag_hint(word)
+    elif word.startswith(("+", "~")):
+        reason = "settings cannot be added or taken away; write key=value"
+    elif key.startswith("hydra"):
+        reason = "Hydra's own settings cannot be changed here"
+    elif "${" in word or "_target_" in word:
+        reason = "${...} and _target_ are not allowed; write the value"
+    elif "@" in key or ":" in key:
+        reason = "packages cannot be renamed; write group=choice"
+    if reason:
+        raise UsageError([f"{word}: {reason}"])
+
+
+def flag_hint(word: str) -> str:
+    """What to type instead of `--depth` or `--depth=4`."""
+    key, _, value = word.lstrip("-").partition("=")
+    return f"write {key}={value or '...'}"
+
+
+def _values(word: str, key: str) -> tuple[Scalar, ...]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, RangeSweep
+    from hydra.errors import HydraException
+
+    try:
+        parsed = OverridesParser.create().parse_override(word)
+        value = parsed.value()
+    except HydraException as error:
+        raise UsageError([f"{word}: not in Hydra's grammar ({str(error).splitlines()[0]}); quote text with '...'"]) from None
+    if getattr(value, "shuffle", False):
+        raise UsageError([f"{word}: shuffle() has no seed; give the values in the order you want"])
+    if isinstance(value, ChoiceSweep):
+        return tuple(_scalar(word, v) for v in value.list)
+    if isinstance(value, Glob):
+        return _glob(word, key, value)
+    if isinstance(value, RangeSweep):
+        return _range(word, value)
+    if isinstance(value, IntervalSweep):
+        raise UsageError([f"{word}: interval() belongs to a search; a grid takes depth=1,2,4 or range(1,5)"])
+    return (_scalar(word, value),)
+
+
+def _scalar(word: str, value: Any) -> Scalar:
+    from hydra.core.override_parser.types import QuotedString
+
+    if isinstance(value, QuotedString):
+        return str(value.text)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise UsageError([f"{word}: a list or dictionary is no value here"])
+
+
+def _glob(word: str, key: str, value: Any) -> tuple[Scalar, ...]:
+    if key not in GROUPS:
+        raise UsageError([f"{word}: glob() chooses among parts; {key} is not one of {', '.join(GROUPS)}"])
+    names = list(parts.names(key))
+    found = tuple(value.filter(names))
+    if not found:
+        raise UsageError([f"{word}: matches nothing; choose from {', '.join(names)}"])
+    return found
+
+
+def _range(word: str, value: Any) -> tuple[Scalar, ...]:
+    """The values of range(start, stop, step), stop excluded; decimals without the dust of binary addition."""
+    from decimal import Decimal
+
+    start, stop, step = (Decimal(str(x)) for x in (value.start, value.stop, value.step))
+    if not step or not all(x.is_finite() for x in (start, stop, step)):
+        raise UsageError([f"{word}: a range needs a finite step that is not 0"])
+    n = max(0, math.ceil((stop - start) / step))
+    if not n:
+        raise UsageError([f"{word}: the range is empty"])
+    if n > 100_000:
+        raise UsageError([f"{word}: {n:,} values, at most 100,000"])
+    whole = all(isinstance(x, int) for x in (value.start, value.stop, value.step))
+    return tuple(int(start + i * step) if whole else float(start + i * step) for i in range(n))
+
+
+# ---- the grid
 
 
 def grid(
@@ -94,123 +263,248 @@ def grid(
     config_dir: Path | None = None,
     limit: int = 100_000,
 ) -> Grid:
-    """The runs that the overrides ask for. Prints, logs and writes nothing.
-
-    `presets` are the command's own overrides, each replaced by the user's of the same key. `single` allows one value a
-    key and one seed; `needs` names a key that must have two values. A part's own key applies to the parts that have
-    it: `pe=learned,relative pe.clip=4,8` is three points. Raises UsageError with every problem found, and for more
-    than `limit` runs before any is composed.
-    """
-    problems: Problems = []
-    folders = _folders(config_dir)
-    words = _words(presets, overrides, single, problems)
-    main = _main_file(folders, problems)
-    if (runs := _runs(words, main, single)) > limit:
-        sizes = ", ".join(f"{large(word.size)} of {key}" for key, word in words.items() if word.size > 1)
-        problems.append(("", f"{large(runs)} runs ({sizes or 'seeds'}): at most {limit:,}; sweep fewer values"))
-        _refuse(problems)
-
-    names = _names(words, main, problems)
-    files = {(group, name): _part_file(folders, group, name, problems) for group in names for name in names[group]}
-    if "file" in dict(problems):
-        _refuse(problems)  # nothing can be composed from a broken file
-    composed, composed_parts = _compose(names, files, folders)
-
-    settings = _main_values(main, composed, problems)
-    own = {key: _own_keys(*key, file, composed_parts.get(key, {}), problems) for key, file in files.items()}
-    values: dict[str, tuple[Scalar, ...]] = {}
-    own_values: dict[tuple[str, str, str], tuple[Scalar, ...]] = {}
-    for key, word in words.items():
-        if key in SETTINGS:
-            values[key] = _typed(key, SETTINGS[key], word.given(_is_text(SETTINGS[key])), problems)
-        elif key in GROUPS:
-            values[key] = names[key]
-        else:
-            typed = _own_values(key, word, names, own, problems)
-            own_values |= typed
-            values[key] = next(iter(typed.values()), ())
-    _check_needs(needs, values, problems)
-    _refuse(problems)
-
-    seeds = _seeds(words, {key: (value,) for key, value in settings.items()} | values, single, problems)
-    points = _points(values, settings, names, own, own_values)
-    _check_shapes(points, problems)
-    _refuse(problems)
-    axes = {key: some for key, some in values.items() if len(some) > 1 and key != "seed"}
-    configs = tuple(Config(**point, seed=seed) for point in points for seed in seeds)
-    return Grid(overrides=tuple(overrides), axes=axes, configs=configs, base=_base(configs, axes), seeds=seeds)
+    """The runs that the words ask for. `presets` are a command's own words, each replaced by the user's for its key;
+    `single` allows one value a key and one seed; `needs` names a key that must have several values. Raises UsageError
+    with every problem at once."""
+    if config_dir is not None and not config_dir.is_dir():
+        raise UsageError([f"--config-dir {config_dir}: no such folder"])
+    axes = _axes(overrides, presets, config_dir)
+    flat, chosen = _defaults(config_dir)
+    values: dict[str, tuple[Any, ...]] = {a.key: a.values for a in axes}
+    _check_use(values, single=single, needs=needs)
+    _check_names(values, chosen, config_dir)
+    seeds = _seeds(values, flat, single)
+    swept = {k: v for k, v in values.items() if len(v) > 1 and k not in ("seed", "seeds")}
+    runs = math.prod(len(v) for v in swept.values()) * len(seeds)
+    if runs > limit:
+        raise UsageError([f"{runs:,} runs; at most {limit:,}. Give fewer values"])
+    configs = _configs(values, swept, seeds, flat, chosen, config_dir)
+    every = [c.flat() for c in configs]
+    base = {k: v for k, v in every[0].items() if k != "seed" and all(f.get(k, f) == v for f in every)}
+    base = {k: v for k, v in base.items() if k not in swept}
+    return Grid(overrides=tuple(overrides), axes=swept, configs=configs, base=base, seeds=seeds)
 
 
-def count(
-    overrides: Sequence[str], *, presets: Sequence[str] = (), single: bool = False, config_dir: Path | None = None
-) -> int:
-    """The number of runs asked for, computed and not listed; points that prove the same (`grid`) are counted twice."""
-    problems: Problems = []
-    words = _words(presets, overrides, single, problems)
-    main = _main_file(_folders(config_dir), problems)
-    _refuse(problems)
-    return _runs(words, main, single)
+def _axes(overrides: Sequence[str], presets: Sequence[str], extra: Path | None) -> list[Axis]:
+    found, problems = [], []
+    for word in overrides:
+        try:
+            found.append(parse(word, extra))
+        except UsageError as error:
+            problems += error.problems
+    keys = [axis.key for axis in found]
+    problems += [f"{key} is given twice; give all its values at once: {key}=1,2" for key in keys if keys.count(key) > 1]
+    if problems:
+        raise UsageError(problems)
+    own = [axis for axis in map(parse, presets) if axis.key not in keys]
+    return own + found
+
+
+def _check_use(values: Mapping[str, tuple[Any, ...]], *, single: bool, needs: str) -> None:
+    if single:
+        several = [k for k, v in values.items() if len(v) > 1]
+        problems = [f"{k} has {len(values[k])} values; train runs one setting. Use: stackattn sweep" for k in several]
+        if "seeds" in values and values["seeds"] != (1,):
+            problems.append("train runs one seed; for several use: stackattn sweep seeds=3")
+        if problems:
+            raise UsageError(problems)
+    if needs and len(values.get(needs, ())) < 2:
+        example = "pe=learned,sinusoidal,relative"
+        raise UsageError([f"comparing needs at least two values of {needs}; write {example}"])
 
 
 def keys() -> tuple[str, ...]:
-    """Every key a user can type: settings, groups, and the own keys of the parts that ship with this package."""
-    return tuple(dict.fromkeys([*SETTINGS, *GROUPS, *(key for key, _ in _shipped_keys())]))
+    """Every setting: flat keys, groups, and the keys of their parts."""
+    flat, _ = _defaults(None)
+    own = {f"{g}.{k}" for g in GROUPS for n in parts.names(g) if parts.built_in(g, n) for k in part_defaults(g, n)}
+    return (*flat, *GROUPS, *sorted(own))
 
 
 def choices() -> dict[str, tuple[str, ...]]:
-    """Key or group -> what it can be, for the keys that take one of a few words. Imports no part."""
-    few = {key: _words_of(hint) for key, hint in SETTINGS.items()}
-    few |= {group: parts.names(group) for group in GROUPS}
-    few |= {key: _words_of(bool) for key, entry in _shipped_keys() if entry.kind == "bool"}
-    return {key: some for key, some in few.items() if some}
+    """Key -> what may be written for it, where that is a choice."""
+    literal = {k: tuple(a.__args__) for k, a in _types().items() if getattr(a, "__origin__", None) is _literal()}
+    flags = {k: ("true", "false") for k, a in _types().items() if a is bool}
+    return {**{g: parts.names(g) for g in GROUPS}, **literal, **flags}
 
 
-def flag_hint(word: str) -> str:
-    """What to type instead of a flag that is a setting: `--weight-decay=0.1` -> `write weight_decay=0.1`; else ""."""
-    name, _, value = word.lstrip("-").replace(" ", "=", 1).partition("=")
-    key = nearest(name.replace("-", "_"), keys()) if name else ""
-    return f"write {key}={short(value) or 'VALUE'}" if key else ""
+def describe() -> str:
+    """conf/config.yaml: every setting with its default and what it means."""
+    return (folder() / "config.yaml").read_text(encoding="utf-8")
 
 
-# ---- reading words
+def _literal() -> Any:
+    from typing import Literal
+
+    return Literal
 
 
-def _words(presets: Sequence[str], overrides: Sequence[str], single: bool, problems: Problems) -> dict[str, Word]:
-    """Each key with what was typed for it: presets that the user did not replace, then the user's, in order."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+def _check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str], extra: Path | None) -> None:
+    """Unknown keys, unknown parts, and keys that none of the chosen parts has."""
+    flat, _ = _defaults(extra)
+    problems = []
+    for group in GROUPS:
+        for name in values.get(group, ()):
+            if not isinstance(name, str) or name not in parts.names(group):
+                shown = _shown(name)
+                offered = ", ".join(parts.names(group))
+                why = " (a boolean, not a name)" if isinstance(name, bool) else ""
+                hint = nearest(str(name), parts.names(group))
+                problems.append(f"{group}={shown}: no such part{why}{hint}; choose from {offered}")
+    for key in values:
+        group, dot, own = key.partition(".")
+        if key in flat or key in GROUPS:
+            continue
+        if not dot or group not in GROUPS:
+            problems.append(f"unknown key {key!r}{nearest(key, keys())}; stackattn list settings names them all")
+            continue
+        names = [n for n in values.get(group, (chosen[group],)) if n in parts.names(group)]
+        known = {k for n in names for k in part_defaults(group, n, extra)}
+        if names and own not in known:
+            has = ", ".join(f"{group}.{k}" for k in sorted(known)) or "none"
+            problems.append(f"unknown key {key!r} for {group}={','.join(names)}{nearest(own, known)}; its keys: {has}")
+    if problems:
+        raise UsageError(problems)
 
-    parser = OverridesParser.create()
-    mine: dict[str, Word | None] = {}
-    for text in overrides:
-        key = text.partition("=")[0]
-        try:
-            if key in mine:
-                raise ValueError(f"{key} is given twice; write {key}=A,B to sweep over values")
-            mine[key] = None
-            mine[key] = _word(parser, key, text, single)
-        except ValueError as error:
-            problems.append((key, str(error)))
-    theirs = {text.partition("=")[0]: text for text in presets}
-    words = {key: _word(parser, key, text, single) for key, text in theirs.items() if key not in mine}
-    words |= {key: word for key, word in mine.items() if word}
-    if "seed" in words and words["seed"].size > 1 and words.pop("seeds", None) and "seeds" in mine:
-        problems.append(("seeds", "seeds is given with several values of seed; leave one of the two out"))
-    return words
+
+def _seeds(values: Mapping[str, tuple[Any, ...]], flat: Mapping[str, Any], single: bool) -> tuple[int, ...]:
+    if len(values.get("seeds", ())) > 1:
+        raise UsageError(["seeds takes one number: seeds=3 is seeds 0, 1, 2"])
+    n = values.get("seeds", (flat["seeds"],))[0]
+    first = values.get("seed", (flat["seed"],))
+    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= 10_000:
+        raise UsageError([f"seeds={_shown(n)}: a whole number from 1 to 10000"])
+    problems = check_values({"seed": s} for s in first)
+    if problems:
+        raise UsageError(problems)
+    if len(first) > 1:
+        if "seeds" in values:
+            raise UsageError(["give seed=0,1,2 or seeds=3, not both"])
+        return tuple(first)
+    return (first[0],) if single else tuple(first[0] + i for i in range(n))
 
 
-def _word(parser: Any, key: str, text: str, single: bool) -> Word:
-    """One override, parsed. Raises ValueError in words meant for the user."""
-    from hydra.errors import HydraException
+def _configs(
+    values: Mapping[str, tuple[Any, ...]],
+    swept: Mapping[str, tuple[Any, ...]],
+    seeds: tuple[int, ...],
+    flat: Mapping[str, Any],
+    chosen: Mapping[str, str],
+    extra: Path | None,
+) -> tuple[Config, ...]:
+    fixed = {k: v[0] for k, v in values.items() if len(v) == 1 and k not in ("seed", "seeds")}
+    problems: list[str] = []
+    points: dict[Config, None] = {}
+    for combination in itertools.product(*swept.values()):
+        asked = {**fixed, **dict(zip(swept, combination, strict=True))}
+        choice = tuple((g, str(asked.get(g, chosen[g]))) for g in GROUPS)
+        values_here = composed(choice, extra)
+        plain = {k: asked.get(k, values_here[k]) for k in flat if k not in ("seeds", "seed")}
+        wrong = check_values([plain])
+        made = {g: _part(g, name, values_here[g], asked, wrong) for g, name in choice}
+        wrong += check_together(plain) if not wrong else []
+        problems += wrong
+        if not wrong:
+            cast = {k: float(v) if _is_float(k) else v for k, v in plain.items()}
+            points.update((Config(**cast, **made, seed=seed), None) for seed in seeds)
+    if problems:
+        raise UsageError(problems)
+    return tuple(points)
 
-    if why := _refusal(key, text) or _unknown(key):
-        raise ValueError(why)
+
+# ---- types and ranges
+
+
+@cache
+def _types() -> dict[str, Any]:
+    from typing import get_type_hints
+
+    return {k: a for k, a in get_type_hints(Config, include_extras=True).items() if k not in GROUPS}
+
+
+def _is_float(key: str) -> bool:
+    annotation = _types()[key]
+    return getattr(annotation, "__origin__", annotation) is float
+
+
+@cache
+def _adapter(annotation: Any) -> Any:
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+
+def check_values(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What is out of type or range, in words."""
+    return [w for row in rows for k, v in row.items() for w in check_value(k, v, _types()[k])]
+
+
+def check_value(key: str, value: Any, annotation: Any) -> list[str]:
+    """One value against its annotation; a whole number will do for a decimal one, nothing else is converted."""
+    from pydantic import ValidationError
+
     try:
-        word = _listed(key, text.partition("=")[2], parser.parse_override(text).value())
-    except (HydraException, RecursionError) as error:
-        reason = str(error).splitlines()[0][:100]
-        advice = f"write {key}=VALUE, {key}=A,B,C, {key}=range(1,5), or odd characters in quotes: \"{key}='VALUE'\""
-        raise ValueError(f"{short(text)}: cannot be read ({short(reason)}); {advice}") from None
-    except ArithmeticError
-    if single and (word.size > 1):
-        raise ValueError(f"{short(text)}: train runs one setting; use sweep")
-    return word
+        _adapter(annotation).validate_python(value)
+    except ValidationError as error:
+        return [f"{key}={_shown(value)}: {_reason(e, annotation)}" for e in error.errors()[:1]]
+    return []
+
+
+def _reason(error: Any, annotation: Any) -> str:
+    context = error.get("ctx", {})
+    words = {"greater_than_equal": ("ge", "must be at least"), "greater_than": ("gt", "must be above")}
+    words |= {"less_than_equal": ("le", "must be at most"), "less_than": ("lt", "must be below")}
+    if error["type"] in words:
+        bound, text = words[error["type"]]
+        limit = context[bound]
+        return f"{text} {limit:g}" if abs(limit) < 1e15 else f"{text} 2^63"
+    if error["type"] == "literal_error":
+        return f"choose from {', '.join(annotation.__args__)}"
+    if error["type"] == "finite_number":
+        return "must be a finite number"
+    kind = getattr(annotation, "__origin__", annotation)
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text; quote it with '...'"}
+    return f"must be {names.get(kind, str(kind))}"
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def check_together(plain: Mapping[str, Any]) -> list[str]:
+    """Sizes that do not fit together, or into the memory of this machine."""
+    dim, heads, depth = plain["dim"], plain["heads"], plain["depth"]
+    if dim % heads:
+        near = sorted({max(1, dim // heads) * heads, (dim // heads + 1) * heads})
+        fits = [h for h in range(1, min(dim, 64) + 1) if dim % h == 0]
+        offer = f"dim={' or dim='.join(map(str, near))}, or heads={', '.join(map(str, fits))}"
+        return [f"dim={dim} is not divisible by heads={heads}; try {offer}"]
+    need = depth * (4 + 2 * plain["ff"]) * dim**2 * BYTES_A_WEIGHT
+    there = _memory()
+    if there and need > there:
+        what = f"depth={depth} dim={dim} ff={plain['ff']:g}"
+        return [f"{what}: needs about {need / 2**30:,.0f} GiB for weights and optimiser, this machine has {there / 2**30:.0f}"]
+    return []
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _part(group: str, name: str, composed_keys: Mapping[str, Any], asked: Mapping[str, Any], wrong: list[str]) -> Part:
+    """The part chosen, with its own keys; what is wrong with them is added to `wrong`."""
+    defaults = {k: v for k, v in composed_keys.items() if k != "name"}
+    given = {k.partition(".")[2]: v for k, v in asked.items() if k.startswith(f"{group}.")}
+    given = {k: v for k, v in given.items() if k in defaults}  # a key of another of the swept parts does not concern it
+    annotations = {k: a.annotation for k, a in parts.keys(parts.load(group, name)).items()} if given else {}
+    for key, value in given.items():
+        wrong += check_value(f"{group}.{key}", value, annotations.get(key, type(defaults[key])))
+    own = {**defaults, **given}
+    cast = {k: float(v) if _wants_float(v, defaults[k]) else v for k, v in own.items()}
+    return Part(name=name, keys=tuple(sorted(cast.items())))
+
+
+def _wants_float(value: Any, default: Any) -> bool:
+    return isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool)

@@ -27,7 +27,7 @@ def draw(frames: Frames) -> Figure | None:
     name = "depth" if "depth" in frames.axes or not frames.axes else frames.axes[0]
     scale = base.scale(name, runs[name])
     groups, remark = _groups(frames, runs, name)
-    wide = len(scale.levels) > 10 or len(scale.levels) * len(groups) > 24
+    wide = len(scale.levels) > 10 or len(groups) > 4 or len(scale.levels) * len(groups) > 24
     size = base.FULL if wide else base.COLUMN
     figure, ((top,), (bottom,)) = base.new(size, 3.1, 2, 1, sharex=True, height_ratios=[3, 2])
     for group in groups:
@@ -35,8 +35,8 @@ def draw(frames: Frames) -> Figure | None:
         for column, (_, fill, dash) in GAPS.items():
             _line(bottom, scale, group, column, fillstyle=fill, linestyle=dash)
     scale.dress(bottom, "x", size * 72 - 45)
-    top.set_ylabel("test accuracy (share)")
-    bottom.set_ylabel("overfitting gap (nats)")
+    top.set_ylabel("test accuracy\n(share)")
+    bottom.set_ylabel("overfitting\ngap (nats)")
     bottom.axhline(0, color=base.GREY, linewidth=0.6, label="zero")
     known = _baselines(frames, scale)
     seen = _limits(top, [value for _, _, value in known], least=0.15, most=1.0)
@@ -47,7 +47,8 @@ def draw(frames: Frames) -> Figure | None:
     fills = [(words, {"fillstyle": fill, "linestyle": dash}) for words, fill, dash in GAPS.values()]
     base.legend(figure, [(base.swatch(color=base.GREY, marker="o", **look), words) for words, look in fills], bottom)
     seeds = runs["seed"].nunique()
-    base.note(figure, f"mean, 95 % t interval and every run of {seeds} seeds" if seeds > 1 else "", remark)
+    means = f"mean and 95 % t interval over {seeds} seeds at a fixed split; dots: single runs"
+    base.note(figure, means if seeds > 1 else "", remark)
     return figure
 
 
@@ -109,7 +110,7 @@ def _lines(
     entries = {}
     for column, name, value in known:
         words, dash = BASELINES[column]
-        look = {"color": base.GREY, "linestyle": dash, "linewidth": 0.9}
+        look: dict[str, Any] = {"color": base.GREY, "linestyle": dash, "linewidth": 0.9}
         if scale.name == "data":
             axes.hlines(value, scale.at(name, -0.4), scale.at(name, 0.4), **look, label=words)
         else:
@@ -123,11 +124,11 @@ def _lines(
 def _limits(axes: Axes, lines: list[float], least: float = 0.02, most: float | None = None) -> set[float]:
     """Room for every point, for intervals unless they are far wider than the points are spread, and for horizontal
     lines unless the points would be squeezed into a sixth of the panel. Returns the lines that are seen."""
-    points = base.finite(np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines] or [[]]))
-    bars = [path.vertices[:, 1] for c in axes.collections for path in c.get_paths()]  # type: ignore[attr-defined]
+    points = base.finite([y for line in axes.lines for y in np.atleast_1d(np.asarray(line.get_ydata()))])
+    bars = [y for bar in axes.collections for path in bar.get_paths() for _, y in np.asarray(path.vertices)]
     if not len(points):
         points = np.array([least, most or 1.0])
-    reach = base.finite(np.concatenate([points, *bars]))
+    reach = base.finite([*points, *bars])
     span = max(float(np.ptp(points)), least)
     low = min(max(reach.min(), points.min() - 2 * span), points.mean() - least / 2)
     high = max(min(reach.max(), points.max() + 2 * span), points.mean() + least / 2)

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, XAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.cm import ScalarMappable
@@ -125,7 +125,7 @@ def _style() -> Iterator[None]:
     with warnings.catch_warnings(), matplotlib.rc_context():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # it is drawn as a box, which says enough
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
+        matplotlib.rcParams.update(STYLE)  # type: ignore[arg-type]
         yield
 
 
@@ -162,6 +162,12 @@ def grid(count: int, most: int, height: float, **layout: Any) -> tuple[Figure, l
     for spare in axes.flat[count:]:
         spare.remove()
     return figure, list(axes.flat[:count])
+
+
+def leftmost(axes: Axes) -> bool:
+    """Whether a panel stands in the first column."""
+    place = axes.get_subplotspec()
+    return place is None or place.is_first_col()
 
 
 def legend(figure: Figure, entries: Sequence[tuple[Artist, str]], axes: Axes | None = None) -> None:
@@ -213,22 +219,22 @@ def note(figure: Figure, *sentences: str) -> None:
 
 
 def bar(figure: Figure, colours: ScalarMappable, text: str, levels: Sequence[float] = (), **options: Any) -> None:
-    """A colour bar along the right edge, beside all panels; further ones stand left of it."""
-    bars = [axes for axes in figure.axes if axes.get_label() == _BAR]
-    taken = _BAR_INCHES * (len(bars) + 1) / figure.get_figwidth()
-    place = figure.add_axes(
-        (1 - taken + 0.04 / figure.get_figwidth(), 0.1, 0.1 / figure.get_figwidth(), 0.8), label=_BAR
-    )
-    place.set_in_layout(False)
+    """A colour bar along the right edge, as high as all panels; a second one stands left of the first."""
+    text = fit(text, figure.get_figheight() * 72 - 50, lines=2, size=STYLE["axes.labelsize"])
     engine: Any = figure.get_layout_engine()
-    engine.set(rect=(0, 0, 1 - taken, 1))
+    free = engine.get()["rect"][2] if engine.get()["rect"] else 1.0  # share of the width that the panels have
+    inch = 1 / figure.get_figwidth()
+    free -= (0.58 + 0.14 * (text.count("\n") + 1)) * inch
+    place = figure.add_axes((free + 0.05 * inch, 0.1, 0.1 * inch, 0.8), label=_BAR)
+    place.set_in_layout(False)
+    engine.set(rect=(0, 0, free, 1))
     figure.colorbar(colours, cax=place, label=text, **options)
     if levels:
         place.set_yticks(levels, labels=[typed(level) for level in levels])
         place.set_yticks([], minor=True)
 
 
-_BAR, _BAR_INCHES = "colour bar", 0.6
+_BAR = "colour bar"
 
 
 def blank(axes: Axes, text: str) -> None:
@@ -256,39 +262,61 @@ def _edges(centres: Any) -> Any:
 
 
 def _settle(figure: Figure) -> None:
-    """Formats the ticks, runs the layout once, drops tick labels that touch, and keeps the layout."""
-    pairs = [(axes, axis) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
-    for _, axis in pairs:
-        if isinstance(axis.get_major_locator(), LogLocator):
-            low, high = sorted(axis.get_view_interval())
-            axis.set_major_locator(FixedLocator(log_ticks(low, high)))
-        if isinstance(axis.get_major_formatter(), ScalarFormatter | LogFormatter):
-            axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-        axis.set_minor_formatter(NullFormatter())
+    """Fixes the ticks, runs the layout once, drops tick labels that touch, and keeps the layout: nothing is left to
+    be decided when the figure is drawn."""
+    pairs = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    for axis in pairs:
+        _fix(axis)
     engine: Any = figure.get_layout_engine()
     engine.execute(figure)
+    if _wrap(figure):
+        engine.execute(figure)
     boxes = [axes.get_position() for axes in figure.axes if axes.get_label() != _BAR]
     low, high = min(box.y0 for box in boxes), max(box.y1 for box in boxes)
     for axes in figure.axes:
         if axes.get_label() == _BAR:
-            x, _, width, _ = axes.get_position().bounds
-            axes.set_position((x, low, width, high - low))
-    for _, axis in pairs:
+            box = axes.get_position()
+            axes.set_position((box.x0, low, box.width, high - low))
+    for axis in pairs:
         _thin(axis)
     figure.set_layout_engine("none")
+
+
+def _fix(axis: Axis) -> None:
+    """Ticks where they are now, and our own words for numbers."""
+    if isinstance(axis.get_major_formatter(), ScalarFormatter | LogFormatter):
+        low, high = sorted(axis.get_view_interval())
+        log = isinstance(axis.get_major_locator(), LogLocator)
+        places = log_ticks(low, high) if log else axis.get_majorticklocs()
+        slack = 1e-9 * (high - low)
+        axis.set_major_locator(FixedLocator([at for at in places if low - slack <= at <= high + slack]))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _wrap(figure: Figure) -> bool:
+    """Breaks labels that are longer than their y axis; whether there were any."""
+    size, found = STYLE["axes.labelsize"], False
+    for axes in figure.axes:
+        words, room = axes.get_ylabel(), axes.get_position().height * figure.get_figheight() * 72
+        if axes.get_label() != _BAR and max(width(line, size) for line in words.split("\n")) > room:
+            axes.set_ylabel(fit(words, room, lines=3, size=size))
+            found = True
+    return found
 
 
 def _thin(axis: Axis) -> None:
     """Labels that would touch their neighbour become bare ticks; the first and the last label stay."""
     low, high = sorted(axis.get_view_interval())
-    side = "x" if axis.axis_name == "x" else "y"
+    side = "x" if isinstance(axis, XAxis) else "y"
     shown = [
         (at, text.get_text(), getattr(box, f"{side}0"), getattr(box, f"{side}1"))
         for at, text in zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=False)
         if low <= at <= high and text.get_visible() and text.get_text()
         for box in [text.get_window_extent()]
     ]
-    gap = (3.0 if side == "x" else 0.0) * axis.get_figure().dpi / 72  # type: ignore[union-attr]
+    turned = any(text.get_rotation() for text in axis.get_majorticklabels())
+    gap = (3.0 if side == "x" and not turned else 0.0) * axis.get_figure().dpi / 72  # type: ignore[union-attr]
     shown.sort(key=lambda tick: tick[2])
     kept = shown[:1]
     for tick in shown[1:-1]:
@@ -310,7 +338,7 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
     paths = [stem.with_name(f"{stem.name}.{name}") for name in dict.fromkeys(formats)]
     with _style():
         for text in figure.findobj(Text):
-            text.set_parse_math(False)  # type: ignore[attr-defined]
+            text.set_parse_math(False)
         for path in paths:
             temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             try:
@@ -438,7 +466,7 @@ def label(setting: str) -> str:
 
 @cache
 def _advance(sign: str) -> float:
-    return float(text_to_path.get_text_width_height_descent(sign, FontProperties(size=SIZE), False)[0])  # type: ignore[no-untyped-call]
+    return float(text_to_path.get_text_width_height_descent(sign, FontProperties(size=SIZE), False)[0])
 
 
 def width(text: str, size: float = SIZE) -> float:
@@ -447,8 +475,8 @@ def width(text: str, size: float = SIZE) -> float:
 
 
 def fit(text: str, room: float, lines: int = 2, size: float = SIZE) -> str:
-    """The text in at most `lines` lines of at most `room` points, broken between words where it can be; what is
-    still too long ends in an ellipsis."""
+    """The text in at most `lines` lines of at most `room` points, broken between words where it can be; of what
+    is still too long the middle goes, as long names often differ at the end."""
     out: list[str] = []
     rest = typed(text).strip()
     while rest and width(rest, size) > room and len(out) < lines - 1:
@@ -458,7 +486,9 @@ def fit(text: str, room: float, lines: int = 2, size: float = SIZE) -> str:
         out.append(rest[:cut].rstrip())
         rest = rest[cut:].lstrip()
     if width(rest, size) > room:
-        rest = rest[: _cut(rest, room - width("…", size), size)].rstrip() + "…"
+        room -= width("…", size)
+        tail = rest[len(rest) - _cut(rest[::-1], room / 2, size) :].lstrip()
+        rest = rest[: _cut(rest, room - width(tail, size), size)].rstrip() + "…" + tail
     return "\n".join([*out, rest])
 
 
@@ -488,8 +518,8 @@ class Scale:
         gap = np.diff(self.levels).min() if len(self.levels) > 1 else abs(value) or 1.0
         return float(value + gap * shift)
 
-    def dress(self, axes: Axes, side: Literal["x", "y"], room: float) -> None:
-        """Scale, limits, ticks and label of an axis that is `room` points long."""
+    def dress(self, axes: Axes, side: Literal["x", "y"], room: float, most: float = 110) -> None:
+        """Scale, limits, ticks and label of an axis that is `room` points long; `most`: of a turned label, points."""
         axis: Axis = getattr(axes, f"{side}axis")
         axis.set_label_text(label(self.name))
         if self.kind == "log":
@@ -499,13 +529,15 @@ class Scale:
             slot = room / len(texts) - 3
             turn = side == "x" and max(map(_longest_word, texts)) > slot
             flat = side == "x" and not turn
-            texts = [fit(text, slot if flat else 110, lines=3 if flat else 1) for text in texts]
+            texts = [fit(text, slot if flat else most, lines=3 if flat else 1) for text in texts]
             axis.grid(False)
         if turn and isinstance(axes.figure, Figure):
             axes.figure.set_figheight(axes.figure.get_figheight() + max(map(width, texts)) / 72)
-        axis.set_ticks([self.at(level) for level in self.levels], labels=texts, rotation=90 if turn else 0)
+        places = range(len(texts)) if self.kind == "category" else self.levels
+        axis.set_ticks(list(places), labels=texts, rotation=90 if turn else 0)
         axis.set_ticks([], minor=True)
-        getattr(axes, f"set_{side}lim")(self.at(self.levels[0], -0.5), self.at(self.levels[-1], 0.5))
+        ends = self.at(self.levels[0], -0.5), self.at(self.levels[-1], 0.5)
+        getattr(axes, f"set_{side}lim")(*((-0.5, len(texts) - 0.5) if self.kind == "category" else ends))
 
 
 def _longest_word(text: str) -> float:
@@ -556,6 +588,14 @@ class Point:
         """What went wrong, if anything: diverged 2 of 3."""
         kinds = Counter(status for _, status in self.broken)
         return ", ".join(f"{kind} {n} of {self.count}" for kind, n in kinds.items())
+
+    def heading(self, room: float) -> str:
+        """The point and what went wrong, as the title of a panel."""
+        whole = ", ".join(filter(None, [typed(self.key), self.remark]))
+        if width(whole, STYLE["axes.titlesize"]) <= room:
+            return whole
+        parts = [fit(text, room, size=STYLE["axes.titlesize"]) for text in (self.key, self.remark) if text]
+        return "\n".join(parts)
 
     def rows(self, frame: pd.DataFrame, runs: Sequence[str] | None = None) -> pd.DataFrame:
         """The rows of the finished runs (or of `runs`) in a frame."""

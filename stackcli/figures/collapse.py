@@ -26,13 +26,14 @@ def draw(frames: Frames) -> Figure | None:
         return None
     lines = base.lines(frames)
     size = {1: base.COLUMN}.get(len(columns), base.FULL)
-    figure, (panels,) = base.new(size, 2.1, 1, len(columns), sharex=True)
+    figure, (panels,) = base.new(size, 2.2, 1, len(columns), sharex=True)
     crosses = False
     for axes, column in zip(panels, columns, strict=True):
         axes.set_xlabel("layer (block)")
         axes.set_ylabel(PANELS[column])
         if column == "rank":
             axes.set_yscale("log")
+        axes.set_xticks(base.counts(max(point.depth for point in lines.points)))
         crosses |= _panel(axes, frames.layers, lines, column)
     entry = [(base.swatch(color=base.GREY, marker="x", linewidth=0.7), "a run that diverged")] if crosses else []
     lines.explain(figure, entry)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 
 from stackcli.figures import base
@@ -23,14 +24,16 @@ def draw(frames: Frames) -> Figure | None:
     names = [base.typed(name) for name in runs["classes"].iloc[0]] or [str(i) for i in range(len(counts))]
     k = len(names)
     height = 1.1 + min(max(0.2 * k, 1.9), 6.0)
-    figure, ((left, right),) = base.new(base.FULL, height, 1, 2, sharey=True, width_ratios=[2.6 if k > 8 else 1.8, 1])
+    figure, ((left, right),) = base.new(
+        base.FULL, height, 1, 2, sharey=True, width_ratios=[3.8 if k > COUNTS else 1.8, 1]
+    )
     mesh = _matrix(left, counts, names)
     _recall(right, runs, counts)
     base.bar(figure, mesh, "answers (share of the true class)")
     total = int(counts.sum())
-    where = ", ".join(filter(None, [point.key, point.remark]))
-    best = "highest mean validation accuracy of all points" if len(base.points(frames)) > 1 else ""
-    base.note(figure, where, best, f"{total} answers of {len(runs)} {'run' if len(runs) == 1 else 'runs'}", _dots(runs))
+    best = "best mean validation accuracy of all points" if len(base.points(frames)) > 1 else ""
+    where = ", ".join(filter(None, [point.key, best, point.remark]))
+    base.note(figure, where, f"{total} answers of {len(runs)} {'run' if len(runs) == 1 else 'runs'}", _dots(runs))
     return figure
 
 
@@ -61,14 +64,15 @@ def _matrix(axes: Axes, counts: Any, names: list[str]) -> Any:
     k = len(names)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = counts / counts.sum(axis=1, keepdims=True)
-    mesh = base.shade(axes, columns=range(k), rows=range(k), values=shares, cmap="Blues", vmin=0, vmax=1)
+    norm = Normalize(0, 1) if k <= SHARES else PowerNorm(0.5, 0, 1)  # rare confusions must show where no number does
+    mesh = base.shade(axes, columns=range(k), rows=range(k), values=shares, cmap="Blues", norm=norm)
     for i, j in np.ndindex(k, k) if k <= SHARES else ():
         if np.isfinite(shares[i, j]) and (counts[i, j] or k <= COUNTS):
             text = f"{shares[i, j]:.2f}" + (f"\n{counts[i, j]:.0f}" if k <= COUNTS else "")
             dark = shares[i, j] > 0.55
             axes.text(j, i, text, ha="center", va="center", size=base.SIZE, color="white" if dark else "black")
-    base.Scale("answer", tuple(names), "category").dress(axes, "x", 250)
-    base.Scale("true class", tuple(names), "category").dress(axes, "y", 0)
+    base.Scale("answer", tuple(names), "category").dress(axes, "x", 250, most=80)
+    base.Scale("true class", tuple(names), "category").dress(axes, "y", 0, most=80)
     axes.set_ylim(k - 0.5, -0.5)
     return mesh
 

@@ -82,5 +82,4 @@ def _dress(axes: Axes, frames: Frames, point: base.Point, grid: pd.DataFrame, ro
     axes.set_yticks(layers, labels=[str(layer) for layer in layers])
     axes.set_xlabel("step (optimiser steps)")
     axes.set_ylabel("layer (block)")
-    title = ", ".join(filter(None, [point.key, point.remark]))
-    axes.set_title(base.fit(title, room, lines=3))
+    axes.set_title(point.heading(room))

@@ -27,14 +27,15 @@ def draw(frames: Frames) -> Figure | None:
         return None
     shown = base.spread(found, PANELS)
     figure, panels = base.grid(len(shown), 4, 1.6, sharey=True)
-    narrow = len(panels) > 1
+    across = panels[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
+    last = max(_all(point, frames.curve)["step"].max() for point in shown)
     for axes, point in zip(panels, shown, strict=True):
         _panel(axes, point, frames)
-        title = ", ".join(filter(None, [point.key, point.remark]))
-        axes.set_title(base.fit(title, base.FULL * 72 / min(len(panels), 4) - 26 if narrow else 190, lines=3))
+        axes.set_title(point.heading(base.FULL * 72 / across - 26 if across > 1 else 190))
         axes.set_xlabel("step (optimiser steps)")
     for axes in panels:
-        axes.set_ylabel("loss (nats per example)" if axes.get_subplotspec().is_first_col() else "")
+        axes.set_ylabel("loss (nats per example)" if base.leftmost(axes) else "")
+        axes.set_xlim(-0.04 * last, 1.04 * last)
     panels[0].set_ylim(*_limits(shown, frames.curve))
     base.legend(figure, _entries(shown))
     seeds = max(point.count for point in shown)
@@ -83,7 +84,7 @@ _GONE: dict[str, Any] = {"color": "black", "marker": "x", "markersize": 4, "line
 
 def _best(point: base.Point, frames: Frames, done: pd.DataFrame) -> pd.DataFrame:
     """The rows of the curve at each finished run's lowest validation loss."""
-    if done.empty:
+    if done.empty or "step_best" not in frames.runs:
         return pd.DataFrame({"step": [], "val_loss": []})
     runs = frames.runs[frames.runs["point"] == point.key].set_index("run")["step_best"]
     return done[done["step"] == done["run"].map(runs)]

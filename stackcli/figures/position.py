@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from stackcli.figures import base
 from stackcli.frames import Frames
@@ -41,7 +42,7 @@ def draw(frames: Frames) -> Figure | None:
         left.set(xlabel="dimension (index)", ylabel=what)
         left.set_title(base.fit(title, 280 / pairs, lines=3), loc="left")
         cosine = _heat(right, "cosine", table.index, table.index, _cosines(table.to_numpy()), Normalize(-1, 1))
-        right.set(xlabel=what, ylabel=what, box_aspect=1)
+        right.set(xlabel=what, ylabel=what)
     for spare in cells[len(tables) :].flat:
         spare.remove()
     base.bar(figure, cosine, "cosine of two positions (−1 to 1)")
@@ -78,6 +79,8 @@ def _ends(tensors: list[str]) -> list[str]:
 def _heat(axes: Axes, what: str, columns: Any, rows: Any, values: Any, norm: Normalize) -> Any:
     mesh = base.shade(axes, columns=columns, rows=rows, values=values, norm=norm, cmap=CMAPS[what])
     axes.invert_yaxis()
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5, integer=True))
     return mesh
 
 

@@ -55,7 +55,7 @@ def _curves(frames: Frames, times: pd.DataFrame, scale: base.Scale) -> tuple[Fig
         _quartiles(axes.vlines, at, rows)
         scale.dress(axes, "x", room)
         axes.set_ylim(bottom=0)
-        axes.set_ylabel("time of a step (ms)" if axes.get_subplotspec().is_first_col() else "")
+        axes.set_ylabel("time of a step (ms)" if base.leftmost(axes) else "")
         if others:
             axes.set_title(base.fit(" ".join(f"{a}={base.typed(v)}" for a, v in zip(others, key, strict=True)), room))
     styles = zip(PARTS.items(), base.styles(4)[1:], strict=True)
@@ -72,8 +72,9 @@ def _quartiles(lines: Any, at: Any, rows: pd.DataFrame, **look: Any) -> None:
 
 def _bars(times: pd.DataFrame) -> Figure:
     """A bar for each point, its parts stacked, the whole step with its quartiles on top."""
-    names = list(times["point"])
-    figure, ((axes,),) = base.new(base.COLUMN, 0.55 + 0.2 * len(names))
+    names = [base.fit(name, 110) for name in times["point"]]
+    row = 0.27 if any("\n" in name for name in names) else 0.2
+    figure, ((axes,),) = base.new(base.COLUMN, 0.5 + row * len(names))
     at = np.arange(len(names))
     left = np.zeros(len(names))
     hatches = ("", "////", "....")
@@ -87,8 +88,9 @@ def _bars(times: pd.DataFrame) -> Figure:
             left = left + widths
     axes.plot(times["step_ms"], at, "o", color="black", label="step_ms")
     _quartiles(axes.hlines, at, times)
-    axes.set_yticks(at, labels=[base.fit(name, 110) for name in names])
-    axes.invert_yaxis()
+    axes.set_yticks(at if any(names) else [], labels=names if any(names) else [])
+    axes.set_ylabel("point" if any(names) else "")
+    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(False, axis="y")
     axes.set_xlim(left=0)
     axes.set_xlabel("time of a step (ms)")

@@ -1,15 +1,22 @@
 """Synthetic studies: frames with the columns, the types and the troubles of real ones, from a formula and a seed."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
 
+from stackcli.figures import base
 from stackcli.frames import Frames
 
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 200)
+NAMES = (r"$\frac{1}$", "_x", "100 %", "half \ud800 pair", "日本\n語", "x" * 120)
 FACTS = {"majority_acc": 0.25, "tfidf_acc": 0.88, "text": True}
 
 
@@ -34,9 +41,16 @@ def study(
         point = " ".join(f"{key}={value}" for key, value in swept.items())
         point = arm or (str(swept["arm"]) if tuple(axes) == ("arm",) else point)
         for seed in range(seeds):
-            head = {"run": f"{point or 'one'}/{seed}", "arm": arm, "point": point}
+            head: dict[str, Any] = {"run": f"{point or 'one'}/{seed}", "arm": arm, "point": point}
             head |= {"seed": seed, **swept}
-            config = {"depth": 2, "pe": "learned", "residual": "pre", "data": "subjects", "threads": 1, "batch": 32}
+            config: dict[str, Any] = {
+                "depth": 2,
+                "pe": "learned",
+                "residual": "pre",
+                "data": "subjects",
+                "threads": 1,
+                "batch": 32,
+            }
             config |= {"dim": dim, "ff": ff, **settings, **swept}
             broken = status if (point, seed) in diverged else "done"
             _one(heads, head, config, broken, classes, max_len)
@@ -73,10 +87,10 @@ def _one(
     draw = np.random.default_rng([depth, seed, sum(map(ord, head["point"]))])
     out["runs"].append({**head, **config, "status": status, **_result(draw, depth, status, classes)})
     steps = [step for step in STEPS if status == "done" or step < 64] if status in ("done", "diverged") else []
-    for step in range(0, (max(steps) if steps else -1) + 1, 10):
+    for step in range(0, {"done": 201, "diverged": 61}.get(status, 0), 10):
         val = 0.45 + 0.9 * np.exp(-step / 30) + 0.0012 * depth * max(0, step - 90) + draw.normal(0, 0.015)
         train = 0.05 + 1.3 * np.exp(-step / 40) + draw.normal(0, 0.01)
-        blow = (step / 40) ** 6 if status == "diverged" else 0.0
+        blow = ((step / 40) ** 6 if step < 60 else np.inf) if status == "diverged" else 0.0
         out["curve"].append(
             {**head, "step": step, "epoch": step / 25, "train_loss": train + blow, "val_loss": val + blow}
         )
@@ -152,3 +166,90 @@ def _tables(
         body = {"tensor": tensor, "position": at, "dimension": dimension, "value": table.ravel()}
         out.append(pd.DataFrame({**head, **body}))
     return out
+
+
+CASES: dict[str, Callable[[], Frames]] = {
+    "one run": lambda: study(seeds=1),
+    "five depths": lambda: study({"depth": [1, 2, 4, 8, 16]}),
+    "twenty depths": lambda: study({"depth": list(range(1, 21))}, seeds=2),
+    "two axes": lambda: study({"depth": [1, 2, 4], "residual": ["pre", "post"]}),
+    "category by depth": lambda: study({"pe": ["learned", "relative"], "depth": [1, 2, 4]}, seeds=2),
+    "categories": lambda: study({"pe": ["learned", "sinusoidal", "relative"]}),
+    "thirty categories": lambda: study(
+        {"pe": [f"code_{i}" if i % 3 else f"a rather long name, {i}" for i in range(30)]}
+    ),
+    "thirty classes": lambda: study(classes=[f"class {i}" if i % 4 else f"a rather long name, {i}" for i in range(30)]),
+    "diverged": lambda: study({"depth": [1, 4, 8]}, diverged=[("depth=4", 1), *(("depth=8", s) for s in range(3))]),
+    "diverged, two axes": lambda: study(
+        {"depth": [2, 4], "residual": ["pre", "post"]},
+        diverged=[("depth=4 residual=pre", 1), *(("depth=4 residual=post", s) for s in range(3))],
+    ),
+    "all diverged": lambda: study({"depth": [1, 2]}, diverged=[(f"depth={d}", s) for d in (1, 2) for s in range(3)]),
+    "failed": lambda: study({"depth": [1, 2, 4]}, diverged=[("depth=4", s) for s in range(3)], status="failed"),
+    "names as typed": lambda: study({"arm": NAMES}, classes=NAMES),
+}
+
+
+def draw(name: str, frames: Frames) -> Figure:
+    """The figure of that name, which must be there to be drawn."""
+    figure = base.load(name)(frames)
+    assert figure is not None
+    return figure
+
+
+def labelled(axes: Axes, label: str) -> list[Any]:
+    """The artists of a panel with that label, in the order drawn."""
+    return [artist for artist in axes.get_children() if artist.get_label() == label]
+
+
+def check(figure: Figure) -> None:
+    """Text that overlaps, leaves the figure, is too small, or is read as mathematics; a legend over data; an axis
+    without a label, or with numbers and no unit."""
+    canvas: Any = FigureCanvasAgg(figure)
+    renderer = canvas.get_renderer()
+    figure.draw(renderer)
+    page = figure.bbox.padded(1)
+    boxes = [(text.get_text(), text.get_window_extent(renderer).padded(-0.7)) for text in _texts(figure)]
+    for words, box in boxes:
+        assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1, f"{words!r} is cut"
+    for (words, box), (others, other) in itertools.combinations(boxes, 2):
+        assert not box.overlaps(other), f"{words!r} and {others!r} overlap"
+    for legend, axes in itertools.product(_legends(figure), figure.axes):
+        inner = axes.get_window_extent(renderer).padded(-0.7)
+        assert not legend.get_window_extent(renderer).overlaps(inner), "a legend covers a panel"
+    for text in figure.findobj(Text):
+        assert not text.get_parse_math(), f"{text.get_text()!r} is read as mathematics"
+        assert float(text.get_fontsize()) >= 7 or not text.get_text(), f"{text.get_text()!r} is too small"
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            _check_label(axis)
+
+
+def _check_label(axis: Any) -> None:
+    ticks = [text.get_text() for text in axis.get_ticklabels() if text.get_visible() and text.get_text()]
+    if ticks:
+        label = axis.label.get_text()
+        assert label, f"no label at {ticks}"
+        numbers = all(tick.lstrip("−").replace(".", "").replace("×10", "").isnumeric() for tick in ticks)
+        assert "(" in label or not numbers, f"{label!r} has no unit"
+
+
+def _legends(figure: Figure) -> list[Legend]:
+    own = [axes.get_legend() for axes in figure.axes]
+    return [*figure.legends, *(legend for legend in own if legend)]
+
+
+def _texts(figure: Figure) -> list[Text]:
+    """Every text that is seen."""
+    found: list[Text] = list(figure.texts)
+    for legend in _legends(figure):
+        found += legend.get_texts()
+    for axes in figure.axes:
+        found += [axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label, *axes.texts]  # type: ignore[attr-defined]
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = zip(
+                axis.get_majorticklocs(), axis.get_majorticklabels(), strict=False
+            )  # none are given of hidden ones
+            found += [text for at, text in ticks if low <= at <= high]
+    return [text for text in found if text.get_visible() and text.get_text().strip()]

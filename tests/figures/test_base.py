@@ -1,0 +1,272 @@
+"""Sizes, text, scales, saving and the list of figures."""
+
+import ast
+import importlib
+import inspect
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+
+from stackcli.figures import base
+from tests.figures import factory
+
+FOLDER = Path(base.__file__).parent
+
+
+def test_every_file_of_the_folder_is_a_figure() -> None:
+    assert set(base.names()) == {f.stem for f in FOLDER.glob("*.py")} - {"__init__", "base"}
+
+
+def test_naming_and_describing_figures_imports_none_and_drawing_never_imports_pyplot() -> None:
+    code = (
+        "import sys; from stackcli.figures import base; [base.describe(n) for n in base.names()];"
+        "assert not [m for m in sys.modules if m.startswith('stackcli.figures.') and not m.endswith('base')];"
+        "from tests.figures import factory; f = factory.study(seeds=1); [base.load(n)(f) for n in base.names()];"
+        "assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=FOLDER.parent.parent)
+
+
+@pytest.mark.parametrize("name", base.names())
+def test_a_figure_is_one_public_function_and_describes_itself_in_one_line(name: str) -> None:
+    module = importlib.import_module(f"stackcli.figures.{name}")
+    public = [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__]
+    assert [n for n in public if not n.startswith("_")] == ["draw"]
+    line = base.describe(name)
+    assert line.endswith(".") and len(line) <= 118 and line == (module.__doc__ or "").split("\n")[0]
+    assert base.load(name) is module.draw
+
+
+@pytest.mark.parametrize("name", base.names())
+def test_a_figure_imports_neither_another_figure_nor_pyplot(name: str) -> None:
+    tree = ast.parse((FOLDER / f"{name}.py").read_text())
+    used = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    own = [(n.module, a.name) for n in used for a in n.names if (n.module or "").startswith("stackcli")]
+    assert set(own) <= {("stackcli.figures", "base"), ("stackcli.frames", "Frames")}
+    assert "pyplot" not in ast.dump(tree)
+
+
+def test_an_unknown_figure_is_answered_with_the_nearest_and_all_names() -> None:
+    for ask in (base.load, base.describe):
+        with pytest.raises(ValueError, match="no figure 'gradeint'; did you mean gradient.* accuracy, collapse"):
+            ask("gradeint")
+
+
+@pytest.mark.parametrize("name", base.names())
+def test_a_study_without_runs_draws_nothing(name: str) -> None:
+    assert base.load(name)(factory.empty()) is None
+
+
+@pytest.mark.parametrize("name", base.names())
+def test_runs_that_never_started_draw_nothing(name: str) -> None:
+    frames = factory.study({"depth": [1, 2]}, diverged=[(f"depth={d}", s) for d in (1, 2) for s in range(3)])
+    frames.runs["status"] = "missing"
+    frames.runs["step_ms"] = math.nan
+    assert base.load(name)(frames) is None
+
+
+@pytest.mark.parametrize("name", base.names())
+def test_the_same_frames_give_the_same_bytes_whatever_the_users_settings(name: str, tmp_path: Path) -> None:
+    frames = factory.study({"depth": [1, 2]}, seeds=2)
+    first = base.save(factory.draw(name, frames), tmp_path / "a", ("svg", "png"))
+    with matplotlib.rc_context({"savefig.dpi": 50, "lines.linewidth": 9, "font.size": 20, "savefig.bbox": "tight"}):
+        second = base.save(factory.draw(name, frames), tmp_path / "b", ("svg", "png"))
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_saving_twice_gives_the_same_bytes_in_every_format(tmp_path: Path) -> None:
+    figure = factory.draw("loss", factory.study(seeds=1))
+    for kind in base.FORMATS:
+        (one,) = base.save(figure, tmp_path / "a", [kind])
+        before = one.read_bytes()
+        base.save(figure, tmp_path / "other", base.FORMATS)
+        base.save(figure, tmp_path / "a", [kind])
+        assert one.read_bytes() == before and b"CreationDate" not in before and b"<dc:date>" not in before
+
+
+def test_drawing_and_saving_leave_matplotlibs_settings_alone(tmp_path: Path) -> None:
+    before = dict(matplotlib.rcParams)
+    base.save(factory.draw("accuracy", factory.study(seeds=1)), tmp_path / "a")
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_saving_returns_the_files_in_order_and_leaves_no_others(tmp_path: Path) -> None:
+    figure = factory.draw("time", factory.study(seeds=1))
+    paths = base.save(figure, tmp_path / "new" / "gap.v2", ["svg", "png", "svg"])
+    assert paths == [tmp_path / "new" / "gap.v2.svg", tmp_path / "new" / "gap.v2.png"]
+    assert sorted(tmp_path.rglob("*.*")) == sorted(paths)
+
+
+def test_a_png_has_200_dots_an_inch(tmp_path: Path) -> None:
+    figure = factory.draw("time", factory.study(seeds=1))
+    (path,) = base.save(figure, tmp_path / "a", ["png"])
+    across = int.from_bytes(path.read_bytes()[16:20], "big")
+    assert across == int(base.COLUMN * 200)
+
+
+def test_an_unknown_format_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="png, svg, pdf, not as jpg"):
+        base.save(factory.draw("time", factory.study(seeds=1)), tmp_path / "a", ["png", "jpg"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_save_keeps_the_old_file_and_leaves_no_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = factory.draw("time", factory.study(seeds=1))
+    (path,) = base.save(figure, tmp_path / "a", ["svg"])
+    before = path.read_bytes()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("matplotlib.backends.backend_svg.RendererSVG.finalize", fail)
+    with pytest.raises(OSError, match="disk full"):
+        base.save(figure, tmp_path / "a", ["svg"])
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+    assert figure.dpi == 200
+
+
+def test_the_interval_is_students() -> None:
+    # values and interval from a table of the t distribution: t(.975, 4) = 2.776445
+    mean, low, high = base.interval([1.0, 2.0, 3.0, 4.0, 5.0, math.nan, math.inf])
+    half = 2.776445 * math.sqrt(2.5 / 5)
+    assert (mean, low, high) == pytest.approx((3.0, 3 - half, 3 + half), abs=1e-6)
+
+
+def test_one_value_has_no_interval_and_none_has_no_mean() -> None:
+    mean, low, high = base.interval([0.5])
+    assert mean == 0.5 and math.isnan(low) and math.isnan(high)
+    assert all(map(math.isnan, base.interval([math.nan, None])))
+
+
+def test_a_geometric_mean_leaves_out_what_has_no_logarithm() -> None:
+    rows = pd.DataFrame({"layer": [1, 1, 1, 2, 2, 3], "g1": [1.0, 100.0, math.nan, 0.0, math.inf, -1.0]})
+    assert base.mean_by(rows, "g1", ["layer"], geometric=True).to_dict() == {1: pytest.approx(10.0)}
+    assert base.mean_by(rows, "g1", ["layer"]).to_dict() == {1: 50.5, 2: 0.0, 3: -1.0}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.25, "0.25"),
+        (-0.5, "−0.5"),
+        (300, "300"),
+        (1e-5, "10⁻⁵"),
+        (2e6, "2×10⁶"),
+        (0.30000000000000004, "0.3"),
+    ],
+)
+def test_ticks_are_written_plainly(value: float, text: str) -> None:
+    assert base.number(value) == text
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-9, 1e3), (0.05, 0.6), (0.41, 0.43), (1.0, 1.0001), (3e-8, 5e-8)])
+def test_a_logarithmic_axis_has_two_to_six_ticks_within_it(low: float, high: float) -> None:
+    ticks = base.log_ticks(low, high)
+    assert 2 <= len(ticks) <= 6 and low <= min(ticks) and max(ticks) <= high
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (r"$\frac{1}$", r"$\frac{1}$"),
+        ("_x", "_x"),
+        ("100 %", "100 %"),
+        ("half \ud800 pair", "half \ufffd pair"),
+        ("whole 😀", "whole 😀"),
+        ("two\nlines\x00", "two lines "),
+        (True, "true"),
+        (None, "–"),
+        (1e-05, "1e-05"),
+        (np.float64(0.1), "0.1"),
+    ],
+)
+def test_a_users_text_is_drawn_as_typed_and_what_cannot_be_drawn_is_replaced(value: object, text: str) -> None:
+    assert base.typed(value) == text
+
+
+@pytest.mark.parametrize("text", ["word " * 40, "x" * 200, "日本語" * 30, "a", "", "pe=relative pe.clip=8 depth=16"])
+def test_text_that_is_fitted_fits(text: str) -> None:
+    for room, lines in ((40.0, 1), (60.0, 2), (100.0, 3)):
+        fitted = base.fit(text, room, lines=lines).split("\n")
+        assert len(fitted) <= lines and all(base.width(line) <= room for line in fitted)
+
+
+def test_text_is_broken_between_words_and_keeps_its_end_when_shortened() -> None:
+    assert base.fit("learned positions", base.width("learned posi")) == "learned\npositions"
+    short = base.fit("a very long name, number 17", 60, lines=1)
+    assert short.startswith("a v") and "…" in short and short.endswith("17")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([16, 1, 4, 2, 8], "log"),
+        ([1e-4, 1e-3, 1e-2], "log"),
+        ([1, 2, 3, 4, 6], "even"),
+        ([1, 2], "even"),
+        ([0, 1, 2, 4], "even"),
+        (["b", "a"], "category"),
+        ([True, False], "category"),
+        ([8.0, math.nan], "category"),
+    ],
+)
+def test_numbers_that_look_geometric_lie_by_their_logarithm(values: list[Any], kind: str) -> None:
+    scale = base.scale("x", values)
+    assert scale.kind == kind
+    if kind == "category":
+        assert scale.levels == tuple(base.plain(value) for value in values)  # in the order met
+    else:
+        assert list(scale.levels) == sorted(values)
+
+
+def test_twenty_depths_lie_evenly() -> None:
+    assert base.scale("depth", range(1, 21)).kind == "even"
+
+
+def test_points_are_sorted_by_the_axes_and_keep_broken_runs_apart() -> None:
+    frames = factory.study({"depth": [8, 2], "pe": ["relative", "learned"]}, diverged=[("depth=8 pe=learned", 1)])
+    points = base.points(frames)
+    assert [p.values for p in points] == [(2, "relative"), (2, "learned"), (8, "relative"), (8, "learned")]
+    assert points[3].remark == "diverged 1 of 3" and len(points[3].done) == 2 and points[0].remark == ""
+
+
+def test_a_run_that_two_arms_share_is_taken_once_in_each() -> None:
+    frames = factory.study({"arm": ["a", "b"]}, seeds=1)
+    for frame in (frames.runs, frames.curve):
+        frame["run"] = "the same"
+    for point in base.points(frames):
+        assert set(point.rows(frames.curve)["point"]) == {point.key}
+
+
+@pytest.mark.parametrize("count", range(1, 10))
+def test_lines_differ_in_colour_or_marker_and_the_first_seven_in_grey(count: int) -> None:
+    looks = [(to_rgb(s["color"]), s["marker"]) for s in base.styles(count)]
+    assert len(set(looks)) == count
+    grey = sorted(np.dot(to_rgb(s["color"]), [0.2126, 0.7152, 0.0722]) for s in base.styles(min(count, 7)))
+    assert all(np.diff(grey) > 0.02)
+
+
+def test_ordered_colours_grow_lighter_and_stay_off_white() -> None:
+    grey = [np.dot(to_rgb(s["color"]), [0.2126, 0.7152, 0.0722]) for s in base.styles(12, ordered=True)]
+    assert all(np.diff(grey) > 0) and grey[-1] < 0.8
+
+
+def test_a_spread_keeps_both_ends() -> None:
+    assert base.spread(range(20), 4) == [0, 6, 13, 19]
+    assert base.spread("abc", 4) == ["a", "b", "c"]
+
+
+def test_layer_ticks_start_at_one_and_are_few() -> None:
+    assert base.counts(4) == [1, 2, 3, 4] and base.counts(16) == [1, 4, 8, 12, 16] and len(base.counts(999)) <= 6

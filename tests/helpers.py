@@ -1,0 +1,48 @@
+"""What several tests need: a small data file, and the tool as a process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SMALL = ("dim=8", "heads=2", "ff=1", "steps=4", "batch=8")
+
+
+def write_data(path: Path, rows: int = 60) -> Path:
+    """A CSV of short texts in two classes."""
+    lines = [f"text number {i} about {'cats' if i % 2 else 'dogs'},{'cat' if i % 2 else 'dog'}" for i in range(rows)]
+    path.write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def words(data: Path, *more: str) -> list[str]:
+    """Settings of a run of a second on that file."""
+    mine = {w.partition("=")[0] for w in more}
+    small = [w for w in SMALL if w.partition("=")[0] not in mine]
+    return ["data=csv", f"data.path='{data.as_posix()}'", *small, *more]
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "FORCE_COLOR")}
+    return {**kept, "CI": "true", "PYTHONIOENCODING": "utf-8", **more}
+
+
+def start(*args: str, cwd: Path, **env: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "stackcli", *args]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=cwd, env=environment(**env), stdout=pipe, stderr=pipe, text=True, encoding="utf-8"
+    )
+
+
+def stackattn(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """The tool, run to its end."""
+    process = start(*args, cwd=cwd, **env)
+    out, err = process.communicate(timeout=200)
+    return subprocess.CompletedProcess(args, process.returncode, out, err)
+
+
+def results(out: Path) -> dict[str, bytes]:
+    """Every file of every run that must be equal between two equal sweeps."""
+    names = ("result.json", "curve.jsonl", "layers.jsonl", "position.json", "words.json", "weights.pt")
+    return {f"{f.parent.name}/{f.name}": f.read_bytes() for name in names for f in out.glob(f"runs/*/{name}")}

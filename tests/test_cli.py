@@ -1,0 +1,211 @@
+"""What a person types, and what the tool answers."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import environment, stackattn, words, write_data
+
+COMMANDS = ("train", "sweep", "ablate-depth", "compare-pe", "plot", "predict", "list", "runs", "verify")
+
+BAD = {
+    "depth=0": "depth=0: must be at least 1",
+    "depth=-3": "depth=-3",
+    "depth=abc": "depth=abc",
+    "depth=3.7": "depth=3.7",
+    "depth=true": "depth=true",
+    "depth=null": "depth=null",
+    "depth=": "depth=",
+    "depth=1000000": "GiB",
+    "dpeth=4": "did you mean depth?",
+    "+new=2": "+new=2",
+    "~depth": "~depth",
+    "dim=30": "not divisible by heads=4",
+    "pe=rotary": "choose from learned, none, relative, sinusoidal",
+    "pe=relativ": "did you mean relative?",
+    "lr=nan": "lr=nan",
+    "lr=inf": "lr=inf",
+    "lr=1e400": "lr=",
+    "lr=0": "lr=0",
+    "lr=-1": "lr=-1",
+    "seed=-1": "seed=-1",
+    "seed=1180591620717411303424": "seed=",
+    "seed=1.5": "seed=1.5",
+    "dropout=1.0": "dropout=1.0",
+    "epochs=0": "epochs=0",
+    "heads=0": "heads=0",
+    "batch=1000000": "larger than the training part",
+    "depth=1,1,2": "depth",
+    "pe=glob(zzz*)": "zzz",
+    "depth=range(1,5000) lr=0.001,0.002 dim=range(4,4000,4)": "runs",
+    "depth=1 depth=2": "depth",
+    "hydra.run.dir=x": "hydra.run.dir",
+    "data.path=${oc.env:HOME}": "${",
+    "_target_=os.system": "_target_",
+    "--study ../x": "--study",
+    "--study -rf": "--study",
+    "-j -1": "-j -1",
+    "-j 10000": "-j 10000",
+    "--depth 4": "write depth=4",
+    "--format pdf": "--format pdf",
+    "--figures gif": "--figures gif",
+    "--cols nonsense": "nonsense",
+    "--experiment nonsense": "no such experiment",
+    "data=csv": "data.path",
+    "data=csv data.path=missing.csv": "no such file",
+    "device=cuda": "device=cuda",
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data") / "d.csv")
+
+
+def here(
+    arguments: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str]:
+    """(exit code, stderr) of the tool run in this process, which saves its start."""
+    from stackcli.cli import main
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["stackattn", *arguments])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as left:
+        main()
+    return int(left.value.code or 0), capsys.readouterr().err
+
+
+@pytest.mark.parametrize("typed", BAD)
+def test_a_bad_input_gets_one_message_and_writes_nothing(
+    typed: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if typed == "device=cuda":
+        import torch
+
+        if torch.cuda.is_available():
+            pytest.skip("this machine has CUDA")
+    given = typed.split(" ")
+    keys = {w.partition("=")[0] for w in given}
+    mine = [w for w in words(data) if w.partition("=")[0] not in keys and "data=csv" not in given]
+    code, said = here(["sweep", *mine, *given, "--quiet"], tmp_path, monkeypatch, capsys)
+    assert code == 2, said
+    assert BAD[typed] in said
+    assert "Traceback" not in said
+    if not typed.startswith("--cols"):  # a column is looked for in the results
+        assert not list(tmp_path.rglob("result.json"))
+
+
+def test_train_refuses_several_values_and_compare_pe_refuses_one(data: Path, tmp_path: Path) -> None:
+    several = stackattn("train", *words(data, "depth=1,2"), cwd=tmp_path)
+    assert several.returncode == 2 and "sweep" in several.stderr
+    one = stackattn("compare-pe", *words(data, "pe=learned"), cwd=tmp_path)
+    assert one.returncode == 2 and "pe=learned,sinusoidal,relative" in one.stderr
+
+
+def test_all_errors_are_said_at_once(tmp_path: Path) -> None:
+    done = stackattn("train", "depth=0", "lr=-1", "dropout=2", cwd=tmp_path)
+    assert all(word in done.stderr for word in ("depth=0", "lr=-1", "dropout=2"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_ends_with_an_example(command: str, tmp_path: Path) -> None:
+    done = stackattn(command, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert f"Example: stackattn {command}" in done.stdout.strip().splitlines()[-1]
+
+
+def modules(code: str, cwd: Path) -> set[str]:
+    """The modules loaded after running the tool's main with these arguments."""
+    program = f"import sys; sys.argv = ['stackattn', {code}]\n"
+    program += "from stackcli.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+    program += "print('\\n' + ' '.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=cwd, env=environment(), capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    heavy = {"torch", "pandas", "numpy", "hydra", "omegaconf", "matplotlib", "sklearn", "pydantic"}
+    assert modules("'--help'", tmp_path) & heavy == set()
+
+
+def test_plot_list_and_runs_never_import_torch(data: Path, tmp_path: Path) -> None:
+    stackattn("train", *words(data), cwd=tmp_path)
+    for arguments in ("'plot'", "'plot', '--list'", "'list'", "'list', 'pe'", "'runs'", "'verify'"):
+        loaded = modules(arguments, tmp_path)
+        assert "stackcli.cli" in loaded
+        assert ("torch" in loaded) == (arguments == "'verify'"), arguments
+
+
+def test_a_dry_run_counts_and_writes_no_run(data: Path, tmp_path: Path) -> None:
+    done = stackattn("sweep", *words(data, "depth=1,2,4"), "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0 and "9 runs (depth = 1, 2, 4; seeds 0, 1, 2); 0 there already" in done.stderr
+    assert "about " in done.stderr and not list(tmp_path.rglob("result.json"))
+
+
+def test_more_than_200_runs_need_a_yes(data: Path, tmp_path: Path) -> None:
+    done = stackattn("sweep", *words(data, "depth=range(1,101)"), cwd=tmp_path)
+    assert done.returncode == 2 and "--yes" in done.stderr and not list(tmp_path.rglob("result.json"))
+
+
+def test_a_classifier_is_trained_asked_listed_and_verified(data: Path, tmp_path: Path) -> None:
+    done = stackattn("train", *words(data, "steps=60", "lr=0.01"), "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert isinstance(json.loads(done.stdout), list)
+    listed = stackattn("runs", "--json", cwd=tmp_path)
+    run = json.loads(listed.stdout)["run"]
+    said = stackattn("predict", run[:6], "about cats", "--json", cwd=tmp_path)
+    answer = json.loads(said.stdout)
+    assert set(answer["probability"]) == {"cat", "dog"} and abs(sum(answer["probability"].values()) - 1) < 1e-6
+    assert stackattn("verify", cwd=tmp_path).returncode == 0
+    (tmp_path / "outputs" / "runs" / run / "result.json").write_text("{")
+    assert stackattn("verify", cwd=tmp_path).returncode == 5
+
+
+def test_plot_draws_again_what_a_study_has_drawn(data: Path, tmp_path: Path) -> None:
+    stackattn("train", *words(data), cwd=tmp_path)
+    first = {p.name: p.read_bytes() for p in tmp_path.glob("outputs/studies/*/*.svg")}
+    assert first
+    for path in tmp_path.glob("outputs/studies/*/*.svg"):
+        path.unlink()
+    assert stackattn("plot", cwd=tmp_path).returncode == 0
+    assert {p.name: p.read_bytes() for p in tmp_path.glob("outputs/studies/*/*.svg")} == first
+    typo = stackattn("plot", "--figure", "acuracy", cwd=tmp_path)
+    assert typo.returncode == 2 and "did you mean accuracy?" in typo.stderr
+
+
+def test_plot_without_a_study_says_what_to_run(tmp_path: Path) -> None:
+    done = stackattn("plot", cwd=tmp_path)
+    assert done.returncode == 2 and "no store" in done.stderr
+
+
+def test_an_output_place_that_is_no_folder_is_refused(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    done = stackattn("train", *words(data), "--out", "file", cwd=tmp_path)
+    assert done.returncode == 2 and "a file, not a folder" in done.stderr
+
+
+def test_the_same_study_name_with_other_settings_is_a_conflict(data: Path, tmp_path: Path) -> None:
+    stackattn("train", *words(data), "--study", "mine", cwd=tmp_path)
+    done = stackattn("train", *words(data, "lr=0.5"), "--study", "mine", cwd=tmp_path)
+    assert done.returncode == 4 and "lr=0.001 there, 0.5 here" in done.stderr
+
+
+def test_tables_come_as_csv_markdown_and_latex(data: Path, tmp_path: Path) -> None:
+    line = words(data, "depth=1,2", "seeds=2")
+    assert "depth" in stackattn("sweep", *line, "--csv", "-", cwd=tmp_path).stdout.splitlines()[0]
+    assert "|" in stackattn("sweep", *line, "--format", "md", cwd=tmp_path).stdout
+    assert "tabular" in stackattn("sweep", *line, "--format", "latex", cwd=tmp_path).stdout
+    plain = stackattn("sweep", *line, cwd=tmp_path, COLUMNS="80")
+    assert max(map(len, plain.stdout.splitlines())) <= 80
+
+
+def test_the_version_is_the_packages(tmp_path: Path) -> None:
+    from stackcli import __version__
+
+    assert stackattn("--version", cwd=tmp_path).stdout.strip() == f"stackattn {__version__}"

@@ -1,0 +1,109 @@
+"""A sweep, whole: nothing is trained twice, nothing is lost, and the bits do not depend on how it was run."""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import results, stackattn, start, words, write_data
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data") / "d.csv")
+
+
+@pytest.fixture(scope="module")
+def swept(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An undisturbed sweep with two workers."""
+    folder = tmp_path_factory.mktemp("swept")
+    done = stackattn("sweep", *words(data, "depth=1,2", "seeds=2", "steps=30"), "-j", "2", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def trained(stderr: str) -> int:
+    return stderr.count("test accuracy ")
+
+
+def test_the_same_command_again_trains_nothing_and_more_depth_trains_only_that(data: Path, swept: Path) -> None:
+    again = stackattn("sweep", *words(data, "depth=1,2", "seeds=2", "steps=30"), cwd=swept)
+    assert again.returncode == 0 and "4 there already, 0 to train" in again.stderr and trained(again.stderr) == 0
+    grown = stackattn("sweep", *words(data, "depth=1,2,3", "seeds=2", "steps=30"), cwd=swept)
+    assert "4 there already, 2 to train" in grown.stderr and trained(grown.stderr) == 2
+    names = [p.parent.name for p in swept.glob("outputs/studies/*/study.json")]
+    assert len(names) == 1  # the study has grown
+
+
+def test_one_worker_gives_the_bytes_of_two(data: Path, swept: Path, tmp_path: Path) -> None:
+    stackattn("sweep", *words(data, "depth=1,2", "seeds=2", "steps=30"), "-j", "1", cwd=tmp_path)
+    one, two = results(tmp_path / "outputs"), results(swept / "outputs")
+    assert one and {k: two[k] for k in one} == one
+
+
+def test_train_reuses_what_a_sweep_has_trained(data: Path, swept: Path) -> None:
+    done = stackattn("train", *words(data, "depth=2", "seed=1", "steps=30"), cwd=swept)
+    assert "1 there already, 0 to train" in done.stderr
+
+
+@POSIX
+@pytest.mark.parametrize("number,code", [(signal.SIGKILL, -9), (signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_sweep_that_was_killed_goes_on_to_the_same_bytes(
+    number: signal.Signals, code: int, data: Path, tmp_path: Path
+) -> None:
+    line = words(data, "depth=1,2", "seeds=2", "steps=400", "batch=4")
+    process = start("sweep", *line, "-j", "2", cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("outputs/runs/*/result.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    if code > 0:
+        assert "To go on: stackattn sweep" in err
+    again = stackattn("sweep", *line, "-j", "2", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    stackattn("sweep", *line, "-j", "2", cwd=whole)
+    assert results(tmp_path / "outputs") == results(whole / "outputs")
+
+
+def test_a_run_that_diverges_is_a_result_and_the_others_go_on(data: Path, tmp_path: Path) -> None:
+    done = stackattn("sweep", *words(data, "lr=0.001,1e11", "seeds=2", "clip=0", "steps=40"), "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(p.read_text()) for p in tmp_path.glob("outputs/runs/*/result.json")]
+    sick = [r for r in found if r["status"] == "diverged"]
+    assert len(found) == 4 and len(sick) == 2
+    assert all(r["diverged_step"] > 0 and r["test_acc"] is None for r in sick)
+    assert "DIVERGED at step" in done.stderr
+
+
+def test_a_run_that_fails_is_shown_with_its_log_and_the_others_go_on(data: Path, tmp_path: Path) -> None:
+    line = words(data, "pe=learned,sinusoidal", "dim=9", "heads=3", "seeds=1")  # an odd width has no sinusoids
+    done = stackattn("sweep", *line, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "FAILED: ValueError: sinusoidal needs an even dim, not dim=9" in done.stderr and "log:" in done.stderr
+    assert len(list(tmp_path.glob("outputs/runs/*/result.json"))) == 1
+    again = stackattn("sweep", *line, cwd=tmp_path)
+    assert "1 there already, 1 to train" in again.stderr
+
+
+def test_force_trains_again_and_weights_asked_for_later_are_trained_for(data: Path, tmp_path: Path) -> None:
+    line = words(data, "depth=1")
+    stackattn("train", *line, "keep=none", cwd=tmp_path)
+    assert not list(tmp_path.glob("outputs/runs/*/weights.pt"))
+    kept = stackattn("train", *line, "keep=best", cwd=tmp_path)
+    assert "1 to train" in kept.stderr and list(tmp_path.glob("outputs/runs/*/weights.pt"))
+    assert "1 to train" in stackattn("train", *line, "--force", cwd=tmp_path).stderr
+
+
+def test_nothing_of_the_environment_reaches_a_file(data: Path, tmp_path: Path) -> None:
+    stackattn("train", *words(data), cwd=tmp_path, SECRET_TOKEN="canary-4711")
+    files = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert len(files) > 10 and not any(b"canary-4711" in p.read_bytes() for p in files)
