@@ -92,7 +92,8 @@ def _line(axes: Axes, scale: base.Scale, group: Group, column: str, **change: An
     beside = axes.transData + ScaledTranslation(4 / 72, 0, axes.figure.dpi_scale_trans)
     dots = {"color": style["color"], "alpha": 0.6, "markersize": 4, "markeredgewidth": 0, "transform": beside}
     axes.plot(*np.array(points).reshape(-1, 2).T, ".", **dots, label="seeds")
-    axes.vlines(x, low, high, color=style["color"], linewidth=0.9, label="interval")
+    if len(known := np.flatnonzero(np.isfinite(low))):
+        axes.vlines(x[known], low[known], high[known], color=style["color"], linewidth=0.9, label="interval")
     axes.plot(x, mean, **style, label="mean")
 
 

@@ -22,9 +22,9 @@ def draw(frames: Frames) -> Figure | None:
     if frames.layers.empty:
         return None
     columns = [column for column in PANELS if column in frames.layers and len(base.finite(frames.layers[column]))]
-    if not columns:
-        return None
     lines = base.lines(frames)
+    if not columns or not lines.points:
+        return None
     size = {1: base.COLUMN}.get(len(columns), base.FULL)
     figure, (panels,) = base.new(size, 2.2, 1, len(columns), sharex=True)
     crosses = False

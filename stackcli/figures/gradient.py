@@ -23,7 +23,8 @@ def draw(frames: Frames) -> Figure | None:
     table = base.last_map(frames.layers)
     if table.empty or not len(base.finite(table["g1"])):
         return None
-    lines = base.lines(frames)
+    if not (lines := base.lines(frames)).points:
+        return None
     figure, panels = base.new(base.FULL, 3.9, 2, 2, sharex=True, sharey="row")
     names = "/".join(sorted(table["tensor"].unique(), reverse=True))
     crosses = False

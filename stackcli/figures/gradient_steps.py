@@ -76,7 +76,7 @@ def _dress(axes: Axes, frames: Frames, point: base.Point, grid: pd.DataFrame, ro
         places.append(len(steps))
         texts.append(str(gone))
         axes.set_xlim(-0.5, len(steps) + 0.5)
-        axes.plot([len(steps)] * len(grid.index), grid.index, "x", color="black", markersize=3.5)
+        axes.plot([len(steps)] * len(grid.index), grid.index, "x", color="black", markersize=3.5, label="diverged")
     axes.set_xticks(places, labels=texts)
     layers = base.counts(int(max(grid.index)))
     axes.set_yticks(layers, labels=[str(layer) for layer in layers])

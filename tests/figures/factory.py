@@ -1,6 +1,7 @@
 """Synthetic studies: frames with the columns, the types and the troubles of real ones, from a formula and a seed."""
 
 import itertools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -202,12 +203,25 @@ def labelled(axes: Axes, label: str) -> list[Any]:
     return [artist for artist in axes.get_children() if artist.get_label() == label]
 
 
+def cells(axes: Axes) -> Any:
+    """What a heat map shows, drawn as squares or as one image."""
+    artists: list[Any] = [*axes.collections, *axes.images]
+    return artists[0].get_array()
+
+
+def titles(figure: Figure) -> list[str]:
+    """The titles of the panels that have one."""
+    return [title for axes in figure.axes if (title := axes.get_title() or axes.get_title(loc="left"))]
+
+
 def check(figure: Figure) -> None:
     """Text that overlaps, leaves the figure, is too small, or is read as mathematics; a legend over data; an axis
     without a label, or with numbers and no unit."""
     canvas: Any = FigureCanvasAgg(figure)
     renderer = canvas.get_renderer()
-    figure.draw(renderer)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure.draw(renderer)
     page = figure.bbox.padded(1)
     boxes = [(text.get_text(), text.get_window_extent(renderer).padded(-0.7)) for text in _texts(figure)]
     for words, box in boxes:

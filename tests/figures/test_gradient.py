@@ -55,7 +55,7 @@ def test_gradients_that_are_zero_at_initialisation_leave_a_word_and_no_warning()
 def test_many_depths_share_a_colour_bar_instead_of_a_legend() -> None:
     figure = factory.draw("gradient", factory.CASES["twenty depths"]())
     assert not figure.legends and figure.axes[-1].get_ylabel() == "depth (blocks)"
-    assert len([line for line in figure.axes[0].lines if line.get_label().startswith("depth=")]) == 20
+    assert len([line for line in figure.axes[0].lines if str(line.get_label()).startswith("depth=")]) == 20
 
 
 def test_without_probes_there_is_nothing_to_draw() -> None:

@@ -16,13 +16,13 @@ def test_each_cell_is_the_geometric_mean_over_seeds() -> None:
     for axes, depth in zip(factory.draw("gradient_steps", frames).axes, (1, 4), strict=False):
         rows = frames.layers.query("depth == @depth and tensor == 'ff2'")
         expected = rows.pivot_table(index="layer", columns="step", values="g1", aggfunc=lambda g: np.prod(g) ** (1 / 3))
-        assert np.allclose(axes.collections[0].get_array(), expected)
+        assert np.allclose(factory.cells(axes), expected)
         assert axes.get_title() == f"depth={depth}" and axes.get_ylim() == (0.5, depth + 0.5)
 
 
 def test_of_many_depths_six_are_drawn_the_deepest_among_them() -> None:
     figure = factory.draw("gradient_steps", factory.CASES["twenty depths"]())
-    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    titles = factory.titles(figure)
     assert len(titles) == 6 and titles[0] == "depth=1" and titles[-1] == "depth=20"
     assert [text.get_text() for text in figure.texts] == ["6 of 20 points shown"]
 
@@ -31,8 +31,8 @@ def test_where_every_seed_diverged_the_first_is_drawn_up_to_a_cross() -> None:
     frames = factory.study({"depth": [2, 4]}, diverged=[("depth=4", s) for s in range(3)])
     axes = factory.draw("gradient_steps", frames).axes[1]
     rows = frames.layers.query("depth == 4 and tensor == 'ff2' and seed == 0")
-    assert np.allclose(axes.collections[0].get_array(), rows.pivot(index="layer", columns="step", values="g1"))
-    (cross,) = axes.lines
+    assert np.allclose(factory.cells(axes), rows.pivot(index="layer", columns="step", values="g1"))
+    (cross,) = factory.labelled(axes, "diverged")
     assert list(cross.get_ydata()) == [1, 2, 3, 4] and cross.get_marker() == "x"
     assert axes.get_title() == "depth=4, diverged 3 of 3" and axes.get_xticklabels()[-1].get_text() == "60"
 
@@ -42,7 +42,7 @@ def test_a_seed_that_diverged_is_named_and_in_no_mean() -> None:
     axes = factory.draw("gradient_steps", frames).axes[1]
     rows = frames.layers.query("depth == 4 and tensor == 'ff2' and seed != 0")
     expected = rows.pivot_table(index="layer", columns="step", values="g1", aggfunc=lambda g: np.prod(g) ** 0.5)
-    assert np.allclose(axes.collections[0].get_array(), expected) and "diverged 1 of 3" in axes.get_title()
+    assert np.allclose(factory.cells(axes), expected) and "diverged 1 of 3" in axes.get_title()
 
 
 def test_numbers_that_are_not_finite_or_zero_are_grey_and_said_to_be() -> None:
@@ -50,6 +50,6 @@ def test_numbers_that_are_not_finite_or_zero_are_grey_and_said_to_be() -> None:
     frames.layers.loc[frames.layers["step"] == 4, "g1"] = np.inf
     frames.layers.loc[frames.layers["step"] == 8, "g1"] = 0.0
     figure = factory.draw("gradient_steps", frames)
-    cells = np.ma.getmaskarray(figure.axes[1].collections[0].get_array())
+    cells = np.ma.getmaskarray(factory.cells(figure.axes[1]))
     assert cells[:, 3].all() and cells[:, 4].all() and cells.sum() == 4
     assert "grey: zero, or no longer finite" in figure.texts[0].get_text()

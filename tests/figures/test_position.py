@@ -1,5 +1,7 @@
 """Position tables: the heat map holds the table."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,40 +17,35 @@ def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: st
         factory.check(figure)
 
 
-def cells(axes: object) -> np.ndarray:
-    """What a heat map shows, drawn as squares or as one image."""
-    artists = [*axes.collections, *axes.images]  # type: ignore[attr-defined]
-    return np.asarray(artists[0].get_array())
-
-
 def test_the_table_is_drawn_position_by_dimension_with_the_cosines_beside_it() -> None:
     frames = factory.study(seeds=2)
     left, right = factory.draw("position", frames).axes[:2]
     rows = frames.position[frames.position["seed"] == 0]
     table = rows.pivot(index="position", columns="dimension", values="value").to_numpy()
-    assert np.array_equal(cells(left), table)
+    assert np.array_equal(factory.cells(left), table)
     unit = table / np.sqrt((table**2).sum(1))[:, None]
-    assert np.allclose(cells(right), unit @ unit.T)
+    assert np.allclose(factory.cells(right), unit @ unit.T)
     assert left.get_ylabel() == "position (tokens)" and left.get_ylim() == (23.5, -0.5)
 
 
 def test_the_colour_scales_are_symmetric() -> None:
     for axes in factory.draw("position", factory.study(seeds=1)).axes[:2]:
-        (artist,) = [*axes.collections, *axes.images]
-        assert artist.norm.vmin == -artist.norm.vmax
+        artists: list[Any] = [*axes.collections, *axes.images]
+        assert artists[0].norm.vmin == -artists[0].norm.vmax
 
 
 def test_relative_encodings_are_drawn_by_offset_first_and_last_layer() -> None:
     frames = factory.study({"pe": ["sinusoidal", "relative"]}, depth=6, seeds=1)
     figure = factory.draw("position", frames)
-    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
-    assert titles == [f"pe=relative, {tensor}, seed 0" for tensor in ("keys 1", "keys 6", "values 1", "values 6")]
+    assert factory.titles(figure) == [
+        f"pe=relative, {tensor}, seed 0" for tensor in ("keys 1", "keys 6", "values 1", "values 6")
+    ]
     assert figure.axes[0].get_ylabel() == "offset (tokens)" and figure.axes[0].get_ylim() == (4.5, -4.5)
 
 
 def test_four_points_at_most_are_drawn() -> None:
     figure = factory.draw("position", factory.study({"depth": [1, 2, 3, 4, 5, 6]}, seeds=1))
-    assert len([axes for axes in figure.axes if axes.get_title(loc="left")]) == 4
+    assert len(factory.titles(figure)) == 4
     assert figure.texts[0].get_text() == "4 of 6 points shown"
 
 
@@ -56,7 +53,7 @@ def test_a_zero_row_has_no_cosine_and_gives_no_warning() -> None:
     frames = factory.study(seeds=1)
     frames.position.loc[frames.position["position"] == 3, "value"] = 0.0
     axes = factory.draw("position", frames).axes[1]
-    assert np.ma.getmaskarray([*axes.collections, *axes.images][0].get_array())[3].all()
+    assert np.ma.getmaskarray(factory.cells(axes))[3].all()
 
 
 def test_without_a_trained_table_there_is_nothing_to_draw() -> None:
