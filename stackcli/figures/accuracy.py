@@ -47,7 +47,7 @@ def draw(frames: Frames) -> Figure | None:
     fills = [(words, {"fillstyle": fill, "linestyle": dash}) for words, fill, dash in GAPS.values()]
     base.legend(figure, [(base.swatch(color=base.GREY, marker="o", **look), words) for words, look in fills], bottom)
     seeds = runs["seed"].nunique()
-    means = f"mean and 95 % t interval over {seeds} seeds at a fixed split; dots: single runs"
+    means = f"mean, 95 % t interval over {seeds} seeds, one split; dots: runs"
     base.note(figure, means if seeds > 1 else "", remark)
     return figure
 

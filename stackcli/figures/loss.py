@@ -34,7 +34,7 @@ def draw(frames: Frames) -> Figure | None:
         axes.set_title(point.heading(base.FULL * 72 / across - 26 if across > 1 else 190))
         axes.set_xlabel("step (optimiser steps)")
     for axes in panels:
-        axes.set_ylabel("loss (nats per example)" if base.leftmost(axes) else "")
+        axes.set_ylabel("loss\n(nats per example)" if base.leftmost(axes) else "")
         axes.set_xlim(-0.04 * last, 1.04 * last)
     panels[0].set_ylim(*_limits(shown, frames.curve))
     base.legend(figure, _entries(shown))
