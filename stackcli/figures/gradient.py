@@ -21,7 +21,7 @@ TIMES = {"first": "at initialisation", "last": "at the end of training"}
 def draw(frames: Frames) -> Figure | None:
     """Geometric means over the finished seeds; a run that diverged is a thin line of its own, up to its last probe."""
     table = base.last_map(frames.layers)
-    if table.empty or not len(base.finite(table["g1"])):
+    if not any(norm in table and len(base.finite(table[norm])) for norm in NORMS):
         return None
     if not (lines := base.lines(frames)).points:
         return None
@@ -74,7 +74,7 @@ def _panel(axes: Axes, table: pd.DataFrame, lines: base.Lines, norm: str, when: 
 
 def _profile(rows: pd.DataFrame, norm: str, when: str) -> pd.Series:
     """Geometric mean over runs by layer, at each run's first or last probe."""
-    if rows.empty:
+    if rows.empty or norm not in rows:
         return pd.Series(dtype=float)
     rows = rows[rows["step"] == (0 if when == "first" else rows.groupby("run")["step"].transform("max"))]
     return base.mean_by(rows, norm, ["layer"], geometric=True)

@@ -16,6 +16,8 @@ PANELS = 6
 def draw(frames: Frames) -> Figure | None:
     """Geometric means over the finished seeds; where none finished, the first run that diverged, up to a cross."""
     table = base.last_map(frames.layers)
+    if "g1" not in table:
+        return None
     found = [point for point in base.points(frames) if not _rows(point, table).empty]
     maps = {point: _map(_rows(point, table)) for point in base.spread(found, PANELS)}
     values = base.finite(np.concatenate([grid.to_numpy().ravel() for grid in maps.values()])) if maps else []

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from stackcli.figures import base
 from stackcli.frames import Frames
 
-PANELS = 4
+PANELS, BARS = 4, 60
 PARTS = {"forward_ms": "forward", "backward_ms": "backward", "update_ms": "update"}
 COLOURS = {"forward_ms": base.PALETTE[1], "backward_ms": base.PALETTE[5], "update_ms": base.PALETTE[4]}
 
@@ -23,7 +23,7 @@ def draw(frames: Frames) -> Figure | None:
     x = "depth" if "depth" in frames.axes else (*frames.axes, "depth")[0]
     scale = base.scale(x, times[x])
     numeric = scale.kind != "category" and len(scale.levels) > 1
-    figure, missing = _curves(frames, times, scale) if numeric else (_bars(times), "")
+    figure, missing = _curves(frames, times, scale) if numeric else _bars(times)
     base.note(figure, "medians; bars: quartiles", _conditions(frames), missing)
     return figure
 
@@ -70,8 +70,10 @@ def _quartiles(lines: Any, at: Any, rows: pd.DataFrame, **look: Any) -> None:
         lines(at, rows["step_ms_low"], rows["step_ms_high"], color="black", linewidth=2, **look, label="quartiles")
 
 
-def _bars(times: pd.DataFrame) -> Figure:
+def _bars(times: pd.DataFrame) -> tuple[Figure, str]:
     """A bar for each point, its parts stacked, the whole step with its quartiles on top."""
+    total = len(times)
+    times = times.iloc[base.spread(range(total), BARS)]
     names = [base.fit(name, 110) for name in times["point"]]
     row = 0.27 if any("\n" in name for name in names) else 0.2
     figure, ((axes,),) = base.new(base.COLUMN, 0.5 + row * len(names))
@@ -95,7 +97,7 @@ def _bars(times: pd.DataFrame) -> Figure:
     axes.set_xlim(left=0)
     axes.set_xlabel("time of a step (ms)")
     base.legend(figure, [*entries, (base.swatch(color="black", marker="o"), "whole step, quartiles")])
-    return figure
+    return figure, base.left_out(len(times), total, "points")
 
 
 def _conditions(frames: Frames) -> str:

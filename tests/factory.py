@@ -1,0 +1,58 @@
+"""Configs and data of a few numbers."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from stackcli import config as settings
+from stackcli.data.base import Examples, Loaded
+from stackcli.model import StackedAttention, build
+from stackcli.settings import GROUPS, Config, Part
+
+
+@cache
+def default() -> Config:
+    return settings.grid(["seeds=1"]).configs[0]
+
+
+def config(**changes: Any) -> Config:
+    """The defaults, changed; a part may be given by its name."""
+    parts = {
+        k: Part(name=v, keys=tuple(sorted(settings.part_defaults(k, v).items()))) if isinstance(v, str) else v
+        for k, v in changes.items()
+        if k in GROUPS
+    }
+    return replace(default(), **{**changes, **parts})
+
+
+def part(name: str, **keys: Any) -> Part:
+    return Part(name=name, keys=tuple(sorted(keys.items())))
+
+
+def stack(**changes: Any) -> StackedAttention:
+    """A small model in float64 and eval mode."""
+    small = {"dim": 16, "heads": 2, "ff": 2.0, "dropout": 0.0, **changes}
+    return build(config(**small), vocab=30, classes=3, max_len=64).double().eval()
+
+
+def tokens(batch: int = 3, length: int = 9, seed: int = 0) -> torch.Tensor:
+    return torch.randint(1, 30, (batch, length), generator=torch.Generator().manual_seed(seed))
+
+
+def padding(lengths: list[int], width: int) -> torch.Tensor:
+    return torch.arange(width)[None] < torch.tensor(lengths)[:, None]
+
+
+def tiny(n: int = 80, length: int = 8) -> Loaded:
+    """Random sequences whose class is that of their first token."""
+    draw = np.random.default_rng(0)
+
+    def examples(count: int) -> Examples:
+        rows = tuple(tuple(map(int, draw.integers(1, 20, draw.integers(2, length + 1)))) for _ in range(count))
+        return Examples(rows, tuple(r[0] % 3 for r in rows), ("",) * count)
+
+    vocab = tuple(map(str, range(20)))
+    return Loaded(examples(n), examples(20), examples(20), vocab, ("a", "b", "c"), length, False)
