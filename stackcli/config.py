@@ -156,7 +156,7 @@ class Axis:
 def parse(word: str, extra: Path | None = None) -> Axis:
     """One override in Hydra's grammar. Raises UsageError."""
     if "\0" in word or any(0xD800 <= ord(c) < 0xE000 for c in word):
-        raise UsageError([f"{ascii(word)}: holds a character that cannot be used"])
+        raise UsageError([f"{word!a}: holds a character that cannot be used"])
     refuse_word(word)
     match = WORD.fullmatch(word)
     if match is None:
@@ -201,7 +201,9 @@ def _values(word: str, key: str) -> tuple[Scalar, ...]:
         parsed = OverridesParser.create().parse_override(word)
         value = parsed.value()
     except HydraException as error:
-        raise UsageError([f"{word}: not in Hydra's grammar ({str(error).splitlines()[0]}); quote text with '...'"]) from None
+        raise UsageError(
+            [f"{word}: not in Hydra's grammar ({str(error).splitlines()[0]}); quote text with '...'"]
+        ) from None
     if getattr(value, "shuffle", False):
         raise UsageError([f"{word}: shuffle() has no seed; give the values in the order you want"])
     if isinstance(value, ChoiceSweep):
@@ -482,7 +484,9 @@ def check_together(plain: Mapping[str, Any]) -> list[str]:
     there = _memory()
     if there and need > there:
         what = f"depth={depth} dim={dim} ff={plain['ff']:g}"
-        return [f"{what}: needs about {need / 2**30:,.0f} GiB for weights and optimiser, this machine has {there / 2**30:.0f}"]
+        return [
+            f"{what}: needs about {need / 2**30:,.0f} GiB for weights and optimiser, this machine has {there / 2**30:.0f}"
+        ]
     return []
 
 

@@ -59,7 +59,9 @@ def summary(
     columns = list(cols) if cols is not None else [c for c in COLUMNS if c in runs]
     _check(columns, runs)
     groups = runs.groupby(axes, sort=False, dropna=False) if axes else [((), runs)]
-    rows = [_row(dict(zip(axes, key if isinstance(key, tuple) else (key,), strict=True)), g, columns) for key, g in groups]
+    rows = [
+        _row(dict(zip(axes, key if isinstance(key, tuple) else (key,), strict=True)), g, columns) for key, g in groups
+    ]
     if sort:
         name = sort.lstrip("-")
         _check([name], pd.DataFrame(columns=[*rows[0], *runs.columns]))
@@ -211,7 +213,9 @@ def render(table: pd.DataFrame, width: int = WIDTH) -> Table:
         out.add_column(head, justify="left" if text else "right", no_wrap=True)
     for row in rows:
         short = next((s for name, s in SHORT.items() if row[0].startswith(name)), None)
-        out.add_row(*([short + row[0][len(next(n for n in SHORT if row[0].startswith(n))):], *row[1:]] if short else row))
+        out.add_row(
+            *([short + row[0][len(next(n for n in SHORT if row[0].startswith(n))) :], *row[1:]] if short else row)
+        )
     return out
 
 
@@ -343,7 +347,7 @@ def _bag(frames: Frames, done: pd.DataFrame, axis: str, best: Any, data: str) ->
     found = stats.interval(done[done[axis] == best]["test_acc"])
     if found.low > bag:
         return [f"{_name(axis, best).capitalize()} beats a bag of words ({BAG}, {bag:.3f})."]
-    if found.high < bag or math.isnan(found.low) and found.mean < bag:
+    if found.high < bag or (math.isnan(found.low) and found.mean < bag):
         return [f"A bag of words ({BAG}, {bag:.3f}) does better than every stack here."]
     return [f"No stack here is separated from a bag of words ({BAG}, {bag:.3f})."]
 
@@ -355,22 +359,44 @@ def _inside(axis: str, done: pd.DataFrame) -> list[str]:
     low, high = done[axis].min(), done[axis].max()
     first, last = done[done[axis] == low], done[done[axis] == high]
     gap = stats.compare(done[done[axis].isin([low, high])], axis, "gap_end", low).iloc[0]
-    turn = gap["kind"] if gap["kind"] not in ("better", "worse", "ahead", "behind") else ("grows" if gap["mean"] > 0 else "shrinks")
-    words = f"{turn} (exploratory)" if gap["kind"] in ("ahead", "behind") else turn if turn in ("grows", "shrinks") else f"is {gap['verdict']}"
+    turn = (
+        gap["kind"]
+        if gap["kind"] not in ("better", "worse", "ahead", "behind")
+        else ("grows" if gap["mean"] > 0 else "shrinks")
+    )
+    words = (
+        f"{turn} (exploratory)"
+        if gap["kind"] in ("ahead", "behind")
+        else turn
+        if turn in ("grows", "shrinks")
+        else f"is {gap['verdict']}"
+    )
     out = [
         f"The overfitting gap at the end, {first['gap_end'].mean():.2f} nats at depth {low:g} and "
         f"{last['gap_end'].mean():.2f} at depth {high:g}, {words.replace('is open', 'is not separated')}."
     ]
     if last["grad_ratio_init"].notna().any():
         plain, free = stats.geometric(last["grad_ratio_init"]).mean, stats.geometric(last["free_ratio_init"]).mean
-        how = "vanishes towards the input" if free < 0.5 else "grows towards the input" if free > 2 else "is about as large at the input"
-        also = "" if (plain < 1) == (free < 1) else "; the plain norm says otherwise, as gradients of aligned tokens add up"
+        how = (
+            "vanishes towards the input"
+            if free < 0.5
+            else "grows towards the input"
+            if free > 2
+            else "is about as large at the input"
+        )
+        also = (
+            ""
+            if (plain < 1) == (free < 1)
+            else "; the plain norm says otherwise, as gradients of aligned tokens add up"
+        )
         out.append(
             f"At initialisation the gradient of depth {high:g} {how}: block 1 over block {high:g} is {plain:.2f} plain "
             f"and {free:.2f} alignment-free{also}."
         )
     if last["step_ms"].notna().any():
-        out.append(f"A step of depth {high:g} takes {last['step_ms'].mean() / first['step_ms'].mean():.1f} times that of depth {low:g}.")
+        out.append(
+            f"A step of depth {high:g} takes {last['step_ms'].mean() / first['step_ms'].mean():.1f} times that of depth {low:g}."
+        )
     return out
 
 
@@ -393,10 +419,17 @@ def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
 
 def _unfinished(frames: Frames) -> list[str]:
     out = []
-    for status, verb in (("diverged", "diverged"), ("failed", "failed"), ("lost", "were lost"), ("missing", "are missing")):
+    for status, verb in (
+        ("diverged", "diverged"),
+        ("failed", "failed"),
+        ("lost", "were lost"),
+        ("missing", "are missing"),
+    ):
         gone = frames.runs[frames.runs["status"] == status]
         if len(gone):
-            points = ", ".join(f"{point or 'the run'} ({n})" for point, n in gone["point"].value_counts(sort=False).items())
+            points = ", ".join(
+                f"{point or 'the run'} ({n})" for point, n in gone["point"].value_counts(sort=False).items()
+            )
             out.append(f"{len(gone)} of {len(frames.runs)} runs {verb}, and stand in no mean: {points}.")
     return out
 

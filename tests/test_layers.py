@@ -5,11 +5,12 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "stackcli"
 ROWS = [
-    ["cli", "__main__", "bench"],
+    ["__main__"],
+    ["cli", "bench"],
     ["study"],
     ["report", "predict"],
-    ["sweep", "tables", "figures"],
-    ["launcher", "stats", "progress", "baselines"],
+    ["sweep", "tables", "figures", "progress"],
+    ["launcher", "stats", "baselines"],
     ["store"],
     ["timing"],
     ["train", "config"],

@@ -18,7 +18,9 @@ def reference(model: core.StackedAttention, *, before: bool, dtype: torch.dtype)
     """`nn.TransformerEncoder` with the same weights."""
     dim, hidden = 16, 32
     layer = nn.TransformerEncoderLayer(dim, 2, hidden, 0.0, batch_first=True, norm_first=before)
-    theirs = nn.TransformerEncoder(layer, 2, nn.LayerNorm(dim) if before else None, enable_nested_tensor=False).to(dtype)
+    theirs = nn.TransformerEncoder(layer, 2, nn.LayerNorm(dim) if before else None, enable_nested_tensor=False).to(
+        dtype
+    )
     for own, other in zip(model.stack, theirs.layers, strict=True):
         pairs = [
             (other.self_attn.in_proj_weight, own.attention.qkv.weight),

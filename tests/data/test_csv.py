@@ -81,7 +81,10 @@ BAD: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "the file is empty"),
     "header only": (b"text,label\n", "a header and no rows"),
     "one class": (content([(t, "cat") for t, _ in rows()]), "only one class, 'cat'"),
-    "missing column": (content(rows()).replace(b"label", b"kind", 1), "no column data.label=label; its columns are text"),
+    "missing column": (
+        content(rows()).replace(b"label", b"kind", 1),
+        "no column data.label=label; its columns are text",
+    ),
     "latin-1": (content(rows()) + "é,cat\n".encode("latin-1"), "not UTF-8 at line 62"),
     "utf-16": (content(rows()).decode().encode("utf-16"), "UTF-16, not UTF-8"),
     "NUL": (content(rows()) + b"a\0b,cat\n", "line 62 holds a NUL byte"),

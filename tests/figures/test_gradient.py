@@ -62,5 +62,12 @@ def test_without_probes_there_is_nothing_to_draw() -> None:
     from stackcli.figures import gradient
 
     frames = factory.study(seeds=1)
-    frames.layers["g1"] = np.nan
+    frames.layers[["g1", "g3"]] = np.nan
     assert gradient.draw(frames) is None
+
+
+def test_a_norm_that_was_not_taken_leaves_a_word() -> None:
+    frames = factory.study({"depth": [2, 4]}, seeds=1)
+    frames.layers["g3"] = np.nan
+    axes = factory.draw("gradient", frames).axes
+    assert not axes[0].texts and [text.get_text() for text in axes[2].texts] == ["zero, or not taken"]

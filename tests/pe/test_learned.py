@@ -28,4 +28,4 @@ def test_positions_beyond_the_table_are_refused() -> None:
 
 def test_the_rows_have_the_spread_asked_for() -> None:
     torch.manual_seed(0)
-    assert abs(float(Learned(dim=100, heads=1, max_len=1000, std=0.3).table.std()) - 0.3) < 0.005
+    assert abs(float(Learned(dim=100, heads=1, max_len=1000, std=0.3).table.detach().std()) - 0.3) < 0.005

@@ -1,0 +1,127 @@
+"""The table of a study and its sentences."""
+
+import io
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from stackcli import tables
+from stackcli.frames import Frames
+
+FACTS = {"subjects": {"majority_acc": 0.33, "tfidf_acc": 0.81, "sizes": {"train": 700, "val": 90, "test": 150}}}
+
+
+def frames(axes: tuple[str, ...] = ("depth",), residuals: tuple[str, ...] = ("pre",), diverged: int = 0) -> Frames:
+    draw, rows = np.random.default_rng(0), []
+    for residual in residuals:
+        for depth in (1, 2, 4, 8, 16):
+            for seed in range(3):
+                rows.append(
+                    {
+                        "run": f"{residual}{depth}{seed}",
+                        "arm": "",
+                        "point": f"depth={depth}",
+                        "status": "done",
+                        "depth": depth,
+                        "residual": residual,
+                        "pe": "learned",
+                        "data": "subjects",
+                        "seed": seed,
+                        "params": 1e5 * depth,
+                        "test_acc": 0.7 + 0.01 * depth + draw.normal(0, 0.002),
+                        "train_loss_end": 0.05,
+                        "val_loss_end": 0.9,
+                        "gap_end": 0.8 + 0.05 * depth + draw.normal(0, 0.01),
+                        "gap_best": 0.5 + draw.normal(0, 0.1),
+                        "grad_ratio_init": 1 + depth / 4,
+                        "free_ratio_init": 1 + depth / 3,
+                        "step_ms": 8.0 * depth,
+                    }
+                )
+    runs = pd.DataFrame(rows)
+    if diverged:
+        runs.loc[runs.index[-diverged:], "status"] = "diverged"
+        runs.loc[runs.index[-diverged:], "test_acc"] = 99.0
+    empty = pd.DataFrame()
+    return Frames(
+        study="s", command="sweep", axes=axes, runs=runs, curve=empty, layers=empty, position=empty, facts=FACTS
+    )  # type: ignore[arg-type]
+
+
+def printed(table: pd.DataFrame, width: int = 80) -> str:
+    console = Console(width=width, file=io.StringIO())
+    console.print(tables.render(table))
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_means_and_intervals_are_over_the_seeds_of_a_point() -> None:
+    found, runs = tables.summary(frames()), frames().runs
+    own = runs[runs["depth"] == 4]["test_acc"]
+    row = found[found["depth"] == 4].iloc[0]
+    assert math.isclose(row["test_acc"], own.mean())
+    assert math.isclose(row["test_acc_high"] - row["test_acc"], 4.302652729911275 * own.std() / math.sqrt(3))
+
+
+@pytest.mark.parametrize("axes,residuals", [(("depth",), ("pre",)), (("depth", "residual"), ("pre", "post"))])
+def test_the_table_fits_80_columns_and_cuts_nothing(axes: tuple[str, ...], residuals: tuple[str, ...]) -> None:
+    text = printed(tables.summary(frames(axes, residuals)))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text and "0.860" in text and "TF-IDF+LR" in text and "0.810" in text
+
+
+def test_baselines_are_rows_of_a_text_table() -> None:
+    found = tables.summary(frames())
+    assert found["baseline"].dropna().tolist() == ["majority class", "TF-IDF + logistic regression"]
+
+
+def test_a_diverged_run_is_counted_and_never_averaged() -> None:
+    study = frames(diverged=2)
+    row = tables.summary(study).query("depth == 16").iloc[0]
+    assert (row["done"], row["planned"], row["diverged"]) == (1, 3, 2) and row["test_acc"] < 1
+    assert "1/3 2 div." in printed(tables.summary(study))
+    assert any("2 of 15 runs diverged" in s for s in tables.sentences(study))
+
+
+def test_columns_can_be_chosen_sorted_and_cut() -> None:
+    found = tables.summary(frames(), cols=["val_loss_end"], sort="-depth", top=2)
+    assert found["depth"].tolist() == [16, 8] and "test_acc" not in found
+    by_metric = tables.summary(frames(), sort="-test_acc", top=1)
+    assert by_metric["depth"].iloc[0] == 16
+
+
+def test_an_unknown_column_is_an_error_with_a_suggestion() -> None:
+    with pytest.raises(ValueError, match="did you mean test_acc"):
+        tables.summary(frames(), cols=["tets_acc"])
+    with pytest.raises(ValueError, match="unknown"):
+        tables.summary(frames(), sort="nonsense")
+
+
+def test_every_form_holds_the_same_numbers() -> None:
+    table = tables.summary(frames())
+    rows = json.loads(tables.to_json(table))
+    read = pd.read_csv(io.StringIO(tables.to_csv(table)))
+    assert rows[0]["test_acc"] == pytest.approx(read["test_acc"][0]) and rows[-1]["gap_end"] is None
+    shown = f"{rows[0]['test_acc']:.3f}"
+    assert (
+        shown in tables.to_markdown(table) and shown in tables.to_latex(table) and r"\toprule" in tables.to_latex(table)
+    )
+
+
+def test_what_a_spreadsheet_or_latex_would_run_is_tamed() -> None:
+    study = frames(("point",))
+    study.runs["point"] = "=cmd()_x%"
+    table = tables.summary(study)
+    assert "'=cmd()_x%" in tables.to_csv(table) and r"=cmd()\_x\%" in tables.to_latex(table)
+
+
+def test_the_sentences_say_what_was_found_and_how_sure() -> None:
+    text = " ".join(tables.sentences(frames()))
+    assert "Depth 16 has the highest mean test accuracy of 1, 2, 4, 8, 16" in text
+    assert "Depth 16 against depth 1: ahead, exploratory (+0.1" in text
+    assert "beats a bag of words" in text and "grows" in text
+    assert "16.0 times that of depth 1" in text
+    assert "over 3 seeds at a fixed split; 4 comparisons, Holm-corrected; 3 seeds are exploratory" in text

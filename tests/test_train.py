@@ -1,0 +1,142 @@
+"""The loop: stateless randomness, exact resume, and numbers that are what they are called."""
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from stackcli.model import build
+from stackcli.train import Training, by_class, learning_rate, optimizer, weights_hash
+from tests.factory import config, stack, tiny
+
+SMALL: dict[str, Any] = {"dim": 16, "heads": 2, "ff": 1.0, "batch": 8, "epochs": 3}
+
+
+def training(**changes: Any) -> Training:
+    c, data = config(**{**SMALL, **changes}), tiny()
+    return Training(build(c, vocab=len(data.vocab), classes=3, max_len=data.max_len), data, c)
+
+
+def finish(run: Training) -> list[str]:
+    """The losses as they pass, exactly."""
+    losses = []
+    while not run.finished:
+        run.advance()
+        losses.append(run.loss.hex())
+    return losses
+
+
+def test_two_trainings_are_equal_bit_for_bit() -> None:
+    one, two = training(), training()
+    assert finish(one) == finish(two)
+    assert weights_hash(one.model) == weights_hash(two.model) and one.curve == two.curve and one.layers == two.layers
+
+
+@pytest.mark.parametrize("at", [1, 7, 10, 23, 29])
+def test_a_training_restored_at_any_step_goes_on_bit_for_bit(at: int) -> None:
+    whole = training()
+    losses = finish(whole)
+    first = training()
+    for _ in range(at):
+        first.advance()
+    buffer = io.BytesIO()
+    torch.save(first.state(), buffer)
+    buffer.seek(0)
+    torch.manual_seed(999)  # whatever the global generator did meanwhile
+    second = training()
+    second.restore(torch.load(buffer, weights_only=True))
+    assert finish(second) == losses[at:]
+    assert weights_hash(second.model) == weights_hash(whole.model)
+    assert second.result() == whole.result() and second.layers == whole.layers
+
+
+def test_recording_and_evaluating_change_no_weight() -> None:
+    plain, recorded, patient = training(probes=False), training(probes=True), training(patience=100)
+    for run in (plain, recorded, patient):
+        finish(run)
+    assert plain.layers == [] and len(recorded.layers) > 0
+    assert weights_hash(plain.model) == weights_hash(recorded.model) == weights_hash(patient.model)
+
+
+def test_the_rate_rises_then_falls_as_a_cosine_or_stays() -> None:
+    c = config(lr=1.0, warmup=0.1, schedule="cosine")
+    assert [learning_rate(c, s, 100) for s in (0, 4, 9)] == [0.1, 0.5, 1.0]
+    assert learning_rate(c, 10, 100) == 1.0
+    assert math.isclose(learning_rate(c, 55, 100), 0.5) and learning_rate(c, 100, 100) == 0.0
+    flat = config(lr=1.0, warmup=0.0, schedule="constant")
+    assert {learning_rate(flat, s, 100) for s in range(100)} == {1.0}
+
+
+def test_decay_is_on_matrices_alone() -> None:
+    model = stack()
+    decayed, free = optimizer(model, config(weight_decay=0.3)).param_groups
+    assert decayed["weight_decay"] == 0.3 and all(p.dim() >= 2 for p in decayed["params"])
+    assert free["weight_decay"] == 0.0 and all(p.dim() == 1 for p in free["params"])
+    assert len(decayed["params"]) + len(free["params"]) == len(list(model.parameters()))
+
+
+def test_a_loss_that_is_no_number_is_a_result_with_its_step() -> None:
+    run = training(lr=1e11, clip=0.0, warmup=0.0, residual="none")
+    finish(run)
+    result = run.result()
+    assert result.status == "diverged" and result.diverged_step is not None
+    assert result.test_acc is None and result.gap_end is None
+    assert all(math.isfinite(row.val_loss) for row in run.curve)
+
+
+def test_patience_counts_evaluations() -> None:
+    run = training(patience=2, epochs=60, lr=0.03)
+    finish(run)
+    losses = [row.val_loss for row in run.curve]
+    best = losses.index(min(losses))
+    assert run.stopped_early and len(losses) == best + 3
+
+
+def test_steps_may_be_given_instead_of_epochs() -> None:
+    run = training(steps=13)
+    finish(run)
+    assert run.step == 13 and run.curve[-1].step == 13
+
+
+def test_gaps_are_validation_minus_train_at_the_end_and_at_the_best() -> None:
+    run = training()
+    finish(run)
+    r, end = run.result(), run.curve[-1]
+    best = min(run.curve, key=lambda row: row.val_loss)
+    assert r.gap_end == end.val_loss - end.train_loss and r.gap_best == best.val_loss - best.train_loss
+    assert r.acc_gap_end == end.train_acc - end.val_acc and r.step_best == best.step
+    assert len(run.train_subset) == len(run.val)
+
+
+def test_label_smoothing_is_in_training_alone() -> None:
+    run = training(label_smoothing=0.5, lr=1e-12, weight_decay=0.0)
+    plain = training(label_smoothing=0.0, lr=1e-12, weight_decay=0.0)
+    finish(run), finish(plain)
+    assert run.loss != plain.loss
+    assert math.isclose(run.curve[0].val_loss, plain.curve[0].val_loss, rel_tol=1e-6)
+
+
+def test_scores_by_class_are_scikit_learns() -> None:
+    from sklearn import metrics
+
+    draw = np.random.default_rng(0)
+    true, said = draw.integers(0, 4, 200), draw.integers(0, 4, 200)
+    found = by_class(true, said, 4)
+    assert np.array_equal(found["confusion"], metrics.confusion_matrix(true, said))
+    assert np.allclose(found["acc_by_class"], metrics.recall_score(true, said, average=None))
+    assert math.isclose(found["macro_f1"], metrics.f1_score(true, said, average="macro"))
+    assert math.isclose(found["test_acc"], metrics.accuracy_score(true, said))
+
+
+def test_the_first_losses_are_those_of_this_numerics_version() -> None:
+    from stackcli.store import NUMERICS_VERSION
+
+    run, losses = training(dropout=0.1), []
+    for _ in range(5):
+        run.advance()
+        losses.append(run.loss)
+    golden = [1.26553, 1.14791, 1.03596, 1.16363, 1.27511]
+    assert NUMERICS_VERSION == 1 and np.allclose(losses, golden, atol=1e-4), losses
