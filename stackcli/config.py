@@ -80,7 +80,7 @@ def _loader() -> Any:
     """A safe loader that refuses a key given twice and reads 1e-5 as a number."""
     import yaml
 
-    class Strict(yaml.SafeLoader):
+    class Strict(yaml.SafeLoader):  # type: ignore[misc]
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             seen = set()
             for key, _ in node.value:
@@ -132,14 +132,15 @@ def composed(chosen: tuple[tuple[str, str], ...], extra: Path | None) -> dict[st
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
-    with_yaml = [(g, n) for g, n in chosen if any((f / g / f"{n}.yaml").is_file() for f in _folders(extra))]
-    words = [f"{g}={n}" for g, n in with_yaml]
-    words += [f"hydra.searchpath=['file://{folder().as_posix()}']"] if extra else []
+    main = next(f for f in _folders(extra) if (f / "config.yaml").is_file())
+    shipped = [(g, n) for g, n in chosen if (folder() / g / f"{n}.yaml").is_file()]
+    words = [f"{g}={n}" for g, n in shipped]
+    words += [f"hydra.searchpath=['file://{folder().as_posix()}']"] if main != folder() else []
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str((extra or folder()).resolve()), version_base="1.3"):
+    with initialize_config_dir(str(main.resolve()), version_base="1.3"):
         values: dict[str, Any] = OmegaConf.to_container(compose("config", overrides=words), resolve=True)  # type: ignore[assignment]
-    bare = {g: {"name": n, **part_defaults(g, n, extra)} for g, n in chosen if (g, n) not in with_yaml}
-    return {**values, **bare}
+    own = [(g, n) for g, n in chosen if (g, n) not in shipped or (extra and (extra / g / f"{n}.yaml").is_file())]
+    return {**values, **{g: {"name": n, **part_defaults(g, n, extra)} for g, n in own}}
 
 
 # ---- one word
@@ -288,7 +289,8 @@ def grid(
 
 
 def _axes(overrides: Sequence[str], presets: Sequence[str], extra: Path | None) -> list[Axis]:
-    found, problems = [], []
+    found: list[Axis] = []
+    problems: list[str] = []
     for word in overrides:
         try:
             found.append(parse(word, extra))
@@ -406,8 +408,8 @@ def _configs(
         wrong += check_together(plain) if not wrong else []
         problems += wrong
         if not wrong:
-            cast = {k: float(v) if _is_float(k) else v for k, v in plain.items()}
-            points.update((Config(**cast, **made, seed=seed), None) for seed in seeds)
+            cast: dict[str, Any] = {k: float(v) if _is_float(k) else v for k, v in plain.items()} | made
+            points.update((Config(**cast, seed=seed), None) for seed in seeds)
     if problems:
         raise UsageError(problems)
     return tuple(points)
@@ -484,9 +486,8 @@ def check_together(plain: Mapping[str, Any]) -> list[str]:
     there = _memory()
     if there and need > there:
         what = f"depth={depth} dim={dim} ff={plain['ff']:g}"
-        return [
-            f"{what}: needs about {need / 2**30:,.0f} GiB for weights and optimiser, this machine has {there / 2**30:.0f}"
-        ]
+        needs = f"{need / 2**30:,.0f} GiB for weights and optimiser"
+        return [f"{what}: needs about {needs}, this machine has {there / 2**30:.0f}"]
     return []
 
 

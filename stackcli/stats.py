@@ -250,7 +250,7 @@ def _by_seed(group: pd.DataFrame, axis: str, metric: str) -> pd.DataFrame:
 def _row(
     metric: str, arm: Any, left: pd.DataFrame, baseline: Any, right: pd.DataFrame, margin: float | None
 ) -> dict[str, Any]:
-    both = left.join(right, how="outer", lsuffix="_arm", rsuffix="_baseline")
+    both = left.merge(right, how="outer", left_index=True, right_index=True, suffixes=("_arm", "_baseline"))
     pairs = both.dropna(subset=["value_arm", "value_baseline"])
     a, b = pairs["value_arm"].to_numpy(float), pairs["value_baseline"].to_numpy(float)
     log = on_log_scale(metric) and bool((a > 0).all() and (b > 0).all())
@@ -286,7 +286,8 @@ def _family(rows: list[dict[str, Any]]) -> pd.DataFrame:
 def _judged(row: dict[str, Any], p_holm: float) -> dict[str, Any]:
     log, margin = row["scale"] == "ratio", row["margin"]
     margin = None if margin is None or math.isnan(margin) else math.log1p(margin) if log else margin
-    found = Interval(*(math.log(row[key]) if log else row[key] for key in ("mean", "low", "high")), row["n"])
+    mean, low, high = (math.log(row[key]) if log else float(row[key]) for key in ("mean", "low", "high"))
+    found = Interval(mean, low, high, row["n"])
     told = verdict(found, p_holm, higher=higher_is_better(row["metric"]), effect=row["d_z"], margin=margin)
     return row | {"p_holm": p_holm, "verdict": told.words, "kind": told.kind}
 
@@ -315,7 +316,8 @@ def _log(values: ArrayLike) -> Floats:
     x = np.asarray(values, dtype=float)
     if (x <= 0).any():
         raise ValueError(f"a log scale needs positive values; the least is {x.min():g}")
-    return np.log(x)
+    logs: Floats = np.log(x)
+    return logs
 
 
 def done(runs: pd.DataFrame) -> pd.DataFrame:

@@ -59,15 +59,14 @@ def summary(
     columns = list(cols) if cols is not None else [c for c in COLUMNS if c in runs]
     _check(columns, runs)
     groups = runs.groupby(axes, sort=False, dropna=False) if axes else [((), runs)]
-    rows = [
-        _row(dict(zip(axes, key if isinstance(key, tuple) else (key,), strict=True)), g, columns) for key, g in groups
-    ]
+    keys = [(key if isinstance(key, tuple) else (key,), group) for key, group in groups]
+    rows = [_row(dict(zip(axes, key, strict=True)), group, columns) for key, group in keys]
     if sort:
         name = sort.lstrip("-")
         _check([name], pd.DataFrame(columns=[*rows[0], *runs.columns]))
         value = [r.get(name) for r in rows]
         if name not in rows[0]:
-            value = [_row({}, g, [name])[name] for _, g in groups]
+            value = [_row({}, group, [name])[name] for _, group in keys]
         order = sorted(range(len(rows)), key=lambda i: _sortable(value[i]), reverse=sort.startswith("-"))
         order = [i for i in order if not _gap(value[i])] + [i for i in order if _gap(value[i])]
         rows = [rows[i] for i in order]
@@ -219,6 +218,12 @@ def render(table: pd.DataFrame, width: int = WIDTH) -> Table:
     return out
 
 
+def _short(text: str) -> str:
+    for name, short in SHORT.items():
+        text = short + text[len(name) :] if text.startswith(name) else text
+    return text
+
+
 def _numeric(text: str) -> bool:
     try:
         float(text)
@@ -336,7 +341,8 @@ def _versus(axis: str, row: dict[str, Any]) -> str:
     who, base = _name(axis, row["arm"]), _name(axis, row["baseline"])
     interval = "" if math.isnan(row["low"]) else f", 95 % interval {row['low']:+.3f} to {row['high']:+.3f}"
     note = f" ({row['note']})" if row["note"] else ""
-    text = f"{who} against {base}: {row['verdict']} ({row['mean']:+.3f}{interval}, wins {row['wins']} of {row['n']}){note}."
+    evidence = f"{row['mean']:+.3f}{interval}, wins {row['wins']} of {row['n']}"
+    text = f"{who} against {base}: {row['verdict']} ({evidence}){note}."
     return text[0].upper() + text[1:]
 
 
@@ -348,7 +354,7 @@ def _bag(frames: Frames, done: pd.DataFrame, axis: str, best: Any, data: str) ->
     if found.low > bag:
         return [f"{_name(axis, best).capitalize()} beats a bag of words ({BAG}, {bag:.3f})."]
     if found.high < bag or (math.isnan(found.low) and found.mean < bag):
-        return [f"A bag of words ({BAG}, {bag:.3f}) does better than every stack here."]
+        return [f"A bag of words ({BAG}, {bag:.3f}) does better than the best stack here."]
     return [f"No stack here is separated from a bag of words ({BAG}, {bag:.3f})."]
 
 
@@ -358,46 +364,36 @@ def _inside(axis: str, done: pd.DataFrame) -> list[str]:
         return []
     low, high = done[axis].min(), done[axis].max()
     first, last = done[done[axis] == low], done[done[axis] == high]
-    gap = stats.compare(done[done[axis].isin([low, high])], axis, "gap_end", low).iloc[0]
-    turn = (
-        gap["kind"]
-        if gap["kind"] not in ("better", "worse", "ahead", "behind")
-        else ("grows" if gap["mean"] > 0 else "shrinks")
-    )
-    words = (
-        f"{turn} (exploratory)"
-        if gap["kind"] in ("ahead", "behind")
-        else turn
-        if turn in ("grows", "shrinks")
-        else f"is {gap['verdict']}"
-    )
-    out = [
-        f"The overfitting gap at the end, {first['gap_end'].mean():.2f} nats at depth {low:g} and "
-        f"{last['gap_end'].mean():.2f} at depth {high:g}, {words.replace('is open', 'is not separated')}."
-    ]
+    out = [_gap_sentence(axis, done, low, high)]
     if last["grad_ratio_init"].notna().any():
-        plain, free = stats.geometric(last["grad_ratio_init"]).mean, stats.geometric(last["free_ratio_init"]).mean
-        how = (
-            "vanishes towards the input"
-            if free < 0.5
-            else "grows towards the input"
-            if free > 2
-            else "is about as large at the input"
-        )
-        also = (
-            ""
-            if (plain < 1) == (free < 1)
-            else "; the plain norm says otherwise, as gradients of aligned tokens add up"
-        )
-        out.append(
-            f"At initialisation the gradient of depth {high:g} {how}: block 1 over block {high:g} is {plain:.2f} plain "
-            f"and {free:.2f} alignment-free{also}."
-        )
+        out.append(_gradient_sentence(last, high))
     if last["step_ms"].notna().any():
-        out.append(
-            f"A step of depth {high:g} takes {last['step_ms'].mean() / first['step_ms'].mean():.1f} times that of depth {low:g}."
-        )
+        times = last["step_ms"].mean() / first["step_ms"].mean()
+        out.append(f"A step of depth {high:g} takes {times:.1f} times that of depth {low:g}.")
     return out
+
+
+def _gap_sentence(axis: str, done: pd.DataFrame, low: float, high: float) -> str:
+    row = stats.compare(done[done[axis].isin([low, high])], axis, "gap_end", low).iloc[0]
+    way = "grows" if row["mean"] > 0 else "shrinks"
+    words = {"better": way, "worse": way, "ahead": f"{way} (exploratory)", "behind": f"{way} (exploratory)"}
+    ends = [done[done[axis] == depth]["gap_end"].mean() for depth in (low, high)]
+    return (
+        f"The overfitting gap at the end, {ends[0]:.2f} nats at depth {low:g} and {ends[1]:.2f} at depth {high:g}, "
+        f"{words.get(row['kind'], 'is ' + row['verdict'])}."
+    )
+
+
+def _gradient_sentence(last: pd.DataFrame, depth: float) -> str:
+    plain, free = stats.geometric(last["grad_ratio_init"]).mean, stats.geometric(last["free_ratio_init"]).mean
+    how = "is about as large at the input"
+    if free < 0.5 or free > 2:
+        how = "vanishes towards the input" if free < 1 else "grows towards the input"
+    also = "; the plain norm says otherwise, as gradients of aligned tokens add up" if (plain < 1) != (free < 1) else ""
+    return (
+        f"At initialisation the gradient of depth {depth:g} {how}: block 1 over block {depth:g} is {plain:.2f} plain "
+        f"and {free:.2f} alignment-free{also}."
+    )
 
 
 def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
@@ -439,6 +435,6 @@ def _certainty(seeds: int, tests: int) -> str:
     level = "exploratory" if seeds < need else "enough for a claim"
     many = "comparison" if tests == 1 else "comparisons, Holm-corrected"
     return (
-        f"Intervals are over {seeds} seed{'s' if seeds != 1 else ''} at a fixed split; {tests} {many}; {seeds} seeds are "
-        f"{level}" + (f" ({need} allow one)." if seeds < need else ".")
+        f"Intervals are over {seeds} seed{'s' if seeds != 1 else ''} at a fixed split; {tests} {many}; "
+        f"{seeds} seeds are {level}" + (f" ({need} allow one)." if seeds < need else ".")
     )

@@ -92,7 +92,7 @@ def test_a_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
-    with pytest.raises(CorruptionError, match="weights.pt"):
+    with pytest.raises(CorruptionError, match=r"weights\.pt"):
         place.load_weights("abc")
     assert len(place.verify()) == 1
 
@@ -159,7 +159,7 @@ def test_a_study_may_grow_but_not_change_its_base(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
     place.save_study("s", study(lr=0.1, epochs=2))
     place.save_study("s", study(lr=0.1, epochs=2))
-    with pytest.raises(ConflictError, match="lr=0.1 there, 0.2 here"):
+    with pytest.raises(ConflictError, match=r"lr=0\.1 there, 0\.2 here"):
         place.save_study("s", study(lr=0.2, epochs=2))
 
 

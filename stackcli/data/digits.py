@@ -7,6 +7,7 @@ The order of the pixels is the picture: a model that does not see positions sees
 """
 
 from hashlib import sha256
+from typing import Any
 
 from stackcli import text as words
 from stackcli.data.base import Data, Examples, Loaded, MaxLen
@@ -32,7 +33,7 @@ class Digits(Data):
         parts: dict[str, list[tuple[tuple[int, ...], int]]] = {"train": [], "val": [], "test": []}
         for row in self._rows():
             parts[words.place(" ".join(map(str, row[0])))].append(row)
-        done = {
+        done: dict[str, Any] = {
             name: Examples(
                 tuple(row[: self.max_len] for row, _ in rows), tuple(label for _, label in rows), ("",) * len(rows)
             )

@@ -1,5 +1,7 @@
 """Real digits as sequences of pixels."""
 
+from typing import Any
+
 from stackcli.data.digits import Digits
 
 
@@ -15,13 +17,15 @@ def test_there_are_1797_digits_of_64_pixels() -> None:
 def test_tokens_are_the_pixels_of_the_picture_plus_one() -> None:
     from sklearn.datasets import load_digits
 
-    pictures = {tuple(int(p) + 1 for p in image.ravel()): int(label) for image, label in zip(*_of(load_digits()))}
+    pictures = {
+        tuple(int(p) + 1 for p in image.ravel()): int(label) for image, label in zip(*_of(load_digits()), strict=True)
+    }
     loaded = Digits().load()
     assert all(pictures[t] == label for t, label in zip(loaded.test.tokens, loaded.test.labels, strict=True))
 
 
-def _of(digits: object) -> tuple[object, object]:
-    return digits.images, digits.target  # type: ignore[attr-defined]
+def _of(digits: Any) -> tuple[Any, Any]:
+    return digits.images, digits.target
 
 
 def test_max_len_cuts_the_picture() -> None:
