@@ -211,10 +211,7 @@ def render(table: pd.DataFrame, width: int = WIDTH) -> Table:
         text = i < len(table.attrs["axes"]) and not all(_numeric(r[i]) for r in rows if r[0] not in SHORT)
         out.add_column(head, justify="left" if text else "right", no_wrap=True)
     for row in rows:
-        short = next((s for name, s in SHORT.items() if row[0].startswith(name)), None)
-        out.add_row(
-            *([short + row[0][len(next(n for n in SHORT if row[0].startswith(n))) :], *row[1:]] if short else row)
-        )
+        out.add_row(_short(row[0]), *row[1:])
     return out
 
 
