@@ -369,10 +369,10 @@ def main() -> None:
     """The console script. `--depth 4` is answered with what to type."""
     words = sys.argv[1:]
     known = set(GROUP_AND_KEYS)
-    for word in words:
+    for word, after in zip(words, [*words[1:], "..."], strict=True):
         name = word[2:].partition("=")[0]
         if word.startswith("--") and name in known:
-            value = word.partition("=")[2] or "..."
+            value = word.partition("=")[2] or after
             print(f"error: {word}: settings are bare words; write {name}={value}", file=sys.stderr)
             raise SystemExit(2)
     app()

@@ -12,6 +12,8 @@ from stackcli.data.base import Examples, Loaded
 from stackcli.model import StackedAttention, build
 from stackcli.settings import GROUPS, Config, Part
 
+torch.set_num_threads(1)  # a run's own setting by default; more threads only wait for one another at these sizes
+
 
 @cache
 def default() -> Config:
@@ -44,6 +46,20 @@ def tokens(batch: int = 3, length: int = 9, seed: int = 0) -> torch.Tensor:
 
 def padding(lengths: list[int], width: int) -> torch.Tensor:
     return torch.arange(width)[None] < torch.tensor(lengths)[:, None]
+
+
+def tiny_data(n: int = 40, vocab: int = 20, classes: int = 3, length: int = 8) -> Loaded:
+    """Random sequences of 1 to `length` tokens, the longest among them, with random classes, each class present."""
+    draw = np.random.default_rng(1)
+
+    def examples(count: int) -> Examples:
+        sizes = [length, *draw.integers(1, length + 1, count - 1).tolist()]
+        rows = tuple(tuple(draw.integers(1, vocab, size).tolist()) for size in sizes)
+        labels = draw.permutation(np.arange(count) % classes)
+        return Examples(rows, tuple(labels.tolist()), ("",) * count)
+
+    names, kinds = tuple(map(str, range(vocab))), tuple(f"class {i}" for i in range(classes))
+    return Loaded(examples(n), examples(n // 2), examples(n // 2), names, kinds, length, False)
 
 
 def tiny(n: int = 80, length: int = 8) -> Loaded:

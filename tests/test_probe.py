@@ -134,3 +134,20 @@ def test_ratios_are_block_1_over_block_l_at_the_first_and_the_last_look() -> Non
 
 def test_looks_are_log_spaced_and_end_with_the_last_step() -> None:
     assert sorted(probe.schedule(100)) == [0, 1, 4, 16, 64, 100]
+
+
+@pytest.mark.parametrize("ff", [0.0, 2.0])
+def test_for_one_token_g3_is_g1_in_every_map(ff: float) -> None:
+    one = Batch(tokens(1, 1), torch.tensor([1]), None)
+    for row in probe.look(stack(ff=ff), one, step=0, updates={}):
+        if row.g3 is not None and row.g3 > 1e-12:
+            assert math.isclose(row.g1, row.g3, rel_tol=1e-9)
+
+
+def test_looking_keeps_gradients_eval_mode_and_an_explicit_kernel() -> None:
+    model, b = stack(kernel="explicit"), batch()
+    F.cross_entropy(model(b.tokens, b.mask), b.labels).backward()
+    before = {name: p.grad.clone() for name, p in model.named_parameters()}
+    probe.look(model, b, step=0, updates={})
+    assert not model.training and model.kernel == "explicit"
+    assert all(torch.equal(p.grad, before[name]) for name, p in model.named_parameters())

@@ -24,3 +24,14 @@ def test_each_arm_is_warmed_up_and_repeated_and_its_parts_make_the_step() -> Non
             assert abs(step - sum(three)) < 1e-9
         assert result["times"]["step_ms_low"] <= result["times"]["step_ms"] <= result["times"]["step_ms_high"]
         assert {"threads", "load", "allocator", "batch", "length"} <= set(result["machine"])
+
+
+def test_quartiles_are_those_of_the_recorded_times() -> None:
+    import numpy as np
+
+    arm = timing.prepare(config(dim=16, heads=2, batch=8), tiny())
+    (found,) = timing.measure([arm])
+    low, high = np.quantile(arm.times["step"], [0.25, 0.75], method="weibull")
+    assert abs(found["times"]["step_ms_low"] - low) < 1e-9 and abs(found["times"]["step_ms_high"] - high) < 1e-9
+    for name, values in arm.times.items():
+        assert abs(found["times"][f"{name}_ms"] - float(np.median(values))) < 1e-9

@@ -140,3 +140,34 @@ def test_the_first_losses_are_those_of_this_numerics_version() -> None:
         losses.append(run.loss)
     golden = [1.26553, 1.14791, 1.03596, 1.16363, 1.27511]
     assert NUMERICS_VERSION == 1 and np.allclose(losses, golden, atol=1e-4), losses
+
+
+@pytest.mark.parametrize("residual", ["pre", "post", "none"])
+@pytest.mark.parametrize("clip", [0.0, 1.0])
+def test_a_rate_of_a_billion_diverges_and_no_nan_is_averaged(residual: str, clip: float) -> None:
+    run = training(lr=1e9, residual=residual, clip=clip)
+    losses = finish(run)
+    result = run.result()
+    assert result.status == "diverged" and result.diverged_step == len(losses) - 1
+    assert result.test_loss is None and all(math.isfinite(row.train_loss) for row in run.curve)
+
+
+def test_label_smoothing_is_the_formula_in_training_and_absent_from_evaluation() -> None:
+    run = training(label_smoothing=0.3, dropout=0.0)
+    batch = run._batch(0)
+    logp = run.model.train()(batch.tokens, batch.mask).log_softmax(-1)
+    own = logp[torch.arange(len(batch.labels)), batch.labels]
+    expected = -(0.7 * own + 0.3 * logp.mean(-1)).mean()
+    run.advance()
+    assert math.isclose(run.loss, float(expected), rel_tol=1e-5)
+    finish(run)
+    alone = [run.val.cut(np.array([i])) for i in range(len(run.val))]
+    with torch.no_grad():
+        each = [-run.model(b.tokens, b.mask).log_softmax(-1)[0, b.labels[0]] for b in alone]
+    assert math.isclose(run.curve[-1].val_loss, float(sum(each)) / len(each), rel_tol=1e-5)
+
+
+def test_every_depth_meets_the_same_batches() -> None:
+    one, two = training(depth=1), training(depth=3)
+    for step in range(20):
+        assert torch.equal(one._batch(step).tokens, two._batch(step).tokens)

@@ -1,7 +1,9 @@
 """Glorot and Bengio 2010: variance 2 / (fan in + fan out), Q, K and V each a map of its own."""
 
 import torch
+from torch import nn
 
+from stackcli.address import torch_at
 from tests.factory import stack
 
 
@@ -14,3 +16,21 @@ def test_every_map_has_the_variance_and_bound_of_its_own_fans() -> None:
         assert abs(float(weight.detach().var()) / variance - 1) < 0.05, role
         assert float(weight.detach().abs().max()) <= (3 * variance) ** 0.5
         assert torch.count_nonzero(bias) == 0
+
+
+def test_each_tensor_is_torchs_xavier_when_the_generator_stands_at_its_address() -> None:
+    for layer, role, weight, bias in stack(init="xavier", seed=4).float().maps():
+        with torch_at(4, layer, role):
+            theirs = nn.init.xavier_uniform_(torch.empty(weight.shape))
+        assert torch.allclose(weight, theirs, atol=1e-7), (layer, role)
+        assert not bias.any()
+
+
+def test_q_k_and_v_are_square_maps_not_one_of_three_times_the_width() -> None:
+    model, D = stack(init="xavier", dim=128, heads=4), 128
+    for layer in model.stack:
+        q, k, v = layer.attention.qkv.weight.detach().chunk(3)
+        for own in (q, k, v):
+            assert abs(float(own.var()) / (2 / (D + D)) - 1) < 0.05  # as one map it would be 2 / (D + 3 D)
+            assert abs(float(own.mean())) < 0.005
+        assert not torch.equal(q, k) and not torch.equal(k, v)

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from stackcli.model import Attention
 from stackcli.pe.base import Context
 from stackcli.pe.relative import Relative
-from tests.factory import stack, tokens
+from tests.factory import padding, part, stack, tokens
 
 B, H, T, E = 2, 3, 7, 4
 
@@ -92,3 +93,70 @@ def test_no_tensor_of_t_by_t_by_e_is_made_forward_or_backward() -> None:
 def test_neither_keys_nor_values_is_refused() -> None:
     with pytest.raises(ValueError, match="pe=none"):
         encoding(4, keys=False, values=False)
+
+
+@pytest.mark.parametrize("clip", [0, 1, 3, 50])
+@pytest.mark.parametrize("where", POSITIONS)
+@pytest.mark.parametrize("causal", [False, True])
+@torch.no_grad()
+def test_a_whole_attention_layer_equals_the_paper_with_padding_and_a_causal_mask(
+    clip: int, where: str, causal: bool
+) -> None:
+    pe, pos, D = encoding(clip), POSITIONS[where], H * E
+    layer = Attention(dim=D, heads=H, causal=causal, explicit=False).double()
+    x = torch.randn(B, T, D, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    lengths = [T, 4]
+    ours = layer(x, Context(pos, padding(lengths, T)), pe)
+    wq, wk, wv = layer.qkv.weight.chunk(3)
+    bq, bk, bv = layer.qkv.bias.chunk(3)
+    for b, n in enumerate(lengths):
+        at = (pos if pos.dim() == 1 else pos[b]).tolist()
+        for i in range(n):
+            heads = []
+            for h in range(H):
+                own = slice(h * E, (h + 1) * E)
+                q = wq[own] @ x[b, i] + bq[own]
+                seen = [j for j in range(n) if j <= i or not causal]
+                rows = [max(-clip, min(clip, at[j] - at[i])) + clip for j in seen]
+                keys = torch.stack([wk[own] @ x[b, j] + bk[own] + pe.key[r] for j, r in zip(seen, rows, strict=True)])
+                values = torch.stack(
+                    [wv[own] @ x[b, j] + bv[own] + pe.value[r] for j, r in zip(seen, rows, strict=True)]
+                )
+                e = (keys @ q / math.sqrt(E)).exp()
+                heads.append((e / e.sum()) @ values)
+            expected = layer.out.weight @ torch.cat(heads) + layer.out.bias
+            assert (ours[b, i] - expected).abs().max() < 1e-12
+
+
+def test_positions_of_each_sequence_are_the_same_as_the_sequences_alone() -> None:
+    model, x = stack(pe="relative"), tokens(3, 7)
+    pos = torch.stack((torch.arange(7), torch.arange(7) * 4 + 9, torch.tensor([5, 3, 40, 0, 1, 2, 60])))
+    alone = torch.cat([model(x[i : i + 1], pos=pos[i]) for i in range(3)])
+    assert (model(x, pos=pos) - alone).abs().max() < 1e-12
+    assert (model(x, pos=pos) - model(x)).abs().max() > 1e-9
+
+
+def test_offsets_beyond_the_clip_are_one_and_the_sign_of_an_offset_matters() -> None:
+    model, x = stack(pe=part("relative", clip=2, keys=True, values=True), depth=1), tokens(1, 3)
+    said = [model(x, pos=torch.tensor(pos)) for pos in ([0, 2, 4], [0, 9, 30], [4, 2, 0])]
+    assert torch.equal(said[0], said[1])
+    assert (said[0] - said[2]).abs().max() > 1e-9
+
+
+def test_any_length_can_be_asked_for_whatever_max_len() -> None:
+    assert stack(pe="relative")(tokens(1, 200)).isfinite().all()  # max_len is 64
+
+
+def test_every_layer_has_tables_of_its_own_shared_by_its_heads() -> None:
+    model = stack(pe=part("relative", clip=5, keys=True, values=True), depth=3)
+    assert [tuple(block.own.key.shape) for block in model.stack] == [(11, 8)] * 3
+    assert len({id(block.own) for block in model.stack}) == 3 and not list(model.pe.parameters())
+
+
+def test_no_tensor_of_t_by_t_by_e_is_made_by_a_whole_stack() -> None:
+    length, D, heads = 64, 32, 2
+    model = stack(pe=part("relative", clip=4, keys=True, values=True), dim=D, heads=heads).float()
+    model.train()
+    with Largest() as largest:
+        model(tokens(1, length), padding([60], length)).sum().backward()
+    assert heads * length * length <= largest.size < length * length * (D // heads)

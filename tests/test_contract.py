@@ -1,0 +1,60 @@
+"""What every built-in part owes: a YAML file that says what the constructor says, and keys that do something."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from stackcli import parts
+from tests.factory import padding, part, stack, tokens
+
+ROOT = Path(__file__).parents[1]
+GROUPS = ("pe", "norm", "residual", "init", "data")
+FILES = sorted(p for group in GROUPS for p in (ROOT / "conf" / group).glob("*.yaml"))
+OTHER = {bool: lambda v: not v, int: lambda v: v // 4 + 1, float: lambda v: v * 10 + 0.1}
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The keys of a YAML file, without its name; PyYAML alone, not the reader under test."""
+    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert values.pop("name") == file.stem
+    return values
+
+
+def cases() -> list[Any]:
+    out = []
+    for file in FILES:
+        if file.parent.name != "data":
+            out += [pytest.param(file, key, id=f"{file.parent.name}={file.stem} {key}") for key in read(file)]
+    return out
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda p: f"{p.parent.name}={p.stem}")
+def test_the_keys_and_defaults_of_a_yaml_file_are_the_constructors(file: Path) -> None:
+    signature = inspect.signature(parts.load(file.parent.name, file.stem).__init__)
+    own = {k: p.default for k, p in signature.parameters.items() if p.default is not p.empty}
+    values = read(file)
+    assert list(values) == list(own)
+    assert {k: (type(v), v) for k, v in values.items()} == {k: (type(v), v) for k, v in own.items()}
+
+
+@pytest.mark.parametrize("file,key", cases())
+def test_every_key_of_a_yaml_file_changes_what_the_model_says(file: Path, key: str) -> None:
+    group, name, plain = file.parent.name, file.stem, read(file)
+    x, mask = tokens(3, 24), padding([24, 9, 2], 24)
+    before = stack(**{group: part(name, **plain)})(x, mask)
+    again = stack(**{group: part(name, **plain)})(x, mask)
+    after = stack(**{group: part(name, **{**plain, key: OTHER[type(plain[key])](plain[key])})})(x, mask)
+    assert torch.equal(before, again)
+    assert (before - after).abs().max() > 1e-9
+
+
+@pytest.mark.parametrize("group", ["pe", "norm", "residual", "init"])
+def test_no_two_parts_of_a_group_say_the_same(group: str) -> None:
+    files = [file for file in FILES if file.parent.name == group]
+    said = [stack(**{group: part(file.stem, **read(file))})(tokens()) for file in files]
+    assert len(said) >= 2
+    assert all((a - b).abs().max() > 1e-9 for i, a in enumerate(said) for b in said[:i])
