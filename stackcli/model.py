@@ -93,7 +93,7 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0 or x.device.type != "cpu":
             return F.dropout(x, self.p, self.training)
-        dropped = round(self.p * 65536)
+        dropped = min(round(self.p * 65536), 65535)
         bits = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         kept = bits.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - 32768
         return x * kept.to(x.dtype).mul_(65536 / (65536 - dropped))
