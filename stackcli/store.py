@@ -37,7 +37,7 @@ NUMERICS_VERSION = 1  # raised when the same settings give other numbers; a test
 
 
 class StoreError(ValueError):
-    """The output place cannot be used (exit 74), or is of another format."""
+    """The output place cannot be used, or is of another format (exit 2)."""
 
 
 class ConflictError(ValueError):
@@ -120,28 +120,48 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 class Store:
-    """A folder of runs. Opening one creates it; a folder that holds other things is refused, never scanned."""
+    """A folder of runs. One that holds other things is refused, never scanned; nothing is written before `create`."""
 
     def __init__(self, root: Path, *, create: bool = True) -> None:
-        self.root = root
-        marker = root / "stackattn.json"
-        if not marker.is_file():
-            if not create:
-                raise StoreError(f"{root}: no store of runs; write --out FOLDER, or make one with stackattn train")
-            self._create(marker)
-        found = read_json(marker).get("format")
-        if found != FORMAT:
-            raise StoreError(f"{root}: written by a newer stackattn (format {found}, here {FORMAT}); update stackattn")
+        self.root, self.marker = root, root / "stackattn.json"
+        if self.marker.is_file():
+            self._check_format()
+        elif not create:
+            raise StoreError(f"{root}: no store of runs; write --out FOLDER, or make one with stackattn train")
+        else:
+            self._check_place()
 
-    def _create(self, marker: Path) -> None:
+    @property
+    def exists(self) -> bool:
+        return self.marker.is_file()
+
+    def create(self) -> None:
+        """Makes the folder a store, if it is none yet. Raises OSError where it cannot be written."""
+        if self.exists:
+            return
+        try:
+            write(self.marker, dumps({"format": FORMAT}) + "\n")
+        except OSError as error:
+            raise OSError(f"{self.root}: cannot be written: {error.strerror}; write --out FOLDER") from error
+
+    def _check_format(self) -> None:
+        found = read_json(self.marker).get("format")
+        if found != FORMAT:
+            raise StoreError(
+                f"{self.root}: written by a newer stackattn (format {found}, here {FORMAT}); update stackattn"
+            )
+
+    def _check_place(self) -> None:
         try:
             if self.root.exists() and not self.root.is_dir():
                 raise StoreError(f"{self.root}: a file, not a folder; write --out FOLDER")
             if self.root.is_dir() and any(self.root.iterdir()):
                 raise StoreError(f"{self.root}: a folder with other things in it, no store; write --out NEWFOLDER")
-            write(marker, dumps({"format": FORMAT}) + "\n")
+            above = next(f for f in (self.root, *self.root.absolute().parents) if f.exists())
         except OSError as error:
-            raise StoreError(f"{self.root}: cannot be written: {error.strerror}; write --out FOLDER") from error
+            raise StoreError(f"{self.root}: cannot be used: {error.strerror}; write --out FOLDER") from error
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            raise StoreError(f"{self.root}: cannot be written ({above} is read-only or no folder); write --out FOLDER")
 
     def run(self, run: str) -> Path:
         return self.root / "runs" / run
@@ -289,8 +309,9 @@ class Store:
         path = self.root / "facts" / f"{key}.json"
         return read_json(path) if path.is_file() else None
 
-    def save_facts(self, key: str, facts: Facts) -> None:
-        write(self.root / "facts" / f"{key}.json", dumps(asdict(facts)) + "\n")
+    def save_facts(self, key: str, facts: Mapping[str, Any]) -> None:
+        """`facts`: a record.Facts as a dict."""
+        write(self.root / "facts" / f"{key}.json", dumps(facts) + "\n")
 
     def timing(self, key: str) -> dict[str, Any] | None:
         path = self.root / "timings" / f"{key}.json"

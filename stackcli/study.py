@@ -61,6 +61,8 @@ def execute(arms: Arms, options: Options) -> int:
         progress.say(f"{len(plan.todo)} runs: write --yes to start so many")
         return 2
     study = describe(arms, plan, options)
+    store.create()
+    sweep.keep_facts(plan, store)
     store.save_study(name, study)
     code, statuses = train(plan, store, options, progress)
     store.save_study(name, with_statuses(study, statuses))

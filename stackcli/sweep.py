@@ -4,8 +4,8 @@ import os
 import platform
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Plan:
     configs: tuple[Config, ...]
     todo: tuple[Job, ...]
     facts: Mapping[Part, Mapping[str, Any]]
+    facts_keys: Mapping[Part, str]
 
     @property
     def cached(self) -> int:
@@ -44,20 +45,23 @@ class Plan:
 
 def plan(configs: Sequence[Config], store: Store, *, force: bool = False) -> Plan:
     """Reads each data set once. Raises DataError for data that cannot be used, ValueError for a device that is not
-    there."""
+    there and for sizes that a part refuses."""
     check_device({c.device for c in configs})
     prints: dict[Part, str] = {}
     facts: dict[Part, Mapping[str, Any]] = {}
+    keys: dict[Part, str] = {}
     for config in configs:
-        if config.data not in prints:
-            prints[config.data], facts[config.data] = known(config.data, store)
+        data = config.data
+        if data not in prints:
+            prints[data], keys[data], facts[data] = known(data, store)
         check_batch(config, facts[config.data])
     ids = tuple(run_id(c, prints[c.data]) for c in configs)
     todo: dict[str, Job] = {}
     for run, config in zip(ids, configs, strict=True):
         if force or not store.finished(run, config.keep):
             todo[run] = Job(run, config, store.root, reproduce(config))
-    return Plan(ids, tuple(configs), tuple(todo.values()), facts)
+    check_builds(job.config for job in todo.values())
+    return Plan(ids, tuple(configs), tuple(todo.values()), facts, keys)
 
 
 def check_device(devices: set[str]) -> None:
@@ -78,8 +82,40 @@ def check_batch(config: Config, facts: Mapping[str, Any]) -> None:
         raise ValueError(f"batch={config.batch}: larger than the training part ({size} sequences); write batch={size}")
 
 
-def known(data: Part, store: Store) -> tuple[str, Mapping[str, Any]]:
-    """(fingerprint, facts) of a data set; the facts, baselines included, are worked out once and kept."""
+def check_builds(configs: Iterable[Config]) -> None:
+    """Builds every combination of parts once, two blocks at most and without memory, so that sizes that do not fit are
+    known before the first run. Raises ValueError with all of them."""
+    problems: dict[str, None] = {}
+    tried: set[Config] = set()
+    for config in configs:
+        small = replace(config, depth=min(config.depth, 2), seed=0, epochs=1, steps=1, batch=1, lr=1.0, warmup=0.0)
+        small = replace(small, weight_decay=0.0, clip=0.0, label_smoothing=0.0, dropout=0.0, device="cpu")
+        if small in tried:
+            continue
+        tried.add(small)
+        try:
+            with _without_memory():
+                _model(small)
+        except ValueError as error:
+            problems[str(error)] = None
+    if problems:
+        raise ValueError("\n".join(problems))
+
+
+def _without_memory() -> Any:
+    import torch
+
+    return torch.device("meta")
+
+
+def _model(config: Config) -> None:
+    from stackcli.model import build
+
+    build(config, vocab=2, classes=2, max_len=2)
+
+
+def known(data: Part, store: Store) -> tuple[str, str, Mapping[str, Any]]:
+    """(fingerprint, key, facts) of a data set; `keep_facts` keeps the facts, baselines included, under their key."""
     source = parts.build("data", data.name, **data.options)
     content = source.fingerprint()
     options = {k: v for k, v in data.options.items() if k != "path" and not k.endswith("_path")}
@@ -89,9 +125,15 @@ def known(data: Part, store: Store) -> tuple[str, Mapping[str, Any]]:
         from stackcli.baselines import facts as work_out
 
         found: Facts = work_out(data.name, content, source.load())
-        store.save_facts(key, found)
         facts = asdict(found)
-    return content, facts
+    return content, key, facts
+
+
+def keep_facts(plan: Plan, store: Store) -> None:
+    """So that the next command need not work them out."""
+    for data, key in plan.facts_keys.items():
+        if store.facts(key) is None:
+            store.save_facts(key, plan.facts[data])
 
 
 def reproduce(config: Config) -> str:
@@ -226,9 +268,11 @@ def timing_key(config: Config, fingerprint: str) -> str:
 
 
 def time_steps(plan: Plan, store: Store, say: Callable[[str], None]) -> None:
-    """Measures each distinct architecture that was not measured on this machine yet, alone."""
+    """Measures each distinct architecture that has a result and was not measured on this machine yet, alone."""
     todo: dict[str, Config] = {}
-    for config in plan.configs:
+    for run, config in zip(plan.ids, plan.configs, strict=True):
+        if not store.finished(run):
+            continue
         key = timing_key(config, str(plan.facts[config.data]["fingerprint"]))
         if store.timing(key) is None:
             todo.setdefault(key, config)

@@ -173,7 +173,7 @@ def test_a_name_that_could_become_a_path_is_refused(name: str) -> None:
 
 
 def test_a_store_of_a_newer_format_is_refused(tmp_path: Path) -> None:
-    Store(tmp_path / "out")
+    Store(tmp_path / "out").create()
     (tmp_path / "out" / "stackattn.json").write_text('{"format": 99}')
     with pytest.raises(StoreError, match="newer"):
         Store(tmp_path / "out")
@@ -190,6 +190,16 @@ def test_a_file_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
     with pytest.raises(StoreError, match="a file, not a folder"):
         Store(tmp_path / "a")
+
+
+def test_opening_a_store_writes_nothing(tmp_path: Path) -> None:
+    assert not Store(tmp_path / "out").exists and list(tmp_path.iterdir()) == []
+
+
+def test_a_place_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    with pytest.raises(StoreError, match="write --out FOLDER"):
+        Store(tmp_path / "a" / "b")
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:

@@ -84,14 +84,51 @@ def test_a_run_that_diverges_is_a_result_and_the_others_go_on(data: Path, tmp_pa
     assert "DIVERGED at step" in done.stderr
 
 
+FRAIL = """
+from torch import Tensor
+from stackcli.pe.base import Context, PositionEncoding
+
+class Frail(PositionEncoding):
+    "An encoding that fails when it is used."
+    def embed(self, x: Tensor, ctx: Context) -> Tensor:
+        raise RuntimeError("frail indeed")
+"""
+
+
+def installed(folder: Path) -> str:
+    """A folder that, on the path, is an installed package which offers pe=frail."""
+    (folder / "frailpkg.py").write_text(FRAIL)
+    info = folder / "frailpkg-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: frailpkg\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[stackattn.pe]\nfrail = frailpkg:Frail\n")
+    return str(folder)
+
+
 def test_a_run_that_fails_is_shown_with_its_log_and_the_others_go_on(data: Path, tmp_path: Path) -> None:
-    line = words(data, "pe=learned,sinusoidal", "dim=9", "heads=3", "seeds=1")  # an odd width has no sinusoids
-    done = stackattn("sweep", *line, cwd=tmp_path)
+    (tmp_path / "site").mkdir()
+    site = installed(tmp_path / "site")
+    line = words(data, "pe=learned,frail", "seeds=2")
+    done = stackattn("sweep", *line, cwd=tmp_path, PYTHONPATH=site)
     assert done.returncode == 1, done.stderr
-    assert "FAILED: ValueError: sinusoidal needs an even dim, not dim=9" in done.stderr and "log:" in done.stderr
-    assert len(list(tmp_path.glob("outputs/runs/*/result.json"))) == 1
-    again = stackattn("sweep", *line, cwd=tmp_path)
-    assert "1 there already, 1 to train" in again.stderr
+    assert done.stderr.count("FAILED: RuntimeError: frail indeed") == 2 and "log:" in done.stderr
+    assert len(list(tmp_path.glob("outputs/runs/*/result.json"))) == 2 and "2 of 4 runs failed" in done.stdout
+    assert all("frail indeed" in p.read_text() for p in tmp_path.glob("outputs/attempts/*.log"))
+    again = stackattn("sweep", *line, cwd=tmp_path, PYTHONPATH=site)
+    assert "2 there already, 2 to train" in again.stderr
+    hasty = stackattn("sweep", *line, "--fail-fast", "-j", "1", cwd=tmp_path, PYTHONPATH=site)
+    assert hasty.returncode == 1 and hasty.stderr.count("FAILED") == 1
+
+
+def test_sizes_that_a_part_refuses_are_known_before_anything_is_written(data: Path, tmp_path: Path) -> None:
+    done = stackattn("sweep", *words(data, "pe=learned,sinusoidal", "dim=9", "heads=3"), cwd=tmp_path)
+    assert done.returncode == 2 and "error: sinusoidal needs an even dim, not dim=9" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_writes_nothing(data: Path, tmp_path: Path) -> None:
+    done = stackattn("sweep", *words(data, "depth=1,2"), "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0 and "6 to train" in done.stderr and list(tmp_path.iterdir()) == []
 
 
 def test_force_trains_again_and_weights_asked_for_later_are_trained_for(data: Path, tmp_path: Path) -> None:

@@ -20,8 +20,6 @@ class Sinusoidal(PositionEncoding):
     small token vectors used here (`embed_std`). Raises ValueError for an odd dim.
     """
 
-    freq: Tensor
-
     def __init__(
         self,
         *,
@@ -35,16 +33,17 @@ class Sinusoidal(PositionEncoding):
         check_even(dim, "sinusoidal")
         self.scale = scale
         exponent = torch.arange(0, dim, 2, dtype=torch.float64) / dim  # (D/2,)
-        self.register_buffer("freq", base**-exponent, persistent=False)
+        self.freq = base**-exponent  # float64, and so no buffer: not every device can hold one
 
     def at(self, pos: Tensor) -> Tensor:
         """The vectors of integer positions: (...,) -> (..., D)."""
-        angle = pos[..., None] * self.freq  # (..., D/2)
+        device = "cpu" if pos.device.type == "mps" else pos.device  # Apple's GPUs have no float64
+        angle = pos.to(device)[..., None] * self.freq.to(device)  # (..., D/2)
         return self.scale * torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(-2)
 
     def embed(self, x: Tensor, ctx: Context) -> Tensor:
-        return x + self.at(ctx.pos).to(x.dtype)
+        return x + self.at(ctx.pos).to(x)
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
-        pos = torch.arange(self.max_len, device=self.freq.device)
+        pos = torch.arange(self.max_len)
         yield "table", pos, self.at(pos)
