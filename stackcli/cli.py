@@ -1,6 +1,6 @@
 """The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
 
-import difflib
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from stackcli import __version__
+from stackcli.suggest import nearest
 
 app = typer.Typer(
     name="stackattn",
@@ -53,7 +54,7 @@ Format = Annotated[str, typer.Option("--format", help="The table on stdout as md
 Cols = Annotated[str, typer.Option("--cols", help="Columns of the table, separated by commas.")]
 Sort = Annotated[str, typer.Option("--sort", help="Column to sort by; -column for descending.")]
 Top = Annotated[int, typer.Option("--top", help="Only the first rows.", min=0)]
-Pictures = Annotated[str, typer.Option("--figures", help="Formats of the figures: png,svg,pdf.")]
+Pictures = Annotated[str, typer.Option("--figures", help="Formats of the figures: png,svg,pdf; none draws none.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 ConfigDir = Annotated[Path | None, typer.Option("--config-dir", help="Folder searched for YAML files first.")]
 
@@ -90,7 +91,7 @@ def guarded(action: Callable[[], int], debug: bool) -> None:
         if debug:
             raise
         code = exit_code(error)
-        print(f"error: {error}", file=sys.stderr)
+        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
     raise typer.Exit(code)
 
 
@@ -104,6 +105,16 @@ def exit_code(error: Exception) -> int:
     return 2 if isinstance(error, ValueError) else 74
 
 
+def formats(text: str) -> tuple[str, ...]:
+    """`--figures`: the formats; none where no figure is wanted. Raises ValueError for any other."""
+    chosen = tuple(f.strip() for f in text.split(",") if f.strip())
+    if chosen == ("none",):
+        return ()
+    if not chosen or set(chosen) - {"png", "svg", "pdf"}:
+        raise ValueError(f"--figures {text}: choose from png, svg, pdf, or none")
+    return chosen
+
+
 def options(command: str, **given: Any) -> Any:
     """The Options of a command. Raises ValueError for what is out of range."""
     from stackcli.settings import Options
@@ -111,9 +122,7 @@ def options(command: str, **given: Any) -> Any:
     jobs = given.pop("jobs")
     if not 0 <= jobs <= 1024:
         raise ValueError(f"-j {jobs}: 0 (one for each core) to 1024")
-    figures = tuple(f.strip() for f in given.pop("figures").split(",") if f.strip())
-    if not figures or set(figures) - {"png", "svg", "pdf"}:
-        raise ValueError(f"--figures {','.join(figures)}: choose from png, svg, pdf")
+    figures = formats(given.pop("figures"))
     if given["format"] not in ("", "md", "latex"):
         raise ValueError(f"--format {given['format']}: choose md or latex")
     return Options(command=command, jobs=jobs or cores(), formats=figures, **given)
@@ -243,20 +252,19 @@ def plot(
     """Draw the figures of a study again, from its files."""
 
     def action() -> int:
-        from stackcli.figures import base
+        from stackcli import parts
 
+        names = parts.names("figures")
         if list_:
-            for name in base.names():
-                print(f"{name:16} {base.describe(name)}")
+            for name in names:
+                print(f"{name:16} {parts.summary('figures', name)}")
             return 0
+        for name in figure or ():
+            check_choice("--figure", name, names)
+        chosen = formats(figures)
         from stackcli.report import redraw
 
-        formats = tuple(f.strip() for f in figures.split(",") if f.strip())
-        if not formats or set(formats) - {"png", "svg", "pdf"}:
-            raise ValueError(f"--figures {figures}: choose from png, svg, pdf")
-        for name in figure or ():
-            check_choice("--figure", name, base.names())
-        for path in redraw(out, study, formats, figure or ()):
+        for path in redraw(out, study, chosen, figure or ()):
             print(path)
         return 0
 
@@ -266,9 +274,7 @@ def plot(
 def check_choice(what: str, given: str, allowed: Any) -> None:
     """Raises ValueError with a suggestion where a name is not among those allowed."""
     if given not in allowed:
-        near = difflib.get_close_matches(given, list(allowed), n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"{what} {given}: unknown{hint} choose from {', '.join(allowed)}")
+        raise ValueError(f"{what} {given}: unknown{nearest(given, allowed, 'choose from ' + ', '.join(allowed))}")
 
 
 @app.command(epilog='Example: stackattn predict 3f2a "Why does ice float on water?"')
@@ -375,7 +381,14 @@ def main() -> None:
             value = word.partition("=")[2] or after
             print(f"error: {word}: settings are bare words; write {name}={value}", file=sys.stderr)
             raise SystemExit(2)
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if "torch" not in sys.modules:
+            raise
+        with contextlib.suppress(BrokenPipeError):  # PyTorch takes a second to be taken down; all files are closed
+            sys.stdout.flush(), sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1 if end.code else 0)
 
 
 GROUP_AND_KEYS = (

@@ -350,22 +350,22 @@ def _check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str
         for name in values.get(group, ()):
             if not isinstance(name, str) or name not in parts.names(group):
                 shown = _shown(name)
-                offered = ", ".join(parts.names(group))
                 why = " (a boolean, not a name)" if isinstance(name, bool) else ""
-                hint = nearest(str(name), parts.names(group))
-                problems.append(f"{group}={shown}: no such part{why}{hint}; choose from {offered}")
+                offered = nearest(str(name), parts.names(group), "choose from " + ", ".join(parts.names(group)))
+                problems.append(f"{group}={shown}: no such part{why}{offered}")
     for key in values:
         group, dot, own = key.partition(".")
         if key in flat or key in GROUPS:
             continue
         if not dot or group not in GROUPS:
-            problems.append(f"unknown key {key!r}{nearest(key, keys())}; stackattn list settings names them all")
+            problems.append(f"unknown key {key!r}{nearest(key, keys(), 'see: stackattn list settings')}")
             continue
         names = [n for n in values.get(group, (chosen[group],)) if n in parts.names(group)]
         known = {k for n in names for k in part_defaults(group, n, extra)}
         if names and own not in known:
             has = ", ".join(f"{group}.{k}" for k in sorted(known)) or "none"
-            problems.append(f"unknown key {key!r} for {group}={','.join(names)}{nearest(own, known)}; its keys: {has}")
+            hint = nearest(own, known, f"its keys: {has}")
+            problems.append(f"unknown key {key!r} for {group}={','.join(names)}{hint}")
     if problems:
         raise UsageError(problems)
 

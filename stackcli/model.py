@@ -5,6 +5,7 @@ Shapes: B batch, T positions, D width, H heads, E = D / H, C classes, V vocabula
 
 import math
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -198,31 +199,54 @@ def pool(x: Tensor, mask: Tensor | None) -> Tensor:
     return (x * kept).sum(1) / kept.sum(1).clamp(min=1)
 
 
-def build(config: Config, *, vocab: int, classes: int, max_len: int) -> StackedAttention:
-    """The stack that a Config describes, every tensor drawn from (seed, layer, name): layer 1 is the same at every
-    depth. Raises ValueError for sizes that do not fit together."""
+class Makers(NamedTuple):
+    """How the parts that a Config names are made, each for its layer."""
+
+    norm: Callable[[], nn.Module]
+    join: Callable[[int], Residual]
+    encoding: Callable[[int], PositionEncoding]
+    init: Callable[[], Init]
+
+
+def makers(config: Config, max_len: int) -> Makers:
+    """An encoding's random draws are made at (seed, layer, "pe")."""
     c = config
-    dim, seed = c.dim, c.seed
 
     def norm() -> nn.Module:
-        return parts.build("norm", c.norm.name, dim=dim, **c.norm.options)  # type: ignore[no-any-return]
+        return parts.build("norm", c.norm.name, dim=c.dim, **c.norm.options)  # type: ignore[no-any-return]
 
     def join(layer: int) -> Residual:
         options = c.residual.options
-        return parts.build("residual", c.residual.name, dim=dim, depth=c.depth, layer=layer, norm=norm, **options)  # type: ignore[no-any-return]
+        return parts.build("residual", c.residual.name, dim=c.dim, depth=c.depth, layer=layer, norm=norm, **options)  # type: ignore[no-any-return]
 
     def encoding(layer: int) -> PositionEncoding:
-        with torch_at(seed, layer, "pe"):
-            return parts.build("pe", c.pe.name, dim=dim, heads=c.heads, max_len=max_len, **c.pe.options)  # type: ignore[no-any-return]
+        with torch_at(c.seed, layer, "pe"):
+            return parts.build("pe", c.pe.name, dim=c.dim, heads=c.heads, max_len=max_len, **c.pe.options)  # type: ignore[no-any-return]
 
+    def init() -> Init:
+        return parts.build("init", c.init.name, depth=c.depth, **c.init.options)  # type: ignore[no-any-return]
+
+    return Makers(norm, join, encoding, init)
+
+
+def try_parts(config: Config) -> None:
+    """Makes each part once, for a sequence of one position. Raises ValueError for sizes that a part refuses."""
+    make = makers(config, max_len=1)
+    make.join(1), make.encoding(1), make.init()
+
+
+def build(config: Config, *, vocab: int, classes: int, max_len: int) -> StackedAttention:
+    """The stack that a Config describes, every tensor drawn from (seed, layer, name): layer 1 is the same at every
+    depth. Raises ValueError for sizes that do not fit together."""
+    c, make = config, makers(config, max_len)
     kind = parts.load("pe", c.pe.name)
-    blocks = [_block(c, layer, join, encoding if kind.per_layer else None) for layer in range(1, c.depth + 1)]
-    closing = norm() if parts.load("residual", c.residual.name).closing_norm else nn.Identity()
-    pe = PositionEncoding(dim=dim, heads=c.heads, max_len=max_len) if kind.per_layer else encoding(0)
+    blocks = [_block(c, layer, make.join, make.encoding if kind.per_layer else None) for layer in range(1, c.depth + 1)]
+    closing = make.norm() if parts.load("residual", c.residual.name).closing_norm else nn.Identity()
+    pe = PositionEncoding(dim=c.dim, heads=c.heads, max_len=max_len) if kind.per_layer else make.encoding(0)
     model = StackedAttention(
-        vocab=vocab, classes=classes, dim=dim, pe=pe, blocks=blocks, closing=closing, dropout=c.dropout
+        vocab=vocab, classes=classes, dim=c.dim, pe=pe, blocks=blocks, closing=closing, dropout=c.dropout
     )
-    draw(model, parts.build("init", c.init.name, depth=c.depth, **c.init.options), seed=seed, embed_std=c.embed_std)
+    draw(model, make.init(), seed=c.seed, embed_std=c.embed_std)
     return model
 
 

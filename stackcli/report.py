@@ -15,12 +15,12 @@ def report(store: Store, name: str, options: Options, progress: Progress) -> Non
     from rich.console import Console
 
     from stackcli import tables
+    from stackcli.sentences import sentences
 
     frames = load(store, name)
     folder = store.study(name)
     cols = [c.strip() for c in options.cols.split(",") if c.strip()] or None
     table = tables.summary(frames, cols=cols, sort=options.sort or None, top=options.top or None)
-    sentences = tables.sentences(frames)
     written = write_tables(frames, folder) + draw(frames, folder, options.formats)
     out = Console()
     if options.json:
@@ -31,7 +31,7 @@ def report(store: Store, name: str, options: Options, progress: Progress) -> Non
         print(tables.to_markdown(table) if options.format == "md" else tables.to_latex(table))
     elif not options.quiet:
         out.print(tables.render(table))
-        for sentence in sentences:
+        for sentence in sentences(frames):
             out.print(sentence, markup=False, highlight=False)
     if options.csv not in ("", "-"):
         write(Path(options.csv), tables.to_csv(table))
@@ -43,9 +43,17 @@ def ended(frames: Any, store: Store, written: Sequence[Path], options: Options, 
     disk = store.disk(dict.fromkeys(frames.runs["run"]))
     progress.say(f"kept weights: {disk / 1e6:.1f} MB (keep=none keeps none)")
     folder = store.study(frames.study)
-    names = ", ".join(p.name if p.parent == folder else str(p) for p in written)
-    progress.say(f"wrote {names} in {folder}")
+    progress.say(f"wrote {', '.join(brief(written, folder))} in {folder}")
     progress.say(f"next: {next_command(frames, options)}")
+
+
+def brief(written: Sequence[Path], folder: Path) -> list[str]:
+    """The files' names, those that differ in their ending alone as one: accuracy.{png,svg}."""
+    endings: dict[Path, list[str]] = {}
+    for path in written:
+        endings.setdefault(path.with_suffix(""), []).append(path.suffix[1:])
+    shown = {stem: stem.name if stem.parent == folder else str(stem) for stem in endings}
+    return [f"{shown[s]}.{e[0]}" if len(e) == 1 else f"{shown[s]}.{{{','.join(e)}}}" for s, e in endings.items()]
 
 
 def next_command(frames: Any, options: Options) -> str:
@@ -64,11 +72,12 @@ def next_command(frames: Any, options: Options) -> str:
 def write_tables(frames: Any, folder: Path) -> list[Path]:
     """The summary as CSV, Markdown and LaTeX; the tidy row of each run; the long rows of each step and layer."""
     from stackcli import tables
+    from stackcli.sentences import sentences
 
     table = tables.summary(frames)
     texts = {
         "table.csv": tables.to_csv(table),
-        "table.md": tables.to_markdown(table) + "\n\n" + "\n".join(tables.sentences(frames)) + "\n",
+        "table.md": tables.to_markdown(table) + "\n\n" + "\n".join(sentences(frames)) + "\n",
         "table.tex": tables.to_latex(table),
         "runs.csv": frames.runs.to_csv(index=False),
         "curve.csv": frames.curve.to_csv(index=False),
@@ -81,6 +90,8 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
 
 def draw(frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] = ()) -> list[Path]:
     """Every figure that has something to show; those that stand for the same data already are not drawn again."""
+    if not formats:
+        return []
     from stackcli.figures import base
 
     stamp_file = folder / "figures.json"

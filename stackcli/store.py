@@ -26,7 +26,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackcli.record import Facts, LayerRow, Result, StepRow, dumps, lines, loads, number
+from stackcli.record import LayerRow, Result, StepRow, dumps, lines, loads, number
 from stackcli.settings import Config, from_plain
 
 if TYPE_CHECKING:

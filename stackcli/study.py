@@ -49,10 +49,13 @@ def read_experiment(name: str) -> dict[str, list[str]]:
 def execute(arms: Arms, options: Options) -> int:
     """Does the command; returns its exit code."""
     from stackcli import sweep
+    from stackcli.launcher.local import Local
 
     store = Store(options.out)
     name = check_name(options.study) if options.study else study_name(options.command, arms)
-    plan = sweep.plan(arms.configs, store, force=options.force)
+    executor = Local(workers=options.jobs)
+    soon = (lambda: None) if options.dry_run else executor.warm
+    plan = sweep.plan(arms.configs, store, force=options.force, soon=soon)
     progress = Progress(quiet=options.quiet, total=len(plan.todo), labels=labels(plan.todo, arms))
     announce(arms, plan, options, progress)
     if options.dry_run:
@@ -64,7 +67,7 @@ def execute(arms: Arms, options: Options) -> int:
     store.create()
     sweep.keep_facts(plan, store)
     store.save_study(name, study)
-    code, statuses = train(plan, store, options, progress)
+    code, statuses = train(plan, store, executor, options, progress)
     store.save_study(name, with_statuses(study, statuses))
     if code in (75, 130):
         progress.say(f"stopped; finished runs and checkpoints are kept. To go on: {options_line(options, arms)}")
@@ -182,14 +185,13 @@ def with_statuses(study: dict[str, Any], statuses: Mapping[str, str]) -> dict[st
     return {**study, "runs": runs}
 
 
-def train(plan: Any, store: Store, options: Options, progress: Progress) -> tuple[int, dict[str, str]]:
+def train(plan: Any, store: Store, executor: Any, options: Options, progress: Progress) -> tuple[int, dict[str, str]]:
     """(exit code, status of the runs that did not finish)."""
     from stackcli import sweep
-    from stackcli.launcher.local import Local
 
     if not plan.todo:
         return 0, {}
-    executor, asked = Local(workers=options.jobs), []
+    asked: list[int] = []
 
     def interrupt(number: int, _: Any) -> None:
         asked.append(number)

@@ -5,7 +5,7 @@ import platform
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,24 +43,28 @@ class Plan:
         return len(set(self.ids)) - len(self.todo)
 
 
-def plan(configs: Sequence[Config], store: Store, *, force: bool = False) -> Plan:
+def plan(
+    configs: Sequence[Config], store: Store, *, force: bool = False, soon: Callable[[], None] = lambda: None
+) -> Plan:
     """Reads each data set once. Raises DataError for data that cannot be used, ValueError for a device that is not
-    there and for sizes that a part refuses."""
+    there and for sizes that a part refuses. `soon` is called as soon as it is known that something will be trained."""
     check_device({c.device for c in configs})
-    prints: dict[Part, str] = {}
-    facts: dict[Part, Mapping[str, Any]] = {}
-    keys: dict[Part, str] = {}
-    for config in configs:
-        data = config.data
-        if data not in prints:
-            prints[data], keys[data], facts[data] = known(data, store)
-        check_batch(config, facts[config.data])
+    sources = {data: parts.build("data", data.name, **data.options) for data in dict.fromkeys(c.data for c in configs)}
+    prints = {data: str(source.fingerprint()) for data, source in sources.items()}
     ids = tuple(run_id(c, prints[c.data]) for c in configs)
     todo: dict[str, Job] = {}
     for run, config in zip(ids, configs, strict=True):
         if force or not store.finished(run, config.keep):
             todo[run] = Job(run, config, store.root, reproduce(config))
-    check_builds(job.config for job in todo.values())
+    if todo:
+        soon()
+    facts: dict[Part, Mapping[str, Any]] = {}
+    keys: dict[Part, str] = {}
+    for data, source in sources.items():
+        keys[data], facts[data] = known(data, source, prints[data], store)
+    for config in configs:
+        check_batch(config, facts[config.data])
+    check_parts(job.config for job in todo.values())
     return Plan(ids, tuple(configs), tuple(todo.values()), facts, keys)
 
 
@@ -82,42 +86,26 @@ def check_batch(config: Config, facts: Mapping[str, Any]) -> None:
         raise ValueError(f"batch={config.batch}: larger than the training part ({size} sequences); write batch={size}")
 
 
-def check_builds(configs: Iterable[Config]) -> None:
-    """Builds every combination of parts once, two blocks at most and without memory, so that sizes that do not fit are
-    known before the first run. Raises ValueError with all of them."""
+def check_parts(configs: Iterable[Config]) -> None:
+    """Makes every combination of parts once, without the model around them, so that sizes that do not fit are known
+    before the first run. Raises ValueError with all of them."""
+    distinct = {(c.dim, c.heads, c.pe, c.residual, c.norm, c.init): c for c in configs}
+    if not distinct:
+        return
+    from stackcli.model import try_parts
+
     problems: dict[str, None] = {}
-    tried: set[Config] = set()
-    for config in configs:
-        small = replace(config, depth=min(config.depth, 2), seed=0, epochs=1, steps=1, batch=1, lr=1.0, warmup=0.0)
-        small = replace(small, weight_decay=0.0, clip=0.0, label_smoothing=0.0, dropout=0.0, device="cpu")
-        if small in tried:
-            continue
-        tried.add(small)
+    for config in distinct.values():
         try:
-            with _without_memory():
-                _model(small)
+            try_parts(config)
         except ValueError as error:
             problems[str(error)] = None
     if problems:
         raise ValueError("\n".join(problems))
 
 
-def _without_memory() -> Any:
-    import torch
-
-    return torch.device("meta")
-
-
-def _model(config: Config) -> None:
-    from stackcli.model import build
-
-    build(config, vocab=2, classes=2, max_len=2)
-
-
-def known(data: Part, store: Store) -> tuple[str, str, Mapping[str, Any]]:
-    """(fingerprint, key, facts) of a data set; `keep_facts` keeps the facts, baselines included, under their key."""
-    source = parts.build("data", data.name, **data.options)
-    content = source.fingerprint()
+def known(data: Part, source: Any, content: str, store: Store) -> tuple[str, Mapping[str, Any]]:
+    """(key, facts) of a data set; `keep_facts` keeps the facts, baselines included, under their key."""
     options = {k: v for k, v in data.options.items() if k != "path" and not k.endswith("_path")}
     key = digest({"name": data.name, "content": content, **options})
     facts = store.facts(key)
@@ -126,7 +114,7 @@ def known(data: Part, store: Store) -> tuple[str, str, Mapping[str, Any]]:
 
         found: Facts = work_out(data.name, content, source.load())
         facts = asdict(found)
-    return content, key, facts
+    return key, facts
 
 
 def keep_facts(plan: Plan, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""DataFrames -> the table of a study, in every form, and the sentences under it.
+"""DataFrames -> the table of a study, in every form.
 
 A row a point (every choice of the swept settings), over its seeds: means with the half width of the 95 % t interval,
 geometric means for ratios. Runs that diverged, failed or are missing are counted, never averaged.
@@ -7,19 +7,23 @@ geometric means for ratios. Runs that diverged, failed or are missing are counte
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from rich import box
+from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from stackcli import stats
 from stackcli.frames import Frames
+from stackcli.sentences import BAG, shown
+from stackcli.settings import Config
 from stackcli.suggest import nearest
 
 WIDTH = 80
-BAG = "TF-IDF + logistic regression"
+SETTINGS = {f.name for f in fields(Config)}
 
 
 class Column(NamedTuple):
@@ -96,20 +100,26 @@ def _row(head: dict[str, Any], group: pd.DataFrame, columns: Sequence[str]) -> d
     counts = {"done": len(done), "planned": len(group), "diverged": int((group["status"] == "diverged").sum())}
     row: dict[str, Any] = {**head, **counts}
     for name in columns:
-        how = COLUMNS[name].how if name in COLUMNS else "interval"
-        values = pd.to_numeric(done[name] if how != "same" else group[name], errors="coerce").dropna()
-        if how == "ratio":
-            values = values[values > 0]
-            row[name] = float(np.exp(np.log(values).mean())) if len(values) else math.nan
-        elif how == "interval" and len(values):
-            found = stats.interval(values)
-            row |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
-        elif len(values):
-            row[name] = float(values.mean())
-        else:
-            texts = done[name].dropna().astype(str).unique() if name in done else []
-            row[name] = ", ".join(texts) if len(texts) else math.nan
+        row |= _entry(name, done[name] if name in done else pd.Series(dtype=object), group[name])
     return row
+
+
+def _entry(name: str, done: pd.Series, group: pd.Series) -> dict[str, Any]:
+    """A column's number for one point, with its interval where it has one: a setting as it was set, never averaged."""
+    how = COLUMNS[name].how if name in COLUMNS else "interval"
+    if name.partition(".")[0] in SETTINGS:
+        return {name: ", ".join(dict.fromkeys(shown(v) for v in group.dropna()))}
+    values = pd.to_numeric(group if how == "same" else done, errors="coerce").dropna()
+    if how == "ratio":
+        usable = len(values) > 0 and bool((values > 0).all())
+        return {name: stats.geometric(values).mean if usable else math.nan}
+    if how == "interval" and len(values):
+        found = stats.interval(values)
+        return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+    if len(values):
+        return {name: float(values.mean())}
+    texts = done.dropna().astype(str).unique()
+    return {name: ", ".join(texts) if len(texts) else math.nan}
 
 
 def _baselines(frames: Frames) -> list[dict[str, Any]]:
@@ -125,27 +135,23 @@ def _baselines(frames: Frames) -> list[dict[str, Any]]:
 
 
 def _cells(table: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows as text; in a baseline's row the name stands under the first axis."""
+    """Heads and rows as text. The first columns are the axes, or one without a head where there are none; there stands
+    a baseline's name."""
     axes = list(table.attrs["axes"])
     points = table[table["baseline"].isna()] if "baseline" in table else table
     unfinished = bool((points["done"] < points["planned"]).any())
-    heads = [*axes, *(["done"] if unfinished else []), *(COLUMNS[c].head if c in COLUMNS else c for c in columns)]
+    state = ["done"] if unfinished else []
+    heads = [*(axes or [""]), *state, *(COLUMNS[c].head if c in COLUMNS else c for c in columns)]
     rows = []
     for row in table.to_dict("records"):
-        name = row.get("baseline")
-        named = isinstance(name, str)
-        first = [str(name)] + [""] * (len(axes) - 1) if named and axes else [_axis(row.get(a)) for a in axes]
-        state = [""] if named else [_state(row)]
-        rows.append([*first, *(state if unfinished else []), *(_cell(row, c) for c in columns)])
-        if named and not axes:
-            rows[-1][0] = rows[-1][0] or str(name)
+        if isinstance(row.get("baseline"), str):
+            first = [str(row["baseline"]), *([""] * (len(axes) - 1))]
+            told = [""] if unfinished else []
+        else:
+            first = [shown(row.get(a)) for a in axes] or ["this run"]
+            told = [_state(row)] if unfinished else []
+        rows.append([*first, *told, *(_cell(row, c) for c in columns)])
     return heads, rows
-
-
-def _axis(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _state(row: dict[str, Any]) -> str:
@@ -156,7 +162,7 @@ def _state(row: dict[str, Any]) -> str:
 def _cell(row: dict[str, Any], name: str) -> str:
     value = row.get(name)
     if isinstance(value, str):
-        return value
+        return value.replace("\n", " ")
     if value is None or math.isnan(value):
         return ""
     if name.startswith("params") or name == "flops":
@@ -178,40 +184,40 @@ def _large(value: float) -> str:
     return f"{value:.0f}"
 
 
-def _fitting(table: pd.DataFrame, width: int) -> tuple[list[str], list[str]]:
-    """(columns that fit, columns hidden for width)."""
-    columns, hidden = list(table.attrs["columns"]), []
-    while _width(table, columns) > width:
-        found = next((c for c in HIDE_FIRST if c in columns), None)
-        if found is None:
-            break
-        columns.remove(found)
-        hidden.append(found)
-    return columns, hidden
-
-
-def _width(table: pd.DataFrame, columns: Sequence[str]) -> int:
-    heads, rows = _cells(table, columns)
-    rows = [row for row in rows if BAG not in row[0] and "majority class" not in row[0]]
-    widths = (max(max(map(len, h.split("\n"))), *(len(r[i]) for r in rows)) for i, h in enumerate(heads))
-    return sum(w + 1 for w in widths)
-
-
 SHORT = {"majority class": "majority", BAG: "TF-IDF+LR"}
 
 
 def render(table: pd.DataFrame, width: int = WIDTH) -> Table:
-    """For a terminal of `width` columns; what does not fit is named in the caption. `TF-IDF+LR` is TF-IDF with
-    logistic regression, `majority` the commonest class, ± the half width of the 95 % interval over seeds."""
-    columns, hidden = _fitting(table, width - 2)
+    """For a terminal of `width` columns; columns that do not fit are left out and named in the caption, and no number
+    is ever cut. `TF-IDF+LR` is TF-IDF with logistic regression, `majority` the commonest class, ± the half width of
+    the 95 % interval over seeds."""
+    columns: list[str] = list(table.attrs["columns"])
+    hidden: list[str] = []
+    out = _drawn(table, columns, hidden)
+    console = Console(width=10_000)
+    for name in (*HIDE_FIRST, *reversed(columns[1:])):
+        if console.measure(out).maximum <= width:
+            break
+        if name in columns:
+            columns.remove(name)
+            hidden.append(name)
+            out = _drawn(table, columns, hidden)
+    return out
+
+
+def _drawn(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) -> Table:
     heads, rows = _cells(table, columns)
     caption = f"hidden for width: {', '.join(hidden)}; --cols shows them" if hidden else None
     out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
+    axes = max(1, len(table.attrs["axes"]))
     for i, head in enumerate(heads):
-        text = i < len(table.attrs["axes"]) and not all(_numeric(r[i]) for r in rows if r[0] not in SHORT)
-        out.add_column(head, justify="left" if text else "right", no_wrap=True)
+        text = i < axes and not all(_numeric(r[i]) for r in rows if not r[0].startswith(tuple(SHORT)))
+        longest = max((len(_short(r[i])) for r in rows), default=0)
+        least = max(longest, *map(len, head.split("\n"))) if i >= axes else None  # an axis may be folded, not a number
+        justify: Any = "left" if text else "right"
+        out.add_column(Text(head), justify=justify, no_wrap=i >= axes, overflow="fold", min_width=least)
     for row in rows:
-        out.add_row(_short(row[0]), *row[1:])
+        out.add_row(*(Text(_short(cell)) for cell in row))
     return out
 
 
@@ -262,176 +268,3 @@ def to_latex(table: pd.DataFrame) -> str:
     plain = _plain(table).replace("±", "+-", regex=True)
     text = str(plain.to_latex(index=False, escape=True, column_format="l" + "r" * (plain.shape[1] - 1)))
     return text.replace("+-", r"$\pm$")
-
-
-# ---- the sentences
-
-
-def sentences(frames: Frames) -> list[str]:
-    """What was found and how sure, in plain words, built from the verdicts."""
-    runs = frames.runs
-    done = runs[runs["status"] == "done"]
-    out = _unfinished(frames)
-    if done.empty:
-        return [*out, "No run has finished, so nothing was found."]
-    if not frames.axes:
-        return out + _single(frames, done)
-    tests = 0
-    for where, group in _groups(frames, runs):
-        found, n = _axis_sentences(frames, group, where)
-        out, tests = out + found, tests + n
-    seeds = int(done.groupby(list(frames.axes), dropna=False)["seed"].count().max())
-    return [*out, _certainty(seeds, tests)]
-
-
-def _groups(frames: Frames, runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """The runs for each choice of the axes but the first, with the words for that choice."""
-    others = list(frames.axes[1:])
-    if not others:
-        return [("", runs)]
-    found = []
-    for key, group in runs.groupby(others, sort=False, dropna=False):
-        key = key if isinstance(key, tuple) else (key,)
-        found.append((", ".join(f"{a}={_axis(v)}" for a, v in zip(others, key, strict=True)), group))
-    return found
-
-
-def _axis_sentences(frames: Frames, group: pd.DataFrame, where: str) -> tuple[list[str], int]:
-    axis = frames.axes[0]
-    done = group[group["status"] == "done"]
-    means = done.groupby(axis, sort=False, dropna=False)["test_acc"].mean().dropna()
-    if len(means) < 1:
-        return [f"{_lead(where)}no run has finished."], 0
-    best, baseline = means.idxmax(), group[axis].iloc[0]
-    table = stats.compare(group, axis, "test_acc", baseline) if group[axis].nunique() > 1 else pd.DataFrame()
-    out = [_best(axis, best, means, where)]
-    if len(table):
-        out.append(" ".join(_versus(axis, row) for row in _told(table, best, baseline)))
-    data = str(group["data"].iloc[0])
-    out += _bag(frames, done, axis, best, data) if group["data"].nunique() == 1 else []
-    out += _inside(axis, done)
-    return [text for text in out if text], int(table.attrs.get("comparisons", 0)) if len(table) else 0
-
-
-def _lead(where: str) -> str:
-    return f"With {where}, " if where else ""
-
-
-def _name(axis: str, value: Any) -> str:
-    return f"depth {_axis(value)}" if axis == "depth" else _axis(value) if axis == "arm" else f"{axis}={_axis(value)}"
-
-
-def _best(axis: str, best: Any, means: pd.Series, where: str) -> str:
-    others = ", ".join(_axis(v) for v in means.index)
-    text = f"{_lead(where)}{_name(axis, best)} has the highest mean test accuracy of {others} ({means[best]:.3f})."
-    return text[0].upper() + text[1:]
-
-
-def _told(table: pd.DataFrame, best: Any, baseline: Any) -> list[dict[str, Any]]:
-    """Two arms at most are told of: the best one and the worst one, each against the baseline."""
-    rows = table.sort_values("mean").to_dict("records")
-    picked = [r for r in rows if r["arm"] == best] + [r for r in rows[:1] if r["arm"] != best and r["mean"] < 0]
-    return picked or rows[-1:]
-
-
-def _versus(axis: str, row: dict[str, Any]) -> str:
-    who, base = _name(axis, row["arm"]), _name(axis, row["baseline"])
-    interval = "" if math.isnan(row["low"]) else f", 95 % interval {row['low']:+.3f} to {row['high']:+.3f}"
-    note = f" ({row['note']})" if row["note"] else ""
-    evidence = f"{row['mean']:+.3f}{interval}, wins {row['wins']} of {row['n']}"
-    text = f"{who} against {base}: {row['verdict']} ({evidence}){note}."
-    return text[0].upper() + text[1:]
-
-
-def _bag(frames: Frames, done: pd.DataFrame, axis: str, best: Any, data: str) -> list[str]:
-    bag = frames.facts.get(data, {}).get("tfidf_acc")
-    if not isinstance(bag, float):
-        return []
-    found = stats.interval(done[done[axis] == best]["test_acc"])
-    if found.low > bag:
-        return [f"{_name(axis, best).capitalize()} beats a bag of words ({BAG}, {bag:.3f})."]
-    if found.high < bag or (math.isnan(found.low) and found.mean < bag):
-        return [f"A bag of words ({BAG}, {bag:.3f}) does better than the best stack here."]
-    return [f"No stack here is separated from a bag of words ({BAG}, {bag:.3f})."]
-
-
-def _inside(axis: str, done: pd.DataFrame) -> list[str]:
-    """The gap, the gradient and the time between the two ends of a numeric axis."""
-    if axis != "depth" or done[axis].nunique() < 2:
-        return []
-    low, high = done[axis].min(), done[axis].max()
-    first, last = done[done[axis] == low], done[done[axis] == high]
-    out = [_gap_sentence(axis, done, low, high)]
-    if last["grad_ratio_init"].notna().any():
-        out.append(_gradient_sentence(last, high))
-    if last["step_ms"].notna().any():
-        times = last["step_ms"].mean() / first["step_ms"].mean()
-        out.append(f"A step of depth {high:g} takes {times:.1f} times that of depth {low:g}.")
-    return out
-
-
-def _gap_sentence(axis: str, done: pd.DataFrame, low: float, high: float) -> str:
-    row = stats.compare(done[done[axis].isin([low, high])], axis, "gap_end", low).iloc[0]
-    way = "grows" if row["mean"] > 0 else "shrinks"
-    words = {"better": way, "worse": way, "ahead": f"{way} (exploratory)", "behind": f"{way} (exploratory)"}
-    ends = [done[done[axis] == depth]["gap_end"].mean() for depth in (low, high)]
-    return (
-        f"The overfitting gap at the end, {ends[0]:.2f} nats at depth {low:g} and {ends[1]:.2f} at depth {high:g}, "
-        f"{words.get(row['kind'], 'is ' + row['verdict'])}."
-    )
-
-
-def _gradient_sentence(last: pd.DataFrame, depth: float) -> str:
-    plain, free = stats.geometric(last["grad_ratio_init"]).mean, stats.geometric(last["free_ratio_init"]).mean
-    how = "is about as large at the input"
-    if free < 0.5 or free > 2:
-        how = "vanishes towards the input" if free < 1 else "grows towards the input"
-    also = "; the plain norm says otherwise, as gradients of aligned tokens add up" if (plain < 1) != (free < 1) else ""
-    return (
-        f"At initialisation the gradient of depth {depth:g} {how}: block 1 over block {depth:g} is {plain:.2f} plain "
-        f"and {free:.2f} alignment-free{also}."
-    )
-
-
-def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
-    row = done.iloc[0]
-    facts = frames.facts[str(row["data"])]
-    items = int(facts["sizes"]["test"])  # type: ignore[index]
-    right = round(row["test_acc"] * items)
-    found = stats.wilson(right, items)
-    out = [
-        f"{right} of {items} test items answered rightly: {row['test_acc']:.3f}, 95 % interval over items "
-        f"{found.low:.3f} to {found.high:.3f} (Wilson); one seed says nothing about other seeds.",
-        f"Overfitting gap {row['gap_end']:.2f} nats at the end, {row['gap_best']:.2f} at the lowest validation loss.",
-    ]
-    bag = facts["tfidf_acc"]
-    if isinstance(bag, float):
-        out.append(f"{BAG} answers {bag:.3f}, the commonest class {facts['majority_acc']:.3f}.")
-    return out
-
-
-def _unfinished(frames: Frames) -> list[str]:
-    out = []
-    for status, verb in (
-        ("diverged", "diverged"),
-        ("failed", "failed"),
-        ("lost", "were lost"),
-        ("missing", "are missing"),
-    ):
-        gone = frames.runs[frames.runs["status"] == status]
-        if len(gone):
-            points = ", ".join(
-                f"{point or 'the run'} ({n})" for point, n in gone["point"].value_counts(sort=False).items()
-            )
-            out.append(f"{len(gone)} of {len(frames.runs)} runs {verb}, and stand in no mean: {points}.")
-    return out
-
-
-def _certainty(seeds: int, tests: int) -> str:
-    need = stats.claim_seeds(tests)
-    level = "exploratory" if seeds < need else "enough for a claim"
-    many = "comparison" if tests == 1 else "comparisons, Holm-corrected"
-    return (
-        f"Intervals are over {seeds} seed{'s' if seeds != 1 else ''} at a fixed split; {tests} {many}; "
-        f"{seeds} seeds are {level}" + (f" ({need} allow one)." if seeds < need else ".")
-    )

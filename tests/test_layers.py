@@ -10,6 +10,7 @@ ROWS = [
     ["study"],
     ["report", "predict"],
     ["sweep", "tables", "figures", "progress"],
+    ["sentences"],
     ["launcher", "stats", "baselines"],
     ["store"],
     ["timing"],
@@ -23,7 +24,7 @@ ROWS = [
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}
 GROUPS = ("pe", "residual", "norm", "init", "data", "figures", "launcher")
 OWNERS = {"typer": {"cli"}, "hydra": {"config"}, "omegaconf": {"config"}}
-NO_TORCH = {"tables", "stats", "report", "store", "config", "record", "settings", "frames", "study"}
+NO_TORCH = {"tables", "sentences", "stats", "report", "store", "config", "record", "settings", "frames", "study"}
 
 
 def imports(path: Path) -> set[str]:

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from stackcli import tables
 from stackcli.frames import Frames
+from stackcli.sentences import sentences
 
 FACTS = {"subjects": {"majority_acc": 0.33, "tfidf_acc": 0.81, "sizes": {"train": 700, "val": 90, "test": 150}}}
 
@@ -83,7 +85,7 @@ def test_a_diverged_run_is_counted_and_never_averaged() -> None:
     row = tables.summary(study).query("depth == 16").iloc[0]
     assert (row["done"], row["planned"], row["diverged"]) == (1, 3, 2) and row["test_acc"] < 1
     assert "1/3 2 div." in printed(tables.summary(study))
-    assert any("2 of 15 runs diverged" in s for s in tables.sentences(study))
+    assert any("2 of 15 runs diverged" in s for s in sentences(study))
 
 
 def test_columns_can_be_chosen_sorted_and_cut() -> None:
@@ -118,10 +120,34 @@ def test_what_a_spreadsheet_or_latex_would_run_is_tamed() -> None:
     assert "'=cmd()_x%" in tables.to_csv(table) and r"=cmd()\_x\%" in tables.to_latex(table)
 
 
-def test_the_sentences_say_what_was_found_and_how_sure() -> None:
-    text = " ".join(tables.sentences(frames()))
-    assert "Depth 16 has the highest mean test accuracy of 1, 2, 4, 8, 16" in text
-    assert "Depth 16 against depth 1: ahead, exploratory (+0.1" in text
-    assert "beats a bag of words" in text and "grows" in text
-    assert "16.0 times that of depth 1" in text
-    assert "over 3 seeds at a fixed split; 4 comparisons, Holm-corrected; 3 seeds are exploratory" in text
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_no_number_is_ever_cut(width: int) -> None:
+    study = frames(("residual", "depth"), ("a-scheme-with-a-long-name", "post"))
+    table = tables.summary(study)
+    text = printed(table, width)
+    assert "…" not in text and max(map(len, text.splitlines())) <= width
+    for value in table["test_acc"].dropna():
+        assert f"{value:.3f}" in text
+
+
+def test_a_setting_is_shown_as_it_was_set_and_never_averaged() -> None:
+    study = frames()
+    study.runs["heads"] = 4
+    table = tables.summary(study, cols=["heads", "seed", "pe", "test_acc"])
+    assert table["heads"].dropna().tolist() == ["4"] * 5
+    assert (table["seed"][0], table["pe"][0]) == ("0, 1, 2", "learned")
+
+
+def test_a_gradient_of_zero_leaves_the_ratio_out_and_crashes_nothing() -> None:
+    study = frames()
+    study.runs.loc[study.runs["depth"] == 16, "grad_ratio_init"] = 0.0
+    table = tables.summary(study)
+    assert table["grad_ratio_init"].isna().tolist()[4] and "gradient of depth 16" not in " ".join(sentences(study))
+
+
+def test_a_single_run_names_its_baselines_in_a_column_of_their_own() -> None:
+    study = frames(())
+    study = replace(study, runs=study.runs.iloc[:1])
+    lines = printed(tables.summary(study)).splitlines()
+    assert any(line.split()[:3] == ["this", "run", "100k"] for line in lines)
+    assert any(line.split() == ["TF-IDF+LR", "0.810"] for line in lines)

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache, wraps
 from importlib import import_module
 from itertools import pairwise
@@ -49,6 +48,7 @@ from scipy.special import stdtrit
 
 from stackcli import parts
 from stackcli.frames import Frames
+from stackcli.suggest import nearest
 
 Draw = Callable[[Frames], Figure | None]
 
@@ -390,9 +390,7 @@ def load(name: str) -> Draw:
 
 def _known(name: str) -> str:
     if name not in names():
-        near = get_close_matches(name, names(), n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise ValueError(f"no figure {name!r}; {hint}choose from {', '.join(names())}")
+        raise ValueError(f"no figure {name!r}{nearest(name, names(), 'choose from ' + ', '.join(names()))}")
     return name
 
 

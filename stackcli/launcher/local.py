@@ -13,7 +13,7 @@ from typing import Any
 
 from stackcli.launcher.base import PREEMPTED, Outcome, Work
 
-PRELOAD = ["stackcli.train", "stackcli.parts"]
+PRELOAD = ["stackcli.train", "stackcli.parts", "torch._dynamo", "typer"]  # the last two: loaded by optimisers, by main
 
 
 class Local:
@@ -26,6 +26,13 @@ class Local:
         if method == "forkserver":
             self.context.set_forkserver_preload(PRELOAD)
         self.running: dict[int, tuple[BaseProcess, Connection]] = {}
+
+    def warm(self) -> None:
+        """Begins to load PyTorch in the process that the runs are forked from, while the driver does other things."""
+        if self.context.get_start_method() == "forkserver":
+            from multiprocessing.forkserver import ensure_running
+
+            ensure_running()
 
     def stop(self, *, now: bool = False) -> None:
         self.stopping, self.now = True, now

@@ -56,7 +56,9 @@ def test_a_figure_imports_neither_another_figure_nor_pyplot(name: str) -> None:
 
 def test_an_unknown_figure_is_answered_with_the_nearest_and_all_names() -> None:
     for ask in (base.load, base.describe):
-        with pytest.raises(ValueError, match=r"no figure 'gradeint'; did you mean gradient.* accuracy, collapse"):
+        with pytest.raises(
+            ValueError, match=r"no figure 'gradeint'; did you mean gradient.* Choose from accuracy, collapse"
+        ):
             ask("gradeint")
 
 

@@ -1,0 +1,268 @@
+"""DataFrames -> what was found and how sure, in plain words, built from the verdicts of `stats`.
+
+All comparisons of a study are one family: test accuracy of every point against the first value of the first axis, its
+overfitting gap between the two ends of depth, and every point against the bag of words. Holm's correction runs over all
+of them, and their number is said. A point of which a run is not done is never called the best.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from stackcli import stats
+from stackcli.frames import Frames
+
+BAG = "TF-IDF + logistic regression"
+MATCHED = 0.10  # relative difference of final train losses beyond which the gap is also told at a matched train loss
+GRADIENT = 2.0  # factor of the alignment-free ratio below or beyond which the gradient vanishes or grows
+
+
+class Part(NamedTuple):
+    """The runs for one choice of every axis but the first, the words for that choice, the test accuracy of the bag of
+    words on their data (NaN: none), and their comparisons."""
+
+    where: str
+    runs: pd.DataFrame
+    score: float
+    accuracy: pd.DataFrame
+    gap: pd.DataFrame
+    bag: pd.DataFrame
+
+
+def sentences(frames: Frames) -> list[str]:
+    """What was found and how sure; the runs that diverged, failed or are missing first."""
+    done = stats.done(frames.runs)
+    out = _unfinished(frames)
+    if done.empty:
+        return [*out, "No run has finished, so nothing was found."]
+    if not frames.axes:
+        return out + _single(frames, done)
+    parts = _judged([_compared(frames, where, runs) for where, runs in _groups(frames)])
+    for part in parts:
+        out += [text for text in _told(frames, part) if text]
+    return [*out, _certainty(frames, parts)]
+
+
+def name(axis: str, value: Any) -> str:
+    """A value of an axis in a sentence: depth 4, pe=relative, or an arm's own name."""
+    return f"depth {shown(value)}" if axis == "depth" else shown(value) if axis == "arm" else f"{axis}={shown(value)}"
+
+
+def shown(value: Any) -> str:
+    """A setting as it is typed; a dash where a point has no such setting."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# ---- the comparisons
+
+
+def _groups(frames: Frames) -> list[tuple[str, pd.DataFrame]]:
+    others = list(frames.axes[1:])
+    if not others:
+        return [("", frames.runs)]
+    found = []
+    for key, group in frames.runs.groupby(others, sort=False, dropna=False):
+        key = key if isinstance(key, tuple) else (key,)
+        found.append((", ".join(f"{a}={shown(v)}" for a, v in zip(others, key, strict=True)), group))
+    return found
+
+
+def _compared(frames: Frames, where: str, runs: pd.DataFrame) -> Part:
+    axis, empty = frames.axes[0], pd.DataFrame()
+    several = runs[axis].nunique() > 1
+    accuracy = stats.compare(runs, axis, "test_acc", runs[axis].iloc[0]) if several else empty
+    gap, bag = empty, empty
+    if axis == "depth" and several:
+        ends = runs[runs[axis].isin([runs[axis].min(), runs[axis].max()])]
+        gap = stats.compare(ends, axis, "gap_end", runs[axis].min())
+    found = frames.facts.get(str(runs["data"].iloc[0]), {}).get("tfidf_acc")
+    score = found if isinstance(found, float) and runs["data"].nunique() == 1 else math.nan
+    if not math.isnan(score):
+        bag = stats.against(runs, axis, "test_acc", score, BAG)
+    return Part(where, runs, score, accuracy, gap, bag)
+
+
+def _judged(parts: list[Part]) -> list[Part]:
+    """The same parts, their verdicts corrected as one family."""
+    tables = [table for part in parts for table in (part.accuracy, part.gap, part.bag)]
+    family = stats.pool(*(table for table in tables if len(table)))
+    at, out = 0, []
+    for part in parts:
+        cut = []
+        for table in (part.accuracy, part.gap, part.bag):
+            cut.append(family.iloc[at : at + len(table)])
+            at += len(table)
+        out.append(Part(part.where, part.runs, part.score, *cut))
+    return out
+
+
+# ---- the words
+
+
+def _told(frames: Frames, part: Part) -> list[str]:
+    axis, done = frames.axes[0], stats.done(part.runs)
+    if done.empty:
+        return [_sentence(f"{_lead(part.where)}no run has finished")]
+    whole = part.runs.groupby(axis, sort=False, dropna=False)["status"].agg(lambda s: bool((s == "done").all()))
+    means = done.groupby(axis, sort=False, dropna=False)["test_acc"].mean()
+    ranked = means[[value for value in means.index if whole[value]]]
+    out = []
+    if len(ranked):
+        best = ranked.idxmax()
+        out.append(_best(axis, best, ranked, part.where))
+        out.append(" ".join(_versus(axis, row) for row in _worth_telling(part.accuracy, best)))
+        out.append(_bag(axis, best, part))
+    return out + (_inside(frames, done, part.gap) if axis == "depth" and done[axis].nunique() > 1 else [])
+
+
+def _lead(where: str) -> str:
+    return f"with {where}, " if where else ""
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
+def _best(axis: str, best: Any, means: pd.Series, where: str) -> str:
+    if len(means) == 1:
+        return _sentence(f"{_lead(where)}{name(axis, best)} has a mean test accuracy of {means[best]:.3f}")
+    others = ", ".join(shown(v) for v in means.index)
+    return _sentence(
+        f"{_lead(where)}{name(axis, best)} has the highest mean test accuracy of {others} ({means[best]:.3f})"
+    )
+
+
+def _worth_telling(table: pd.DataFrame, best: Any) -> list[dict[str, Any]]:
+    """At most two comparisons: the best point's and the worst point's, each against the baseline."""
+    rows = [row for row in table.sort_values("mean").to_dict("records") if row["n"]] if len(table) else []
+    picked = [r for r in rows if r["arm"] == best] + [r for r in rows[:1] if r["arm"] != best and r["mean"] < 0]
+    return picked or rows[-1:]
+
+
+def _versus(axis: str, row: dict[str, Any]) -> str:
+    interval = "" if math.isnan(row["low"]) else f", 95 % interval {row['low']:+.3f} to {row['high']:+.3f}"
+    note = f" ({row['note']})" if row["note"] else ""
+    evidence = f"{row['mean']:+.3f}{interval}, wins {row['wins']} of {row['n']}"
+    return _sentence(
+        f"{name(axis, row['arm'])} against {name(axis, row['baseline'])}: {row['verdict']} ({evidence}){note}"
+    )
+
+
+def _bag(axis: str, best: Any, part: Part) -> str:
+    table, score = part.bag, f"{BAG}, {part.score:.3f}"
+    if table.empty:
+        return ""
+    row = table[table["arm"] == best].iloc[0]
+    sure = "" if row["kind"] in ("better", "worse") else " (exploratory)"
+    if row["kind"] in ("better", "ahead"):
+        return _sentence(f"{name(axis, best)} beats a bag of words ({score}){sure}")
+    if set(table["kind"]) <= {"worse", "behind"}:
+        return f"A bag of words ({score}) does better than every stack here{sure}."
+    if row["kind"] in ("worse", "behind"):
+        return f"A bag of words ({score}) does better than the best stack here{sure}."
+    return _sentence(f"{name(axis, best)} against a bag of words ({score}): {row['verdict']}")
+
+
+def _inside(frames: Frames, done: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
+    """The gap, the gradient and the time between the two ends of depth."""
+    low, high = done["depth"].min(), done["depth"].max()
+    first, last = done[done["depth"] == low], done[done["depth"] == high]
+    out = [_gap(frames, done, gap), _gradient(last, high)]
+    times = last["step_ms"].mean() / first["step_ms"].mean() if "step_ms" in done else math.nan
+    if not math.isnan(times):
+        out.append(f"A step of depth {high:g} takes {times:.1f} times that of depth {low:g}.")
+    return out
+
+
+def _gap(frames: Frames, done: pd.DataFrame, table: pd.DataFrame) -> str:
+    row = table.iloc[0]
+    if not row["n"]:
+        return ""
+    low, high = row["baseline"], row["arm"]
+    way = "grows" if row["mean"] > 0 else "shrinks"
+    words = {"better": way, "worse": way, "ahead": f"{way} (exploratory)", "behind": f"{way} (exploratory)"}
+    ends = [done[done["depth"] == depth]["gap_end"].mean() for depth in (low, high)]
+    text = (
+        f"The overfitting gap at the end, {ends[0]:.2f} nats at depth {low:g} and {ends[1]:.2f} at depth {high:g}, "
+        f"{words.get(row['kind'], 'is ' + row['verdict'])}"
+    )
+    return text + _matched(frames, done, low, high) + "."
+
+
+def _matched(frames: Frames, done: pd.DataFrame, low: float, high: float) -> str:
+    """The gap at a matched train loss, where the two ends were not trained to the same loss."""
+    ends = [done[done["depth"] == depth] for depth in (low, high)]
+    first, last = (end["train_loss_end"].mean() for end in ends)
+    curve = frames.curve[frames.curve["run"].isin(pd.concat(ends)["run"])] if len(frames.curve) else frames.curve
+    if abs(last - first) <= MATCHED * max(first, last) or curve.empty:
+        return ""
+    target, gaps = stats.matched_gap(curve)
+    means = [gaps[end["run"]].mean() for end in ends]
+    return f"; at a matched train loss of {target:.3f} nats it is {means[0]:.2f} and {means[1]:.2f}"
+
+
+def _gradient(last: pd.DataFrame, depth: float) -> str:
+    ratios = [last[f"{kind}_ratio_init"].dropna() for kind in ("grad", "free")]
+    if not all(len(values) and (values > 0).all() for values in ratios):
+        return ""
+    plain, free = (stats.geometric(values).mean for values in ratios)
+    how = "is about as large at the input"
+    if free < 1 / GRADIENT or free > GRADIENT:
+        how = "vanishes towards the input" if free < 1 else "grows towards the input"
+    also = "; the plain norm says otherwise, as gradients of aligned tokens add up" if (plain < 1) != (free < 1) else ""
+    return (
+        f"At initialisation the gradient of depth {depth:g} {how}: block 1 over block {depth:g} is {plain:.2f} plain "
+        f"and {free:.2f} alignment-free{also}."
+    )
+
+
+def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
+    row = done.iloc[0]
+    facts: dict[str, Any] = frames.facts[str(row["data"])]
+    items = int(facts["sizes"]["test"])
+    right = round(row["test_acc"] * items)
+    found = stats.wilson(right, items)
+    out = [
+        f"{right} of {items} test items answered rightly: {row['test_acc']:.3f}, 95 % interval over items "
+        f"{found.low:.3f} to {found.high:.3f} (Wilson); one seed says nothing about other seeds.",
+        f"Overfitting gap {row['gap_end']:.2f} nats at the end, {row['gap_best']:.2f} at the lowest validation loss.",
+    ]
+    bag = facts["tfidf_acc"]
+    if isinstance(bag, float):
+        out.append(f"{BAG} answers {bag:.3f}, the commonest class {facts['majority_acc']:.3f}.")
+    return out
+
+
+GONE = {"diverged": "diverged", "failed": "failed", "lost": "were lost", "missing": "are missing"}
+
+
+def _unfinished(frames: Frames) -> list[str]:
+    out = []
+    for status, verb in GONE.items():
+        gone = frames.runs[frames.runs["status"] == status]
+        if len(gone):
+            counts = gone["point"].value_counts(sort=False)
+            points = ", ".join(f"{point or 'the run'} ({n})" for point, n in counts.items())
+            out.append(f"{len(gone)} of {len(frames.runs)} runs {verb}, and stand in no mean: {points}.")
+    return out
+
+
+def _certainty(frames: Frames, parts: list[Part]) -> str:
+    """Over how many seeds, how many comparisons, and how many seeds a claim would need."""
+    done = stats.done(frames.runs)
+    counts = done.groupby(list(frames.axes), dropna=False)["seed"].count()
+    low, high = int(counts.min()), int(counts.max())
+    seeds = f"{low} seed{'s' if low > 1 else ''}" if low == high else f"{low} to {high} seeds"
+    pairs = [n for part in parts for table in (part.accuracy, part.gap, part.bag) for n in table.get("n", ()) if n]
+    text = f"Intervals are over {seeds} at a fixed split"
+    if not pairs:
+        return text + "."
+    need = stats.claim_seeds(len(pairs))
+    many = f"{len(pairs)} comparison{'s, Holm-corrected' if len(pairs) > 1 else ''}"
+    level = f"exploratory ({need} allow a claim)" if min(pairs) < need else "enough for a claim"
+    return f"{text}; {many}; {seeds} are {level}."

@@ -1,0 +1,81 @@
+"""The sentences under a table: what was found, how sure, over how many comparisons."""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from stackcli import stats
+from stackcli.frames import Frames
+from stackcli.sentences import sentences
+from tests.test_tables import FACTS, frames
+
+
+def said(study: Frames) -> str:
+    return " ".join(sentences(study))
+
+
+def test_the_sentences_say_what_was_found_and_how_sure() -> None:
+    text = said(frames())
+    assert "Depth 16 has the highest mean test accuracy of 1, 2, 4, 8, 16" in text
+    assert "Depth 16 against depth 1: ahead, exploratory (+0.1" in text
+    assert "Depth 16 beats a bag of words (TF-IDF + logistic regression, 0.810) (exploratory)." in text
+    assert "grows (exploratory)" in text and "16.0 times that of depth 1" in text
+
+
+def test_every_comparison_of_a_study_is_in_one_family_and_counted() -> None:
+    one = said(frames())  # 4 depths against depth 1, the gap of the ends, 5 depths against the bag of words
+    assert "over 3 seeds at a fixed split; 10 comparisons, Holm-corrected; 3 seeds are exploratory (9 allow" in one
+    two = said(frames(("depth", "residual"), ("pre", "post")))
+    assert "20 comparisons, Holm-corrected; 3 seeds are exploratory (10 allow a claim)" in two
+    assert "With residual=pre, depth 16" in two and "With residual=post, depth 16" in two
+
+
+def test_a_verdict_of_better_needs_the_seeds_that_the_whole_family_needs() -> None:
+    def study(seeds: int) -> str:
+        found = frames()
+        rows = [found.runs[found.runs["seed"] == 0].assign(seed=s) for s in range(seeds)]
+        runs = pd.concat(rows, ignore_index=True)
+        runs["test_acc"] += runs["seed"] * 1e-4 * runs["depth"]
+        return said(replace(found, runs=runs))
+
+    assert stats.claim_seeds(10) == 9
+    assert "ahead, exploratory" in study(8) and "8 seeds are exploratory (9 allow a claim)" in study(8)
+    assert "Depth 16 against depth 1: better" in study(9) and "9 seeds are enough for a claim" in study(9)
+
+
+def test_a_point_with_a_run_that_diverged_is_never_called_best() -> None:
+    text = said(frames(diverged=1))
+    assert "1 of 15 runs diverged, and stand in no mean: depth=16 (1)." in text
+    assert "Depth 8 has the highest mean test accuracy of 1, 2, 4, 8 (" in text
+    assert "Intervals are over 2 to 3 seeds" in text
+
+
+def test_one_seed_gives_no_interval_and_no_claim() -> None:
+    found = frames()
+    text = said(replace(found, runs=found.runs[found.runs["seed"] == 0]))
+    assert "nan" not in text and "one pair cannot tell" in text and "over 1 seed at a fixed split" in text
+
+
+def test_a_bag_of_words_that_is_ahead_of_all_is_said_to_be() -> None:
+    subjects = FACTS["subjects"]
+    ahead = replace(frames(), facts={"subjects": {**subjects, "tfidf_acc": 0.95}})
+    assert "(TF-IDF + logistic regression, 0.950) does better than every stack here (exploratory)." in said(ahead)
+    without = replace(frames(), facts={"subjects": {**subjects, "tfidf_acc": None}})
+    assert "bag of words" not in said(without)
+
+
+def test_where_train_losses_differ_the_gap_is_also_told_at_a_matched_loss() -> None:
+    found, rows = frames(), []
+    found.runs.loc[found.runs["depth"] == 16, "train_loss_end"] = 0.2
+    for run, depth in zip(found.runs["run"], found.runs["depth"], strict=True):
+        for step, loss in ((1, 1.0), (2, 0.2 if depth == 16 else 0.05)):
+            rows.append({"run": run, "step": step, "train_loss": loss, "val_loss": loss + 0.1 * depth})
+    text = said(replace(found, curve=pd.DataFrame(rows)))
+    assert "at a matched train loss of 0.200 nats it is 0.10 and 1.60" in text
+    assert "matched" not in said(frames())
+
+
+def test_nothing_finished_is_said() -> None:
+    found = frames()
+    found.runs["status"] = "missing"
+    assert said(found).endswith("No run has finished, so nothing was found.")
