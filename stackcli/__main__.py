@@ -1,6 +1,24 @@
-"""`python -m stackcli` is `stackattn`."""
+"""The console script, and `python -m stackcli`."""
 
-from stackcli.cli import main
+import contextlib
+import os
+import sys
+
+from stackcli import cli
+
+
+def main() -> None:
+    """Runs the tool and leaves at once: PyTorch would take a second to be taken down, and every file is closed."""
+    try:
+        cli.main()
+    except SystemExit as end:
+        if "torch" not in sys.modules or not isinstance(end.code, int):
+            raise
+        with contextlib.suppress(BrokenPipeError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(end.code)
+
 
 if __name__ == "__main__":
     main()

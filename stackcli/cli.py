@@ -1,6 +1,5 @@
 """The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
 
-import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -372,7 +371,7 @@ def verify(out: Out = Path("outputs"), debug: Debug = False) -> None:
 
 
 def main() -> None:
-    """The console script. `--depth 4` is answered with what to type."""
+    """Parses sys.argv and runs the command; raises SystemExit. `--depth 4` is answered with what to type."""
     words = sys.argv[1:]
     known = set(GROUP_AND_KEYS)
     for word, after in zip(words, [*words[1:], "..."], strict=True):
@@ -381,14 +380,7 @@ def main() -> None:
             value = word.partition("=")[2] or after
             print(f"error: {word}: settings are bare words; write {name}={value}", file=sys.stderr)
             raise SystemExit(2)
-    try:
-        app()
-    except SystemExit as end:
-        if "torch" not in sys.modules:
-            raise
-        with contextlib.suppress(BrokenPipeError):  # PyTorch takes a second to be taken down; all files are closed
-            sys.stdout.flush(), sys.stderr.flush()
-        os._exit(end.code if isinstance(end.code, int) else 1 if end.code else 0)
+    app()
 
 
 GROUP_AND_KEYS = (

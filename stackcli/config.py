@@ -20,6 +20,7 @@ from stackcli.suggest import nearest
 
 FOLDERS = (Path(__file__).parent / "conf", Path(__file__).parent.parent / "conf")  # wheel, checkout
 BYTES_A_WEIGHT = 16  # weight, gradient and two moments of Adam, 4 bytes each
+TOKENS = 16  # of a sequence, at least, where the memory of a stack is estimated
 WORD = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?)=(?P<value>.*)", re.DOTALL)
 
 
@@ -482,11 +483,12 @@ def check_together(plain: Mapping[str, Any]) -> list[str]:
         fits = [h for h in range(1, min(dim, 64) + 1) if dim % h == 0]
         offer = f"dim={' or dim='.join(map(str, near))}, or heads={', '.join(map(str, fits))}"
         return [f"dim={dim} is not divisible by heads={heads}; try {offer}"]
-    need = depth * (4 + 2 * plain["ff"]) * dim**2 * BYTES_A_WEIGHT
+    kept = plain["batch"] * TOKENS * dim * (10 + 2 * plain["ff"]) * 4  # of a block, for the backward pass
+    need = depth * ((4 + 2 * plain["ff"]) * dim**2 * BYTES_A_WEIGHT + kept)
     there = _memory()
     if there and need > there:
         what = f"depth={depth} dim={dim} ff={plain['ff']:g}"
-        needs = f"{need / 2**30:,.0f} GiB for weights and optimiser"
+        needs = f"{need / 2**30:,.0f} GiB for weights, optimiser and activations"
         return [f"{what}: needs about {needs}, this machine has {there / 2**30:.0f}"]
     return []
 

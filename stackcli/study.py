@@ -3,14 +3,16 @@
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from stackcli import experiments
 from stackcli.config import Grid
 from stackcli.progress import Progress
+from stackcli.record import Result
 from stackcli.settings import Config, Options
 from stackcli.store import Store, check_name, digest
+from stackcli.suggest import nearest
 
 ASK_ABOVE = 200  # runs
 TRAINED_A_SECOND = 4e9  # floating-point operations, a guess for one thread that only --dry-run uses
@@ -51,6 +53,7 @@ def execute(arms: Arms, options: Options) -> int:
     from stackcli import sweep
     from stackcli.launcher.local import Local
 
+    check_columns(arms.configs, options)
     store = Store(options.out)
     name = check_name(options.study) if options.study else study_name(options.command, arms)
     executor = Local(workers=options.jobs)
@@ -77,6 +80,20 @@ def execute(arms: Arms, options: Options) -> int:
 
     report(store, name, options, progress)
     return code
+
+
+TIMES = ("step_ms", "step_ms_low", "step_ms_high", "forward_ms", "backward_ms", "update_ms", "seconds")
+
+
+def check_columns(configs: Sequence[Config], options: Options) -> None:
+    """Raises ValueError for --cols and --sort that no run will have."""
+    known = dict.fromkeys((*(f.name for f in fields(Result)), *TIMES))
+    known |= dict.fromkeys(key for config in configs for key in config.flat())
+    for option, typed in (("--cols", options.cols), ("--sort", options.sort.removeprefix("-"))):
+        for name in filter(None, (c.strip() for c in typed.split(","))):
+            if name not in known:
+                shown = "choose from " + ", ".join(known)
+                raise ValueError(f"{option} {name}: unknown column{nearest(name, known, shown)}")
 
 
 def labels(todo: Sequence[Any], arms: Arms) -> list[str]:

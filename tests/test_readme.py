@@ -18,7 +18,7 @@ SMALL = ["steps=3", "seeds=2", "dim=8", "heads=2"]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A place in which one run has been done, for the commands that look at runs."""
     place = tmp_path_factory.mktemp("readme")
-    assert stackattn("train", *SMALL[:1], *SMALL[2:], cwd=place).returncode == 0
+    assert stackattn("train", *SMALL[:1], *SMALL[2:], cwd=place, figures=True).returncode == 0
     return place
 
 
@@ -29,7 +29,7 @@ def test_every_command_of_the_readme_runs(line: str, folder: Path) -> None:
     trains = words[1] in ("train", "sweep", "ablate-depth", "compare-pe") and "--experiment" not in words
     small = [w for w in SMALL if trains and not (words[1] == "train" and w.startswith("seeds"))]
     replayed = ["--dry-run"] if "--experiment" in words else []
-    done = stackattn(*words[1:], *small, *replayed, cwd=folder)
+    done = stackattn(*words[1:], *small, *replayed, cwd=folder, figures=True)
     assert done.returncode == 0, done.stderr
 
 

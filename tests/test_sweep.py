@@ -126,11 +126,6 @@ def test_sizes_that_a_part_refuses_are_known_before_anything_is_written(data: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dry_run_writes_nothing(data: Path, tmp_path: Path) -> None:
-    done = stackattn("sweep", *words(data, "depth=1,2"), "--dry-run", cwd=tmp_path)
-    assert done.returncode == 0 and "6 to train" in done.stderr and list(tmp_path.iterdir()) == []
-
-
 def test_force_trains_again_and_weights_asked_for_later_are_trained_for(data: Path, tmp_path: Path) -> None:
     line = words(data, "depth=1")
     stackattn("train", *line, "keep=none", cwd=tmp_path)
