@@ -1,5 +1,6 @@
 """The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -90,6 +91,8 @@ def guarded(action: Callable[[], int], debug: bool) -> None:
         if debug:
             raise
         code = exit_code(error)
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            error = OSError(f"{error}; what is finished is kept: make room and run the command again")
         print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
     raise typer.Exit(code)
 
@@ -216,7 +219,7 @@ def replay(experiment: str, overrides: list[str] | None, config_dir: Path | None
         arm: config.grid((*(w for w in words if w.partition("=")[0] not in mine), *more), config_dir=config_dir)
         for arm, words in arms.items()
     }
-    return Arms.of_experiment(grids)
+    return Arms.of_experiment(grids, ("--experiment", experiment, *more))
 
 
 _many(

@@ -24,7 +24,7 @@ BATCH = 32
 Key = tuple[int, str]  # (layer, linear map)
 
 
-def rows(examples: int, batch: int) -> np.ndarray:
+def rows(examples: int) -> np.ndarray:
     """The training rows that are looked at: the same in every run, whatever its seed."""
     picked: np.ndarray = np.sort(generator("evaluation", "probe").permutation(examples)[: min(BATCH, examples)])
     return picked

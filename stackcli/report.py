@@ -10,8 +10,8 @@ from stackcli.settings import Options
 from stackcli.store import Store, digest, load, read_json, write
 
 
-def report(store: Store, name: str, options: Options, progress: Progress) -> None:
-    """Tables and sentences to stdout, files to the study's folder, and what to type next."""
+def report(store: Store, name: str, options: Options, progress: Progress, *, again: str = "") -> None:
+    """Tables and sentences to stdout, files to the study's folder, and what to type next: `again` where runs failed."""
     from rich.console import Console
 
     from stackcli import tables
@@ -36,15 +36,16 @@ def report(store: Store, name: str, options: Options, progress: Progress) -> Non
     if options.csv not in ("", "-"):
         write(Path(options.csv), tables.to_csv(table))
         written.append(Path(options.csv))
-    ended(frames, store, written, options, progress)
+    ended(frames, store, written, progress)
+    progress.say(f"to try again what failed: {again}" if again else f"next: {next_command(frames, options)}")
 
 
-def ended(frames: Any, store: Store, written: Sequence[Path], options: Options, progress: Progress) -> None:
+def ended(frames: Any, store: Store, written: Sequence[Path], progress: Progress) -> None:
+    """The disk that weights take, and the files."""
     disk = store.disk(dict.fromkeys(frames.runs["run"]))
     progress.say(f"kept weights: {disk / 1e6:.1f} MB (keep=none keeps none)")
     folder = store.study(frames.study)
     progress.say(f"wrote {', '.join(brief(written, folder))} in {folder}")
-    progress.say(f"next: {next_command(frames, options)}")
 
 
 def brief(written: Sequence[Path], folder: Path) -> list[str]:

@@ -14,6 +14,7 @@ OUT/timings/ OUT/facts/       step times of an architecture; what is known of a 
 OUT/studies/NAME/             study.json (which runs, which axes), tables and figures
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -68,7 +69,10 @@ def digest(value: Any) -> str:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """A file, whole or not at all: unique temporary name in the same folder, flushed, renamed, the folder flushed."""
+    """A file, whole or not at all: unique temporary name in the same folder, flushed, renamed, the folder flushed.
+
+    Raises OSError naming the file, where the disk is full, say; what was there before stays.
+    """
     data = content.encode("utf-8") if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
@@ -78,6 +82,10 @@ def write(path: Path, content: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -193,16 +201,20 @@ class Store:
         """Writes an attempt of its own and renames it into place; who comes second throws his away."""
         attempt = self.root / "attempts" / f"{run}-{uuid.uuid4().hex[:8]}"
         settings = {"settings": {**config.identity(), "keep": config.keep}, "reproduce": reproduce}
-        write(attempt / "config.json", json.dumps(settings, indent=1, allow_nan=False) + "\n")
-        write(attempt / "curve.jsonl", "".join(lines(curve)))
-        write(attempt / "layers.jsonl", "".join(lines(layers)))
-        write(attempt / "position.json", dumps(position) + "\n")
-        write(attempt / "words.json", dumps(words) + "\n")
-        if weights is not None:
-            write(attempt / "weights.pt", weights)
-            write(attempt / "weights.json", dumps({"sha256": hashlib.sha256(weights).hexdigest()}) + "\n")
-        write(attempt / "provenance.json", dumps(provenance) + "\n")
-        write(attempt / "result.json", dumps(asdict(result)) + "\n")
+        try:
+            write(attempt / "config.json", json.dumps(settings, indent=1, allow_nan=False) + "\n")
+            write(attempt / "curve.jsonl", "".join(lines(curve)))
+            write(attempt / "layers.jsonl", "".join(lines(layers)))
+            write(attempt / "position.json", dumps(position) + "\n")
+            write(attempt / "words.json", dumps(words) + "\n")
+            if weights is not None:
+                write(attempt / "weights.pt", weights)
+                write(attempt / "weights.json", dumps({"sha256": hashlib.sha256(weights).hexdigest()}) + "\n")
+            write(attempt / "provenance.json", dumps(provenance) + "\n")
+            write(attempt / "result.json", dumps(asdict(result)) + "\n")
+        except BaseException:
+            shutil.rmtree(attempt, ignore_errors=True)
+            raise
         target = self.run(run)
         target.parent.mkdir(exist_ok=True)
         try:
@@ -229,6 +241,12 @@ class Store:
                 gone.parent.mkdir(exist_ok=True)
                 os.rename(folder, gone)
                 shutil.rmtree(gone, ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Takes away what killed processes left: attempts that nothing has touched for a day."""
+        for folder in (self.root / "attempts").glob("*-*"):
+            if folder.is_dir() and time.time() - folder.stat().st_mtime > 86_400:
+                shutil.rmtree(folder, ignore_errors=True)
 
     # ---- checkpoints and weights
 
@@ -455,7 +473,3 @@ def _position(head: Mapping[str, Any], tables: list[dict[str, Any]], pd: Any) ->
         )
         out.append(frame.assign(**head))
     return pd.concat(out, ignore_index=True) if out else pd.DataFrame()
-
-
-def now() -> float:
-    return time.time()

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from stackcli import experiments
@@ -20,27 +20,30 @@ TRAINED_A_SECOND = 4e9  # floating-point operations, a guess for one thread that
 
 @dataclass(frozen=True)
 class Arms:
-    """What a command runs: the runs in order, the arm of each (empty but in an experiment), axes and base."""
+    """What a command runs: the runs in order, the arm of each (empty but in an experiment), axes and base; `typed`:
+    the words that ask for it."""
 
     configs: tuple[Config, ...]
     arms: tuple[str, ...]
     axes: tuple[str, ...]
     base: Mapping[str, Any]
     overrides: tuple[str, ...]
+    typed: tuple[str, ...]
 
     @classmethod
     def of_grid(cls, grid: Grid) -> "Arms":
-        return cls(grid.configs, ("",) * len(grid.configs), tuple(grid.axes), grid.base, grid.overrides)
+        words = grid.overrides
+        return cls(grid.configs, ("",) * len(grid.configs), tuple(grid.axes), grid.base, words, words)
 
     @classmethod
-    def of_experiment(cls, grids: Mapping[str, Grid]) -> "Arms":
+    def of_experiment(cls, grids: Mapping[str, Grid], typed: Sequence[str]) -> "Arms":
         """Arms of an experiment: one grid where it has one line without a name, else a named arm a line."""
         if list(grids) == [""]:
-            return cls.of_grid(grids[""])
+            return replace(cls.of_grid(grids[""]), typed=tuple(typed))
         configs = tuple(c for grid in grids.values() for c in grid.configs)
         names = tuple(name for name, grid in grids.items() for _ in grid.configs)
         lines = tuple(f"{name}: {' '.join(grid.overrides)}" for name, grid in grids.items())
-        return cls(configs, names, ("arm",), {"arms": " | ".join(lines)}, lines)
+        return cls(configs, names, ("arm",), {"arms": " | ".join(lines)}, lines, tuple(typed))
 
 
 def read_experiment(name: str) -> dict[str, list[str]]:
@@ -56,7 +59,7 @@ def execute(arms: Arms, options: Options) -> int:
     check_columns(arms.configs, options)
     store = Store(options.out)
     name = check_name(options.study) if options.study else study_name(options.command, arms)
-    executor = Local(workers=options.jobs)
+    executor = Local(workers=options.jobs, preload=sweep.preload())
     soon = (lambda: None) if options.dry_run else executor.warm
     plan = sweep.plan(arms.configs, store, force=options.force, soon=soon)
     progress = Progress(quiet=options.quiet, total=len(plan.todo), labels=labels(plan.todo, arms))
@@ -68,6 +71,7 @@ def execute(arms: Arms, options: Options) -> int:
         return 2
     study = describe(arms, plan, options)
     store.create()
+    store.tidy()
     sweep.keep_facts(plan, store)
     store.save_study(name, study)
     code, statuses = train(plan, store, executor, options, progress)
@@ -78,7 +82,7 @@ def execute(arms: Arms, options: Options) -> int:
     sweep.time_steps(plan, store, progress.say)
     from stackcli.report import report
 
-    report(store, name, options, progress)
+    report(store, name, options, progress, again=options_line(options, arms) if code else "")
     return code
 
 
@@ -239,6 +243,6 @@ def options_line(options: Options, arms: Arms) -> str:
     import shlex
 
     words = ["stackattn", options.command]
-    words += ["--experiment", options.study] if "arm" in arms.axes else list(arms.overrides)
+    words += arms.typed
     words += ["--out", str(options.out)] if str(options.out) != "outputs" else []
     return " ".join(shlex.quote(w) for w in words)

@@ -12,7 +12,7 @@ from typing import Any
 from stackcli import __version__, parts
 from stackcli.launcher.base import PREEMPTED, Executor, Outcome, Say, Stop
 from stackcli.record import Facts
-from stackcli.settings import Config, Part
+from stackcli.settings import GROUPS, Config, Part
 from stackcli.store import Store, digest, run_id, to_bytes
 
 CHECKPOINT_SECONDS = 60.0
@@ -66,6 +66,13 @@ def plan(
         check_batch(config, facts[config.data])
     check_parts(job.config for job in todo.values())
     return Plan(ids, tuple(configs), tuple(todo.values()), facts, keys)
+
+
+def preload() -> list[str]:
+    """The modules that a run needs: loaded before the first, so that an edit of the source reaches no later run. The
+    last two are loaded by PyTorch's optimisers and by the tool's own main module."""
+    own = (f"stackcli.{g}.{n}" for g in GROUPS for n in parts.names(g) if parts.built_in(g, n))
+    return ["stackcli.sweep", "stackcli.train", *own, "torch._dynamo", "typer"]
 
 
 def check_device(devices: set[str]) -> None:
@@ -146,10 +153,17 @@ def run(plan: Plan, executor: Executor, store: Store, *, force: bool = False) ->
     for outcome in executor.run(work, plan.todo):
         job = plan.todo[outcome.job]
         if outcome.state == "failed":
-            log = store.log_failure(job.run, str(outcome.detail))
             last = str(outcome.detail).strip().splitlines()[-1]
-            outcome = Outcome(outcome.job, "failed", f"{last} (log: {log})")
+            outcome = Outcome(outcome.job, "failed", f"{last} ({logged(store, job.run, str(outcome.detail))})")
         yield job, outcome
+
+
+def logged(store: Store, run: str, text: str) -> str:
+    """Keeps a failed run's traceback; says where, or that there is no room for it."""
+    try:
+        return f"log: {store.log_failure(run, text)}"
+    except OSError as error:
+        return f"no log: {error.strerror}"
 
 
 def work(job: Job, say: Say, stop: Stop) -> None:

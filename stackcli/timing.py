@@ -76,17 +76,21 @@ def prepare(config: Config, loaded: Loaded) -> Arm:
 
 def measure(arms: Sequence[Arm], *, warmups: int = WARMUPS, repeats: int = REPEATS) -> list[dict[str, Any]]:
     """For each arm its `times` (`step_ms`, `forward_ms`, ... medians, `step_ms_low`, `step_ms_high` quartiles) and the
-    `machine` it was measured on. At least 3 warm-ups and 10 repeats."""
+    `machine` it was measured on. Raises ValueError for fewer than 3 warm-ups or 10 repeats."""
     draw = generator("timing")
+    if warmups < WARMUPS or repeats < REPEATS:
+        raise ValueError(f"{warmups} warm-ups and {repeats} repeats; at least {WARMUPS} and {REPEATS}")
     before = torch.get_num_threads()
-    for round_number in range(warmups + repeats):
-        for i in draw.permutation(len(arms)):
-            torch.set_num_threads(arms[i].config.threads)
-            arms[i].step()
-            if round_number < warmups:
-                arms[i].times = {name: [] for name in arms[i].times}
-    torch.set_num_threads(before)
-    return [{"times": _medians(arm.times), "machine": machine(arm)} for arm in arms]
+    try:
+        for round_number in range(warmups + repeats):
+            for i in draw.permutation(len(arms)):
+                torch.set_num_threads(arms[i].config.threads)
+                arms[i].step()
+                if round_number < warmups:
+                    arms[i].times = {name: [] for name in arms[i].times}
+    finally:
+        torch.set_num_threads(before)
+    return [{"times": _medians(arm.times), "machine": machine(arm, warmups)} for arm in arms]
 
 
 def _medians(times: Mapping[str, list[float]]) -> dict[str, float]:
@@ -95,7 +99,7 @@ def _medians(times: Mapping[str, list[float]]) -> dict[str, float]:
     return {**out, "step_ms_low": low, "step_ms_high": high}
 
 
-def machine(arm: Arm) -> dict[str, Any]:
+def machine(arm: Arm, warmups: int) -> dict[str, Any]:
     """What a time depends on beside the architecture: an allow-list, nothing else of the environment."""
     allocator = {k: os.environ[k] for k in ("MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_") if k in os.environ}
     load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
@@ -111,6 +115,6 @@ def machine(arm: Arm) -> dict[str, Any]:
         + "".join(f", {k}={v}" for k, v in sorted(allocator.items())),
         "batch": arm.config.batch,
         "length": int(arm.batch.tokens.shape[1]),
-        "warmups": WARMUPS,
+        "warmups": warmups,
         "repeats": len(arm.times["step"]),
     }

@@ -4,6 +4,7 @@ Everything random has an address: the order of an epoch is a function of (seed, 
 Training restored from its state goes on as if it had never stopped, bit for bit.
 """
 
+import copy
 import hashlib
 import math
 from dataclasses import asdict
@@ -102,7 +103,7 @@ class Training:
         self.full = config.pad == "max"
         self.steps = planned_steps(config, len(self.train))
         self.per_epoch = math.ceil(len(self.train) / config.batch)
-        self.probe_batch = self.train.cut(probe.rows(len(self.train), config.batch), full=self.full)
+        self.probe_batch = self.train.cut(probe.rows(len(self.train)), full=self.full)
         self.probe_steps = probe.schedule(self.steps) if config.probes else frozenset()
         self.step, self.waited, self.stopped_early = 0, 0, False
         self.diverged_step: int | None = None
@@ -230,8 +231,8 @@ class Training:
     # ---- stopping and going on
 
     def state(self) -> dict[str, Any]:
-        """All that a Training needs to go on: tensors, numbers, strings and rows as dicts."""
-        return {
+        """All that a Training needs to go on: tensors, numbers, strings and rows as dicts; a copy, not a view."""
+        live = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "best": self.best,
@@ -242,6 +243,7 @@ class Training:
             "curve": [asdict(row) for row in self.curve],
             "layers": [asdict(row) for row in self.layers],
         }
+        return copy.deepcopy(live)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Goes back to a state; the next `advance` is the step after it."""

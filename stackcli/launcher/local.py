@@ -13,18 +13,19 @@ from typing import Any
 
 from stackcli.launcher.base import PREEMPTED, Outcome, Work
 
-PRELOAD = ["stackcli.train", "stackcli.parts", "torch._dynamo", "typer"]  # the last two: loaded by optimisers, by main
-
 
 class Local:
-    """At most `workers` processes at once. A killed process is seen at once and its job tried once more."""
+    """At most `workers` processes at once. A killed process is seen at once and its job tried once more.
 
-    def __init__(self, *, workers: int) -> None:
+    `preload`: modules that are loaded once, before the first run, and shared by all: what is loaded cannot change while
+    the runs go on."""
+
+    def __init__(self, *, workers: int, preload: Sequence[str] = ()) -> None:
         self.workers, self.stopping, self.now = workers, False, False
         method = "forkserver" if "forkserver" in mp.get_all_start_methods() else "spawn"
         self.context: Any = mp.get_context(method)
         if method == "forkserver":
-            self.context.set_forkserver_preload(PRELOAD)
+            self.context.set_forkserver_preload(list(preload))
         self.running: dict[int, tuple[BaseProcess, Connection]] = {}
 
     def warm(self) -> None:
