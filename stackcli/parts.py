@@ -23,7 +23,7 @@ class Key(NamedTuple):
 def names(group: str) -> tuple[str, ...]:
     """Every choice of a group, without importing any of them."""
     folder = Path(__file__).parent / group
-    own = {f.stem for f in folder.glob("*.py") if f.stem not in ("__init__", "base")}
+    own = {f.stem for f in folder.glob("*.py") if not f.stem.startswith("_") and f.stem != "base"}
     return tuple(sorted(own | set(installed(group))))
 
 

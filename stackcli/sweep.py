@@ -195,7 +195,8 @@ def work(job: Job, say: Say, stop: Stop) -> None:
             saved = time.monotonic()
         if asked and not training.finished:
             raise SystemExit(PREEMPTED)
-    position = _tables(model, reached=max(training.train.lengths))
+    padding_counts = config.pad == "max" and not config.mask
+    position = _tables(model, reached=loaded.max_len if padding_counts else max(training.train.lengths))
     result = training.result()
     store.publish(
         job.run,

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def stems(folder: str, pattern: str) -> set[str]:
-    return {p.stem for p in (ROOT / folder).glob(pattern)} - {"__init__", "base"}
+    return {p.stem for p in (ROOT / folder).glob(pattern) if not p.stem.startswith("_")} - {"base"}
 
 
 @pytest.mark.parametrize("group", GROUPS)

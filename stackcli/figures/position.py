@@ -14,12 +14,14 @@ from stackcli.frames import Frames
 
 POINTS = 4
 TABLES = 4  # of one point: the first and the last layer's keys and values
+APART = 3.0  # factor between the sizes of tables beyond which each has a scale of its own
 CMAPS = {"value": "RdBu_r", "cosine": "PuOr_r"}
 
 
 @base.styled
 def draw(frames: Frames) -> Figure | None:
-    """The first finished seed of each point; one symmetric colour scale for all tables."""
+    """The first finished seed of each point. Tables whose sizes differ much are drawn in units of their own largest
+    value, which then stands in the title; else one symmetric colour scale serves all."""
     if frames.position.empty:
         return None
     found = [point for point in base.points(frames) if not point.rows(frames.position).empty]
@@ -27,9 +29,13 @@ def draw(frames: Frames) -> Figure | None:
     tables = [table for point in shown for table in _tables(point, frames.position)]
     if not tables:
         return None
-    values = np.abs(base.finite(np.concatenate([table.to_numpy().ravel() for _, table in tables])))
-    top = float(np.percentile(values, 99.5)) if len(values) else 0.0
-    norm = Normalize(-(top or 1.0), top or 1.0)
+    tops = [_top(table) for _, table in tables]
+    apart = max(tops) > APART * min(tops)
+    if apart:
+        tables = [
+            (f"{title}: ±{base.number(top)}", table / top) for (title, table), top in zip(tables, tops, strict=True)
+        ]
+    norm = Normalize(-1, 1) if apart else Normalize(-max(tops), max(tops))
     pairs = 1 if len(tables) == 1 else 2
     rows = -(-len(tables) // pairs)
     figure, panels = base.new(
@@ -46,9 +52,16 @@ def draw(frames: Frames) -> Figure | None:
     for spare in cells[len(tables) :].flat:
         spare.remove()
     base.bar(figure, cosine, "cosine of two positions (−1 to 1)")
-    base.bar(figure, mesh, "trained value (embedding units)", extend="both")
+    unit = "share of the largest of its table" if apart else "embedding units"
+    base.bar(figure, mesh, f"trained value ({unit})", extend="both")
     base.note(figure, base.left_out(len(shown), len(found), "points"))
     return figure
+
+
+def _top(table: pd.DataFrame) -> float:
+    """The size of nearly all values, to two digits; 1 where all are zero."""
+    values = np.abs(base.finite(table.to_numpy().ravel()))
+    return float(f"{np.percentile(values, 99.5):.2g}") if len(values) and values.max() else 1.0
 
 
 def _tables(point: base.Point, frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -92,9 +92,9 @@ def _one(
         val = 0.45 + 0.9 * np.exp(-step / 30) + 0.0012 * depth * max(0, step - 90) + draw.normal(0, 0.015)
         train = 0.05 + 1.3 * np.exp(-step / 40) + draw.normal(0, 0.01)
         blow = ((step / 40) ** 6 if step < 60 else np.inf) if status == "diverged" else 0.0
-        out["curve"].append(
-            {**head, "step": step, "epoch": step / 25, "train_loss": train + blow, "val_loss": val + blow}
-        )
+        losses = {"train_loss": train + blow, "val_loss": val + blow}
+        shares = {"train_acc": float(np.exp(-train)), "val_acc": float(np.exp(-val))}
+        out["curve"].append({**head, "step": step, "epoch": step / 25, **losses, **shares})
     for step, layer in itertools.product(steps, range(1, depth + 1)):
         out["layers"] += _layer(draw, {**head, "step": step, "layer": layer}, depth, config)
     if status == "done":

@@ -58,3 +58,16 @@ def test_a_zero_row_has_no_cosine_and_gives_no_warning() -> None:
 
 def test_without_a_trained_table_there_is_nothing_to_draw() -> None:
     assert position.draw(factory.study({"pe": ["sinusoidal", "none"]})) is None
+
+
+def test_tables_of_very_different_sizes_are_drawn_in_units_of_their_own_largest_value() -> None:
+    frames = factory.study({"depth": [1, 2]}, seeds=1)
+    large = frames.position["depth"] == 2
+    plain = frames.position.loc[large].pivot(index="position", columns="dimension", values="value").to_numpy()
+    frames.position.loc[large, "value"] *= 100
+    figure = factory.draw("position", frames)
+    titles = factory.titles(figure)
+    assert titles[0].startswith("depth=1, seed 0: ±") and titles[1].startswith("depth=2, seed 0: ±")
+    drawn = factory.cells(figure.axes[2])
+    assert 1 <= np.abs(drawn).max() < 1.5 and np.allclose(drawn / np.abs(drawn).max(), plain / np.abs(plain).max())
+    assert "the largest of its table" in " ".join(a.get_ylabel() for a in figure.axes)

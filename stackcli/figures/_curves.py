@@ -1,0 +1,126 @@
+"""A measure of the train subset and of the validation part by step, a panel for each point: loss and accuracy share it.
+
+Means over the finished seeds up to the step that all of them reached; the step of each run's lowest validation loss is
+marked; runs that diverged end in a cross.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+PANELS = 8
+THIN = 5  # up to so many seeds each has a line of its own; more become a band
+LOOKS: tuple[dict[str, Any], ...] = (
+    {"color": base.PALETTE[1], "linestyle": "-"},
+    {"color": base.PALETTE[5], "linestyle": base.DASHES[1]},
+)
+
+
+def draw(frames: Frames, measure: str, unit: str) -> Figure | None:
+    """`measure`: loss or acc, of which the curve holds train_ and val_; `unit` is the words beside the axis."""
+    looks = {f"train_{measure}": LOOKS[0], f"val_{measure}": LOOKS[1]}
+    found = [point for point in base.points(frames) if not _all(point, frames.curve).empty]
+    if not found:
+        return None
+    shown = base.spread(found, PANELS)
+    figure, panels = base.grid(len(shown), 4, 1.6, sharey=True)
+    across = panels[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
+    last = max(_all(point, frames.curve)["step"].max() for point in shown)
+    for axes, point in zip(panels, shown, strict=True):
+        _panel(axes, point, frames, looks)
+        axes.set_title(point.heading(base.FULL * 72 / across - 26 if across > 1 else 190))
+        axes.set_xlabel("step (optimiser steps)")
+    for axes in panels:
+        axes.set_ylabel(unit if base.leftmost(axes) else "")
+        axes.set_xlim(-0.04 * last, 1.04 * last)
+    if measure == "loss":
+        panels[0].set_ylim(*_limits(shown, frames.curve, looks))
+    else:
+        panels[0].set_ylim(-0.02, 1.02)
+    base.legend(figure, _entries(shown))
+    seeds = max(point.count for point in shown)
+    spread = "thin: single runs" if seeds <= THIN else "band: 95 % t interval over seeds"
+    epoch = _epoch(pd.concat([_all(point, frames.curve) for point in shown]))
+    base.note(figure, base.left_out(len(shown), len(found), "points"), spread if seeds > 1 else "", epoch)
+    return figure
+
+
+def _epoch(rows: pd.DataFrame) -> str:
+    """How many steps an epoch has, where all runs agree."""
+    rows = rows[rows["epoch"] > 0]
+    steps = sorted(set((rows["step"] / rows["epoch"]).round(6)))
+    return f"an epoch is {steps[0]:g} steps" if len(steps) == 1 else ""
+
+
+def _all(point: base.Point, curve: pd.DataFrame) -> pd.DataFrame:
+    return point.rows(curve, [*point.done, *(run for run, _ in point.broken)])
+
+
+def _panel(axes: Axes, point: base.Point, frames: Frames, looks: dict[str, dict[str, Any]]) -> None:
+    """Single runs or their band, the mean, where each was best, and what diverged."""
+    done = point.rows(frames.curve)
+    for column, look in looks.items():
+        table = done.pivot(index="step", columns="run", values=column) if len(done) else pd.DataFrame()
+        whole = table.dropna()
+        if 1 < len(table.columns) <= THIN:
+            for run in table:
+                single = table[run].dropna()
+                axes.plot(single.index, single, **look, linewidth=0.5, alpha=0.6, label=f"{column} {run}")
+        elif len(table.columns) > THIN:
+            bounds = np.array([base.interval(row)[1:] for row in whole.to_numpy()]).reshape(-1, 2)
+            axes.fill_between(
+                whole.index, *bounds.T, color=look["color"], alpha=0.25, linewidth=0, label=f"{column} band"
+            )
+        if len(whole):
+            axes.plot(whole.index, whole.mean(axis=1), **look, label=f"{column} mean")
+        for run, status in point.broken:
+            rows = point.rows(frames.curve, [run])
+            finite = rows[np.isfinite(rows[column].astype(float))]
+            if status == "diverged" and len(finite):
+                axes.plot(finite["step"], finite[column], **look, linewidth=0.5, alpha=0.8, label=f"{column} {run}")
+    best = _best(point, frames, done)
+    axes.plot(best["step"], best[list(looks)[1]], **_BEST)
+    gone = frames.runs[(frames.runs["point"] == point.key) & (frames.runs["status"] == "diverged")]
+    if len(gone):
+        steps = base.finite(gone["diverged_step"])
+        axes.plot(steps, [0.96] * len(steps), transform=axes.get_xaxis_transform(), **_GONE)
+
+
+_BEST: dict[str, Any] = {"color": "black", "marker": "v", "markersize": 3.5, "linestyle": "none", "label": "best"}
+_GONE: dict[str, Any] = {"color": "black", "marker": "x", "markersize": 4, "linestyle": "none", "label": "diverged"}
+
+
+def _best(point: base.Point, frames: Frames, done: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the curve at each finished run's lowest validation loss."""
+    if done.empty or "step_best" not in frames.runs:
+        return pd.DataFrame({"step": [], "val_loss": [], "val_acc": []})
+    runs = frames.runs[frames.runs["point"] == point.key].set_index("run")["step_best"]
+    return done[done["step"] == done["run"].map(runs)]
+
+
+def _limits(points: list[base.Point], curve: pd.DataFrame, looks: dict[str, dict[str, Any]]) -> tuple[float, float]:
+    """Room for the finished runs; a run that diverged may leave the panel, but is seen to start."""
+    rows = pd.concat([point.rows(curve) for point in points])
+    if rows.empty:
+        starts = pd.concat([_all(point, curve) for point in points]).groupby("run").head(3)
+        values = base.finite(starts[list(looks)].to_numpy().ravel())
+        return 0.0, 1.3 * float(values.max()) if len(values) else 1.0
+    values = base.finite(rows[list(looks)].to_numpy().ravel())
+    first = base.finite(rows.sort_values("step").groupby("run").head(1)[list(looks)].to_numpy().ravel())
+    top = min(values.max(), 3 * max(first.max(), float(np.median(values)))) if len(first) else 1.0
+    return min(0.0, float(values.min()) if len(values) else 0.0), 1.08 * float(top)
+
+
+def _entries(points: list[base.Point]) -> list[tuple[Any, str]]:
+    entries = [(base.swatch(**look), name) for look, name in zip(LOOKS, ("train", "validation"), strict=True)]
+    if any(point.done for point in points):
+        entries.append((base.swatch(**{**_BEST, "label": ""}), "lowest validation loss of a run"))
+    if any(status == "diverged" for point in points for _, status in point.broken):
+        entries.append((base.swatch(**{**_GONE, "label": ""}), "diverged"))
+    return entries
