@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,14 +28,22 @@ app = typer.Typer(
 
 
 def complete(incomplete: str) -> list[str]:
-    """Keys, groups and choices, for the shell's completion."""
+    """Keys, groups and choices, for the shell's completion. Bash breaks words at `=` and wants what comes after it."""
     from stackcli.config import choices, keys
 
-    key, equals, typed = incomplete.partition("=")
-    if not equals:
-        return [f"{name}=" for name in keys() if name.startswith(key)]
+    words, at = os.environ.get("COMP_WORDS", "").split(), int(os.environ.get("COMP_CWORD") or 0)
+    before = words[:at]
+    if words[at : at + 1] == ["="] and before:
+        key, typed, prefix = before[-1], "", ""
+    elif before[-1:] == ["="] and len(before) > 1:
+        key, typed, prefix = before[-2], incomplete, ""
+    else:
+        key, equals, typed = incomplete.partition("=")
+        prefix = f"{key}="
+        if not equals:
+            return [f"{name}=" for name in keys() if name.startswith(key)]
     head, comma, last = typed.rpartition(",")
-    return [f"{key}={head}{comma}{c}" for c in choices().get(key, ()) if c.startswith(last)]
+    return [f"{prefix}{head}{comma}{c}" for c in choices().get(key, ()) if c.startswith(last)]
 
 
 Overrides = Annotated[
@@ -377,7 +386,7 @@ def main() -> None:
     """Parses sys.argv and runs the command; raises SystemExit. `--depth 4` is answered with what to type."""
     words = sys.argv[1:]
     known = set(GROUP_AND_KEYS)
-    for word, after in zip(words, [*words[1:], "..."], strict=True):
+    for word, after in pairwise([*words, "..."]):
         name = word[2:].partition("=")[0]
         if word.startswith("--") and name in known:
             value = word.partition("=")[2] or after

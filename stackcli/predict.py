@@ -27,7 +27,10 @@ def predict(out: Path, run: str, texts: Sequence[str]) -> list[dict[str, float]]
     strip = {key: bool(options.get(key, False)) for key in ("strip_links", "strip_punctuation")}
     out_rows = []
     for text in texts:
-        tokens = words.encode(words.tokens(text, **strip), ids, known["max_len"])
+        found = words.tokens(text, **strip)
+        if not found:
+            raise ValueError(f"{text!r}: no word in it")
+        tokens = words.encode(found, ids, known["max_len"])
         full = tokens + (words.PAD,) * (known["max_len"] - len(tokens)) if config.pad == "max" else tokens
         mask = torch.tensor([[i < len(tokens) for i in range(len(full))]]) if config.mask else None
         with torch.no_grad():

@@ -17,7 +17,7 @@ class Progress:
     """Lines for what has ended, and on a terminal a small table of what is running, never taller than the screen."""
 
     def __init__(self, *, quiet: bool, total: int, labels: Sequence[str]) -> None:
-        self.console = Console(stderr=True, highlight=False, markup=False)
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.quiet, self.total, self.labels, self.ended = quiet, total, labels, 0
         self.running: dict[int, tuple[int, int, float]] = {}
         live = self.console.is_terminal and not quiet and not os.environ.get("CI")
@@ -54,7 +54,9 @@ class Progress:
     def _ended(self, outcome: Outcome, label: str, result: Mapping[str, Any] | None) -> None:
         self.ended += outcome.state in ("done", "failed")
         count = f"[{self.ended}/{self.total}]"
-        if result is None:
+        if outcome.state == "stopped":
+            text = f"{count} {label}: stopped, its state is saved"
+        elif result is None:
             text = f"{count} {label}: {outcome.state.upper()}: {outcome.detail}"
             if outcome.state in ("failed", "lost"):  # shown even with --quiet
                 print(text, file=sys.stderr, flush=True)

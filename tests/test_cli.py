@@ -223,3 +223,30 @@ def test_the_version_is_the_packages(tmp_path: Path) -> None:
     from stackcli import __version__
 
     assert stackattn("--version", cwd=tmp_path).stdout.strip() == f"stackattn {__version__}"
+
+
+@pytest.mark.parametrize(
+    "typed,at,answer",
+    [
+        ("stackattn sweep dep", 2, "depth="),
+        ("stackattn sweep pe=le", 2, "pe=learned"),
+        ("stackattn sweep pe=learned,re", 2, "pe=learned,relative"),
+        ("stackattn sweep pe = le", 4, "learned"),  # as bash breaks it
+        ("stackattn sweep residual =", 3, "none\npost\npre"),
+        ("stackattn sweep depth=1 schedule = cos", 5, "cosine"),
+    ],
+)
+def test_the_shell_is_told_keys_and_choices(typed: str, at: int, answer: str, tmp_path: Path) -> None:
+    asked = {"COMP_WORDS": typed, "COMP_CWORD": str(at), "_STACKATTN_COMPLETE": "complete_bash"}
+    program = "import sys; sys.argv = ['stackattn']; from stackcli.cli import main; main()"
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(**asked), capture_output=True, text=True
+    )
+    assert found.stdout.strip() == answer
+
+
+def test_the_tool_alone_says_what_it_can_do(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stackcli"], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "Commands:" in done.stdout + done.stderr and "Traceback" not in done.stderr
