@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from stackcli import config, parts
 from stackcli.config import UsageError, grid
-from stackcli.settings import GROUPS
 
 
 def test_the_default_sweep_is_five_depths_of_three_seeds_innermost() -> None:
@@ -65,29 +64,6 @@ def test_every_problem_is_told_at_once() -> None:
 def test_a_grid_too_large_is_counted_not_listed() -> None:
     with pytest.raises(UsageError, match="9,999,000 runs; at most 100,000"):
         grid(["depth=range(1,10000)", "dim=range(4,4004,4)", "seeds=1"])
-
-
-def test_yaml_and_constructors_agree_on_every_key_and_default() -> None:
-    for group in GROUPS:
-        for name in parts.names(group):
-            own = {k: key.default for k, key in parts.keys(parts.load(group, name)).items()}
-            assert config.part_defaults(group, name) == own, (group, name)
-
-
-def test_every_yaml_value_of_an_encoding_and_a_norm_changes_the_output() -> None:
-    import torch
-
-    from tests.factory import part, stack, tokens
-
-    changed = {"std": 0.5, "base": 100.0, "scale": 0.5, "clip": 1, "keys": False, "values": False, "eps": 0.5}
-    for group in ("pe", "norm", "residual", "init"):
-        for name in parts.names(group):
-            for key, value in config.part_defaults(group, name).items():
-                assert value != changed[key]
-                plain = {**config.part_defaults(group, name)}
-                before = stack(**{group: part(name, **plain)})(tokens())
-                after = stack(**{group: part(name, **{**plain, key: changed[key]})})(tokens())
-                assert not torch.equal(before, after), (group, name, key)
 
 
 YAML = {
