@@ -46,8 +46,8 @@ smoke: $(STAMP) ## A small sweep and a small compare-pe, end to end
 	$(RUN) plot --out outputs-smoke
 	rm -rf outputs-smoke
 
-bench: $(STAMP) ## Ratios of speed, measured side by side
-	$(BIN)/python -m stackcli.bench
+bench: $(STAMP) ## Ratios of speed, side by side; on other data with DATA="data=csv data.path=..."
+	$(BIN)/python -m stackcli.bench $(DATA)
 
 clean: ## Take away the environment, caches and outputs
 	rm -rf $(VENV) outputs outputs-smoke dist build .pytest_cache .mypy_cache .ruff_cache

@@ -10,7 +10,6 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -22,8 +21,6 @@ from stackcli.data.base import Loaded
 from stackcli.model import StackedAttention, build, pool
 from stackcli.settings import Config
 from stackcli.train import Training, optimizer
-
-SHARED = Path(__file__).parents[2] / "shared" / "data" / "subject_questions.csv"
 
 
 class Reference(nn.Module):
@@ -128,12 +125,11 @@ def recording(c: Config, loaded: Loaded, rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("overrides", nargs="*", help="settings, for example data=csv data.path=FILE")
+    asked = parser.parse_args()
+    rounds = asked.rounds
     torch.set_num_threads(1)
-    words = ["data=subjects"]
-    if SHARED.is_file():
-        words = ["data=csv", f"data.path='{SHARED}'", "data.text=question", "data.label=subject"]
-    configs = config.grid([*words, "depth=2,8", "seeds=1"]).configs
+    configs = config.grid([*asked.overrides, "depth=2,8", "seeds=1"]).configs
     data = configs[0].data
     loaded = parts.build("data", data.name, **data.options).load()
     print(f"data={data.name}, {len(loaded.train)} training sequences, one thread, torch {torch.__version__}")

@@ -15,7 +15,6 @@ from stackcli.store import Store, check_name, digest
 from stackcli.suggest import nearest
 
 ASK_ABOVE = 200  # runs
-TRAINED_A_SECOND = 4e9  # floating-point operations, a guess for one thread that only --dry-run uses
 
 
 @dataclass(frozen=True)
@@ -144,18 +143,12 @@ def announce(arms: Arms, plan: Any, options: Options, progress: Progress) -> Non
         for notice in facts["notices"]:
             progress.say(f"data={data.name}: {notice}")
     if options.dry_run:
+        from stackcli.sweep import estimate
+
         seconds = sum(estimate(job.config, plan.facts[job.config.data]["sizes"]["train"]) for job in plan.todo)
         progress.say(
             f"about {duration(seconds / max(1, min(options.jobs, len(plan.todo) or 1)))} with -j {options.jobs}"
         )
-
-
-def estimate(config: Config, examples: int) -> float:
-    """Seconds of a run, roughly: three times the forward pass of 32 tokens a sequence, and 2 ms a block and step."""
-    steps = config.steps or config.epochs * -(-examples // config.batch)
-    tokens = 32 * config.batch
-    work = 3 * config.depth * tokens * (8 + 4 * config.ff) * config.dim**2
-    return float(steps * (work / TRAINED_A_SECOND + 0.002 * config.depth + 0.003) + 2)
 
 
 def duration(seconds: float) -> str:
