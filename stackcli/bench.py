@@ -8,7 +8,7 @@ recording on / off             a whole default training, probes=true against pro
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -20,7 +20,7 @@ from stackcli.batches import Batch, Padded, order
 from stackcli.data.base import Loaded
 from stackcli.model import StackedAttention, build, pool
 from stackcli.settings import Config
-from stackcli.train import Training, optimizer
+from stackcli.train import Training, learning_rate, optimizer
 
 
 class Reference(nn.Module):
@@ -43,15 +43,19 @@ class Reference(nn.Module):
         return logits
 
 
-def epoch(model: nn.Module, step: torch.optim.Optimizer, batches: list[Batch], clip: float) -> float:
-    """Seconds of one pass."""
+def epoch(
+    model: nn.Module, step: torch.optim.Optimizer, batches: list[Batch], c: Config, lrs: Sequence[float]
+) -> float:
+    """Seconds of one pass, a learning rate a batch."""
     model.train()
     began = time.perf_counter()
-    for batch in batches:
-        loss = F.cross_entropy(model(batch.tokens, batch.mask), batch.labels)
+    for batch, lr in zip(batches, lrs, strict=True):
+        for group in step.param_groups:
+            group["lr"] = lr
+        loss = F.cross_entropy(model(batch.tokens, batch.mask), batch.labels, label_smoothing=c.label_smoothing)
         step.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), c.clip)
         step.step()
     return time.perf_counter() - began
 
@@ -82,17 +86,21 @@ def against_pytorch(c: Config, loaded: Loaded, rounds: int) -> None:
     models: list[nn.Module] = [build(c, **sizes), Reference(c, **sizes)]
     steps = [optimizer(model, c) for model in models]
     train = Padded(loaded.train, max_len=loaded.max_len, device="cpu", masked=True)
-    turn = [0, 0]
+    turn, epochs = [0, 0], rounds + 1
 
     def run(i: int) -> float:
         rows = order(train.lengths, batch=c.batch, seed=0, epoch=turn[i], sort=True)
+        first, whole = turn[i] * len(rows), epochs * len(rows)
+        lrs = [learning_rate(c, first + at, whole) for at in range(len(rows))]
         turn[i] += 1
-        return epoch(models[i], steps[i], [train.cut(r) for r in rows], c.clip)
+        return epoch(models[i], steps[i], [train.cut(r) for r in rows], c, lrs)
 
     ratio(f"nn.TransformerEncoder / ours, time, depth {c.depth}", lambda: run(0), lambda: run(1), rounds)
     test = Padded(loaded.test, max_len=loaded.max_len, device="cpu", masked=True)
     scores = [accuracy(model, test) for model in models]
-    print(f"  test accuracy after {turn[0]} epochs: ours {scores[0]:.3f}, nn.TransformerEncoder {scores[1]:.3f}")
+    print(
+        f"  test accuracy after {turn[0]} epochs, one seed: ours {scores[0]:.3f}, nn.TransformerEncoder {scores[1]:.3f}"
+    )
 
 
 def lengths(c: Config, loaded: Loaded, rounds: int) -> None:
@@ -102,7 +110,8 @@ def lengths(c: Config, loaded: Loaded, rounds: int) -> None:
     rows = [order(train.lengths, batch=c.batch, seed=0, epoch=0, sort=sort)[:20] for sort in (True, False)]
     near, full = [train.cut(r) for r in rows[0]], [train.cut(r, full=True) for r in rows[1]]
     name = f"padded to {loaded.max_len} / batches of similar length, time"
-    ratio(name, lambda: epoch(model, step, near, c.clip), lambda: epoch(model, step, full, c.clip), rounds)
+    lrs = [c.lr] * len(near)
+    ratio(name, lambda: epoch(model, step, near, c, lrs), lambda: epoch(model, step, full, c, lrs), rounds)
 
 
 def recording(c: Config, loaded: Loaded, rounds: int) -> None:

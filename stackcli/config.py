@@ -301,8 +301,9 @@ def _axes(overrides: Sequence[str], presets: Sequence[str], extra: Path | None) 
     problems += [f"{key} is given twice; give all its values at once: {key}=1,2" for key in keys if keys.count(key) > 1]
     if problems:
         raise UsageError(problems)
-    own = [axis for axis in map(parse, presets) if axis.key not in keys]
-    return own + found
+    typed = {axis.key: axis for axis in found}
+    own = {axis.key: typed.pop(axis.key, axis) for axis in map(parse, presets)}  # a command's axes come first
+    return [*own.values(), *typed.values()]
 
 
 def _check_use(values: Mapping[str, tuple[Any, ...]], *, single: bool, needs: str) -> None:

@@ -125,7 +125,8 @@ def _lead(where: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:] + "."
+    first = text.partition(" ")[0]
+    return (text if "=" in first else text[0].upper() + text[1:]) + "."  # a setting stays as it is typed
 
 
 def _best(axis: str, best: Any, means: pd.Series, where: str) -> str:
@@ -211,10 +212,11 @@ def _gradient(last: pd.DataFrame, depth: float) -> str:
     if not all(len(values) and (values > 0).all() for values in ratios):
         return ""
     plain, free = (stats.geometric(values).mean for values in ratios)
-    how = "is about as large at the input"
+    how, also = "is about as large at the input", ""
     if free < 1 / GRADIENT or free > GRADIENT:
         how = "vanishes towards the input" if free < 1 else "grows towards the input"
-    also = "; the plain norm says otherwise, as gradients of aligned tokens add up" if (plain < 1) != (free < 1) else ""
+        if (plain < 1) != (free < 1):
+            also = "; the plain norm says otherwise, as gradients of aligned tokens add up"
     return (
         f"At initialisation the gradient of depth {depth:g} {how}: block 1 over block {depth:g} is {plain:.2f} plain "
         f"and {free:.2f} alignment-free{also}."

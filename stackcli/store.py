@@ -10,8 +10,8 @@ OUT/runs/ID/                  a published run, written once, renamed into place 
     provenance.json           when, how long, on what: may differ between two equal runs
 OUT/attempts/                 runs under way; a failed one leaves its log
 OUT/checkpoints/ID/           the newest checkpoint of an interrupted run
-OUT/timings/ OUT/facts/       step times of an architecture; what is known of a data set
-OUT/studies/NAME/             study.json (which runs, which axes), tables and figures
+OUT/facts/                    what is known of a data set
+OUT/studies/NAME/             study.json (which runs, which axes), times.json (step times), tables and figures
 """
 
 import contextlib
@@ -331,12 +331,13 @@ class Store:
         """`facts`: a record.Facts as a dict."""
         write(self.root / "facts" / f"{key}.json", dumps(facts) + "\n")
 
-    def timing(self, key: str) -> dict[str, Any] | None:
-        path = self.root / "timings" / f"{key}.json"
-        return read_json(path) if path.is_file() else None
+    def timings(self, name: str) -> dict[str, Any]:
+        """Architecture -> its times, of one pass over all of a study's."""
+        path = self.study(name) / "times.json"
+        return dict(read_json(path)) if path.is_file() else {}
 
-    def save_timing(self, key: str, timing: Mapping[str, Any]) -> None:
-        write(self.root / "timings" / f"{key}.json", dumps(timing) + "\n")
+    def save_timings(self, name: str, timings: Mapping[str, Any]) -> None:
+        write(self.study(name) / "times.json", dumps(timings) + "\n")
 
     def study(self, name: str) -> Path:
         return self.root / "studies" / name
@@ -411,7 +412,7 @@ def load(store: Store, name: str) -> "Frames":
             f"--study {name}: no such study in {store.root}; there are: {', '.join(store.studies()) or 'none'}"
         )
     study = read_json(path)
-    axes = tuple(study["axes"])
+    axes, timings = tuple(study["axes"]), store.timings(name)
     rows, curve, layers, position = [], [], [], []
     for entry in study["runs"]:
         row = {"run": entry["run"], "arm": entry["arm"], "point": entry["point"], **entry["settings"]}
@@ -420,13 +421,13 @@ def load(store: Store, name: str) -> "Frames":
         if not (folder / "result.json").is_file():
             rows.append({**row, "status": entry.get("status", "missing")})
             continue
-        timing = store.timing(entry["timing"]) or {}
+        timing = timings.get(entry["timing"], {})
         seconds = read_json(folder / "provenance.json").get("seconds")
         rows.append({**row, **store.result(entry["run"]), **timing.get("times", {}), "seconds": seconds})
         curve += [{**head, **r} for r in read_lines(folder / "curve.jsonl")]
         layers += [{**head, **r} for r in read_lines(folder / "layers.jsonl")]
         position.append(_position(head, read_json(folder / "position.json"), pd))
-    machines = [t["machine"] for e in study["runs"] if (t := store.timing(e["timing"])) is not None]
+    machines = [timings[e["timing"]]["machine"] for e in study["runs"] if e["timing"] in timings]
     results = [f.name for f in fields(Result)]
     frame = pd.DataFrame(rows)
     frame = frame.reindex(columns=[*frame.columns, *(c for c in results if c not in frame.columns)])

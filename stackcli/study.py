@@ -78,7 +78,7 @@ def execute(arms: Arms, options: Options) -> int:
     if code in (75, 130):
         progress.say(f"stopped; finished runs and checkpoints are kept. To go on: {options_line(options, arms)}")
         return code
-    sweep.time_steps(plan, store, progress.say)
+    sweep.time_steps(plan, store, name, progress.say)
     from stackcli.report import report
 
     report(store, name, options, progress, again=options_line(options, arms) if code else "")

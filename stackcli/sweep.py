@@ -280,21 +280,19 @@ def timing_key(config: Config, fingerprint: str) -> str:
     return digest({**values, "content": fingerprint, "host": platform.node()})
 
 
-def time_steps(plan: Plan, store: Store, say: Callable[[str], None]) -> None:
-    """Measures each distinct architecture that has a result and was not measured on this machine yet, alone."""
+def time_steps(plan: Plan, store: Store, study: str, say: Callable[[str], None]) -> None:
+    """Measures every architecture of a study that has a result, alone on the machine and in one pass, so that their
+    times can be compared; nothing where the study has them all already."""
     todo: dict[str, Config] = {}
     for run, config in zip(plan.ids, plan.configs, strict=True):
         if not store.finished(run):
             continue
-        key = timing_key(config, str(plan.facts[config.data]["fingerprint"]))
-        if store.timing(key) is None:
-            todo.setdefault(key, config)
-    if not todo:
+        todo.setdefault(timing_key(config, str(plan.facts[config.data]["fingerprint"])), config)
+    if set(todo) <= set(store.timings(study)):
         return
     from stackcli import timing
 
     say(f"timing {len(todo)} architecture{'s' if len(todo) > 1 else ''}, alone on the machine")
     loaded = {data: parts.build("data", data.name, **data.options).load() for data in {c.data for c in todo.values()}}
     arms = [timing.prepare(config, loaded[config.data]) for config in todo.values()]
-    for key, measured in zip(todo, timing.measure(arms), strict=True):
-        store.save_timing(key, measured)
+    store.save_timings(study, dict(zip(todo, timing.measure(arms), strict=True)))

@@ -48,6 +48,8 @@ def test_seeds_count_from_seed_and_a_list_of_seeds_is_taken_as_it_is() -> None:
 def test_a_preset_gives_way_to_what_was_typed() -> None:
     found = grid(["depth=3"], presets=("depth=1,2", "residual=pre,post"))
     assert dict(found.axes) == {"residual": ("pre", "post")} and {c.depth for c in found.configs} == {3}
+    typed = grid(["dim=16,32", "depth=3,4"], presets=("depth=1,2", "residual=pre,post"))
+    assert list(typed.axes) == ["depth", "residual", "dim"]  # the command's axes first, whatever was typed
 
 
 def test_types_are_kept_and_whole_numbers_do_for_decimals() -> None:
