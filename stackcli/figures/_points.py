@@ -1,0 +1,166 @@
+"""The points of a study, and how the swept settings lie on an axis."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+
+from stackcli.figures._style import STYLE
+from stackcli.figures._words import fit, label, typed, width
+from stackcli.frames import Frames
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How the values of a setting lie on an axis: numbers evenly or by their logarithm, anything else one by one."""
+
+    name: str
+    levels: tuple[Any, ...]
+    kind: Literal["even", "log", "category"]
+
+    def at(self, value: Any, shift: float = 0.0) -> float:
+        """The place of a value, moved by `shift` of the distance between neighbours."""
+        if self.kind == "category":
+            return self.levels.index(value) + shift
+        if self.kind == "log":
+            return float(value * math.exp(np.diff(np.log(self.levels)).min() * shift))
+        gap = np.diff(self.levels).min() if len(self.levels) > 1 else abs(value) or 1.0
+        return float(value + gap * shift)
+
+    def dress(self, axes: Axes, side: Literal["x", "y"], room: float, most: float = 110) -> None:
+        """Scale, limits, ticks and label of an axis that is `room` points long; `most`: of a turned label, points."""
+        axis: Axis = getattr(axes, f"{side}axis")
+        axis.set_label_text(label(self.name))
+        if self.kind == "log":
+            getattr(axes, f"set_{side}scale")("log", base=2)
+        texts, turn = [typed(level) for level in self.levels], False
+        if self.kind == "category":
+            slot = room / len(texts) - 3
+            turn = side == "x" and max(map(_longest_word, texts)) > slot
+            flat = side == "x" and not turn
+            texts = [fit(text, slot if flat else most, lines=3 if flat else 1) for text in texts]
+            axis.grid(False)
+        if turn and isinstance(axes.figure, Figure):
+            axes.figure.set_figheight(axes.figure.get_figheight() + max(map(width, texts)) / 72)
+        places = range(len(texts)) if self.kind == "category" else self.levels
+        axis.set_ticks(list(places), labels=texts, rotation=90 if turn else 0)
+        axis.set_ticks([], minor=True)
+        ends = self.at(self.levels[0], -0.5), self.at(self.levels[-1], 0.5)
+        getattr(axes, f"set_{side}lim")(*((-0.5, len(texts) - 0.5) if self.kind == "category" else ends))
+
+
+def _longest_word(text: str) -> float:
+    return max((width(word) for word in re.split(r"(?<=[\s,;:=/_+\-])", text)), default=0.0)
+
+
+def scale(name: str, values: Any) -> Scale:
+    """The scale of a setting: numbers sorted, anything else in the order met."""
+    levels = list(dict.fromkeys(plain(value) for value in values))
+    if not all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels):
+        return Scale(name, tuple(levels), "category")
+    levels.sort()
+    return Scale(name, tuple(levels), "log" if _spread_by_ratio(levels) else "even")
+
+
+def _spread_by_ratio(levels: list[Any]) -> bool:
+    """Whether the levels look like 1, 2, 4, 8 rather than 1, 2, 3, 4: their logarithms lie more evenly than they do."""
+    if len(levels) < 3 or levels[0] <= 0:
+        return False
+    even, ratio = np.diff(levels), np.diff(np.log(levels))
+    return bool(ratio.std() / ratio.mean() < even.std() / even.mean())
+
+
+def plain(value: Any) -> Any:
+    """A cell of a frame as the Python value that was set: 8.0 in a column with gaps is 8, NaN is None."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@dataclass(frozen=True)
+class Point:
+    """The runs of one point of a study, apart from those that never started."""
+
+    key: str  # as it stands in the frames
+    values: tuple[Any, ...]  # of the axes
+    depth: int
+    done: tuple[str, ...]  # runs
+    broken: tuple[tuple[str, str], ...]  # run, and diverged, failed or lost
+
+    @property
+    def count(self) -> int:
+        return len(self.done) + len(self.broken)
+
+    @property
+    def remark(self) -> str:
+        """What went wrong, if anything: diverged 2 of 3."""
+        kinds = Counter(status for _, status in self.broken)
+        return ", ".join(f"{kind} {n} of {self.count}" for kind, n in kinds.items())
+
+    def heading(self, room: float) -> str:
+        """The point and what went wrong, as the title of a panel."""
+        whole = ", ".join(filter(None, [typed(self.key), self.remark]))
+        if width(whole, STYLE["axes.titlesize"]) <= room:
+            return whole
+        parts = [fit(text, room, size=STYLE["axes.titlesize"]) for text in (self.key, self.remark) if text]
+        return "\n".join(parts)
+
+    def rows(self, frame: pd.DataFrame, runs: Sequence[str] | None = None) -> pd.DataFrame:
+        """The rows of the finished runs (or of `runs`) in a frame."""
+        if frame.empty:
+            return frame
+        return frame[(frame["point"] == self.key) & frame["run"].isin(list(self.done if runs is None else runs))]
+
+
+def points(frames: Frames) -> list[Point]:
+    """The points of the study, sorted by the axes (a category in the order met)."""
+    runs = frames.runs
+    if runs.empty:
+        return []
+    runs = runs[runs["status"] != "missing"]
+    scales = [scale(axis, runs[axis]) for axis in frames.axes]
+    found = []
+    for key, rows in runs.groupby("point", sort=False):
+        done = rows["status"] == "done"
+        broken = rows[~done]
+        found.append(
+            Point(
+                key=str(key),
+                values=tuple(plain(rows[axis].iloc[0]) for axis in frames.axes),
+                depth=int(rows["depth"].iloc[0]),
+                done=tuple(rows.loc[done, "run"]),
+                broken=tuple(zip(broken["run"], broken["status"], strict=True)),
+            )
+        )
+    found.sort(key=lambda point: [s.levels.index(v) for s, v in zip(scales, point.values, strict=True)])
+    return found
+
+
+def spread(items: Sequence[Any], most: int) -> list[Any]:
+    """At most `most` of the items, evenly spread, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / max(most - 1, 1))] for i in range(most)]
+
+
+def left_out(shown: int, total: int, what: str) -> str:
+    """The sentence that says so, or nothing."""
+    return f"{shown} of {total} {what} shown" if shown < total else ""
+
+
+def last_map(layers: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each block's last linear map: ff2, or o in runs without a feed-forward map."""
+    if layers.empty:
+        return layers
+    maps = layers[layers["tensor"].isin(["ff2", "o"])]
+    with_ff = maps.loc[maps["tensor"] == "ff2", "run"].unique()
+    return maps[(maps["tensor"] == "ff2") | ~maps["run"].isin(with_ff)]

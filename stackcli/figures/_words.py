@@ -1,0 +1,63 @@
+"""Text in a figure: as it was typed, measured, and broken to fit."""
+
+import math
+import re
+import unicodedata
+from functools import cache
+
+import numpy as np
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from stackcli.figures._style import SIZE, UNITS
+
+
+def typed(value: object) -> str:
+    """A user's text or value as it was typed, safe to draw: half a surrogate pair becomes �, a line break a space."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, bool | np.bool_):
+        return str(value).lower()
+    if isinstance(value, float | np.floating):
+        return f"{value:g}"
+    whole = str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return "".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign for sign in whole)
+
+
+def label(setting: str) -> str:
+    """A setting with its unit: depth (blocks)."""
+    return f"{typed(setting)} ({UNITS[setting]})" if setting in UNITS else typed(setting)
+
+
+@cache
+def _advance(sign: str) -> float:
+    return float(text_to_path.get_text_width_height_descent(sign, FontProperties(size=SIZE), False)[0])
+
+
+def width(text: str, size: float = SIZE) -> float:
+    """How wide a line of text is drawn, points."""
+    return sum(map(_advance, text)) * size / SIZE
+
+
+def fit(text: str, room: float, lines: int = 2, size: float = SIZE) -> str:
+    """The text in at most `lines` lines of at most `room` points, broken between words where it can be; of what
+    is still too long the middle goes, as long names often differ at the end."""
+    out: list[str] = []
+    rest = typed(text).strip()
+    while rest and width(rest, size) > room and len(out) < lines - 1:
+        cut = _cut(rest, room, size)
+        breaks = [m.end() for m in re.finditer(r"[\s,;:=/_+\-]", rest[:cut])]
+        cut = breaks[-1] if breaks and breaks[-1] > cut / 3 else cut
+        out.append(rest[:cut].rstrip())
+        rest = rest[cut:].lstrip()
+    if width(rest, size) > room:
+        room -= width("…", size)
+        tail = rest[len(rest) - _cut(rest[::-1], room / 2, size) :].lstrip()
+        rest = rest[: _cut(rest, room - width(tail, size), size)].rstrip() + "…" + tail
+    return "\n".join([*out, rest])
+
+
+def _cut(text: str, room: float, size: float) -> int:
+    """How many characters fit, at least one."""
+    total = np.cumsum([_advance(sign) for sign in text]) * size / SIZE
+    return max(1, int(np.searchsorted(total, room, side="right")))
