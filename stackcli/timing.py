@@ -57,9 +57,9 @@ class Arm:
 
 
 def _mark(device: str) -> Any:
-    """A moment: on CUDA an event in its queue, which nothing waits for; elsewhere the clock, once the device is done."""
+    """A moment: on CUDA an event in its queue, which nothing waits for; elsewhere the clock once the device is done."""
     if device == "cuda":
-        event = torch.cuda.Event(enable_timing=True)
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record()
         return event
     if device == "mps":
