@@ -6,30 +6,21 @@ what was given, what is allowed, what to type. Nothing below this module meets a
 
 import itertools
 import math
-import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from stackcli import parts
+from stackcli.checks import check_together, check_value, check_values, is_float, shown, types
 from stackcli.settings import GROUPS, Config, Part, Scalar
 from stackcli.suggest import nearest
+from stackcli.yaml_files import UsageError, read_yaml
 
 FOLDERS = (Path(__file__).parent / "conf", Path(__file__).parent.parent / "conf")  # wheel, checkout
-BYTES_A_WEIGHT = 16  # weight, gradient and two moments of Adam, 4 bytes each
-TOKENS = 16  # of a sequence, at least, where the memory of a stack is estimated
 WORD = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?)=(?P<value>.*)", re.DOTALL)
-
-
-class UsageError(ValueError):
-    """What a person typed cannot be run; `problems` says everything that is wrong with it."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(dict.fromkeys(problems))
-        super().__init__("\n".join(self.problems))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,49 +41,6 @@ class Grid:
 def folder() -> Path:
     """The configuration that ships with this package."""
     return next(f for f in FOLDERS if (f / "config.yaml").is_file())
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file of plain scalars. Raises UsageError naming the file, and the line where it is known."""
-    import yaml
-
-    try:
-        text = path.read_bytes().decode("utf-8")
-        for number, line in enumerate(text.splitlines(), start=1):
-            bare = line.partition("#")[0]
-            if re.search(r"(^|[\s:\[{,-])[&*][A-Za-z0-9_]", bare):
-                raise UsageError([f"{path}: line {number}: anchors and aliases are not allowed"])
-            if "_target_" in bare or "${" in bare:
-                raise UsageError([f"{path}: line {number}: _target_ and ${{...}} are not allowed"])
-        loaded = yaml.load(text, Loader=_loader())
-    except UnicodeDecodeError as error:
-        raise UsageError([f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8"]) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        raise UsageError([f"{path}: {where}{getattr(error, 'problem', None) or 'no YAML'}"]) from None
-    if not isinstance(loaded, dict):
-        raise UsageError([f"{path}: expected lines of key: value"])
-    return loaded
-
-
-@cache
-def _loader() -> Any:
-    """A safe loader that refuses a key given twice and reads 1e-5 as a number."""
-    import yaml
-
-    class Strict(yaml.SafeLoader):  # type: ignore[misc]
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            seen = set()
-            for key, _ in node.value:
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key.value} is given twice", key.start_mark)
-                seen.add(key.value)
-            return super().construct_mapping(node, deep)
-
-    number = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+)[eE][-+]?\d+$")
-    Strict.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
-    return Strict
 
 
 @cache
@@ -328,8 +276,8 @@ def keys() -> tuple[str, ...]:
 
 def choices() -> dict[str, tuple[str, ...]]:
     """Key -> what may be written for it, where that is a choice."""
-    literal = {k: tuple(a.__args__) for k, a in _types().items() if getattr(a, "__origin__", None) is _literal()}
-    flags = {k: ("true", "false") for k, a in _types().items() if a is bool}
+    literal = {k: tuple(a.__args__) for k, a in types().items() if getattr(a, "__origin__", None) is _literal()}
+    flags = {k: ("true", "false") for k, a in types().items() if a is bool}
     return {**{g: parts.names(g) for g in GROUPS}, **literal, **flags}
 
 
@@ -351,10 +299,9 @@ def _check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str
     for group in GROUPS:
         for name in values.get(group, ()):
             if not isinstance(name, str) or name not in parts.names(group):
-                shown = _shown(name)
                 why = " (a boolean, not a name)" if isinstance(name, bool) else ""
                 offered = nearest(str(name), parts.names(group), "choose from " + ", ".join(parts.names(group)))
-                problems.append(f"{group}={shown}: no such part{why}{offered}")
+                problems.append(f"{group}={shown(name)}: no such part{why}{offered}")
     for key in values:
         group, dot, own = key.partition(".")
         if key in flat or key in GROUPS:
@@ -378,7 +325,7 @@ def _seeds(values: Mapping[str, tuple[Any, ...]], flat: Mapping[str, Any], singl
     n = values.get("seeds", (flat["seeds"],))[0]
     first = values.get("seed", (flat["seed"],))
     if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= 10_000:
-        raise UsageError([f"seeds={_shown(n)}: a whole number from 1 to 10000"])
+        raise UsageError([f"seeds={shown(n)}: a whole number from 1 to 10000"])
     problems = check_values({"seed": s} for s in first)
     if problems:
         raise UsageError(problems)
@@ -410,95 +357,11 @@ def _configs(
         wrong += check_together(plain) if not wrong else []
         problems += wrong
         if not wrong:
-            cast: dict[str, Any] = {k: float(v) if _is_float(k) else v for k, v in plain.items()} | made
+            cast: dict[str, Any] = {k: float(v) if is_float(k) else v for k, v in plain.items()} | made
             points.update((Config(**cast, seed=seed), None) for seed in seeds)
     if problems:
         raise UsageError(problems)
     return tuple(points)
-
-
-# ---- types and ranges
-
-
-@cache
-def _types() -> dict[str, Any]:
-    from typing import get_type_hints
-
-    return {k: a for k, a in get_type_hints(Config, include_extras=True).items() if k not in GROUPS}
-
-
-def _is_float(key: str) -> bool:
-    annotation = _types()[key]
-    return getattr(annotation, "__origin__", annotation) is float
-
-
-@cache
-def _adapter(annotation: Any) -> Any:
-    from pydantic import ConfigDict, TypeAdapter
-
-    return TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
-
-
-def check_values(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What is out of type or range, in words."""
-    return [w for row in rows for k, v in row.items() for w in check_value(k, v, _types()[k])]
-
-
-def check_value(key: str, value: Any, annotation: Any) -> list[str]:
-    """One value against its annotation; a whole number will do for a decimal one, nothing else is converted."""
-    from pydantic import ValidationError
-
-    try:
-        _adapter(annotation).validate_python(value)
-    except ValidationError as error:
-        return [f"{key}={_shown(value)}: {_reason(e, annotation)}" for e in error.errors()[:1]]
-    return []
-
-
-def _reason(error: Any, annotation: Any) -> str:
-    context = error.get("ctx", {})
-    words = {"greater_than_equal": ("ge", "must be at least"), "greater_than": ("gt", "must be above")}
-    words |= {"less_than_equal": ("le", "must be at most"), "less_than": ("lt", "must be below")}
-    if error["type"] in words:
-        bound, text = words[error["type"]]
-        limit = context[bound]
-        return f"{text} {limit:g}" if abs(limit) < 1e15 else f"{text} 2^63"
-    if error["type"] == "literal_error":
-        return f"choose from {', '.join(annotation.__args__)}"
-    if error["type"] == "finite_number":
-        return "must be a finite number"
-    kind = getattr(annotation, "__origin__", annotation)
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text; quote it with '...'"}
-    return f"must be {names.get(kind, str(kind))}"
-
-
-def _shown(value: Any) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def check_together(plain: Mapping[str, Any]) -> list[str]:
-    """Sizes that do not fit together, or into the memory of this machine."""
-    dim, heads, depth = plain["dim"], plain["heads"], plain["depth"]
-    if dim % heads:
-        near = sorted({max(1, dim // heads) * heads, (dim // heads + 1) * heads})
-        fits = [h for h in range(1, min(dim, 64) + 1) if dim % h == 0]
-        offer = f"dim={' or dim='.join(map(str, near))}, or heads={', '.join(map(str, fits))}"
-        return [f"dim={dim} is not divisible by heads={heads}; try {offer}"]
-    kept = plain["batch"] * TOKENS * dim * (10 + 2 * plain["ff"]) * 4  # of a block, for the backward pass
-    need = depth * ((4 + 2 * plain["ff"]) * dim**2 * BYTES_A_WEIGHT + kept)
-    there = _memory()
-    if there and need > there:
-        what = f"depth={depth} dim={dim} ff={plain['ff']:g}"
-        needs = f"{need / 2**30:,.0f} GiB for weights, optimiser and activations"
-        return [f"{what}: needs about {needs}, this machine has {there / 2**30:.0f}"]
-    return []
-
-
-def _memory() -> int | None:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def _part(group: str, name: str, composed_keys: Mapping[str, Any], asked: Mapping[str, Any], wrong: list[str]) -> Part:

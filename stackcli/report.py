@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stackcli.files import read_json, write
 from stackcli.progress import Progress
 from stackcli.record import dumps
 from stackcli.settings import Options
-from stackcli.store import Store, digest, load, read_json, write
+from stackcli.store import Store, digest, load
 
 
 def report(store: Store, name: str, options: Options, progress: Progress, *, again: str = "") -> None:

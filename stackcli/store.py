@@ -14,7 +14,6 @@ OUT/facts/                    what is known of a data set
 OUT/studies/NAME/             study.json (which runs, which axes), times.json (step times), tables and figures
 """
 
-import contextlib
 import hashlib
 import io
 import json
@@ -27,7 +26,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackcli.record import LayerRow, Result, StepRow, dumps, lines, loads, number
+from stackcli.files import CorruptionError, flush_folder, read_json, read_lines, write
+from stackcli.record import LayerRow, Result, StepRow, dumps, lines, number
 from stackcli.settings import Config, from_plain
 
 if TYPE_CHECKING:
@@ -45,10 +45,6 @@ class ConflictError(ValueError):
     """A study of that name has other base settings (exit 4)."""
 
 
-class CorruptionError(ValueError):
-    """A stored file is not what was written (exit 5)."""
-
-
 # ---- identity
 
 
@@ -63,65 +59,6 @@ def digest(value: Any) -> str:
     """16 hex digits of a JSON value, keys sorted, floats by `repr`."""
     text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-# ---- small files
-
-
-def write(path: Path, content: str | bytes) -> None:
-    """A file, whole or not at all: unique temporary name in the same folder, flushed, renamed, the folder flushed.
-
-    Raises OSError naming the file, where the disk is full, say; what was there before stays.
-    """
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    flush_folder(path.parent)
-
-
-def flush_folder(folder: Path) -> None:
-    """Makes a rename last; a no-op where folders cannot be opened (Windows)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file's value. Raises CorruptionError where it is no strict JSON."""
-    try:
-        return loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise CorruptionError(f"{path}: damaged ({error}); delete its folder and run the command again") from error
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSONL file; a last line without newline is not yet written, a bad line before it is corruption."""
-    out = []
-    for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), start=1):
-        if not line.endswith("\n"):
-            break
-        try:
-            out.append({key: number(value) for key, value in loads(line).items()})
-        except ValueError as error:
-            raise CorruptionError(f"{path}: line {n} is damaged ({error}); delete its folder and run again") from error
-    return out
 
 
 # ---- the store

@@ -19,7 +19,8 @@ ROWS = [
     ["model"],
     ["batches"],
     ["pe", "residual", "norm", "init", "data"],
-    ["parts", "record", "settings", "address", "text", "frames", "suggest", "experiments", "__init__"],
+    ["files", "checks"],
+    ["parts", "record", "yaml_files", "settings", "address", "text", "frames", "suggest", "experiments", "__init__"],
 ]
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}
 GROUPS = ("pe", "residual", "norm", "init", "data", "figures", "launcher")

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from stackcli import config, store
+from stackcli import config, files, record, store
+from stackcli.files import CorruptionError
 from stackcli.record import Result, StepRow
 from stackcli.settings import Config, Part
-from stackcli.store import ConflictError, CorruptionError, Store, StoreError
+from stackcli.store import ConflictError, Store, StoreError
 
 
 def default() -> Config:
@@ -37,14 +38,14 @@ def publish(place: Store, run: str = "abc", loss: float = 0.5, weights: bytes | 
 
 
 def test_a_broken_rename_leaves_the_old_file_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.write(tmp_path / "a", "old")
+    files.write(tmp_path / "a", "old")
 
     def fail(*_: Any) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        store.write(tmp_path / "a", "new")
+        files.write(tmp_path / "a", "new")
     assert [p.name for p in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_text() == "old"
 
 
@@ -53,7 +54,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     publish(place, loss=0.1 + 0.2)
     assert place.result("abc")["test_acc"] == 0.5
     assert place.result("abc")["gap_end"] != place.result("abc")["gap_end"]  # NaN survives
-    assert store.read_lines(place.run("abc") / "curve.jsonl")[0]["train_loss"] == 0.1 + 0.2
+    assert files.read_lines(place.run("abc") / "curve.jsonl")[0]["train_loss"] == 0.1 + 0.2
     assert place.config("abc") == default()
     assert place.finished("abc") and not place.finished("abc", keep="best")
 
@@ -64,24 +65,24 @@ def test_files_are_strict_json(tmp_path: Path) -> None:
     text = (place.run("abc") / "result.json").read_text()
     assert '"NaN"' in text and json.loads(text)["gap_end"] == "NaN"
     with pytest.raises(ValueError, match="no JSON number"):
-        store.loads('{"a": NaN}')
+        record.loads('{"a": NaN}')
 
 
 def test_who_publishes_second_changes_nothing(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
     publish(place, loss=0.1)
     publish(place, loss=0.2)
-    assert store.read_lines(place.run("abc") / "curve.jsonl")[0]["train_loss"] == 0.1
+    assert files.read_lines(place.run("abc") / "curve.jsonl")[0]["train_loss"] == 0.1
     assert list((place.root / "attempts").iterdir()) == []
 
 
 def test_a_cut_last_line_is_not_yet_written_and_a_bad_middle_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"step": 1}\n{"step": 2}\n{"st')
-    assert [r["step"] for r in store.read_lines(path)] == [1, 2]
+    assert [r["step"] for r in files.read_lines(path)] == [1, 2]
     path.write_text('{"step": 1}\n{"st\n{"step": 3}\n')
     with pytest.raises(CorruptionError, match="line 2 is damaged"):
-        store.read_lines(path)
+        files.read_lines(path)
 
 
 def test_a_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:

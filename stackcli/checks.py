@@ -1,0 +1,92 @@
+"""Types and ranges of settings, said in words: what was given, what is allowed, what to type."""
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from stackcli.settings import GROUPS, Config
+
+BYTES_A_WEIGHT = 16  # weight, gradient and two moments of Adam, 4 bytes each
+TOKENS = 16  # of a sequence, at least, where the memory of a stack is estimated
+
+
+@cache
+def types() -> dict[str, Any]:
+    from typing import get_type_hints
+
+    return {k: a for k, a in get_type_hints(Config, include_extras=True).items() if k not in GROUPS}
+
+
+def is_float(key: str) -> bool:
+    annotation = types()[key]
+    return getattr(annotation, "__origin__", annotation) is float
+
+
+@cache
+def _adapter(annotation: Any) -> Any:
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+
+def check_values(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What is out of type or range, in words."""
+    return [w for row in rows for k, v in row.items() for w in check_value(k, v, types()[k])]
+
+
+def check_value(key: str, value: Any, annotation: Any) -> list[str]:
+    """One value against its annotation; a whole number will do for a decimal one, nothing else is converted."""
+    from pydantic import ValidationError
+
+    try:
+        _adapter(annotation).validate_python(value)
+    except ValidationError as error:
+        return [f"{key}={shown(value)}: {_reason(e, annotation)}" for e in error.errors()[:1]]
+    return []
+
+
+def _reason(error: Any, annotation: Any) -> str:
+    context = error.get("ctx", {})
+    words = {"greater_than_equal": ("ge", "must be at least"), "greater_than": ("gt", "must be above")}
+    words |= {"less_than_equal": ("le", "must be at most"), "less_than": ("lt", "must be below")}
+    if error["type"] in words:
+        bound, text = words[error["type"]]
+        limit = context[bound]
+        return f"{text} {limit:g}" if abs(limit) < 1e15 else f"{text} 2^63"
+    if error["type"] == "literal_error":
+        return f"choose from {', '.join(annotation.__args__)}"
+    if error["type"] == "finite_number":
+        return "must be a finite number"
+    kind = getattr(annotation, "__origin__", annotation)
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text; quote it with '...'"}
+    return f"must be {names.get(kind, str(kind))}"
+
+
+def shown(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def check_together(plain: Mapping[str, Any]) -> list[str]:
+    """Sizes that do not fit together, or into the memory of this machine."""
+    dim, heads, depth = plain["dim"], plain["heads"], plain["depth"]
+    if dim % heads:
+        near = sorted({max(1, dim // heads) * heads, (dim // heads + 1) * heads})
+        fits = [h for h in range(1, min(dim, 64) + 1) if dim % h == 0]
+        offer = f"dim={' or dim='.join(map(str, near))}, or heads={', '.join(map(str, fits))}"
+        return [f"dim={dim} is not divisible by heads={heads}; try {offer}"]
+    kept = plain["batch"] * TOKENS * dim * (10 + 2 * plain["ff"]) * 4  # of a block, for the backward pass
+    need = depth * ((4 + 2 * plain["ff"]) * dim**2 * BYTES_A_WEIGHT + kept)
+    there = _memory()
+    if there and need > there:
+        what = f"depth={depth} dim={dim} ff={plain['ff']:g}"
+        needs = f"{need / 2**30:,.0f} GiB for weights, optimiser and activations"
+        return [f"{what}: needs about {needs}, this machine has {there / 2**30:.0f}"]
+    return []
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None

@@ -1,0 +1,58 @@
+"""YAML files of plain scalars: no aliases, no objects, no key twice."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+class UsageError(ValueError):
+    """What a person typed cannot be run; `problems` says everything that is wrong with it."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(self.problems))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file of plain scalars. Raises UsageError naming the file, and the line where it is known."""
+    import yaml
+
+    try:
+        text = path.read_bytes().decode("utf-8")
+        for number, line in enumerate(text.splitlines(), start=1):
+            bare = line.partition("#")[0]
+            if re.search(r"(^|[\s:\[{,-])[&*][A-Za-z0-9_]", bare):
+                raise UsageError([f"{path}: line {number}: anchors and aliases are not allowed"])
+            if "_target_" in bare or "${" in bare:
+                raise UsageError([f"{path}: line {number}: _target_ and ${{...}} are not allowed"])
+        loaded = yaml.load(text, Loader=_loader())
+    except UnicodeDecodeError as error:
+        raise UsageError([f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8"]) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        raise UsageError([f"{path}: {where}{getattr(error, 'problem', None) or 'no YAML'}"]) from None
+    if not isinstance(loaded, dict):
+        raise UsageError([f"{path}: expected lines of key: value"])
+    return loaded
+
+
+@cache
+def _loader() -> Any:
+    """A safe loader that refuses a key given twice and reads 1e-5 as a number."""
+    import yaml
+
+    class Strict(yaml.SafeLoader):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen = set()
+            for key, _ in node.value:
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value} is given twice", key.start_mark)
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    number = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+)[eE][-+]?\d+$")
+    Strict.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    return Strict
