@@ -2,13 +2,18 @@
 
 import contextlib
 import os
+import signal
 import sys
 
 from stackcli import cli
 
 
 def main() -> None:
-    """Runs the tool and leaves at once: PyTorch would take a second to be taken down, and every file is closed."""
+    """Runs the tool and leaves at once: PyTorch would take a second to be taken down, and every file is closed.
+
+    SIGTERM at any time leaves with 75; while runs go on, `study` lets them save first.
+    """
+    signal.signal(signal.SIGTERM, leave)
     try:
         cli.main()
     except SystemExit as end:
@@ -18,6 +23,10 @@ def main() -> None:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(end.code)
+
+
+def leave(*_: object) -> None:
+    raise SystemExit(75)
 
 
 if __name__ == "__main__":

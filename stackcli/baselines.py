@@ -1,9 +1,12 @@
 """What a stack must beat: the commonest class, and a bag of words."""
 
+import re
 from collections import Counter
 
 from stackcli.data.base import Examples, Loaded
 from stackcli.record import Facts
+
+WORD = r"(?u)\b\w+\b"
 
 
 def facts(name: str, fingerprint: str, loaded: Loaded) -> Facts:
@@ -35,15 +38,18 @@ def majority(loaded: Loaded) -> float:
     return Counter(loaded.test.labels)[commonest] / len(loaded.test)
 
 
-def bag_of_words(loaded: Loaded) -> float:
-    """Test accuracy of TF-IDF (log counts) and logistic regression, its strength chosen on the validation part."""
+def bag_of_words(loaded: Loaded) -> float | None:
+    """Test accuracy of TF-IDF (log counts, words of one letter too) and logistic regression, its strength chosen on the
+    validation part; None where the texts have no words."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from threadpoolctl import threadpool_limits
 
+    if not any(re.search(WORD, text) for text in loaded.train.texts):
+        return None
     models = [
-        make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=c, max_iter=1000))
+        make_pipeline(TfidfVectorizer(sublinear_tf=True, token_pattern=WORD), LogisticRegression(C=c, max_iter=1000))
         for c in (1.0, 10.0, 100.0)
     ]
     with threadpool_limits(1):  # more threads are slower here, and far slower where the machine is busy

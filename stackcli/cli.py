@@ -146,14 +146,22 @@ def grid_of(overrides: list[str] | None, config_dir: Path | None, **how: Any) ->
     return Arms.of_grid(config.grid(tuple(overrides or ()), config_dir=config_dir, **how))
 
 
-def run(command: str, make: Callable[[], Any], debug: bool, **given: Any) -> None:
+def run(
+    command: str, make: Callable[[], Any], debug: bool, config_dir: Path | None, experiment: str = "", **given: Any
+) -> None:
     """The common path of train, sweep, ablate-depth and compare-pe."""
 
     def action() -> int:
         from stackcli import study
 
-        chosen = options(command, **given)
-        return study.execute(make(), chosen)
+        again = {
+            "--study": given["study"],
+            "-j": given["jobs"] if command != "train" else 0,
+            "--config-dir": str(config_dir or ""),
+            "--out": str(given["out"]) if given["out"] != Path("outputs") else "",
+        }
+        asked = tuple(str(word) for option, value in again.items() if value for word in (option, value))
+        return study.execute(make(), options(command, asked=asked, **{**given, "study": given["study"] or experiment}))
 
     guarded(action, debug)
 
@@ -175,10 +183,9 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train one stack, and look inside it."""
-    given = dict(out=out, study=study, dry_run=dry_run, force=force, quiet=quiet, json=json, csv=csv, format=format)
-    run(
-        "train", lambda: grid_of(overrides, config_dir, single=True), debug, **given, cols=cols, figures=figures, jobs=1
-    )
+    given: dict[str, Any] = dict(out=out, study=study, dry_run=dry_run, force=force, quiet=quiet, jobs=1)
+    given |= dict(json=json, csv=csv, format=format, cols=cols, figures=figures)
+    run("train", lambda: grid_of(overrides, config_dir, single=True), debug, config_dir, **given)
 
 
 def _many(command: str, make: Callable[[list[str] | None, Path | None], Any], doc: str, example: str) -> None:
@@ -208,10 +215,9 @@ def _many(command: str, make: Callable[[list[str] | None, Path | None], Any], do
         given = {k: v for k, v in locals().items() if k not in ("overrides", "config_dir", "debug", "experiment")}
         given = {k: v for k, v in given.items() if k not in ("make", "command")}
         if experiment:
-            given["study"] = given["study"] or experiment
-            run(command, lambda: replay(experiment, overrides, config_dir), debug, **given)
+            run(command, lambda: replay(experiment, overrides, config_dir), debug, config_dir, experiment, **given)
         else:
-            run(command, lambda: make(overrides, config_dir), debug, **given)
+            run(command, lambda: make(overrides, config_dir), debug, config_dir, **given)
 
     app.command(command, help=doc, epilog=f"Example: stackattn {example}")(many)
 

@@ -327,6 +327,8 @@ def _seeds(values: Mapping[str, tuple[Any, ...]], flat: Mapping[str, Any], singl
     if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= 10_000:
         raise UsageError([f"seeds={shown(n)}: a whole number from 1 to 10000"])
     problems = check_values({"seed": s} for s in first)
+    if not problems and len(first) == 1 and not single:
+        problems = check_values([{"seed": first[0] + n - 1}])
     if problems:
         raise UsageError(problems)
     if len(first) > 1:

@@ -59,11 +59,11 @@ def read_json(path: Path) -> Any:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Rows of a JSONL file; a last line without newline is not yet written, a bad line before it is corruption."""
     out = []
-    for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), start=1):
-        if not line.endswith("\n"):
+    for n, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
+        if not line.endswith(b"\n"):
             break
         try:
-            out.append({key: number(value) for key, value in loads(line).items()})
-        except ValueError as error:
+            out.append({key: number(value) for key, value in loads(line.decode("utf-8")).items()})
+        except (ValueError, AttributeError) as error:
             raise CorruptionError(f"{path}: line {n} is damaged ({error}); delete its folder and run again") from error
     return out

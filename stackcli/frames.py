@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,8 @@ class Frames:
     `position`: `run`, `point`, `seed`, the axes, `tensor` ("table", "keys 1", ...), `position` (a position, or for
     relative encodings an offset), `dimension`, `value`: the trained position tables.
     `axes`: the swept settings in the order typed, `seed` left out; empty for a single run. `("arm",)` in an experiment.
-    `facts`: one `record.Facts` as a dict for each value of `data`.
+    `facts`: one `record.Facts` as a dict for each data set; the column `facts` of `runs` says which (where it is
+    missing, `data` does).
     """
 
     study: str
@@ -35,3 +36,8 @@ class Frames:
     position: pd.DataFrame
     facts: dict[str, dict[str, object]] = field(default_factory=dict)
     machine: dict[str, object] = field(default_factory=dict)  # of the timing pass: processor, threads, load, allocator
+
+    def facts_of(self, runs: pd.DataFrame) -> dict[str, Any]:
+        """What is known of the data of these runs; nothing where they do not share one data set."""
+        names = runs["facts" if "facts" in runs else "data"].unique()
+        return dict(self.facts.get(str(names[0]), {})) if len(names) == 1 else {}

@@ -147,7 +147,10 @@ def _maps(
 def alignment_free(delta: Tensor, a: Tensor) -> float:
     """G3: sqrt(sum over tokens of |delta_t|^2 |a_t|^2); delta (B, T, out) the gradient at a map's output, a (B, T, in)
     its input. Equal to the norm of the weight's gradient if no two tokens' contributions were aligned."""
-    return float((delta.square().sum(-1) * a.square().sum(-1)).sum().sqrt())
+    scale = float(delta.abs().max())  # so that squares of small gradients do not vanish
+    if not scale:
+        return 0.0
+    return scale * float(((delta / scale).square().sum(-1) * a.square().sum(-1)).sum().sqrt())
 
 
 def _block(layer: int, x: Tensor, delta: Tensor, mask: Tensor | None, maps: list[LayerRow], step: int) -> LayerRow:

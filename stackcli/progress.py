@@ -54,7 +54,9 @@ class Progress:
     def _ended(self, outcome: Outcome, label: str, result: Mapping[str, Any] | None) -> None:
         self.ended += outcome.state in ("done", "failed")
         count = f"[{self.ended}/{self.total}]"
-        if outcome.state == "stopped":
+        if outcome.state == "retried":
+            text = f"{count} {label}: {outcome.detail}; it is started once more"
+        elif outcome.state == "stopped":
             text = f"{count} {label}: stopped, its state is saved"
         elif result is None:
             text = f"{count} {label}: {outcome.state.upper()}: {outcome.detail}"

@@ -61,7 +61,7 @@ def brief(written: Sequence[Path], folder: Path) -> list[str]:
 def next_command(frames: Any, options: Options) -> str:
     place = f" --out {options.out}" if str(options.out) != "outputs" else ""
     done = frames.runs[frames.runs["status"] == "done"]
-    if frames.command == "train" and len(done) and frames.facts[done.iloc[0]["data"]]["text"]:
+    if frames.command == "train" and len(done) and frames.facts_of(done).get("text"):
         return f'stackattn predict {done.iloc[0]["run"]} "Why does ice float on water?"{place}'
     follow = {
         "train": "sweep depth=1,2,4,8,16",
@@ -81,9 +81,9 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
         "table.csv": tables.to_csv(table),
         "table.md": tables.to_markdown(table) + "\n\n" + "\n".join(sentences(frames)) + "\n",
         "table.tex": tables.to_latex(table),
-        "runs.csv": frames.runs.to_csv(index=False),
-        "curve.csv": frames.curve.to_csv(index=False),
-        "layers.csv": frames.layers.to_csv(index=False),
+        "runs.csv": tables.to_csv(frames.runs),
+        "curve.csv": tables.to_csv(frames.curve),
+        "layers.csv": tables.to_csv(frames.layers),
     }
     for name, text in texts.items():
         write(folder / name, text)

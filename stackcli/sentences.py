@@ -53,9 +53,14 @@ def shown(value: Any) -> str:
     """A setting as it is typed; a dash where a point has no such setting."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
-    if isinstance(value, bool):
+    if str(value) in ("True", "False"):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal values of an axis; a setting that neither point has is equal too."""
+    return bool(a == b or (pd.isna(a) and pd.isna(b)))
 
 
 # ---- the comparisons
@@ -80,8 +85,8 @@ def _compared(frames: Frames, where: str, runs: pd.DataFrame) -> Part:
     if axis == "depth" and several:
         ends = runs[runs[axis].isin([runs[axis].min(), runs[axis].max()])]
         gap = stats.compare(ends, axis, "gap_end", runs[axis].min())
-    found = frames.facts.get(str(runs["data"].iloc[0]), {}).get("tfidf_acc")
-    score = found if isinstance(found, float) and runs["data"].nunique() == 1 else math.nan
+    found = frames.facts_of(runs).get("tfidf_acc")
+    score = found if isinstance(found, float) else math.nan
     if not math.isnan(score):
         bag = stats.against(runs, axis, "test_acc", score, BAG)
     return Part(where, runs, score, accuracy, gap, bag)
@@ -108,9 +113,8 @@ def _told(frames: Frames, part: Part) -> list[str]:
     axis, done = frames.axes[0], stats.done(part.runs)
     if done.empty:
         return [_sentence(f"{_lead(part.where)}no run has finished")]
-    whole = part.runs.groupby(axis, sort=False, dropna=False)["status"].agg(lambda s: bool((s == "done").all()))
-    means = done.groupby(axis, sort=False, dropna=False)["test_acc"].mean()
-    ranked = means[[value for value in means.index if whole[value]]]
+    broken = part.runs.loc[part.runs["status"] != "done", axis]
+    ranked = done[~done[axis].isin(broken)].groupby(axis, sort=False, dropna=False)["test_acc"].mean()
     out = []
     if len(ranked):
         best = ranked.idxmax()
@@ -141,7 +145,8 @@ def _best(axis: str, best: Any, means: pd.Series, where: str) -> str:
 def _worth_telling(table: pd.DataFrame, best: Any) -> list[dict[str, Any]]:
     """At most two comparisons: the best point's and the worst point's, each against the baseline."""
     rows = [row for row in table.sort_values("mean").to_dict("records") if row["n"]] if len(table) else []
-    picked = [r for r in rows if r["arm"] == best] + [r for r in rows[:1] if r["arm"] != best and r["mean"] < 0]
+    picked = [r for r in rows if same(r["arm"], best)]
+    picked += [r for r in rows[:1] if not same(r["arm"], best) and r["mean"] < 0]
     return picked or rows[-1:]
 
 
@@ -158,7 +163,7 @@ def _bag(axis: str, best: Any, part: Part) -> str:
     table, score = part.bag, f"{BAG}, {part.score:.3f}"
     if table.empty:
         return ""
-    row = table[table["arm"] == best].iloc[0]
+    row = next(row for row in table.to_dict("records") if same(row["arm"], best))
     sure = "" if row["kind"] in ("better", "worse") else " (exploratory)"
     if row["kind"] in ("better", "ahead"):
         return _sentence(f"{name(axis, best)} beats a bag of words ({score}){sure}")
@@ -204,6 +209,8 @@ def _matched(frames: Frames, done: pd.DataFrame, low: float, high: float) -> str
         return ""
     target, gaps = stats.matched_gap(curve)
     means = [gaps[end["run"]].mean() for end in ends]
+    if any(math.isnan(mean) for mean in means):
+        return ""
     return f"; at a matched train loss of {target:.3f} nats it is {means[0]:.2f} and {means[1]:.2f}"
 
 
@@ -225,7 +232,7 @@ def _gradient(last: pd.DataFrame, depth: float) -> str:
 
 def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
     row = done.iloc[0]
-    facts: dict[str, Any] = frames.facts[str(row["data"])]
+    facts = frames.facts_of(done.iloc[:1])
     items = int(facts["sizes"]["test"])
     right = round(row["test_acc"] * items)
     found = stats.wilson(right, items)

@@ -106,6 +106,7 @@ class Options:
     sort: str = ""
     top: int = 0
     formats: tuple[str, ...] = ("png", "svg")
+    asked: tuple[str, ...] = ()  # the options among the words typed that the same command needs again
 
 
 def plain(value: Any) -> Any:

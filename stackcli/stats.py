@@ -224,7 +224,7 @@ def matched_gap(curve: pd.DataFrame) -> tuple[float, pd.Series]:
     """Overfitting gap at a matched train loss: (that loss in nats, the gap in nats by run id).
 
     The loss is the lowest that every run reaches; each run is read where it first falls to it, between two evaluations
-    by straight line. `curve` holds `run`, `step`, `train_loss`, `val_loss`, of finished runs.
+    by straight line, and is NaN where it begins there. `curve` holds `run`, `step`, `train_loss`, `val_loss`, of finished runs.
     """
     target = float(curve.groupby("run")["train_loss"].min().max())
     return target, pd.Series({run: _gap_at(rows.sort_values("step"), target) for run, rows in curve.groupby("run")})
@@ -234,7 +234,7 @@ def _gap_at(rows: pd.DataFrame, target: float) -> float:
     train, gap = rows["train_loss"].to_numpy(float), (rows["val_loss"] - rows["train_loss"]).to_numpy(float)
     at = int(np.flatnonzero(train <= target)[0])
     if at == 0:
-        return float(gap[0])
+        return math.nan
     share = (train[at - 1] - target) / (train[at - 1] - train[at])
     return float(gap[at - 1] + share * (gap[at] - gap[at - 1]))
 

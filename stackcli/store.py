@@ -7,13 +7,16 @@ OUT/runs/ID/                  a published run, written once, renamed into place 
     curve.jsonl layers.jsonl  record.StepRow, record.LayerRow
     position.json             the trained position tables
     words.json weights.pt     vocabulary and classes; the kept weights, with weights.json, their sha256
+    manifest.json             sha256 of each of them
     provenance.json           when, how long, on what: may differ between two equal runs
 OUT/attempts/                 runs under way; a failed one leaves its log
 OUT/checkpoints/ID/           the newest checkpoint of an interrupted run
+OUT/claims/ID.lock            held by the process that trains it
 OUT/facts/                    what is known of a data set
 OUT/studies/NAME/             study.json (which runs, which axes), times.json (step times), tables and figures
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -21,10 +24,10 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from stackcli.files import CorruptionError, flush_folder, read_json, read_lines, write
 from stackcli.record import LayerRow, Result, StepRow, dumps, lines, number
@@ -100,7 +103,8 @@ class Store:
         try:
             if self.root.exists() and not self.root.is_dir():
                 raise StoreError(f"{self.root}: a file, not a folder; write --out FOLDER")
-            if self.root.is_dir() and any(self.root.iterdir()):
+            begun = f".{self.marker.name}."  # what another process has begun to write here
+            if self.root.is_dir() and any(not f.name.startswith(begun) for f in self.root.iterdir()):
                 raise StoreError(f"{self.root}: a folder with other things in it, no store; write --out NEWFOLDER")
             above = next(f for f in (self.root, *self.root.absolute().parents) if f.exists())
         except OSError as error:
@@ -112,11 +116,27 @@ class Store:
         return self.root / "runs" / run
 
     def finished(self, run: str, keep: str = "none") -> bool:
-        """Whether the run is there, with weights where they are asked for."""
+        """Whether the run is there, with the weights that are asked for."""
         folder = self.run(run)
         if not (folder / "result.json").is_file():
             return False
-        return keep == "none" or (folder / "weights.pt").is_file() or self.result(run)["status"] != "done"
+        if keep == "none" or self.result(run)["status"] != "done":
+            return True
+        return (folder / "weights.pt").is_file() and self.config(run).keep == keep
+
+    @contextlib.contextmanager
+    def claimed(self, run: str, stop: Callable[[], bool]) -> Iterator[bool]:
+        """Inside, no other process trains this run; False where `stop` came first. A claim dies with its process. Where
+        files cannot be locked there are none: two processes then do the same work, and one of them throws it away."""
+        path = self.root / "claims" / f"{run}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            while not locked(file):
+                if stop():
+                    yield False
+                    return
+                time.sleep(0.2)
+            yield True
 
     def result(self, run: str) -> dict[str, Any]:
         return {key: number(value) for key, value in read_json(self.run(run) / "result.json").items()}
@@ -134,8 +154,10 @@ class Store:
         weights: bytes | None,
         provenance: Mapping[str, Any],
         reproduce: str,
+        replace: bool = False,
     ) -> Path:
-        """Writes an attempt of its own and renames it into place; who comes second throws his away."""
+        """Writes an attempt of its own and renames it into place; who comes second throws his away, unless the run that
+        is there lacks the weights that are wanted or is to be replaced."""
         attempt = self.root / "attempts" / f"{run}-{uuid.uuid4().hex[:8]}"
         settings = {"settings": {**config.identity(), "keep": config.keep}, "reproduce": reproduce}
         try:
@@ -149,35 +171,33 @@ class Store:
                 write(attempt / "weights.json", dumps({"sha256": hashlib.sha256(weights).hexdigest()}) + "\n")
             write(attempt / "provenance.json", dumps(provenance) + "\n")
             write(attempt / "result.json", dumps(asdict(result)) + "\n")
+            write(attempt / "manifest.json", dumps(hashes(attempt)) + "\n")
+            self._place(attempt, self.run(run), config.keep if weights is not None else "none", replace)
         except BaseException:
             shutil.rmtree(attempt, ignore_errors=True)
             raise
-        target = self.run(run)
-        target.parent.mkdir(exist_ok=True)
-        try:
-            os.rename(attempt, target)
-        except OSError:
-            if not target.is_dir():
-                raise
-            if weights is None or (target / "weights.pt").is_file():
-                shutil.rmtree(attempt)
-            else:  # the run was there without the weights that are now wanted
-                old = self.root / "attempts" / f"{run}-old-{uuid.uuid4().hex[:8]}"
-                os.rename(target, old)
-                os.rename(attempt, target)
-                shutil.rmtree(old, ignore_errors=True)
-        flush_folder(target.parent)
-        shutil.rmtree(self.root / "checkpoints" / run, ignore_errors=True)
-        return target
+        self.drop_checkpoints(run)
+        return self.run(run)
 
-    def forget(self, run: str) -> None:
-        """Takes a run away, so that it is trained anew; renamed first, so that no reader meets half of it."""
-        for folder in (self.run(run), self.root / "checkpoints" / run):
-            if folder.is_dir():
-                gone = self.root / "attempts" / f"{run}-old-{uuid.uuid4().hex[:8]}"
-                gone.parent.mkdir(exist_ok=True)
-                os.rename(folder, gone)
-                shutil.rmtree(gone, ignore_errors=True)
+    def _place(self, attempt: Path, target: Path, keep: str, replace: bool) -> None:
+        """Renames an attempt to its place. What stood there goes first, if it may: between the two renames the run is
+        missing, and would be trained again after a kill."""
+        target.parent.mkdir(exist_ok=True)
+        for _ in range(20):
+            try:
+                os.rename(attempt, target)
+                return flush_folder(target.parent)
+            except OSError:
+                if target.is_dir() and not replace and self.finished(target.name, keep):
+                    return shutil.rmtree(attempt)
+            old = self.root / "attempts" / f"{target.name}-old-{uuid.uuid4().hex[:8]}"
+            with contextlib.suppress(OSError):  # another process has just done the same
+                os.rename(target, old)
+                shutil.rmtree(old, ignore_errors=True)
+        os.rename(attempt, target)
+
+    def drop_checkpoints(self, run: str) -> None:
+        shutil.rmtree(self.root / "checkpoints" / run, ignore_errors=True)
 
     def tidy(self) -> None:
         """Takes away what killed processes left: attempts that nothing has touched for a day."""
@@ -188,28 +208,28 @@ class Store:
     # ---- checkpoints and weights
 
     def save_checkpoint(self, run: str, state: Mapping[str, Any]) -> Path:
-        """A complete, checksummed checkpoint, or none: written, read back, its manifest written, then older ones go."""
+        """A complete, checksummed checkpoint, or none: written, read back, its manifest written, then older ones go.
+        Where another process has taken it away meanwhile, it has saved or published a later one."""
         content, folder = to_bytes(state), self.root / "checkpoints" / run
         path = folder / f"step-{state['step']:09d}.pt"
         write(path, content)
         sha = hashlib.sha256(content).hexdigest()
-        if hashlib.sha256(path.read_bytes()).hexdigest() != sha:
-            raise OSError(f"{path}: what was read back is not what was written")
-        write(path.with_suffix(".json"), dumps({"sha256": sha, "step": state["step"]}) + "\n")
+        with contextlib.suppress(FileNotFoundError):
+            if hashlib.sha256(path.read_bytes()).hexdigest() != sha:
+                raise OSError(f"{path}: what was read back is not what was written")
+            write(path.with_suffix(".json"), dumps({"sha256": sha, "step": state["step"]}) + "\n")
         for old in folder.glob("step-*"):
-            if old.stem != path.stem:
+            if old.stem < path.stem:
                 old.unlink(missing_ok=True)
         return path
 
     def load_checkpoint(self, run: str) -> dict[str, Any] | None:
         """The newest checkpoint whose hash is right; None where there is none."""
         for manifest in sorted((self.root / "checkpoints" / run).glob("step-*.json"), reverse=True):
-            path = manifest.with_suffix(".pt")
-            if (
-                path.is_file()
-                and hashlib.sha256(content := path.read_bytes()).hexdigest() == read_json(manifest)["sha256"]
-            ):
-                return from_bytes(content)
+            with contextlib.suppress(CorruptionError, KeyError, TypeError, OSError):
+                content = manifest.with_suffix(".pt").read_bytes()
+                if hashlib.sha256(content).hexdigest() == read_json(manifest)["sha256"]:
+                    return from_bytes(content)
         return None
 
     def load_weights(self, run: str) -> tuple[Config, dict[str, Any], dict[str, Any]]:
@@ -240,16 +260,18 @@ class Store:
         return found[0]
 
     def verify(self) -> list[str]:
-        """What is damaged, in words; empty where every file of every run reads and every hash is right."""
+        """What is damaged, in words; empty where every file of every run is as its manifest says."""
         wrong = []
         for run in self.ids():
+            folder = self.run(run)
             try:
-                self.result(run), self.config(run)
-                read_lines(self.run(run) / "curve.jsonl"), read_lines(self.run(run) / "layers.jsonl")
-                if (self.run(run) / "weights.pt").is_file():
-                    self.load_weights(run)
-            except (CorruptionError, OSError, KeyError, TypeError) as error:
-                wrong.append(str(error))
+                told, found = dict(read_json(folder / "manifest.json")), hashes(folder)
+            except (CorruptionError, OSError, TypeError, ValueError) as error:
+                wrong.append(f"{folder / 'manifest.json'}: damaged ({error})")
+                continue
+            for name in sorted(told | found):
+                if name != "manifest.json" and told.get(name) != found.get(name):
+                    wrong.append(f"{folder / name}: damaged; delete {folder} and run the command again")
         return wrong
 
     def log_failure(self, run: str, text: str) -> Path:
@@ -284,11 +306,19 @@ class Store:
         found = sorted((self.root / "studies").glob("*/study.json"), key=lambda p: -p.stat().st_mtime)
         return [p.parent.name for p in found]
 
-    def save_study(self, name: str, study: Mapping[str, Any]) -> Path:
-        """Writes a study, grown along its axes where it was there. Raises ConflictError where its base differs."""
+    def read_study(self, name: str) -> dict[str, Any]:
+        return dict(read_json(self.study(name) / "study.json"))
+
+    def save_study(self, name: str, study: Mapping[str, Any], *, grow: bool = False) -> Path:
+        """Writes a study; with `grow` the runs that it had stay in it. Raises ConflictError where its base differs."""
         path = self.study(name) / "study.json"
         if path.is_file():
-            check_same_base(name, read_json(path), study)
+            old = read_json(path)
+            check_same_base(name, old, study)
+            if grow and old["axes"] == study["axes"]:
+                had = {r["run"] for r in study["runs"]}
+                runs = [*study["runs"], *(r for r in old["runs"] if r["run"] not in had)]
+                study = {**study, "runs": runs, "facts": {**old["facts"], **study["facts"]}}
         write(path, json.dumps(study, indent=1, allow_nan=False) + "\n")
         return path
 
@@ -316,6 +346,26 @@ def check_name(name: str) -> str:
         shown = ascii(name if len(name) <= 40 else name[:40] + "...")
         raise ValueError(f"--study {shown}: 1 to 100 letters, digits and . _ = , + -, beginning with a letter or digit")
     return name
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """sha256 of every file in a run's folder, by name."""
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir()) if f.is_file()}
+
+
+def locked(file: BinaryIO) -> bool:
+    """Whether this process now holds the file's lock, until the file is closed. True where there are no locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 def to_bytes(state: Mapping[str, Any]) -> bytes:
@@ -355,15 +405,19 @@ def load(store: Store, name: str) -> "Frames":
         row = {"run": entry["run"], "arm": entry["arm"], "point": entry["point"], **entry["settings"]}
         head = {key: row.get(key) for key in ("run", "arm", "point", "seed", *axes)}
         folder = store.run(entry["run"])
+        row["facts"] = entry["facts"]
         if not (folder / "result.json").is_file():
             rows.append({**row, "status": entry.get("status", "missing")})
             continue
         timing = timings.get(entry["timing"], {})
-        seconds = read_json(folder / "provenance.json").get("seconds")
-        rows.append({**row, **store.result(entry["run"]), **timing.get("times", {}), "seconds": seconds})
-        curve += [{**head, **r} for r in read_lines(folder / "curve.jsonl")]
-        layers += [{**head, **r} for r in read_lines(folder / "layers.jsonl")]
-        position.append(_position(head, read_json(folder / "position.json"), pd))
+        try:
+            seconds = read_json(folder / "provenance.json").get("seconds")
+            rows.append({**row, **store.result(entry["run"]), **timing.get("times", {}), "seconds": seconds})
+            curve += [{**head, **r} for r in read_lines(folder / "curve.jsonl")]
+            layers += [{**head, **r} for r in read_lines(folder / "layers.jsonl")]
+            position.append(_position(head, read_json(folder / "position.json"), pd))
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise CorruptionError(f"{folder}: damaged ({error!r}); delete it and run the command again") from error
     machines = [timings[e["timing"]]["machine"] for e in study["runs"] if e["timing"] in timings]
     results = [f.name for f in fields(Result)]
     frame = pd.DataFrame(rows)

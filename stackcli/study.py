@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from stackcli import experiments
@@ -72,13 +73,13 @@ def execute(arms: Arms, options: Options) -> int:
     store.create()
     store.tidy()
     sweep.keep_facts(plan, store)
-    store.save_study(name, study)
+    store.save_study(name, study, grow=bool(options.study))
     code, statuses = train(plan, store, executor, options, progress)
-    store.save_study(name, with_statuses(study, statuses))
+    store.save_study(name, with_statuses(study, statuses), grow=bool(options.study))
     if code in (75, 130):
         progress.say(f"stopped; finished runs and checkpoints are kept. To go on: {options_line(options, arms)}")
         return code
-    sweep.time_steps(plan, store, name, progress.say)
+    sweep.time_steps(store, name, progress.say)
     from stackcli.report import report
 
     report(store, name, options, progress, again=options_line(options, arms) if code else "")
@@ -173,6 +174,7 @@ def describe(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
     """study.json: a view on runs."""
     from stackcli.sweep import timing_key
 
+    names = data_names(plan)
     runs = [
         {
             "run": run,
@@ -180,10 +182,11 @@ def describe(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
             "point": point(config, arm, arms.axes),
             "settings": config.flat(),
             "timing": timing_key(config, str(plan.facts[config.data]["fingerprint"])),
+            "facts": names[config.data],
         }
         for run, config, arm in zip(plan.ids, plan.configs, arms.arms, strict=True)
     ]
-    facts = {data.name: dict(found) for data, found in plan.facts.items()}
+    facts = {names[data]: dict(found) for data, found in plan.facts.items()}
     return {
         "command": options.command,
         "axes": list(arms.axes),
@@ -192,6 +195,19 @@ def describe(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
         "runs": runs,
         "facts": facts,
     }
+
+
+def data_names(plan: Any) -> dict[Any, str]:
+    """A name for each data set of a study: that of its part; with the file, or the key's beginning, where two share it."""
+    names: dict[Any, str] = {}
+    for data in plan.facts:
+        wanted = [data.name, f"{data.name} {Path(str(data.options.get('path', ''))).name}"]
+        shared = sum(other.name == data.name for other in plan.facts) > 1
+        name = wanted[1] if shared and data.options.get("path") else wanted[0]
+        if shared and (name in names.values() or name == data.name):
+            name = f"{name} {plan.facts_keys[data][:6]}"
+        names[data] = name
+    return names
 
 
 def with_statuses(study: dict[str, Any], statuses: Mapping[str, str]) -> dict[str, Any]:
@@ -216,7 +232,7 @@ def train(plan: Any, store: Store, executor: Any, options: Options, progress: Pr
     statuses: dict[str, str] = {}
     try:
         with progress:
-            for job, outcome in sweep.run(plan, executor, store, force=options.force):
+            for job, outcome in sweep.run(plan, executor, store):
                 progress.show(outcome, store.result(job.run) if outcome.state == "done" else None)
                 statuses.pop(job.run, None)
                 if outcome.state in ("failed", "lost"):
@@ -236,6 +252,5 @@ def options_line(options: Options, arms: Arms) -> str:
     import shlex
 
     words = ["stackattn", options.command]
-    words += arms.typed
-    words += ["--out", str(options.out)] if str(options.out) != "outputs" else []
+    words += [*arms.typed, *options.asked]
     return " ".join(shlex.quote(w) for w in words)

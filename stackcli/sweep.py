@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ class Job:
     config: Config
     store: Path
     reproduce: str
+    content: str  # fingerprint of the data that was planned with
+    replace: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def plan(
     todo: dict[str, Job] = {}
     for run, config in zip(ids, configs, strict=True):
         if force or not store.finished(run, config.keep):
-            todo[run] = Job(run, config, store.root, reproduce(config))
+            todo[run] = Job(run, config, store.root, reproduce(config), prints[config.data], replace=force)
     if todo:
         soon()
     facts: dict[Part, Mapping[str, Any]] = {}
@@ -147,19 +150,20 @@ def reproduce(config: Config) -> str:
     return "stackattn train " + " ".join(shlex.quote(w) for w in words)
 
 
+PLAIN = re.compile(r"(?!(?i:true|false|null|nan|inf)$)[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
+
+
 def _typed(value: Any) -> str:
+    """A value as Hydra's grammar reads it back: text that could be anything else is quoted."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str) and (not value or not all(c.isalnum() or c in "._-" for c in value)):
+    if isinstance(value, str) and not PLAIN.fullmatch(value):
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     return str(value)
 
 
-def run(plan: Plan, executor: Executor, store: Store, *, force: bool = False) -> Iterator[tuple[Job, Outcome]]:
+def run(plan: Plan, executor: Executor, store: Store) -> Iterator[tuple[Job, Outcome]]:
     """Trains what is to be trained, and yields what happens; a failed run's log lies where the outcome says."""
-    if force:
-        for job in plan.todo:
-            store.forget(job.run)
     for outcome in executor.run(work, plan.todo):
         job = plan.todo[outcome.job]
         if outcome.state == "failed":
@@ -177,22 +181,38 @@ def logged(store: Store, run: str, text: str) -> str:
 
 
 def work(job: Job, say: Say, stop: Stop) -> None:
-    """One run, in a process of its own: continue from a checkpoint if there is one, train, publish. Exits with 75 after
-    saving where it is asked to stop."""
+    """One run, in a process of its own, unless another process has done it meanwhile. Exits with 75 after saving where
+    it is asked to stop."""
+    store = Store(job.store, create=False)
+    with store.claimed(job.run, stop) as ours:
+        if not ours:
+            raise SystemExit(PREEMPTED)
+        if job.replace or not store.finished(job.run, job.config.keep):
+            train_one(job, store, say, stop)
+
+
+def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
+    """Continues from a checkpoint if there is one, trains, publishes. Raises ValueError where the data are no longer
+    those that the run was planned with."""
     import torch
 
     from stackcli import train
     from stackcli.model import build
 
-    began, config, store = time.time(), job.config, Store(job.store, create=False)
+    began, config = time.time(), job.config
     torch.set_num_threads(config.threads)
     if config.device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-    loaded = parts.build("data", config.data.name, **config.data.options).load()
+    source = parts.build("data", config.data.name, **config.data.options)
+    loaded = source.load()
+    if source.fingerprint() != job.content:
+        raise ValueError(f"data={config.data.name} has changed since the command began; run it again")
     vocab, classes = len(loaded.vocab), len(loaded.classes)
     model = build(config, vocab=vocab, classes=classes, max_len=loaded.max_len).to(config.device)
     training = train.Training(model, loaded, config)
+    if job.replace:
+        store.drop_checkpoints(job.run)
     spent = _continue(training, store, job.run)
     saved = time.monotonic()
     while not training.finished:
@@ -219,6 +239,7 @@ def work(job: Job, say: Say, stop: Stop) -> None:
         weights=_weights(training, config.keep),
         provenance=provenance(spent + time.time() - began),
         reproduce=job.reproduce,
+        replace=job.replace,
     )
 
 
@@ -277,17 +298,15 @@ def timing_key(config: Config, fingerprint: str) -> str:
 
     keys = ("depth", "dim", "heads", "ff", "dropout", "causal", "mask", "kernel", "batch", "pad", "clip", "threads")
     values = {key: plain(getattr(config, key)) for key in (*keys, "device", "pe", "residual", "norm")}
-    return digest({**values, "content": fingerprint, "host": platform.node()})
+    data = {k: v for k, v in config.data.options.items() if k != "path" and not k.endswith("_path")}
+    return digest({**values, "data": data, "content": fingerprint, "host": platform.node()})
 
 
-def time_steps(plan: Plan, store: Store, study: str, say: Callable[[str], None]) -> None:
+def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:
     """Measures every architecture of a study that has a result, alone on the machine and in one pass, so that their
     times can be compared; nothing where the study has them all already."""
-    todo: dict[str, Config] = {}
-    for run, config in zip(plan.ids, plan.configs, strict=True):
-        if not store.finished(run):
-            continue
-        todo.setdefault(timing_key(config, str(plan.facts[config.data]["fingerprint"])), config)
+    runs = [entry for entry in store.read_study(study)["runs"] if store.finished(entry["run"])]
+    todo = {entry["timing"]: store.config(entry["run"]) for entry in runs}
     if set(todo) <= set(store.timings(study)):
         return
     from stackcli import timing

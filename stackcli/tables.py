@@ -62,6 +62,7 @@ def summary(
     runs, axes = frames.runs, list(frames.axes)
     columns = list(cols) if cols is not None else [c for c in COLUMNS if c in runs]
     _check(columns, runs)
+    columns = [c for c in columns if c not in axes]  # they stand there already
     groups = runs.groupby(axes, sort=False, dropna=False) if axes else [((), runs)]
     keys = [(key if isinstance(key, tuple) else (key,), group) for key, group in groups]
     rows = [_row(dict(zip(axes, key, strict=True)), group, columns) for key, group in keys]
@@ -237,11 +238,12 @@ def _numeric(text: str) -> bool:
 
 def to_csv(table: pd.DataFrame) -> str:
     """Tidy numbers, comma-separated; a text cell that a spreadsheet would take for a formula gets an apostrophe."""
-    return str(table.map(_tame).to_csv(index=False))
+    words = [c for c in table if table[c].dtype == object or pd.api.types.is_string_dtype(table[c])]
+    return str(table.assign(**{c: table[c].map(_tame) for c in words}).to_csv(index=False))
 
 
 def _tame(value: Any) -> Any:
-    return "'" + value if isinstance(value, str) and value[:1] in tuple("=+-@") else value
+    return "'" + value if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
 
 
 def to_json(table: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ PAD, UNKNOWN = 0, 1
 RESERVED = ("<pad>", "<unk>")
 TEST_SHARE, VAL_SHARE = 0.15, 0.1
 MAX_CLASSES = 1000
-LINK = re.compile(r"(?:https?://|www\.)\S+")
+LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 TOKEN = re.compile(
     r"(?:https?://|www\.)\S+"  # a link
     r"|\d+(?:[.,]\d+)*"  # a number

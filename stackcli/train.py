@@ -64,7 +64,7 @@ def answers(model: core.StackedAttention, part: Padded, *, full: bool) -> tuple[
     total, said = 0.0, []
     for batch in part.in_order(EVALUATION, full=full):
         logits = model(batch.tokens, batch.mask)
-        total += float(F.cross_entropy(logits.double(), batch.labels, reduction="sum"))
+        total += float(F.cross_entropy(logits.cpu().double(), batch.labels.cpu(), reduction="sum"))
         said.append(logits.argmax(-1).cpu().numpy())
     out = np.empty(len(part), dtype=np.int64)
     out[np.argsort(part.lengths, kind="stable")] = np.concatenate(said)
@@ -113,6 +113,7 @@ class Training:
         self.best: dict[str, Tensor] | None = None
         self._epoch = (-1, [np.empty(0, dtype=np.int64)])
         self._look(updates={})
+        self._evaluate()
 
     @property
     def finished(self) -> bool:
@@ -165,7 +166,7 @@ class Training:
         row = StepRow(
             step=self.step,
             epoch=self.step / self.per_epoch,
-            lr=learning_rate(self.config, self.step - 1, self.steps),
+            lr=learning_rate(self.config, self.step - 1, self.steps) if self.step else 0.0,
             train_loss=train[0],
             train_acc=train[1],
             val_loss=val[0],
@@ -181,6 +182,8 @@ class Training:
         else:
             self.waited += 1
         self.stopped_early = bool(self.config.patience) and self.waited >= self.config.patience
+        if self.stopped_early and self.step not in self.probe_steps and self.config.probes:
+            self.layers += probe.look(self.model, self.probe_batch, step=self.step, updates={})
 
     def _score(self, part: Padded) -> tuple[float, float]:
         loss, said = answers(self.model, part, full=self.full)
@@ -199,7 +202,7 @@ class Training:
             "params_embedding": tables,
             "flops": core.flops(self.config, self.model, length),
             "flops_len": length,
-            "kernel": self.model.kernel,
+            "kernel_used": self.model.kernel,
             "classes": self.classes,
             "weights_hash": weights_hash(self.model),
             **probe.ratios(self.layers),

@@ -21,12 +21,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     try:
         text = path.read_bytes().decode("utf-8")
-        for number, line in enumerate(text.splitlines(), start=1):
-            bare = line.partition("#")[0]
-            if re.search(r"(^|[\s:\[{,-])[&*][A-Za-z0-9_]", bare):
-                raise UsageError([f"{path}: line {number}: anchors and aliases are not allowed"])
-            if "_target_" in bare or "${" in bare:
-                raise UsageError([f"{path}: line {number}: _target_ and ${{...}} are not allowed"])
+        for event in yaml.parse(text):
+            line = f"{path}: line {event.start_mark.line + 1}"
+            if getattr(event, "anchor", None):
+                raise UsageError([f"{line}: anchors and aliases are not allowed"])
+            if any(word in str(getattr(event, "value", "")) for word in ("_target_", "${")):
+                raise UsageError([f"{line}: _target_ and ${{...}} are not allowed"])
         loaded = yaml.load(text, Loader=_loader())
     except UnicodeDecodeError as error:
         raise UsageError([f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8"]) from None

@@ -103,10 +103,10 @@ def _bars(times: pd.DataFrame) -> tuple[Figure, str]:
 def _conditions(frames: Frames) -> str:
     """Under what conditions: threads, batch, kernel, processor."""
     words = []
-    for column in ("threads", "batch", "device", "kernel"):
+    for column in ("threads", "batch", "device", "kernel_used"):
         if column in frames.runs:
             values = [base.plain(value) for value in frames.runs[column]]
             given = dict.fromkeys(base.typed(value) for value in values if value not in (None, ""))
-            words.append(f"{column} {'/'.join(given)}" if given else "")
+            words.append(f"{column.removesuffix('_used')} {'/'.join(given)}" if given else "")
     words.append(base.typed(frames.machine.get("processor") or ""))
     return ", ".join(filter(None, words))

@@ -9,11 +9,11 @@ PREEMPTED = 75  # exit code of a run that was asked to stop, saved a checkpoint 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job stands. `progress`: it said something; `done`; `failed`: the code raised, never retried; `lost`: the
-    process died, retried once; `stopped`: it was asked to stop and saved."""
+    """How a job stands. `progress`: it said something; `done`; `failed`: the code raised, never retried; `retried`: the
+    process died and is started once more; `lost`: it died again; `stopped`: it was asked to stop and saved."""
 
     job: int
-    state: Literal["started", "progress", "done", "failed", "lost", "stopped"]
+    state: Literal["started", "progress", "done", "failed", "retried", "lost", "stopped"]
     detail: Any = None  # what was said, or a traceback
 
 

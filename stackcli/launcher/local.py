@@ -1,5 +1,6 @@
 """Processes of this machine, one for each run: forkserver with PyTorch loaded once where there is one, else spawn."""
 
+import contextlib
 import multiprocessing as mp
 import os
 import signal
@@ -37,8 +38,16 @@ class Local:
 
     def stop(self, *, now: bool = False) -> None:
         self.stopping, self.now = True, now
-        for process, _ in list(self.running.values()):
-            process.kill() if now else process.terminate()
+        for process, pipe in list(self.running.values()):
+            self._ask(process, pipe)
+
+    def _ask(self, process: BaseProcess, pipe: Connection) -> None:
+        """Asks by a message, not by a signal: Windows has none that a process could answer by saving."""
+        if self.now:
+            process.kill()
+        else:
+            with contextlib.suppress(OSError):  # it has just ended
+                pipe.send("stop")
 
     def run(self, work: Work, jobs: Sequence[Any]) -> Iterator[Outcome]:
         waiting, tries = list(range(len(jobs)))[::-1], [0] * len(jobs)
@@ -51,14 +60,17 @@ class Local:
             for outcome in self._listen():
                 if outcome.state == "lost" and tries[outcome.job] < 2 and not self.stopping:
                     waiting.append(outcome.job)
+                    outcome = Outcome(outcome.job, "retried", outcome.detail)
                 yield outcome
 
     def _start(self, work: Work, job: int, payload: Any) -> None:
-        ours, theirs = self.context.Pipe(duplex=False)
+        ours, theirs = self.context.Pipe(duplex=True)
         process = self.context.Process(target=_enter, args=(work, payload, theirs), daemon=True)
         process.start()
         theirs.close()
         self.running[job] = (process, ours)
+        if self.stopping:  # asked while the process was being started
+            self._ask(process, ours)
 
     def _listen(self) -> Iterator[Outcome]:
         """What the running jobs have said, and which have ended."""
@@ -75,13 +87,13 @@ class Local:
             process, connection = self.running.pop(job)
             process.join()
             connection.close()
-            if state == "lost" and process.exitcode == PREEMPTED:
+            if state == "lost" and (process.exitcode == PREEMPTED or self.now):
                 state = "stopped"
             yield Outcome(job, state, detail if state != "lost" else f"its process died (exit code {process.exitcode})")
 
 
 def _enter(work: Work, payload: Any, pipe: Connection) -> None:
-    """A worker's life: Ctrl-C is the driver's affair; SIGTERM sets a flag that the loop looks at."""
+    """A worker's life: Ctrl-C is the driver's affair; its message, or SIGTERM, asks the loop to save and leave."""
     asked: list[bool] = []
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
@@ -95,12 +107,19 @@ def _enter(work: Work, payload: Any, pipe: Connection) -> None:
             except OSError:  # the driver is gone: save and leave
                 asked.append(True)
 
+    def stop() -> bool:
+        try:
+            asked.extend([True] * pipe.poll())
+        except OSError:
+            asked.append(True)
+        return bool(asked)
+
     try:
-        work(payload, say, lambda: bool(asked))
+        work(payload, say, stop)
         message: tuple[str, Any] = ("done", None)
-    except SystemExit as stop:
+    except SystemExit as left:
         sys.stdout.flush()
-        os._exit(int(stop.code or 0))
+        os._exit(int(left.code or 0))
     except BaseException as error:
         message = ("failed", "".join(traceback.format_exception(error)))
     try:

@@ -104,7 +104,7 @@ def _one(
 def _result(draw: np.random.Generator, depth: int, status: str, classes: Sequence[str]) -> dict[str, Any]:
     k = len(classes)
     time = 1.5 + 2.1 * depth
-    out: dict[str, Any] = {"kernel": "fused", "seconds": 2.0 * depth, "classes": tuple(classes)}
+    out: dict[str, Any] = {"kernel_used": "fused", "seconds": 2.0 * depth, "classes": tuple(classes)}
     out |= {"forward_ms": 0.3 * time, "backward_ms": 0.55 * time, "update_ms": 0.15 * time, "step_ms": 1.03 * time}
     out |= {"step_ms_low": 0.96 * time, "step_ms_high": 1.15 * time}
     if status != "done":

@@ -43,7 +43,7 @@ def test_a_failed_job_is_not_tried_again_and_the_others_go_on(tmp_path: Path) ->
 
 def test_a_killed_job_is_tried_once_more_and_then_lost(tmp_path: Path) -> None:
     lost, fine = ended(["dies", "fine"], tmp_path)
-    assert lost["started"] == 2 and lost["lost"] == 2 and lost["done"] == 0
+    assert lost["started"] == 2 and lost["retried"] == lost["lost"] == 1 and lost["done"] == 0
     assert fine["done"] == 1
     assert len(list(tmp_path.glob("*.dies"))) == 2
 
