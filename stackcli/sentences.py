@@ -79,7 +79,7 @@ def _groups(frames: Frames) -> list[tuple[str, pd.DataFrame]]:
 
 def _compared(frames: Frames, where: str, runs: pd.DataFrame) -> Part:
     axis, empty = frames.axes[0], pd.DataFrame()
-    several = runs[axis].nunique() > 1
+    several = runs[axis].nunique(dropna=False) > 1
     accuracy = stats.compare(runs, axis, "test_acc", runs[axis].iloc[0]) if several else empty
     gap, bag = empty, empty
     if axis == "depth" and several:

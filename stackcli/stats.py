@@ -199,8 +199,9 @@ def compare(
     `.attrs["comparisons"]`: how many were corrected for.
     Raises ValueError for a baseline that is no value of the axis, and where an arm has two runs of one seed.
     """
-    arms = {value: _by_seed(group, axis, metric) for value, group in runs.groupby(axis, sort=False, dropna=False)}
-    first = next(iter(arms)) if baseline is None else baseline
+    groups = runs.groupby(axis, sort=False, dropna=False)
+    arms = {_key(value): _by_seed(group, axis, metric) for value, group in groups}
+    first = next(iter(arms)) if baseline is None else _key(baseline)
     if first not in arms:
         raise ValueError(f"{axis}={first}: no such arm; choose from {', '.join(map(str, arms))}")
     return _family([_row(metric, a, arms[a], first, arms[first], margin) for a in arms if a != first])
@@ -224,7 +225,8 @@ def matched_gap(curve: pd.DataFrame) -> tuple[float, pd.Series]:
     """Overfitting gap at a matched train loss: (that loss in nats, the gap in nats by run id).
 
     The loss is the lowest that every run reaches; each run is read where it first falls to it, between two evaluations
-    by straight line, and is NaN where it begins there. `curve` holds `run`, `step`, `train_loss`, `val_loss`, of finished runs.
+    by straight line, and is NaN where it begins there. `curve` holds `run`, `step`, `train_loss`, `val_loss`, of
+    finished runs.
     """
     target = float(curve.groupby("run")["train_loss"].min().max())
     return target, pd.Series({run: _gap_at(rows.sort_values("step"), target) for run, rows in curve.groupby("run")})
@@ -237,6 +239,11 @@ def _gap_at(rows: pd.DataFrame, target: float) -> float:
         return math.nan
     share = (train[at - 1] - target) / (train[at - 1] - train[at])
     return float(gap[at - 1] + share * (gap[at] - gap[at - 1]))
+
+
+def _key(value: Any) -> Any:
+    """A value of an axis as a dictionary can hold it: None for a setting that a point does not have."""
+    return None if pd.isna(value) else value
 
 
 def _by_seed(group: pd.DataFrame, axis: str, metric: str) -> pd.DataFrame:

@@ -262,8 +262,7 @@ class Store:
     def verify(self) -> list[str]:
         """What is damaged, in words; empty where every file of every run is as its manifest says."""
         wrong = []
-        for run in self.ids():
-            folder = self.run(run)
+        for folder in sorted(f for f in (self.root / "runs").glob("*") if f.is_dir()):
             try:
                 told, found = dict(read_json(folder / "manifest.json")), hashes(folder)
             except (CorruptionError, OSError, TypeError, ValueError) as error:

@@ -198,7 +198,7 @@ def describe(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
 
 
 def data_names(plan: Any) -> dict[Any, str]:
-    """A name for each data set of a study: that of its part; with the file, or the key's beginning, where two share it."""
+    """A name for each data set: that of its part; with the file, or the key's beginning, where two share it."""
     names: dict[Any, str] = {}
     for data in plan.facts:
         wanted = [data.name, f"{data.name} {Path(str(data.options.get('path', ''))).name}"]

@@ -243,7 +243,10 @@ def to_csv(table: pd.DataFrame) -> str:
 
 
 def _tame(value: Any) -> Any:
-    return "'" + value if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r", " ")  # which would end a line
+    return "'" + value if value[:1] in tuple("=+-@\t") else value
 
 
 def to_json(table: pd.DataFrame) -> str:

@@ -34,6 +34,7 @@ BAD = {
     "seed=-1": "seed=-1",
     "seed=1180591620717411303424": "seed=",
     "seed=1.5": "seed=1.5",
+    "seed=9223372036854775806 seeds=3": "seed=9223372036854775808",
     "dropout=1.0": "dropout=1.0",
     "epochs=0": "epochs=0",
     "heads=0": "heads=0",

@@ -72,6 +72,7 @@ YAML = {
     "unknown key": ("dpeth: 4\n", "unknown key 'dpeth'; did you mean depth?"),
     "tab": ("depth:\t4\n\tdim: 3\n", "line "),
     "twice": ("depth: 4\ndepth: 5\n", "depth is given twice"),
+    "quoted interpolation": ('a: "x\\\n  ${b}"\n', "line 1: _target_ and"),
     "alias": ("a: &x [1]\nb: *x\n", "line 1: anchors and aliases are not allowed"),
     "target": ("_target_: os.system\n", "_target_"),
     "no mapping": ("just text\n", "expected lines of key: value"),

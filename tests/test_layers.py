@@ -34,11 +34,17 @@ def imports(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "stackcli":
-            found |= {f"stackcli.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("stackcli."):
+            found |= {name for alias in node.names if (name := target(str(node.module), alias.name))}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
     return found
+
+
+def target(module: str, name: str) -> str:
+    """What `from module import name` imports: the module, or the one inside it that has this name."""
+    inside = PACKAGE.joinpath(*module.split(".")[1:], name)
+    return f"{module}.{name}" if inside.is_dir() or inside.with_suffix(".py").is_file() else module
 
 
 def own(path: Path) -> str:
@@ -47,6 +53,20 @@ def own(path: Path) -> str:
 
 def files() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
+
+
+def test_every_form_of_import_is_seen(tmp_path: Path) -> None:
+    forms = (
+        "import stackcli.pe.learned",
+        "from stackcli.pe import learned",
+        "from stackcli.pe.learned import Learned",
+        "def f():\n    from stackcli.pe import learned as l",
+    )
+    for form in forms:
+        (tmp_path / "a.py").write_text(form)
+        assert imports(tmp_path / "a.py") == {"stackcli.pe.learned"}, form
+    (tmp_path / "a.py").write_text("from stackcli import pe, __version__")
+    assert imports(tmp_path / "a.py") == {"stackcli.pe", "stackcli"}
 
 
 def test_every_module_has_its_row() -> None:

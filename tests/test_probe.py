@@ -151,3 +151,10 @@ def test_looking_keeps_gradients_eval_mode_and_an_explicit_kernel() -> None:
     probe.look(model, b, step=0, updates={})
     assert not model.training and model.kernel == "explicit"
     assert all(torch.equal(p.grad, before[name]) for name, p in model.named_parameters())
+
+
+def test_a_small_gradient_does_not_vanish_in_its_squares() -> None:
+    delta, a = torch.full((2, 3, 4), 1e-30), torch.ones(2, 3, 5)
+    found = probe.alignment_free(delta, a)
+    assert math.isclose(found, 1e-30 * math.sqrt(2 * 3 * 4 * 5), rel_tol=1e-5)
+    assert probe.alignment_free(torch.zeros(1, 2, 3), torch.ones(1, 2, 3)) == 0.0

@@ -58,3 +58,10 @@ def test_text_of_a_user_is_never_taken_for_markup() -> None:
     made, text = progress()
     made.say("[bold]x[/bold] :smile:")
     assert text.getvalue() == "[bold]x[/bold] :smile:\n"
+
+
+def test_a_run_that_is_started_once_more_has_not_ended() -> None:
+    made, text = progress()
+    made.show(Outcome(0, "retried", "its process died (exit code -9)"), None)
+    assert " ".join(text.getvalue().split()).endswith("(exit code -9); it is started once more")
+    assert made.ended == 0

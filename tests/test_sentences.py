@@ -79,3 +79,32 @@ def test_nothing_finished_is_said() -> None:
     found = frames()
     found.runs["status"] = "missing"
     assert said(found).endswith("No run has finished, so nothing was found.")
+
+
+def test_a_switch_is_written_as_it_is_typed() -> None:
+    found = frames(("residual",), ("pre", "post"))
+    runs = found.runs[found.runs["depth"] == 4].drop(columns="residual")
+    runs["causal"] = [True] * 3 + [False] * 3
+    runs.loc[runs["causal"], "test_acc"] += 0.2
+    text = said(replace(found, axes=("causal",), runs=runs))
+    assert text.startswith("causal=true has the highest mean test accuracy of true, false (0.9")
+    assert "causal=true beats a bag of words" in text
+
+
+def test_a_part_without_the_swept_setting_is_compared_too() -> None:
+    found = frames(("residual",), ("pre", "post", "none"))
+    runs = found.runs[found.runs["depth"] == 4].drop(columns="residual")
+    runs["pe.clip"] = [float("nan")] * 3 + [4.0] * 3 + [8.0] * 3
+    runs.loc[runs["pe.clip"].isna(), "test_acc"] += 0.2
+    text = said(replace(found, axes=("pe.clip",), runs=runs))
+    assert text.startswith("pe.clip=- has the highest mean test accuracy of -, 4, 8 (0.9")
+    assert "pe.clip=- beats a bag of words" in text
+
+
+def test_a_run_that_never_learns_gives_no_matched_loss() -> None:
+    found, rows = frames(), []
+    found.runs.loc[found.runs["depth"] == 16, "train_loss_end"] = 1.4
+    for run, depth in zip(found.runs["run"], found.runs["depth"], strict=True):
+        for step, loss in ((0, 1.4), (1, 1.5 if depth == 16 else 0.05)):
+            rows.append({"run": run, "step": step, "train_loss": loss, "val_loss": loss})
+    assert "matched" not in said(replace(found, curve=pd.DataFrame(rows)))

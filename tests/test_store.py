@@ -3,7 +3,7 @@
 import json
 import os
 import random
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ def default() -> Config:
     return config.grid(["seeds=1"]).configs[0]
 
 
-def publish(place: Store, run: str = "abc", loss: float = 0.5, weights: bytes | None = None) -> None:
+def publish(
+    place: Store, run: str = "abc", loss: float = 0.5, weights: bytes | None = None, *, replace: bool = False
+) -> None:
     row = StepRow(step=1, epoch=1.0, lr=0.1, train_loss=loss, train_acc=0.5, val_loss=0.6, val_acc=0.4)
     place.publish(
         run,
@@ -34,6 +36,7 @@ def publish(place: Store, run: str = "abc", loss: float = 0.5, weights: bytes | 
         weights=weights,
         provenance={"seconds": 1.0},
         reproduce="stackattn train",
+        replace=replace,
     )
 
 
@@ -212,3 +215,99 @@ def test_a_run_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
         place.find("ab")
     with pytest.raises(ValueError, match="no run"):
         place.find("zz")
+
+
+def test_no_setting_has_the_name_of_a_result() -> None:
+    assert {f.name for f in fields(Config)} & {f.name for f in fields(Result)} == set()
+
+
+def test_a_forced_run_takes_the_place_of_the_old_one_only_when_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Store(tmp_path / "out")
+    publish(place, loss=0.1)
+
+    def fail(*_: Any) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as broken, pytest.raises(OSError, match="disk full"):
+        broken.setattr(os, "replace", fail)
+        publish(place, loss=0.2, replace=True)
+    assert files.read_lines(place.run("abc") / "curve.jsonl")[0]["train_loss"] == 0.1
+    publish(place, loss=0.2, replace=True)
+    assert files.read_lines(place.run("abc") / "curve.jsonl")[0]["train_loss"] == 0.2
+    assert list((place.root / "attempts").iterdir()) == [] and place.verify() == []
+
+
+def test_a_run_that_kept_its_best_weights_is_not_one_that_kept_the_last(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    publish(place, weights=b"best")
+    assert default().keep == "best" and place.finished("abc", "best") and place.finished("abc", "none")
+    assert not place.finished("abc", "last")
+
+
+def test_a_store_that_another_process_has_just_begun_is_no_foreign_folder(tmp_path: Path) -> None:
+    (tmp_path / ".stackattn.json.x1y2").write_text("{")
+    Store(tmp_path).create()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("")
+    with pytest.raises(StoreError, match="a folder with other things in it"):
+        Store(tmp_path / "other")
+
+
+@pytest.mark.parametrize("name", ["config", "result", "curve", "layers", "position", "words", "provenance", "manifest"])
+def test_verify_reads_every_file_of_a_run(name: str, tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    publish(place, weights=b"best")
+    assert place.verify() == []
+    (path,) = place.run("abc").glob(f"{name}.json*")
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"e", b"f", 1) if b"e" in whole else whole + b" ")
+    assert len(place.verify()) >= 1
+    path.unlink()
+    assert len(place.verify()) == 1 and name in place.verify()[0]
+
+
+def test_a_claim_is_of_one_process_at_a_time_and_gives_way_to_a_stop(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    place = Store(tmp_path / "out")
+    with place.claimed("abc", lambda: False) as first, place.claimed("abc", lambda: True) as second:
+        assert first and not second
+    with place.claimed("abc", lambda: True) as again:
+        assert again
+
+
+def test_an_older_process_takes_no_newer_checkpoint_away(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    place.save_checkpoint("abc", state(9))
+    place.save_checkpoint("abc", state(5))
+    found = place.load_checkpoint("abc")
+    assert found is not None and found["step"] == 9
+    (manifest,) = (place.root / "checkpoints" / "abc").glob("*9.json")
+    manifest.write_text("[1")
+    found = place.load_checkpoint("abc")
+    assert found is not None and found["step"] == 5
+
+
+def entry(run: str) -> dict[str, Any]:
+    return {"run": run, "arm": "", "point": "", "settings": {"seed": 0}, "timing": "", "facts": "d"}
+
+
+def test_a_named_study_keeps_its_runs_when_it_grows(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    for run in ("a", "b"):
+        place.save_study("s", {**study(), "runs": [entry(run)], "facts": {run: {}}}, grow=True)
+    found = place.read_study("s")
+    assert [r["run"] for r in found["runs"]] == ["b", "a"] and set(found["facts"]) == {"a", "b"}
+    place.save_study("s", {**study(), "runs": [entry("c")], "facts": {}})
+    assert [r["run"] for r in place.read_study("s")["runs"]] == ["c"]
+
+
+def test_a_run_without_one_of_its_fields_is_named_as_damaged(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    publish(place)
+    place.save_study("s", {**study(), "command": "sweep", "runs": [entry("abc")], "facts": {}})
+    assert list(store.load(place, "s").runs["test_acc"]) == [0.5]
+    (place.run("abc") / "position.json").write_text('[{"name": "table"}]')
+    with pytest.raises(CorruptionError, match="abc: damaged"):
+        store.load(place, "s")

@@ -1,13 +1,19 @@
 """A sweep, whole: nothing is trained twice, nothing is lost, and the bits do not depend on how it was run."""
 
 import json
+import shlex
 import signal
+import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from stackcli import config, sweep
+from stackcli.store import Store
+from tests.factory import part
 from tests.helpers import results, stackattn, start, words, write_data
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
@@ -141,3 +147,60 @@ def test_nothing_of_the_environment_reaches_a_file(data: Path, tmp_path: Path) -
     stackattn("train", *words(data), cwd=tmp_path, SECRET_TOKEN="canary-4711")
     files = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert len(files) > 10 and not any(b"canary-4711" in p.read_bytes() for p in files)
+
+
+def test_data_that_change_while_a_sweep_runs_give_no_result(data: Path, tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    place.create()
+    (planned,) = sweep.plan(config.grid([*words(data), "seeds=1"]).configs, place).todo
+    changed = write_data(tmp_path / "d.csv", rows=61)
+    moved = part("csv", **{**planned.config.data.options, "path": str(changed)})
+    with pytest.raises(ValueError, match="data=csv has changed since the command began"):
+        sweep.work(replace(planned, config=replace(planned.config, data=moved)), lambda _: None, lambda: False)
+    assert place.ids() == []
+    sweep.work(planned, lambda _: None, lambda: False)
+    assert place.ids() == [planned.run]
+    written = (place.run(planned.run) / "result.json").stat().st_mtime_ns
+    sweep.work(planned, lambda _: None, lambda: False)  # another process would find it done
+    assert (place.run(planned.run) / "result.json").stat().st_mtime_ns == written
+
+
+ODD = ["true", "NULL", "1e3", "-5", "a,b", "x=y", "it's", "[a]", "{a: b}", "a b", "ü", "", "nan", "a\\", "range(1,2)"]
+    "",
+    "a b",
+]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_the_line_that_reproduces_a_run_is_read_back_as_the_run(name: str, data: Path) -> None:
+    (first,) = config.grid([*words(data), "seeds=1"]).configs
+    odd = replace(first, data=part("csv", **{**first.data.options, "label": name}))
+    line = shlex.split(sweep.reproduce(odd))
+    assert line[:2] == ["stackattn", "train"]
+    assert config.grid(line[2:], single=True).configs == (odd,)
+
+
+def test_times_of_other_sizes_of_the_same_data_are_not_taken(data: Path) -> None:
+    short, long = (config.grid([*words(data), "seeds=1", f"data.max_len={n}"]).configs[0] for n in (8, 16))
+    assert sweep.timing_key(short, "f") == sweep.timing_key(replace(short, seed=5, lr=0.5), "f")
+    assert sweep.timing_key(short, "f") != sweep.timing_key(long, "f")
+
+
+def test_two_files_in_one_study_have_each_its_own_baselines(data: Path, tmp_path: Path) -> None:
+    other = write_data(tmp_path / "other.csv", rows=90)
+    paths = f"data.path='{data.as_posix()}','{other.as_posix()}'"
+    done = stackattn("sweep", *words(data, paths)[:1], *words(data)[2:], paths, "seeds=1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (study,) = tmp_path.glob("outputs/studies/*/study.json")
+    found = json.loads(study.read_text())["facts"]
+    assert set(found) == {"csv d.csv", "csv other.csv"}
+    assert found["csv d.csv"]["sizes"] != found["csv other.csv"]["sizes"]
+
+
+@POSIX
+def test_a_run_asked_to_stop_before_anything_began_leaves_with_its_code() -> None:
+    program = (
+        "import os, signal, time\nfrom stackcli import __main__ as m\n"
+        "m.cli.main = lambda: (os.kill(os.getpid(), signal.SIGTERM), time.sleep(20))\nm.main()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 75

@@ -151,3 +151,15 @@ def test_a_single_run_names_its_baselines_in_a_column_of_their_own() -> None:
     lines = printed(tables.summary(study)).splitlines()
     assert any(line.split()[:3] == ["this", "run", "100k"] for line in lines)
     assert any(line.split() == ["TF-IDF+LR", "0.810"] for line in lines)
+
+
+def test_a_column_that_is_an_axis_stands_once() -> None:
+    found = tables.summary(frames(), cols=["depth", "test_acc"])
+    assert list(found.columns).count("depth") == 1 and "test_acc" in found
+
+
+def test_every_text_that_a_spreadsheet_would_take_for_a_formula_is_tamed() -> None:
+    odd = ["=1+1", "+x", "-x", "@x", "\tx"]
+    lines = tables.to_csv(pd.DataFrame({"word": [*odd, "x=1", "a\rb"], "number": [-1.0] * 7}))
+    again = pd.read_csv(io.StringIO(lines))
+    assert again["word"].tolist() == [*("'" + word for word in odd), "x=1", "a b"] and set(again["number"]) == {-1.0}

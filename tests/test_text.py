@@ -52,3 +52,7 @@ def test_repeated_texts_are_left_out_and_counted() -> None:
     rows, notices = words.one_each([("A b", "x"), ("a  B", "x"), ("c", "y"), ("C", "x")])
     assert rows == [("A b", "x"), ("c", "y")]
     assert notices == ["2 repeated texts left out, 1 of them with another label"]
+
+
+def test_a_link_in_capitals_is_a_link() -> None:
+    assert words.tokens("See HTTPS://EXAMPLE.ORG/a now", strip_links=True) == ["see", "now"]

@@ -171,3 +171,19 @@ def test_every_depth_meets_the_same_batches() -> None:
     one, two = training(depth=1), training(depth=3)
     for step in range(20):
         assert torch.equal(one._batch(step).tokens, two._batch(step).tokens)
+
+
+def test_the_curve_begins_before_the_first_step() -> None:
+    run = training()
+    first = run.curve[0]
+    assert len(run.curve) == 1 and first.step == 0 and first.lr == 0.0
+    assert abs(first.val_loss - math.log(3)) < 0.5  # an untrained stack knows nothing of three classes
+    finish(run)
+    assert [row.step for row in run.curve] == [0, 10, 20, 30]
+
+
+def test_early_stopping_is_looked_at_where_it_stops() -> None:
+    run = training(patience=1, epochs=60, lr=0.03)
+    finish(run)
+    assert run.stopped_early and run.step < 600 and run.step not in run.probe_steps
+    assert run.layers[-1].step == run.step

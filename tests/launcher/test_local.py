@@ -69,3 +69,21 @@ def test_never_more_workers_than_asked_for(tmp_path: Path) -> None:
     for _ in executor.run(task, [("fine", str(tmp_path))] * 5):
         most = max(most, len(executor.running))
     assert most == 2
+
+
+def test_a_stop_that_comes_while_a_process_starts_reaches_it(tmp_path: Path) -> None:
+    executor, states = Local(workers=1), []
+    for outcome in executor.run(task, [("waits", str(tmp_path))]):
+        states.append(outcome.state)
+        if outcome.state == "started":
+            executor.stop()
+    assert states[-1] == "stopped" and "lost" not in states
+
+
+def test_stopping_at_once_loses_no_run_for_good(tmp_path: Path) -> None:
+    executor, states = Local(workers=1), []
+    for outcome in executor.run(task, [("waits", str(tmp_path))]):
+        states.append(outcome.state)
+        if outcome.state == "progress":
+            executor.stop(now=True)
+    assert states[-1] == "stopped" and "lost" not in states
