@@ -6,7 +6,7 @@ from collections import Counter
 from stackcli.data.base import Examples, Loaded
 from stackcli.record import Facts
 
-WORD = r"(?u)\b\w+\b"
+WORDS = (r"(?u)\b\w\w+\b", r"(?u)\b\w+\b")  # scikit-learn's; for texts that have no such word, of one letter too
 
 
 def facts(name: str, fingerprint: str, loaded: Loaded) -> Facts:
@@ -39,17 +39,18 @@ def majority(loaded: Loaded) -> float:
 
 
 def bag_of_words(loaded: Loaded) -> float | None:
-    """Test accuracy of TF-IDF (log counts, words of one letter too) and logistic regression, its strength chosen on the
-    validation part; None where the texts have no words."""
+    """Test accuracy of TF-IDF (log counts) and logistic regression, its strength chosen on the validation part; None
+    where the texts have no words."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from threadpoolctl import threadpool_limits
 
-    if not any(re.search(WORD, text) for text in loaded.train.texts):
+    word = next((w for w in WORDS if any(re.search(w, text) for text in loaded.train.texts)), None)
+    if word is None:
         return None
     models = [
-        make_pipeline(TfidfVectorizer(sublinear_tf=True, token_pattern=WORD), LogisticRegression(C=c, max_iter=1000))
+        make_pipeline(TfidfVectorizer(sublinear_tf=True, token_pattern=word), LogisticRegression(C=c, max_iter=1000))
         for c in (1.0, 10.0, 100.0)
     ]
     with threadpool_limits(1):  # more threads are slower here, and far slower where the machine is busy

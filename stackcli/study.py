@@ -114,6 +114,8 @@ def point(config: Config, arm: str, axes: Sequence[str]) -> str:
 
 
 def shown(value: Any) -> str:
+    if value is None:  # a part without this setting
+        return "-"
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

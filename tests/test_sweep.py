@@ -166,9 +166,6 @@ def test_data_that_change_while_a_sweep_runs_give_no_result(data: Path, tmp_path
 
 
 ODD = ["true", "NULL", "1e3", "-5", "a,b", "x=y", "it's", "[a]", "{a: b}", "a b", "ü", "", "nan", "a\\", "range(1,2)"]
-    "",
-    "a b",
-]
 
 
 @pytest.mark.parametrize("name", ODD)
