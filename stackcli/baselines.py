@@ -23,19 +23,24 @@ def facts(name: str, fingerprint: str, loaded: Loaded) -> Facts:
         majority_acc=majority(loaded),
         tfidf_acc=bag_of_words(loaded) if loaded.text else None,
         notices=loaded.notices,
+        every=loaded.every,
+        causal=loaded.causal,
+        tree=bool(loaded.train.trees),
+        entropy=loaded.entropy,
     )
 
 
 def shares(examples: Examples, classes: tuple[str, ...]) -> dict[str, float]:
     """Share of each class in a part."""
-    counts = Counter(examples.labels)
-    return {name: counts[i] / len(examples) for i, name in enumerate(classes)}
+    counts = Counter(examples.answers)
+    return {name: counts[i] / counts.total() for i, name in enumerate(classes)}
 
 
 def majority(loaded: Loaded) -> float:
     """Test accuracy of always answering the training part's commonest class."""
-    commonest = Counter(loaded.train.labels).most_common(1)[0][0]
-    return Counter(loaded.test.labels)[commonest] / len(loaded.test)
+    commonest = Counter(loaded.train.answers).most_common(1)[0][0]
+    counts = Counter(loaded.test.answers)
+    return counts[commonest] / counts.total()
 
 
 def bag_of_words(loaded: Loaded) -> float | None:

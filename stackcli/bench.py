@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -81,7 +82,7 @@ def accuracy(model: nn.Module, part: Padded) -> float:
 
 def against_pytorch(c: Config, loaded: Loaded, rounds: int) -> None:
     """Our training step against `nn.TransformerEncoder`, and the test accuracy of both after the same epochs."""
-    sizes = {"vocab": len(loaded.vocab), "classes": len(loaded.classes), "max_len": loaded.max_len}
+    sizes: dict[str, Any] = {"vocab": len(loaded.vocab), "classes": len(loaded.classes), "max_len": loaded.max_len}
     torch.manual_seed(0)
     models: list[nn.Module] = [build(c, **sizes), Reference(c, **sizes)]
     steps = [optimizer(model, c) for model in models]

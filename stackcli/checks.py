@@ -58,6 +58,10 @@ def _reason(error: Any, annotation: Any) -> str:
         return f"choose from {', '.join(annotation.__args__)}"
     if error["type"] == "finite_number":
         return "must be a finite number"
+    several = getattr(annotation, "__args__", ()) if not hasattr(annotation, "__metadata__") else ()
+    if several and any(hasattr(choice, "__metadata__") for choice in several):  # a number, or a word
+        named = [w for choice in several for w in getattr(choice, "__args__", ()) if isinstance(w, str)]
+        return f"must be a number in its range, or {', '.join(named)}"
     kind = getattr(annotation, "__origin__", annotation)
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text; quote it with '...'"}
     return f"must be {names.get(kind, str(kind))}"

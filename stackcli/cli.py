@@ -237,6 +237,13 @@ def replay(experiment: str, overrides: list[str] | None, config_dir: Path | None
     return Arms.of_experiment(grids, ("--experiment", experiment, *more))
 
 
+def asked(overrides: list[str] | None, config_dir: Path | None) -> Any:
+    """The runs of compare-pe."""
+    from stackcli import questions
+
+    return questions.arms(tuple(overrides or ()), config_dir)
+
+
 _many(
     "sweep",
     lambda words, folder: grid_of(words, folder),
@@ -251,8 +258,8 @@ _many(
 )
 _many(
     "compare-pe",
-    lambda words, folder: grid_of(words, folder, needs="pe"),
-    "Compare position encodings, paired by seed; the first one named is the baseline.",
+    lambda words, folder: asked(words, folder),
+    "Compare position encodings, paired by seed, on three data sets; the first encoding named is the baseline.",
     "compare-pe pe=learned,sinusoidal,relative",
 )
 
@@ -316,6 +323,27 @@ def predict(
             else:
                 print("  ".join(f"{name} {share:.3f}" for name, share in ranked[:5]))
         return 0
+
+    guarded(action, debug)
+
+
+@app.command(epilog="Example: stackattn check pe=sinusoidal data.max_len=64")
+def check(
+    overrides: Overrides = None,
+    out: Out = Path("outputs"),
+    json: Json = False,
+    figures: Pictures = "png,svg",
+    config_dir: ConfigDir = None,
+    debug: Debug = False,
+) -> None:
+    """Certify a position encoding: what it does, property by property, with the evidence."""
+
+    def action() -> int:
+        from stackcli import config
+        from stackcli.certified import show
+
+        grid = config.grid(tuple(overrides or ()), single=True, config_dir=config_dir)
+        return show(grid.configs[0], out, json=json, formats=formats(figures))
 
     guarded(action, debug)
 

@@ -154,21 +154,31 @@ class StackedAttention(nn.Module):
         blocks: list[Block],
         closing: nn.Module,
         dropout: float,
+        every: bool,
+        outputs: int,
     ) -> None:
         super().__init__()
+        self.every, self.outputs, self.classes = every, outputs, classes  # every: answers at each token, not once
         self.embedding = nn.Embedding(vocab, dim)
         self.pe, self.blocks, self.closing = pe, nn.ModuleList(blocks), closing
         self.stack = tuple(blocks)  # the same blocks, with their type
-        self.head = nn.Linear(dim, classes)
+        self.head = nn.Linear(dim, outputs * classes)
         self.dropout = Dropout(dropout)
 
-    def forward(self, tokens: Tensor, mask: Tensor | None = None, pos: Tensor | None = None) -> Tensor:
-        """Token ids (B, T) -> logits (B, C). mask: True on real tokens (B, T), None: all are. pos: (T,) or (B, T)."""
-        ctx = Context(torch.arange(tokens.shape[1], device=tokens.device) if pos is None else pos, mask)
+    def forward(
+        self, tokens: Tensor, mask: Tensor | None = None, pos: Tensor | None = None, tree: Tensor | None = None
+    ) -> Tensor:
+        """Token ids (B, T) -> logits (B, C), or where every token is answered (B, T, C) or (B, T, outputs, C). mask:
+        True on real tokens (B, T), None: all are. pos: (T,) or (B, T). tree: index of each token's parent (B, T)."""
+        pos = torch.arange(tokens.shape[1], device=tokens.device) if pos is None else pos
+        ctx = Context(pos, mask, tree, causal=self.stack[0].attention.causal)
         x = self.dropout(self.pe.embed(self.embedding(tokens), ctx))  # (B, T, D)
         for block in self.stack:
             x = block(x, ctx, self.pe)
-        logits: Tensor = self.head(pool(self.closing(x), mask))
+        x = self.closing(x)
+        logits: Tensor = self.head(x if self.every else pool(x, mask))
+        if self.outputs > 1:
+            logits = logits.view(*logits.shape[:-1], self.outputs, self.classes)
         return logits
 
     def maps(self) -> Iterator[tuple[int, str, Tensor, Tensor]]:
@@ -235,16 +245,26 @@ def try_parts(config: Config) -> None:
     make.join(1), make.encoding(1), make.init()
 
 
-def build(config: Config, *, vocab: int, classes: int, max_len: int) -> StackedAttention:
+def build(
+    config: Config, *, vocab: int, classes: int, max_len: int, every: bool = False, outputs: int = 1
+) -> StackedAttention:
     """The stack that a Config describes, every tensor drawn from (seed, layer, name): layer 1 is the same at every
-    depth. Raises ValueError for sizes that do not fit together."""
+    depth. `every`: it gives `outputs` answers at every token. Raises ValueError for sizes that do not fit together."""
     c, make = config, makers(config, max_len)
-    kind = parts.load("pe", c.pe.name)
-    blocks = [_block(c, layer, make.join, make.encoding if kind.per_layer else None) for layer in range(1, c.depth + 1)]
+    own = c.pe.options.get("layers", "own" if parts.load("pe", c.pe.name).per_layer else "shared") == "own"
+    blocks = [_block(c, layer, make.join, make.encoding if own else None) for layer in range(1, c.depth + 1)]
     closing = make.norm() if parts.load("residual", c.residual.name).closing_norm else nn.Identity()
-    pe = PositionEncoding(dim=c.dim, heads=c.heads, max_len=max_len) if kind.per_layer else make.encoding(0)
+    pe = PositionEncoding(dim=c.dim, heads=c.heads, max_len=max_len) if own else make.encoding(0)
     model = StackedAttention(
-        vocab=vocab, classes=classes, dim=c.dim, pe=pe, blocks=blocks, closing=closing, dropout=c.dropout
+        vocab=vocab,
+        classes=classes,
+        dim=c.dim,
+        pe=pe,
+        blocks=blocks,
+        closing=closing,
+        dropout=c.dropout,
+        every=every,
+        outputs=outputs,
     )
     draw(model, make.init(), seed=c.seed, embed_std=c.embed_std)
     return model
@@ -281,11 +301,13 @@ def draw(model: StackedAttention, init: Init, *, seed: int, embed_std: float) ->
 
 def flops(config: Config, model: StackedAttention, length: int) -> int:
     """Floating-point operations (multiply-adds x 2) of the matrix products in one forward pass of one sequence of
-    `length` tokens: per block 8 T D^2 + 4 T^2 D + 4 T D F, the encoding's own, and the classifier's 2 D C."""
+    `length` tokens: per block 8 T D^2 + 4 T^2 D + 4 T D F, the encoding's own, and the classifier's 2 D C, at each
+    token where each is answered."""
     D, T, hidden = config.dim, length, round(config.ff * config.dim)
     block = 8 * T * D * D + 4 * T * T * D + 4 * T * D * hidden
     own = sum(b.own.flops(T) for b in model.stack if b.own is not None)
-    return config.depth * block + own + model.pe.flops(T) + 2 * D * model.head.out_features
+    answered = T if model.every else 1
+    return config.depth * block + own + model.pe.flops(T) + 2 * D * model.head.out_features * answered
 
 
 def count(model: StackedAttention) -> tuple[int, int]:

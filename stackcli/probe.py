@@ -17,6 +17,7 @@ from torch import Tensor
 
 from stackcli.address import generator
 from stackcli.batches import Batch
+from stackcli.data.base import UNSCORED
 from stackcli.model import Attention, StackedAttention
 from stackcli.record import LayerRow
 
@@ -89,7 +90,7 @@ def look(
     """The rows of every layer: a row a linear map, one for the block, one a head."""
     tensors = [p for p in model.parameters() if p.requires_grad]
     with taped(model) as tape, torch.enable_grad():
-        loss = F.cross_entropy(model(batch.tokens, batch.mask), batch.labels)
+        loss = F.cross_entropy(*scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels))
         if not math.isfinite(float(loss.detach())):
             return []
         watched = list(tape.outputs.values())
@@ -106,6 +107,14 @@ def look(
                 LayerRow(step=step, layer=layer, tensor=f"head{h}", entropy=e) for h, e in enumerate(entropy.tolist())
             ]
     return out
+
+
+def scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (..., C) and classes (...) of what is asked about: (N, C) and (N,)."""
+    if labels.dim() == 1:
+        return logits, labels
+    asked = labels != UNSCORED
+    return logits[asked], labels[asked]
 
 
 def _maps(

@@ -1,8 +1,8 @@
 """The rows every other module speaks. Standard library only.
 
-Losses are nats per example, norms are taken before clipping, times are milliseconds. Chosen weights are those of the
-lowest validation loss (`_best`); `_end` is the last step. A number that was not taken is None, and NaN or an infinity
-is written as a string, so that every file is strict JSON.
+Losses are nats per example, or per scored token where every token is asked about; norms are taken before clipping,
+times are milliseconds. Chosen weights are those of the lowest validation loss (`_best`); `_end` is the last step. A
+number that was not taken is None, and NaN or an infinity is written as a string, so that every file is strict JSON.
 """
 
 import json
@@ -69,6 +69,10 @@ class Result:
     val_acc: float | None = None
     test_loss: float | None = None
     test_acc: float | None = None
+    test_excess: float | None = None  # test_loss - entropy of the data, where that is known
+    test_acc_shuffled: float | None = None  # chosen weights, the tokens of each test item in an order drawn for it
+    test_acc_reversed: float | None = None  # last token first
+    test_acc_shifted: float | None = None  # at the latest positions that there are
     macro_f1: float | None = None
     gap_end: float | None = None  # val_loss_end - train_loss_end
     gap_best: float | None = None  # val_loss - train_loss
@@ -86,6 +90,8 @@ class Result:
     classes: tuple[str, ...] = ()
     acc_by_class: tuple[float, ...] = ()  # recall of each class, chosen weights, test part
     confusion: tuple[tuple[int, ...], ...] = ()  # rows: true class; columns: answer
+    by_length: tuple[tuple[int, float, float], ...] = ()  # test length, loss, accuracy; NaN where the encoding ends
+    acc_by_output: tuple[float, ...] = ()  # where a token has several answers
     weights_hash: str = ""  # sha256 of the last step's weights
 
 
@@ -103,6 +109,10 @@ class Facts:
     majority_acc: float  # test accuracy of always answering the training part's commonest class
     tfidf_acc: float | None  # test accuracy of TF-IDF + logistic regression; None where the data are no text
     notices: tuple[str, ...] = field(default=())
+    every: bool = False  # every token is asked about, not the sequence
+    causal: bool = False  # the data need a causal model
+    tree: bool = False  # the data carry trees
+    entropy: float | None = None  # lowest mean loss that any model can reach, nats; None where it is not known
 
 
 def dumps(value: Any) -> str:

@@ -15,7 +15,7 @@ def report(store: Store, name: str, options: Options, progress: Progress, *, aga
     """Tables and sentences to stdout, files to the study's folder, and what to type next: `again` where runs failed."""
     from rich.console import Console
 
-    from stackcli import tables
+    from stackcli import comparison, tables
     from stackcli.sentences import sentences
 
     frames = load(store, name)
@@ -32,6 +32,10 @@ def report(store: Store, name: str, options: Options, progress: Progress, *, aga
         print(tables.to_markdown(table) if options.format == "md" else tables.to_latex(table))
     elif not options.quiet:
         out.print(tables.render(table))
+        if frames.command == "compare-pe":
+            for title, more in comparison.told(frames):
+                out.print(title, markup=False, highlight=False)
+                out.print(more)
         for sentence in sentences(frames):
             out.print(sentence, markup=False, highlight=False)
     if options.csv not in ("", "-"):
@@ -73,7 +77,7 @@ def next_command(frames: Any, options: Options) -> str:
 
 def write_tables(frames: Any, folder: Path) -> list[Path]:
     """The summary as CSV, Markdown and LaTeX; the tidy row of each run; the long rows of each step and layer."""
-    from stackcli import tables
+    from stackcli import comparison, tables
     from stackcli.sentences import sentences
 
     table = tables.summary(frames)
@@ -85,6 +89,12 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
         "curve.csv": tables.to_csv(frames.curve),
         "layers.csv": tables.to_csv(frames.layers),
     }
+    evidence = {
+        "differences.csv": comparison.differences(frames),
+        "lengths.csv": comparison.lengths(frames),
+        "orders.csv": comparison.orders(frames),
+    }
+    texts |= {name: tables.to_csv(rows) for name, rows in evidence.items() if len(rows)}
     for name, text in texts.items():
         write(folder / name, text)
     return [folder / name for name in texts]

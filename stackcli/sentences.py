@@ -1,8 +1,9 @@
 """DataFrames -> what was found and how sure, in plain words, built from the verdicts of `stats`.
 
-All comparisons of a study are one family: test accuracy of every point against the first value of the first axis, its
-overfitting gap between the two ends of depth, and every point against the bag of words. Holm's correction runs over all
-of them, and their number is said. A point of which a run is not done is never called the best.
+All comparisons of a study are one family: test accuracy of every point against the first value of the first axis (where
+the data's entropy is known the excess loss, in nats above it), its overfitting gap between the two ends of depth, and
+every point against the bag of words. Holm's correction runs over all of them, and their number is said. A point of
+which a run is not done is never called the best.
 """
 
 import math
@@ -15,16 +16,18 @@ from stackcli.frames import Frames
 
 BAG = "TF-IDF + logistic regression"
 MATCHED = 0.10  # relative difference of final train losses beyond which the gap is also told at a matched train loss
+MARGIN = 0.005  # of an accuracy, or nats: differences of encodings below it are called none
 GRADIENT = 2.0  # factor of the alignment-free ratio below or beyond which the gradient vanishes or grows
 
 
 class Part(NamedTuple):
     """The runs for one choice of every axis but the first, the words for that choice, the test accuracy of the bag of
-    words on their data (NaN: none), and their comparisons."""
+    words on their data (NaN: none), the metric that ranks them, and their comparisons."""
 
     where: str
     runs: pd.DataFrame
     score: float
+    metric: str
     accuracy: pd.DataFrame
     gap: pd.DataFrame
     bag: pd.DataFrame
@@ -38,7 +41,7 @@ def sentences(frames: Frames) -> list[str]:
         return [*out, "No run has finished, so nothing was found."]
     if not frames.axes:
         return out + _single(frames, done)
-    parts = _judged([_compared(frames, where, runs) for where, runs in _groups(frames)])
+    parts = compared(frames)
     for part in parts:
         out += [text for text in _told(frames, part) if text]
     return [*out, _certainty(frames, parts)]
@@ -66,6 +69,16 @@ def same(a: Any, b: Any) -> bool:
 # ---- the comparisons
 
 
+def compared(frames: Frames) -> list[Part]:
+    """Every comparison of the study, corrected as one family."""
+    return _judged([_compared(frames, where, runs) for where, runs in _groups(frames)])
+
+
+def metric_of(frames: Frames, runs: pd.DataFrame) -> str:
+    """What ranks these runs: the excess loss where even a perfect model is unsure, by a known amount; else accuracy."""
+    return "test_excess" if frames.facts_of(runs).get("entropy") else "test_acc"
+
+
 def _groups(frames: Frames) -> list[tuple[str, pd.DataFrame]]:
     others = list(frames.axes[1:])
     if not others:
@@ -79,8 +92,9 @@ def _groups(frames: Frames) -> list[tuple[str, pd.DataFrame]]:
 
 def _compared(frames: Frames, where: str, runs: pd.DataFrame) -> Part:
     axis, empty = frames.axes[0], pd.DataFrame()
-    several = runs[axis].nunique(dropna=False) > 1
-    accuracy = stats.compare(runs, axis, "test_acc", runs[axis].iloc[0]) if several else empty
+    several, metric = runs[axis].nunique(dropna=False) > 1, metric_of(frames, runs)
+    margin = MARGIN if frames.command == "compare-pe" else None
+    accuracy = stats.compare(runs, axis, metric, runs[axis].iloc[0], margin) if several else empty
     gap, bag = empty, empty
     if axis == "depth" and several:
         ends = runs[runs[axis].isin([runs[axis].min(), runs[axis].max()])]
@@ -89,7 +103,7 @@ def _compared(frames: Frames, where: str, runs: pd.DataFrame) -> Part:
     score = found if isinstance(found, float) else math.nan
     if not math.isnan(score):
         bag = stats.against(runs, axis, "test_acc", score, BAG)
-    return Part(where, runs, score, accuracy, gap, bag)
+    return Part(where, runs, score, metric, accuracy, gap, bag)
 
 
 def _judged(parts: list[Part]) -> list[Part]:
@@ -102,7 +116,7 @@ def _judged(parts: list[Part]) -> list[Part]:
         for table in (part.accuracy, part.gap, part.bag):
             cut.append(family.iloc[at : at + len(table)])
             at += len(table)
-        out.append(Part(part.where, part.runs, part.score, *cut))
+        out.append(Part(part.where, part.runs, part.score, part.metric, *cut))
     return out
 
 
@@ -114,11 +128,11 @@ def _told(frames: Frames, part: Part) -> list[str]:
     if done.empty:
         return [_sentence(f"{_lead(part.where)}no run has finished")]
     broken = part.runs.loc[part.runs["status"] != "done", axis]
-    ranked = done[~done[axis].isin(broken)].groupby(axis, sort=False, dropna=False)["test_acc"].mean()
+    ranked = done[~done[axis].isin(broken)].groupby(axis, sort=False, dropna=False)[part.metric].mean()
     out = []
     if len(ranked):
-        best = ranked.idxmax()
-        out.append(_best(axis, best, ranked, part.where))
+        best = ranked.idxmax() if part.metric == "test_acc" else ranked.idxmin()
+        out.append(_best(axis, best, ranked, part))
         out.append(" ".join(_versus(axis, row) for row in _worth_telling(part.accuracy, best)))
         out.append(_bag(axis, best, part))
     return out + (_inside(frames, done, part.gap) if axis == "depth" and done[axis].nunique() > 1 else [])
@@ -133,20 +147,28 @@ def _sentence(text: str) -> str:
     return (text if "=" in first else text[0].upper() + text[1:]) + "."  # a setting stays as it is typed
 
 
-def _best(axis: str, best: Any, means: pd.Series, where: str) -> str:
+WORDS = {
+    "test_acc": ("a mean test accuracy of", "the highest mean test accuracy of", ""),
+    "test_excess": ("a mean excess test loss of", "the lowest mean excess test loss of", " nats above the entropy"),
+}
+
+
+def _best(axis: str, best: Any, means: pd.Series, part: Part) -> str:
+    alone, first, unit = WORDS[part.metric]
+    who, value = f"{_lead(part.where)}{name(axis, best)} has", f"{means[best]:.3f}{unit}"
     if len(means) == 1:
-        return _sentence(f"{_lead(where)}{name(axis, best)} has a mean test accuracy of {means[best]:.3f}")
-    others = ", ".join(shown(v) for v in means.index)
-    return _sentence(
-        f"{_lead(where)}{name(axis, best)} has the highest mean test accuracy of {others} ({means[best]:.3f})"
-    )
+        return _sentence(f"{who} {alone} {value}")
+    return _sentence(f"{who} {first} {', '.join(shown(v) for v in means.index)} ({value})")
 
 
 def _worth_telling(table: pd.DataFrame, best: Any) -> list[dict[str, Any]]:
     """At most two comparisons: the best point's and the worst point's, each against the baseline."""
     rows = [row for row in table.sort_values("mean").to_dict("records") if row["n"]] if len(table) else []
+    if rows and not stats.higher_is_better(rows[0]["metric"]):
+        rows = rows[::-1]
     picked = [r for r in rows if same(r["arm"], best)]
-    picked += [r for r in rows[:1] if not same(r["arm"], best) and r["mean"] < 0]
+    worse = -1 if rows and stats.higher_is_better(rows[0]["metric"]) else 1
+    picked += [r for r in rows[:1] if not same(r["arm"], best) and r["mean"] * worse > 0]
     return picked or rows[-1:]
 
 
@@ -236,9 +258,16 @@ def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
     items = int(facts["sizes"]["test"])
     right = round(row["test_acc"] * items)
     found = stats.wilson(right, items)
-    out = [
+    told = (
         f"{right} of {items} test items answered rightly: {row['test_acc']:.3f}, 95 % interval over items "
-        f"{found.low:.3f} to {found.high:.3f} (Wilson); one seed says nothing about other seeds.",
+        f"{found.low:.3f} to {found.high:.3f} (Wilson); one seed says nothing about other seeds."
+    )
+    if facts.get("every"):
+        entropy, loss = facts.get("entropy"), row["test_loss"]
+        above = f", {loss - entropy:.3f} above the {entropy:.3f} of a perfect model" if entropy is not None else ""
+        told = f"{row['test_acc']:.3f} of the scored test tokens answered rightly; loss {loss:.3f} nats a token{above}."
+    out = [
+        told,
         f"Overfitting gap {row['gap_end']:.2f} nats at the end, {row['gap_best']:.2f} at the lowest validation loss.",
     ]
     bag = facts["tfidf_acc"]
@@ -274,4 +303,4 @@ def _certainty(frames: Frames, parts: list[Part]) -> str:
     need = stats.claim_seeds(len(pairs))
     many = f"{len(pairs)} comparison{'s, Holm-corrected' if len(pairs) > 1 else ''}"
     level = f"exploratory ({need} allow a claim)" if min(pairs) < need else "enough for a claim"
-    return f"{text}; {many}; {seeds} are {level}."
+    return f"{text}; {many}; {seeds} {'is' if seeds == '1 seed' else 'are'} {level}."

@@ -171,7 +171,8 @@ def _would_tell(found: Interval, effect: float) -> str:
 
 def higher_is_better(metric: str) -> bool:
     """True for accuracies, False for losses, gaps, times and sizes. Raises ValueError for any other metric."""
-    if metric.startswith(("gap", "acc_gap", "params", "flops")) or "loss" in metric or _is_time(metric):
+    small = ("gap", "acc_gap", "params", "flops", "test_excess")
+    if metric.startswith(small) or "loss" in metric or _is_time(metric):
         return False
     if "acc" in metric or metric == "macro_f1":
         return True

@@ -411,7 +411,10 @@ def load(store: Store, name: str) -> "Frames":
         timing = timings.get(entry["timing"], {})
         try:
             seconds = read_json(folder / "provenance.json").get("seconds")
-            rows.append({**row, **store.result(entry["run"]), **timing.get("times", {}), "seconds": seconds})
+            times = {**timing.get("times", {}), "seconds": seconds}
+            if entry.get("timing_same") in timings:
+                times["step_ms_same"] = timings[entry["timing_same"]]["times"]["step_ms"]
+            rows.append({**row, **store.result(entry["run"]), **times})
             curve += [{**head, **r} for r in read_lines(folder / "curve.jsonl")]
             layers += [{**head, **r} for r in read_lines(folder / "layers.jsonl")]
             position.append(_position(head, read_json(folder / "position.json"), pd))

@@ -36,6 +36,15 @@ class Arms:
         return cls(grid.configs, ("",) * len(grid.configs), tuple(grid.axes), grid.base, words, words)
 
     @classmethod
+    def of_questions(cls, grids: Sequence[Grid], axes: Sequence[str], typed: Sequence[str]) -> "Arms":
+        """The grids of several data sets as one study, `axes` first among its axes; what they share is its base."""
+        configs = tuple(c for grid in grids for c in grid.configs)
+        swept = tuple(dict.fromkeys([*axes, *(key for grid in grids for key in grid.axes)]))
+        shared = {k: v for k, v in grids[0].base.items() if all(grid.base.get(k) == v for grid in grids)}
+        base = {k: v for k, v in shared.items() if k not in swept}
+        return cls(configs, ("",) * len(configs), swept, base, tuple(typed), tuple(typed))
+
+    @classmethod
     def of_experiment(cls, grids: Mapping[str, Grid], typed: Sequence[str]) -> "Arms":
         """Arms of an experiment: one grid where it has one line without a name, else a named arm a line."""
         if list(grids) == [""]:
@@ -186,6 +195,7 @@ def describe(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
             "timing": timing_key(config, str(plan.facts[config.data]["fingerprint"])),
             "facts": names[config.data],
         }
+        | ({"timing_same": same_kernel(config, plan)} if options.command == "compare-pe" else {})
         for run, config, arm in zip(plan.ids, plan.configs, arms.arms, strict=True)
     ]
     facts = {names[data]: dict(found) for data, found in plan.facts.items()}
@@ -197,6 +207,13 @@ def describe(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
         "runs": runs,
         "facts": facts,
     }
+
+
+def same_kernel(config: Config, plan: Any) -> str:
+    """The key of this architecture's times on the explicit kernel, which every encoding can use."""
+    from stackcli.sweep import timing_key
+
+    return timing_key(replace(config, kernel="explicit"), str(plan.facts[config.data]["fingerprint"]))
 
 
 def data_names(plan: Any) -> dict[Any, str]:

@@ -6,7 +6,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,8 @@ def plan(
     for data, source in sources.items():
         keys[data], facts[data] = known(data, source, prints[data], store)
     for config in configs:
-        check_batch(config, facts[config.data])
-    check_parts(job.config for job in todo.values())
+        check_fit(config, facts[config.data])
+    check_parts((job.config, facts[job.config.data]) for job in todo.values())
     longest_first = sorted(todo.values(), key=lambda j: -estimate(j.config, facts[j.config.data]["sizes"]["train"]))
     return Plan(ids, tuple(configs), tuple(longest_first), facts, keys)
 
@@ -100,23 +100,30 @@ def check_device(devices: set[str]) -> None:
             raise ValueError(f"device={device}: not there; this machine has {', '.join(d for d in there if there[d])}")
 
 
-def check_batch(config: Config, facts: Mapping[str, Any]) -> None:
+def check_fit(config: Config, facts: Mapping[str, Any]) -> None:
+    """Raises ValueError for settings that do not go with the data."""
     size = facts["sizes"]["train"]
     if config.batch > size:
         raise ValueError(f"batch={config.batch}: larger than the training part ({size} sequences); write batch={size}")
+    if facts.get("causal") and not config.causal:
+        raise ValueError(f"data={config.data.name} asks for what comes next, which the model must not see: causal=true")
 
 
-def check_parts(configs: Iterable[Config]) -> None:
+def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:
     """Makes every combination of parts once, without the model around them, so that sizes that do not fit are known
     before the first run. Raises ValueError with all of them."""
-    distinct = {(c.dim, c.heads, c.pe, c.residual, c.norm, c.init): c for c in configs}
+    distinct = {(c.dim, c.heads, c.pe, c.residual, c.norm, c.init, c.data): (c, facts) for c, facts in jobs}
     if not distinct:
         return
     from stackcli.model import try_parts
 
     problems: dict[str, None] = {}
-    for config in distinct.values():
+    for config, facts in distinct.values():
         try:
+            if parts.load("pe", config.pe.name).needs_tree and not facts.get("tree"):
+                raise ValueError(
+                    f"pe={config.pe.name} needs data that carry a tree, which data={config.data.name} lack"
+                )
             try_parts(config)
         except ValueError as error:
             problems[str(error)] = None
@@ -208,8 +215,7 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     loaded = source.load()
     if source.fingerprint() != job.content:
         raise ValueError(f"data={config.data.name} has changed since the command began; run it again")
-    vocab, classes = len(loaded.vocab), len(loaded.classes)
-    model = build(config, vocab=vocab, classes=classes, max_len=loaded.max_len).to(config.device)
+    model = build(config, **loaded.sizes).to(config.device)
     training = train.Training(model, loaded, config)
     if job.replace:
         store.drop_checkpoints(job.run)
@@ -307,6 +313,8 @@ def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:
     times can be compared; nothing where the study has them all already."""
     runs = [entry for entry in store.read_study(study)["runs"] if store.finished(entry["run"])]
     todo = {entry["timing"]: store.config(entry["run"]) for entry in runs}
+    same = {e["timing_same"]: store.config(e["run"]) for e in runs if "timing_same" in e}
+    todo |= {key: replace(config, kernel="explicit") for key, config in same.items() if key not in todo}
     if set(todo) <= set(store.timings(study)):
         return
     from stackcli import timing

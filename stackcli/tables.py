@@ -39,12 +39,16 @@ COLUMNS = {
     "test_acc": Column("test\nacc", "interval", 3),
     "train_loss_end": Column("train\nloss", "mean", 3),
     "val_loss_end": Column("val\nloss", "mean", 3),
+    "test_excess": Column("excess\nnats", "interval", 3),
     "gap_end": Column("gap\nend", "interval", 2),
     "gap_best": Column("gap\nbest", "interval", 2),
     "grad_ratio_init": Column("grad\n1/L", "ratio", 2),
     "free_ratio_init": Column("free\n1/L", "ratio", 2),
     "step_ms": Column("step\nms", "same", 1),
+    "step_ms_same": Column("same\nkernel", "same", 1),
 }
+USUAL = tuple(name for name in COLUMNS if name not in ("test_excess", "step_ms_same"))
+COMPARED = ("params", "test_acc", "test_excess", "gap_end", "step_ms", "step_ms_same")  # by compare-pe
 HIDE_FIRST = ("params", "train_loss_end", "val_loss_end", "free_ratio_init", "gap_best", "step_ms", "grad_ratio_init")
 
 
@@ -60,7 +64,9 @@ def summary(
     Raises ValueError for a column that is not there, with a suggestion.
     """
     runs, axes = frames.runs, list(frames.axes)
-    columns = list(cols) if cols is not None else [c for c in COLUMNS if c in runs]
+    usual = COMPARED if frames.command == "compare-pe" else USUAL
+    told = [c for c in usual if c in runs and (c != "test_excess" or runs[c].notna().any())]
+    columns = list(cols) if cols is not None else told
     _check(columns, runs)
     columns = [c for c in columns if c not in axes]  # they stand there already
     groups = runs.groupby(axes, sort=False, dropna=False) if axes else [((), runs)]

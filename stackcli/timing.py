@@ -74,9 +74,11 @@ def _between(a: Any, b: Any) -> float:
 
 def prepare(config: Config, loaded: Loaded) -> Arm:
     """A model and the batch of median length that it is timed on."""
-    model = build(config, vocab=len(loaded.vocab), classes=len(loaded.classes), max_len=loaded.max_len)
+    model = build(config, **loaded.sizes)
     model = model.to(config.device).train()
-    train = Padded(loaded.train, max_len=loaded.max_len, device=config.device, masked=config.mask)
+    train = Padded(
+        loaded.train, max_len=loaded.max_len, device=config.device, masked=config.mask, outputs=loaded.outputs
+    )
     middle = np.argsort(train.lengths, kind="stable")
     start = max(0, len(middle) // 2 - config.batch // 2)
     batch = train.cut(middle[start : start + config.batch], full=config.pad == "max")

@@ -7,8 +7,9 @@ Training restored from its state goes on as if it had never stopped, bit for bit
 import copy
 import hashlib
 import math
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from stackcli import model as core
 from stackcli import probe
 from stackcli.address import address, generator
 from stackcli.batches import Batch, Padded, order
-from stackcli.data.base import Examples, Loaded
+from stackcli.data.base import UNSCORED, Examples, Loaded
 from stackcli.record import LayerRow, Result, StepRow
 from stackcli.settings import Config
 
@@ -53,32 +54,47 @@ def optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
 
 
 def forward_loss(model: core.StackedAttention, batch: Batch, smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy of a batch, nats per sequence."""
-    return F.cross_entropy(model(batch.tokens, batch.mask), batch.labels, label_smoothing=smoothing)
+    """Mean cross-entropy of a batch, nats per sequence, or per scored token where every token is asked about."""
+    logits, labels = probe.scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+
+class Answers(NamedTuple):
+    """Mean loss in nats per scored item, the class answered for each and its true class; `output`: which of a token's
+    answers it is."""
+
+    loss: float
+    said: np.ndarray
+    true: np.ndarray
+    output: np.ndarray
+
+    @property
+    def acc(self) -> float:
+        return float((self.said == self.true).mean())
+
+
+Change = Callable[[Batch], Batch]
 
 
 @torch.no_grad()
-def answers(model: core.StackedAttention, part: Padded, *, full: bool) -> tuple[float, np.ndarray]:
-    """(mean loss in nats per sequence, class answered for each row of the part); eval mode, plain loss."""
+def answers(model: core.StackedAttention, part: Padded, *, full: bool, change: Change = lambda batch: batch) -> Answers:
+    """What the model answers about a part, of which each batch may be changed first; eval mode, plain loss."""
     model.eval()
-    total, said = 0.0, []
-    for batch in part.in_order(EVALUATION, full=full):
-        logits = model(batch.tokens, batch.mask)
-        total += float(F.cross_entropy(logits.cpu().double(), batch.labels.cpu(), reduction="sum"))
+    total, said, true, output = 0.0, [], [], []
+    for batch in map(change, part.in_order(EVALUATION, full=full)):
+        logits, labels = probe.scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
+        total += float(F.cross_entropy(logits.cpu().double(), labels.cpu(), reduction="sum"))
         said.append(logits.argmax(-1).cpu().numpy())
-    out = np.empty(len(part), dtype=np.int64)
-    out[np.argsort(part.lengths, kind="stable")] = np.concatenate(said)
-    return total / len(part), out
+        true.append(labels.cpu().numpy())
+        which = torch.arange(model.outputs).expand(batch.labels.shape) if model.outputs > 1 else torch.zeros(1)
+        output.append(which[batch.labels.cpu() != UNSCORED].numpy() if model.outputs > 1 else np.zeros(len(labels)))
+    count = sum(map(len, true))
+    return Answers(total / count, *(np.concatenate(rows).astype(np.int64) for rows in (said, true, output)))
 
 
 def subset(examples: Examples, size: int) -> Examples:
     """A random subset of the training part, the same in every run of a study."""
-    rows = np.sort(generator("evaluation", "train").permutation(len(examples))[:size])
-    return Examples(
-        tokens=tuple(examples.tokens[i] for i in rows),
-        labels=tuple(examples.labels[i] for i in rows),
-        texts=tuple(examples.texts[i] for i in rows),
-    )
+    return examples.only(np.sort(generator("evaluation", "train").permutation(len(examples))[:size]).tolist())
 
 
 class Training:
@@ -96,10 +112,12 @@ class Training:
         masked, device, max_len = config.mask, config.device, loaded.max_len
 
         def padded(examples: Examples) -> Padded:
-            return Padded(examples, max_len=max_len, device=device, masked=masked)
+            return Padded(examples, max_len=max_len, device=device, masked=masked, outputs=loaded.outputs)
 
         self.train, self.val, self.test = padded(loaded.train), padded(loaded.val), padded(loaded.test)
         self.train_subset = padded(subset(loaded.train, len(loaded.val)))
+        self.longer = [(length, padded(examples)) for length, examples in loaded.longer]
+        self.entropy = loaded.entropy
         self.full = config.pad == "max"
         self.steps = planned_steps(config, len(self.train))
         self.per_epoch = math.ceil(len(self.train) / config.batch)
@@ -186,8 +204,8 @@ class Training:
             self.layers += probe.look(self.model, self.probe_batch, step=self.step, updates={})
 
     def _score(self, part: Padded) -> tuple[float, float]:
-        loss, said = answers(self.model, part, full=self.full)
-        return loss, float((said == part.labels.numpy()).mean())
+        found = answers(self.model, part, full=self.full)
+        return found.loss, found.acc
 
     # ---- the end
 
@@ -216,20 +234,45 @@ class Training:
         test_end = self._score(self.test)
         last = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.model.load_state_dict(self.best or last)
-        loss, said = answers(self.model, self.test, full=self.full)
+        found = answers(self.model, self.test, full=self.full)
+        more = self._lengths() | ({} if self.model.every else self._orders())
         self.model.load_state_dict(last)
         return {
             **{f"{k}_end": getattr(end, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
             **{k: getattr(chosen, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
             "test_loss_end": test_end[0],
             "test_acc_end": test_end[1],
-            "test_loss": loss,
+            "test_loss": found.loss,
+            "test_excess": None if self.entropy is None else found.loss - self.entropy,
             "gap_end": end.val_loss - end.train_loss,
             "gap_best": chosen.val_loss - chosen.train_loss,
             "acc_gap_end": end.train_acc - end.val_acc,
             "acc_gap_best": chosen.train_acc - chosen.val_acc,
-            **by_class(self.test.labels.numpy(), said, len(self.classes)),
+            **by_class(found.true, found.said, len(self.classes)),
+            **({"acc_by_output": by_output(found)} if self.model.outputs > 1 else {}),
+            **more,
         }
+
+    def _lengths(self) -> dict[str, Any]:
+        """Loss and accuracy on the test parts of other lengths."""
+        rows = []
+        for length, part in self.longer:
+            try:
+                found = answers(self.model, part, full=False)
+                rows.append((length, found.loss, found.acc))
+            except ValueError:  # positions that the encoding does not have
+                rows.append((length, math.nan, math.nan))
+        return {"by_length": tuple(rows)}
+
+    def _orders(self) -> dict[str, Any]:
+        """Test accuracy where the tokens of each item are shuffled, reversed, or stand as late as positions reach."""
+        out: dict[str, Any] = {}
+        for name, change in (("shuffled", shuffled), ("reversed", backwards)):
+            out[f"test_acc_{name}"] = answers(self.model, self.test, full=self.full, change=change).acc
+        room = self.test.max_len - int(self.test.lengths.max())
+        if room and not self.full:
+            out["test_acc_shifted"] = answers(self.model, self.test, full=False, change=later(room)).acc
+        return out
 
     # ---- stopping and going on
 
@@ -257,6 +300,44 @@ class Training:
         self.stopped_early, self.diverged_step = state["stopped_early"], state["diverged_step"]
         self.curve = [StepRow(**row) for row in state["curve"]]
         self.layers = [LayerRow(**row) for row in state["layers"]]
+
+
+def _moved(batch: Batch, at: Tensor) -> Batch:
+    """The batch with the tokens of each row picked at (B, T)."""
+    return replace(batch, tokens=batch.tokens.gather(1, at.to(batch.tokens.device)))
+
+
+def shuffled(batch: Batch) -> Batch:
+    """The real tokens of each row in an order drawn for that row."""
+    B, T = batch.tokens.shape
+    draw = generator("evaluation", "shuffle", T)
+    keys = torch.from_numpy(draw.random((B, T)))
+    if batch.mask is not None:
+        keys = keys.masked_fill(~batch.mask.cpu(), 2.0)  # padding stays behind
+    return _moved(batch, keys.argsort(1))
+
+
+def backwards(batch: Batch) -> Batch:
+    """The real tokens of each row, last first."""
+    B, T = batch.tokens.shape
+    lengths = torch.full((B, 1), T) if batch.mask is None else batch.mask.sum(1, keepdim=True).cpu()
+    at = torch.arange(T)[None]
+    return _moved(batch, torch.where(at < lengths, lengths - 1 - at, at))
+
+
+def later(room: int) -> Change:
+    """Every position raised by `room`, as if that much padding stood in front."""
+
+    def change(batch: Batch) -> Batch:
+        return replace(batch, pos=torch.arange(batch.tokens.shape[1], device=batch.tokens.device) + room)
+
+    return change
+
+
+def by_output(found: Answers) -> tuple[float, ...]:
+    """Accuracy of each of a token's answers."""
+    right = found.said == found.true
+    return tuple(float(right[found.output == i].mean()) for i in range(int(found.output.max()) + 1))
 
 
 def by_class(true: np.ndarray, said: np.ndarray, classes: int) -> dict[str, Any]:

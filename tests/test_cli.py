@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers import environment, stackattn, words, write_data
 
-COMMANDS = ("train", "sweep", "ablate-depth", "compare-pe", "plot", "predict", "list", "runs", "verify")
+COMMANDS = ("train", "sweep", "ablate-depth", "compare-pe", "plot", "predict", "list", "runs", "verify", "check")
 
 BAD = {
     "depth=0": "depth=0: must be at least 1",
@@ -24,7 +24,7 @@ BAD = {
     "+new=2": "+new=2",
     "~depth": "~depth",
     "dim=30 heads=4": "not divisible by heads=4",
-    "pe=rotary": "choose from learned, none, relative, sinusoidal",
+    "pe=rotary": "choose from alibi, conv, cope, fire, fourier, kerple, learned, mlp, none, relative, rope",
     "pe=relativ": "did you mean relative?",
     "lr=nan": "lr=nan",
     "lr=inf": "lr=inf",

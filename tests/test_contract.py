@@ -14,7 +14,8 @@ from tests.factory import padding, part, stack, tokens
 ROOT = Path(__file__).parents[1]
 GROUPS = ("pe", "norm", "residual", "init", "data")
 FILES = sorted(p for group in GROUPS for p in (ROOT / "conf" / group).glob("*.yaml"))
-OTHER = {bool: lambda v: not v, int: lambda v: v // 4 + 1, float: lambda v: v * 10 + 0.1}
+NEEDS = {("structural", "base"): {"form": "absolute"}, ("structural", "scale"): {"form": "absolute"}}
+CHAIN = torch.arange(24).sub(1).clamp(min=0).expand(3, 24)  # a tree, for the encodings that need one
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -22,6 +23,16 @@ def read(file: Path) -> dict[str, Any]:
     values = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert values.pop("name") == file.stem
     return values
+
+
+def other(file: Path, key: str, value: Any) -> Any:
+    """Another value of a key."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        annotation = parts.keys(parts.load(file.parent.name, file.stem))[key].annotation
+        return next(choice for choice in annotation.__args__ if choice != value)
+    return value // 2 if isinstance(value, int) else value / 2
 
 
 def cases() -> list[Any]:
@@ -44,10 +55,11 @@ def test_the_keys_and_defaults_of_a_yaml_file_are_the_constructors(file: Path) -
 @pytest.mark.parametrize("file,key", cases())
 def test_every_key_of_a_yaml_file_changes_what_the_model_says(file: Path, key: str) -> None:
     group, name, plain = file.parent.name, file.stem, read(file)
+    plain |= NEEDS.get((name, key), {})
     x, mask = tokens(3, 24), padding([24, 9, 2], 24)
-    before = stack(**{group: part(name, **plain)})(x, mask)
-    again = stack(**{group: part(name, **plain)})(x, mask)
-    after = stack(**{group: part(name, **{**plain, key: OTHER[type(plain[key])](plain[key])})})(x, mask)
+    before = stack(**{group: part(name, **plain)})(x, mask, tree=CHAIN)
+    again = stack(**{group: part(name, **plain)})(x, mask, tree=CHAIN)
+    after = stack(**{group: part(name, **{**plain, key: other(file, key, plain[key])})})(x, mask, tree=CHAIN)
     assert torch.equal(before, again)
     assert (before - after).abs().max() > 1e-9
 
@@ -55,6 +67,6 @@ def test_every_key_of_a_yaml_file_changes_what_the_model_says(file: Path, key: s
 @pytest.mark.parametrize("group", ["pe", "norm", "residual", "init"])
 def test_no_two_parts_of_a_group_say_the_same(group: str) -> None:
     files = [file for file in FILES if file.parent.name == group]
-    said = [stack(**{group: part(file.stem, **read(file))})(tokens()) for file in files]
+    said = [stack(**{group: part(file.stem, **read(file))})(tokens(), tree=CHAIN[:, :9]) for file in files]
     assert len(said) >= 2
     assert all((a - b).abs().max() > 1e-9 for i, a in enumerate(said) for b in said[:i])

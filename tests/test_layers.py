@@ -7,13 +7,14 @@ PACKAGE = Path(__file__).parents[1] / "stackcli"
 ROWS = [
     ["__main__"],
     ["cli", "bench"],
+    ["questions"],
     ["study"],
-    ["report", "predict"],
-    ["sweep", "tables", "figures", "progress"],
+    ["report", "predict", "certified"],
+    ["sweep", "tables", "comparison", "figures", "progress"],
     ["sentences"],
     ["launcher", "stats", "baselines"],
     ["store"],
-    ["timing"],
+    ["timing", "certify"],
     ["train", "config"],
     ["probe"],
     ["model"],
@@ -25,7 +26,8 @@ ROWS = [
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}
 GROUPS = ("pe", "residual", "norm", "init", "data", "figures", "launcher")
 OWNERS = {"typer": {"cli"}, "hydra": {"config"}, "omegaconf": {"config"}}
-NO_TORCH = {"tables", "sentences", "stats", "report", "store", "config", "record", "settings", "frames", "study"}
+NO_TORCH = {"tables", "comparison", "sentences", "stats", "report", "store", "config", "record", "settings", "frames"}
+NO_TORCH |= {"study", "questions"}
 
 
 def imports(path: Path) -> set[str]:

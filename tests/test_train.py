@@ -7,10 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
+from stackcli import parts
 from stackcli.model import build
-from stackcli.train import Training, by_class, learning_rate, optimizer, weights_hash
-from tests.factory import config, stack, tiny
+from stackcli.train import (
+    Training,
+    backwards,
+    by_class,
+    later,
+    learning_rate,
+    optimizer,
+    shuffled,
+    weights_hash,
+)
+from tests.factory import config, part, stack, tiny
 
 SMALL: dict[str, Any] = {"dim": 16, "heads": 2, "ff": 1.0, "batch": 8, "epochs": 3}
 
@@ -187,3 +198,90 @@ def test_early_stopping_is_looked_at_where_it_stops() -> None:
     finish(run)
     assert run.stopped_early and run.step < 600 and run.step not in run.probe_steps
     assert run.layers[-1].step == run.step
+
+
+def task(name: str, keys: dict[str, Any], **changes: Any) -> Training:
+    """A training on a made-up task."""
+    loaded = parts.build("data", name, **{"size": 64, **keys}).load()
+    c = config(**{**SMALL, "label_smoothing": 0.0, **changes})
+    return Training(build(c, **loaded.sizes), loaded, c)
+
+
+def test_only_what_is_asked_about_is_scored_token_by_token() -> None:
+    run = task("copy", {"train_len": 4, "longest": 1}, causal=True, dropout=0.0)
+    total, right, count = 0.0, 0, 0
+    examples = parts.build("data", "copy", size=64, train_len=4, longest=1).load().val
+    with torch.no_grad():
+        for tokens, targets in zip(examples.tokens, examples.targets, strict=True):
+            logp = run.model.eval()(torch.tensor([tokens])).log_softmax(-1)[0].double()
+            for t, target in enumerate(targets):
+                if target >= 0:
+                    total, count = total - float(logp[t, target]), count + 1
+                    right += int(logp[t].argmax()) == target
+    assert math.isclose(run.curve[0].val_loss, total / count, rel_tol=1e-6) and run.curve[0].val_acc == right / count
+    first = run._batch(0)
+    asked = first.labels >= 0
+    expected = F.cross_entropy(run.model.train()(first.tokens, first.mask)[asked], first.labels[asked])
+    run.advance()
+    assert math.isclose(run.loss, float(expected.detach()), rel_tol=1e-5)
+
+
+def test_several_answers_a_token_are_scored_one_by_one() -> None:
+    run = task("lag", {"lags": 3, "train_len": 6, "longest": 2}, causal=True, epochs=1)
+    finish(run)
+    result = run.result()
+    assert len(result.acc_by_output) == 3 and len(result.by_length) == 3
+    part = run.test
+    with torch.no_grad():
+        run.model.load_state_dict(run.best or {})
+        said = run.model.eval()(part.tokens.long()[:, :6])[:, :, :, :].argmax(-1)  # (N, T, 3)
+    labels = part.labels[:, :6]
+    for lag in range(3):
+        asked = labels[..., lag] >= 0
+        right = float((said[..., lag] == labels[..., lag])[asked].double().mean())
+        assert math.isclose(result.acc_by_output[lag], right)
+    assert {n: acc for n, _, acc in result.by_length}[6] == result.test_acc
+
+
+def test_an_encoding_that_ends_is_refused_beyond_its_end_and_says_nothing_there() -> None:
+    run = task("markov", {"train_len": 8, "longest": 4}, causal=True, epochs=1, pe="relative")
+    finish(run)
+    result = run.result()
+    assert [n for n, _, _ in result.by_length] == [4, 8, 16, 32] and all(
+        math.isfinite(x) for _, x, _ in result.by_length
+    )
+    assert result.test_excess is not None and math.isclose(result.test_excess, result.test_loss - run.entropy)
+    assert result.test_acc_shuffled is None
+
+
+def test_order_counts_for_nothing_without_positions_and_for_all_where_it_is_the_answer() -> None:
+    none, alibi = (task("order", {"size": 512}, pe=pe, epochs=20, lr=0.01) for pe in ("none", "alibi"))
+    for run in (none, alibi):
+        finish(run)
+    without, seen = none.result(), alibi.result()
+    assert without.test_acc == without.test_acc_shuffled == without.test_acc_reversed == 0.5
+    assert seen.test_acc > 0.95 and seen.test_acc_reversed < 0.05 and 0.2 < seen.test_acc_shuffled < 0.8
+    assert seen.test_acc_shifted == seen.test_acc  # a relative encoding
+
+
+def test_changed_batches_move_real_tokens_alone() -> None:
+    run = training()
+    batch = run.test.cut(np.arange(6))
+    for change in (shuffled, backwards):
+        moved = change(batch)
+        assert moved.tokens.sort(1).values.equal(batch.tokens.sort(1).values) and not moved.tokens.equal(batch.tokens)
+        assert batch.mask is not None and bool(((moved.tokens > 0) == batch.mask).all())
+    lengths = batch.mask.sum(1)
+    for before, after, n in zip(batch.tokens, backwards(batch).tokens, lengths, strict=True):
+        assert after[:n].equal(before[:n].flip(0))
+    assert later(5)(batch).pos.tolist() == list(range(5, 5 + batch.tokens.shape[1]))
+
+
+def test_a_task_restored_in_the_middle_goes_on_bit_for_bit() -> None:
+    whole, first = (task("tree", {}, pe=part("structural", form="relative", clip=4)) for _ in range(2))
+    losses = finish(whole)
+    for _ in range(5):
+        first.advance()
+    second = task("tree", {}, pe=part("structural", form="relative", clip=4))
+    second.restore(first.state())
+    assert finish(second) == losses[5:] and second.result() == whole.result()

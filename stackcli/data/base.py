@@ -1,13 +1,13 @@
-"""The interface of a data set: sequences of token ids with a class each, in three parts."""
+"""The interface of a data set: sequences of token ids in three parts, with a class each or a class for each token."""
 
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
@@ -16,6 +16,7 @@ from stackcli import text as words
 MaxLen = Annotated[int, Ge(1), Le(100_000)]
 MinCount = Annotated[int, Ge(1), Le(1_000_000)]
 LONGEST_LINE = 1_000_000  # characters
+UNSCORED = -100  # the class of a token that nothing is asked about
 SUFFIXES = {".tsv": "\t", ".tab": "\t"}
 
 
@@ -25,19 +26,41 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Examples:
-    """One part: token ids of each sequence, its class, and its text ("" where the data are no text)."""
+    """One part: token ids of each sequence, its class, and its text ("" where the data are no text).
+
+    Where every token is asked about, `labels` is empty and `targets` holds the classes of each sequence's tokens, token
+    by token, `UNSCORED` where nothing is asked. `trees`: the index of each token's parent, a root's being its own.
+    """
 
     tokens: tuple[tuple[int, ...], ...]
     labels: tuple[int, ...]
     texts: tuple[str, ...]
+    targets: tuple[tuple[int, ...], ...] = ()
+    trees: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.tokens)
+
+    @property
+    def answers(self) -> list[int]:
+        """The class of everything that is asked about."""
+        return list(self.labels) or [c for row in self.targets for c in row if c != UNSCORED]
+
+    def only(self, rows: Iterable[int]) -> "Examples":
+        """Some of the sequences."""
+        at = list(rows)
+        cut = {f.name: tuple(v[i] for i in at) for f in fields(self) if (v := getattr(self, f.name))}
+        return replace(self, **cut)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A data set in memory. `max_len` bounds every position; `vocab` names each token id."""
+    """A data set in memory. `max_len` bounds every position; `vocab` names each token id.
+
+    `every`: there is an answer at every token, `outputs` of them; `causal`: an answer must not depend on later tokens,
+    which the data ask of the model; `entropy`: the lowest mean loss that any model can reach, in nats, where it is
+    known; `longer`: test parts of one length each, shorter and longer than the training's.
+    """
 
     train: Examples
     val: Examples
@@ -47,6 +70,17 @@ class Loaded:
     max_len: int
     text: bool
     notices: tuple[str, ...] = ()
+    every: bool = False
+    outputs: int = 1
+    causal: bool = False
+    entropy: float | None = None
+    longer: tuple[tuple[int, Examples], ...] = ()
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """What a model must know of the data."""
+        sizes = {"vocab": len(self.vocab), "classes": len(self.classes), "max_len": self.max_len}
+        return {**sizes, "every": self.every, "outputs": self.outputs}
 
 
 class Data:
@@ -110,7 +144,7 @@ class TextData(Data):
         cut = sum(len(t) > self.max_len for part in split.values() for t in part)
         if cut:
             notices = [*notices, f"{cut} texts longer than data.max_len={self.max_len} tokens were cut"]
-        done = {
+        done: dict[str, Any] = {
             name: Examples(
                 tuple(words.encode(t, ids, self.max_len) for t in split[name]),
                 tuple(number[label] for _, label in rows),

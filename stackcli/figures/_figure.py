@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import wraps
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -28,6 +28,7 @@ from stackcli.figures._words import fit, typed, width
 from stackcli.frames import Frames
 
 Draw = Callable[[Frames], Figure | None]
+P = ParamSpec("P")
 
 
 @contextmanager
@@ -40,13 +41,13 @@ def _style() -> Iterator[None]:
         yield
 
 
-def styled(draw: Draw) -> Draw:
+def styled(draw: Callable[P, Figure | None]) -> Callable[P, Figure | None]:
     """Draws within the style, then lays the figure out once, for every format alike."""
 
     @wraps(draw)
-    def inside(frames: Frames) -> Figure | None:
+    def inside(*args: P.args, **kwargs: P.kwargs) -> Figure | None:
         with _style():
-            figure = draw(frames)
+            figure = draw(*args, **kwargs)
             if figure is not None:
                 _settle(figure)
         return figure

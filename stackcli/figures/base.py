@@ -14,6 +14,7 @@ from stackcli.figures._lines import Lines, counts, lines, styles, swatch
 from stackcli.figures._numbers import finite, interval, log_ticks, mean_by, number
 from stackcli.figures._points import Point, Scale, last_map, left_out, plain, points, scale, spread
 from stackcli.figures._style import COLUMN, DASHES, FORMATS, FULL, GREY, LINES, MARKERS, ORDERED, PALETTE, SIZE, STYLE
+from stackcli.figures._verdicts import Part, compared, done
 from stackcli.figures._words import fit, label, typed, width
 from stackcli.suggest import nearest
 
@@ -31,12 +32,15 @@ __all__ = [
     "STYLE",
     "Draw",
     "Lines",
+    "Part",
     "Point",
     "Scale",
     "bar",
     "blank",
+    "compared",
     "counts",
     "describe",
+    "done",
     "finite",
     "fit",
     "grid",

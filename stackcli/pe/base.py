@@ -3,9 +3,12 @@
 Shapes: B batch, T positions, D width, H heads, E = D / H.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
+from annotated_types import Gt, Le
 from torch import Tensor, nn
 
 
@@ -14,12 +17,14 @@ class Context:
     """Where the tokens of a batch stand.
 
     pos: integer positions, (T,) or (B, T). mask: True on real tokens, (B, T); None where nothing is padded.
-    tree: index of each token's parent, (B, T); None where the data carry no tree.
+    tree: index of each token's parent, a root's being its own, (B, T); None where the data carry no tree.
+    causal: whether a token may see earlier tokens only.
     """
 
     pos: Tensor
     mask: Tensor | None = None
     tree: Tensor | None = None
+    causal: bool = False
 
 
 class PositionEncoding(nn.Module):
@@ -28,7 +33,10 @@ class PositionEncoding(nn.Module):
     Random draws belong in the constructor; the model puts PyTorch's generator at the part's own address around it.
     """
 
-    per_layer = False  # True: every block has an instance of its own (its tables are not shared between layers)
+    per_layer = False  # True: every block has an instance of its own; a key `layers` (own, shared) decides otherwise
+    beyond: Literal["exact", "defined", "refused"] = "exact"  # at positions that training never reached
+    relative = False  # whether a shift of all positions changes nothing
+    needs_tree = False
 
     def __init__(self, *, dim: int, heads: int, max_len: int) -> None:
         super().__init__()
@@ -69,6 +77,17 @@ class PositionEncoding(nn.Module):
 def offsets(ctx: Context) -> Tensor:
     """Key position minus query position: (T, T), or (B, T, T) where positions differ between sequences."""
     return ctx.pos[..., None, :] - ctx.pos[..., :, None]
+
+
+Base = Annotated[float, Gt(1), Le(1e12)] | Literal["auto"]  # of a geometric sequence of frequencies
+
+
+def fitted(base: float | str, *, width: int, max_len: int) -> float:
+    """The base of frequencies base^(-2i/width): as given, or for `auto` such that the slowest of the width/2 pairs
+    makes a quarter turn over max_len positions, so that no dimension is (nearly) the same at every position."""
+    if not isinstance(base, str):
+        return base
+    return float(max(2.0, (2 * max_len / math.pi) ** (width / max(width - 2, 1))))
 
 
 def check_even(dim: int, who: str) -> None:

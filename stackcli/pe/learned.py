@@ -20,6 +20,8 @@ class Learned(PositionEncoding):
     Raises ValueError in `embed` for a position outside 0 .. max_len - 1.
     """
 
+    beyond = "refused"
+
     def __init__(self, *, dim: int, heads: int, max_len: int, std: Annotated[float, Gt(0), Le(100)] = 0.05) -> None:
         super().__init__(dim=dim, heads=heads, max_len=max_len)
         self.table = nn.Parameter(torch.randn(max_len, dim) * std)  # (max_len, D)

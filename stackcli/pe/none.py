@@ -8,3 +8,5 @@ from stackcli.pe.base import PositionEncoding
 
 class NoEncoding(PositionEncoding):
     """The base class, unchanged."""
+
+    relative = True

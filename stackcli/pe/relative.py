@@ -4,26 +4,27 @@ Parameters: 2 x (2 clip + 1) x E a layer, shared by its heads. Beyond the traine
 `clip` being one; needs the explicit kernel.
 """
 
-import math
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge, Le
-from torch import Tensor, nn
+from torch import Tensor
 
+from stackcli.pe._tables import drawn, on_keys, on_values
 from stackcli.pe.base import Context, PositionEncoding, offsets
 
 
 class Relative(PositionEncoding):
     """A vector for each offset j - i, clipped to -clip .. clip, added to key j (eq. 4) and value j (eq. 3) of query i.
 
-    The queries meet the 2 clip + 1 key vectors once, and each pair picks its product; the weights are summed by offset
-    before they meet the value vectors: memory is T x (2 clip + 1) and T x T, never T x T x E.
+    `tied`: keys and values share one table; `layers`: every layer has tables of its own, as in the paper, or all share.
     Raises ValueError where neither keys nor values are wanted.
     """
 
     per_layer = True
+    beyond = "exact"
+    relative = True
 
     def __init__(
         self,
@@ -34,32 +35,26 @@ class Relative(PositionEncoding):
         clip: Annotated[int, Ge(0), Le(100_000)] = 16,
         keys: bool = True,
         values: bool = True,
+        tied: bool = False,
+        layers: Literal["own", "shared"] = "own",
     ) -> None:
         super().__init__(dim=dim, heads=heads, max_len=max_len)
         if not (keys or values):
             raise ValueError("pe=relative needs pe.keys=true or pe.values=true; for neither write pe=none")
         self.clip = clip
         shape = (2 * clip + 1, dim // heads)
-        bound = math.sqrt(6 / sum(shape))  # Xavier, as the authors' code
-        self.key = nn.Parameter(torch.empty(shape).uniform_(-bound, bound)) if keys else None  # (2 clip + 1, E)
-        self.value = nn.Parameter(torch.empty(shape).uniform_(-bound, bound)) if values else None
+        self.key = drawn(*shape) if keys else None  # (2 clip + 1, E)
+        self.value = self.key if tied and keys and values else drawn(*shape) if values else None
 
-    def index(self, ctx: Context, like: Tensor) -> Tensor:
-        """Row of the tables for each (query, key), expanded to the shape of `like` (B, H, T, T)."""
-        row = offsets(ctx).clamp(-self.clip, self.clip) + self.clip  # (T, T) or (B, T, T)
-        return (row if row.dim() == 2 else row[:, None]).expand(like.shape)
+    def row(self, ctx: Context) -> Tensor:
+        """Row of the tables for each (query, key): (T, T) or (B, T, T)."""
+        return offsets(ctx).clamp(-self.clip, self.clip) + self.clip
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:
-        if self.key is None:
-            return None
-        scores = (q / math.sqrt(q.shape[-1])) @ self.key.T  # (B, H, T, 2 clip + 1)
-        return scores.gather(-1, self.index(ctx, scores[..., :1].expand(*q.shape[:-1], k.shape[-2])))
+        return None if self.key is None else on_keys(q, self.key, self.row(ctx))
 
     def mix(self, weights: Tensor, ctx: Context) -> Tensor | None:
-        if self.value is None:
-            return None
-        by_offset = weights.new_zeros(*weights.shape[:-1], 2 * self.clip + 1)
-        return by_offset.scatter_add(-1, self.index(ctx, weights), weights) @ self.value  # (B, H, T, E)
+        return None if self.value is None else on_values(weights, self.value, self.row(ctx))
 
     def flops(self, length: int) -> int:
         return 2 * length * self.dim * (2 * self.clip + 1) * ((self.key is not None) + (self.value is not None))

@@ -10,15 +10,18 @@ import torch
 from annotated_types import Gt, Le
 from torch import Tensor
 
-from stackcli.pe.base import Context, PositionEncoding, check_even
+from stackcli.pe.base import Base, Context, PositionEncoding, check_even, fitted
 
 
 class Sinusoidal(PositionEncoding):
     """Dimensions 2i and 2i+1 hold sin and cos of pos / base^(2i/D), times `scale`, added to the token's vector.
 
     The paper adds sinusoids of amplitude 1 to token vectors of about unit size; `scale` keeps that proportion for the
-    small token vectors used here (`embed_std`). Raises ValueError for an odd dim.
+    small token vectors used here (`embed_std`). `base=auto` fits the base to max_len: at 10000 most dimensions hardly
+    move over a short text. Raises ValueError for an odd dim.
     """
+
+    beyond = "defined"
 
     def __init__(
         self,
@@ -26,14 +29,15 @@ class Sinusoidal(PositionEncoding):
         dim: int,
         heads: int,
         max_len: int,
-        base: Annotated[float, Gt(1), Le(1e12)] = 10000.0,
+        base: Base = 10000.0,
         scale: Annotated[float, Gt(0), Le(1e6)] = 0.05,
     ) -> None:
         super().__init__(dim=dim, heads=heads, max_len=max_len)
         check_even(dim, "sinusoidal")
         self.scale = scale
+        # float64, and so no buffer: not every device can hold one
         exponent = torch.arange(0, dim, 2, dtype=torch.float64) / dim  # (D/2,)
-        self.freq = base**-exponent  # float64, and so no buffer: not every device can hold one
+        self.freq = fitted(base, width=dim, max_len=max_len) ** -exponent
 
     def at(self, pos: Tensor) -> Tensor:
         """The vectors of integer positions: (...,) -> (..., D)."""

@@ -124,6 +124,7 @@ def _result(draw: np.random.Generator, depth: int, status: str, classes: Sequenc
         "gap_end": 0.2 + 0.03 * depth + draw.normal(0, 0.02),
         "gap_best": 0.1 + draw.normal(0, 0.015),
         "step_best": 90,
+        "by_length": [[n, 0.4 + n / 100, 0.9 - n / 100] for n in (16, 32, 64)],
         "acc_by_class": tuple(np.diag(counts) / counts.sum(1)),
         "confusion": tuple(map(tuple, counts.tolist())),
     }

@@ -1,0 +1,290 @@
+"""What an encoding in fact does, property by property, each with its evidence: for ours and for a user's own.
+
+Every measurement is of a small stack with the encoding in it, untrained, in float64 unless it says otherwise.
+"""
+
+import contextlib
+import math
+import time
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stackcli import model as core
+from stackcli import parts
+from stackcli.address import generator
+from stackcli.pe.base import Context
+from stackcli.settings import Config, Part
+
+VOCAB, CLASSES, BATCH, LENGTH = 50, 5, 4, 24
+SAME = 1e-10  # of logits in float64: equal up to rounding
+FLAT = 0.02  # a dimension that moves by less than this share of the liveliest one over all positions is flat
+NEAR = 0.02  # two positions whose vectors lie closer than this share of the mean distance coincide
+
+
+class Property(NamedTuple):
+    """`mark`: ok, weak (it works, and could be better), fault, or nothing where it is a mere fact."""
+
+    name: str
+    found: str
+    evidence: str
+    mark: str = ""
+
+
+def mark(good: bool, otherwise: str = "fault") -> str:
+    return "ok" if good else otherwise
+
+
+class Table(NamedTuple):
+    """An additive table's health: share of flat dimensions, effective rank, and the closest two positions."""
+
+    flat: int
+    dims: int
+    rank: float
+    closest: float  # share of the mean distance
+
+
+def certify(config: Config, max_len: int) -> list[Property]:
+    """Every property of `config.pe` at the sizes of the config. Raises ValueError for sizes that do not fit."""
+    began = time.perf_counter()
+    found = [
+        _order(config, max_len),
+        _reversal(config, max_len),
+        _shift(config, max_len),
+        _causality(config, max_len),
+        _kernels(config, max_len),
+        _gradient(config, max_len),
+        _keys(config, max_len),
+        _precision(config, max_len),
+        _beyond(config, max_len),
+        *_cost(config, max_len),
+        _energy(config, max_len),
+        *_degenerate(config, max_len),
+    ]
+    return [*found, Property("checked in", f"{time.perf_counter() - began:.1f} s", f"max_len={max_len}")]
+
+
+def stack(config: Config, max_len: int, **changes: Any) -> core.StackedAttention:
+    """A stack of two blocks with the encoding, in float64, that answers at every token."""
+    small = replace(config, depth=2, dropout=0.0, **changes)
+    model = core.build(small, vocab=VOCAB, classes=CLASSES, max_len=max(max_len, LENGTH), every=True)
+    return model.double().eval()
+
+
+def tokens(length: int = LENGTH) -> Tensor:
+    """Different tokens in every place, (B, T)."""
+    rows = [1 + generator("check", "tokens", i).permutation(VOCAB - 1)[:length] for i in range(BATCH)]
+    whole = np.stack([np.resize(row, length) for row in rows])
+    return torch.from_numpy(whole)
+
+
+def tree(length: int = LENGTH) -> Tensor:
+    """Random recursive trees, (B, T): what an encoding of trees is fed."""
+    draw = generator("check", "tree")
+    rows = [[0, *(int(draw.integers(i)) for i in range(1, length))] for _ in range(BATCH)]
+    return torch.tensor(rows)
+
+
+@torch.no_grad()
+def said(model: core.StackedAttention, x: Tensor, **more: Any) -> Tensor:
+    """Logits at every token, (B, T, C)."""
+    logits: Tensor = model(x, tree=tree(x.shape[1]), **more)
+    return logits
+
+
+def _apart(a: Tensor, b: Tensor) -> float:
+    """The largest difference, as a share of the largest value."""
+    return float((a - b).abs().max() / a.abs().max().clamp(min=1e-300))
+
+
+def _order(config: Config, max_len: int) -> Property:
+    model, x = stack(config, max_len, causal=False), tokens()
+    at = torch.from_numpy(generator("check", "order").permutation(LENGTH))
+    gap = _apart(said(model, x)[:, at], said(model, x[:, at]))
+    text = "seen" if gap > SAME else "not seen: tokens are a set"
+    return Property("order", text, f"permuted tokens: logits move by {gap:.1e}")
+
+
+def _reversal(config: Config, max_len: int) -> Property:
+    model, x = stack(config, max_len, causal=False), tokens()
+    gap = _apart(said(model, x).mean(1), said(model, x.flip(1)).mean(1))
+    told = "told apart" if gap > SAME else "not told apart"
+    return Property("a text and its reversal", told, f"mean over tokens moves by {gap:.1e}")
+
+
+def _shift(config: Config, max_len: int) -> Property:
+    by = min(20, max(max_len, LENGTH) - LENGTH)
+    if not by:
+        return Property("shift", "not measured", f"max_len={max_len} leaves no room")
+    model, x = stack(config, max_len), tokens()
+    gap = _apart(said(model, x), said(model, x, pos=torch.arange(LENGTH) + by))
+    text = "ignored: relative" if gap <= SAME else "seen: absolute"
+    good = parts.load("pe", config.pe.name).relative == (gap <= SAME)
+    return Property("shift", text, f"all positions + {by}: logits move by {gap:.1e}", mark(good))
+
+
+def _causality(config: Config, max_len: int) -> Property:
+    model, x, half = stack(config, max_len, causal=True), tokens(), LENGTH // 2
+    other = x.clone()
+    other[:, half:] = (other[:, half:] + 7) % (VOCAB - 1) + 1
+    gap = _apart(said(model, x)[:, :half], said(model, other)[:, :half])
+    text = "kept" if gap < 1e-14 else "BROKEN"
+    return Property("causality", text, f"later tokens changed: earlier logits move by {gap:.1e}", mark(gap < 1e-14))
+
+
+def _kernels(config: Config, max_len: int) -> Property:
+    fused, explicit = (stack(config, max_len, kernel=kernel) for kernel in ("auto", "explicit"))
+    if fused.kernel == "explicit":
+        return Property("kernel", "explicit only", "it needs the attention weights, or a bias that is trained")
+    lengths = torch.tensor([LENGTH, LENGTH // 2, 3, 1])[:, None]
+    mask = torch.arange(LENGTH)[None] < lengths
+    gap = _apart(said(fused, tokens(), mask=mask)[mask], said(explicit, tokens(), mask=mask)[mask])
+    return Property("kernel", "fused", f"fused and explicit differ by {gap:.1e}", mark(gap < SAME))
+
+
+def encoders(model: core.StackedAttention) -> list[torch.nn.Module]:
+    """The encodings in a model: the one before block 1, and each block's own."""
+    return [model.pe, *(block.own for block in model.stack if block.own is not None)]
+
+
+def _gradient(config: Config, max_len: int) -> Property:
+    model = stack(config, max_len)
+    width = min(max(max_len, LENGTH), 256)
+    model(tokens(width), tree=tree(width)).square().sum().backward()
+    named = [(n, p) for encoder in encoders(model) for n, p in encoder.named_parameters()]
+    if not named:
+        return Property("gradient", "nothing to train", "it has no parameters")
+    dead = sorted({n for n, p in named if p.grad is None or not bool((p.grad != 0).any())})
+    text = f"never reaches {', '.join(dead)}" if dead else "reaches every parameter"
+    return Property("gradient", text, f"{len(named)} tensors, sequences of {width} tokens", mark(not dead))
+
+
+def _keys(config: Config, max_len: int) -> Property:
+    keys = parts.keys(parts.load("pe", config.pe.name))
+    before = said(stack(config, max_len), tokens())
+    idle, tried = [], 0
+    for name, key in keys.items():
+        moved = []
+        for other in others(config.pe.options.get(name, key.default), key.annotation):
+            own = {**config.pe.options, name: other}
+            changed = replace(config, pe=Part(name=config.pe.name, keys=tuple(sorted(own.items()))))
+            with contextlib.suppress(ValueError, RuntimeError):  # a value that is not allowed
+                moved.append(not torch.equal(before, said(stack(changed, max_len), tokens())))
+        tried += len(moved)
+        idle += [] if any(moved) else [name]
+    if not keys:
+        return Property("settings", "none of its own", "")
+    text = f"no effect here: {', '.join(idle)}" if idle else "every key changes the output"
+    return Property("settings", text, f"{len(keys)} keys, {tried} other values tried")
+
+
+def others(value: Any, annotation: Any) -> list[Any]:
+    """Other values of a key, to be tried."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, str):
+        return [c for c in getattr(annotation, "__args__", ()) if isinstance(c, str) and c != value]
+    if isinstance(value, int):
+        return [value * 2, value // 2, value + 2, max(1, value - 1)]
+    return [value / 2, value * 2, value * 0.9]
+
+
+def _precision(config: Config, max_len: int) -> Property:
+    model, x = stack(config, max_len), tokens()
+    double = said(model, x)
+    gap = _apart(double, said(model.float(), x).double())
+    return Property("float32", f"off by {gap:.1e}", "against float64, share of the largest logit", mark(gap < 1e-4))
+
+
+def _beyond(config: Config, max_len: int) -> Property:
+    longer = 4 * max(max_len, LENGTH)
+    claim = parts.load("pe", config.pe.name).beyond
+    words = {"exact": "exact: no position is new", "defined": "defined, but never trained there"}
+    try:
+        out = said(stack(replace(config, depth=1), max_len), tokens(longer))
+    except ValueError as error:
+        return Property("4 x max_len", "refused", str(error), mark(claim == "refused"))
+    fine = bool(out.isfinite().all())
+    return Property("4 x max_len", words.get(claim, claim) if fine else "NOT FINITE", f"{longer} tokens", mark(fine))
+
+
+def _cost(config: Config, max_len: int) -> list[Property]:
+    model = core.build(config, vocab=VOCAB, classes=CLASSES, max_len=max_len)
+    bare = core.build(replace(config, pe=Part(name="none")), vocab=VOCAB, classes=CLASSES, max_len=max_len)
+    own = [t for encoder in encoders(model) for t in (*encoder.parameters(), *encoder.buffers())]
+    params = sum(p.numel() for encoder in encoders(model) for p in encoder.parameters())
+    flops, base = (core.flops(config, m, max_len) for m in (model, bare))
+    return [
+        Property("parameters", f"{params:,}", f"depth={config.depth} dim={config.dim} heads={config.heads}"),
+        Property("memory", f"{sum(t.numel() * t.element_size() for t in own):,} bytes", "of its tensors"),
+        Property("FLOPs", f"{flops - base:,}", f"{100 * (flops - base) / base:.1f} % of the stack's, {max_len} tokens"),
+    ]
+
+
+@torch.no_grad()
+def _energy(config: Config, max_len: int) -> Property:
+    model = stack(config, max_len)
+    x = model.embedding(tokens())
+    moved = model.pe.embed(x, Context(torch.arange(LENGTH), tree=tree()))
+    position, token = float((moved - x).square().sum()), float(x.square().sum())
+    if not position:
+        return Property("energy in the input", "none", "it acts inside attention")
+    share = position / (position + token)
+    sizes = [math.sqrt(energy / x.numel()) for energy in (position, token)]
+    each = f"root mean square of positions {sizes[0]:.3g}, of tokens {sizes[1]:.3g}"
+    return Property("energy in the input", f"{100 * share:.1f} %", each, mark(0.01 < share < 0.99, "weak"))
+
+
+def health(rows: Tensor) -> Table:
+    """Of a table (N, D): a row a position."""
+    rows = rows.double()
+    span = rows.amax(0) - rows.amin(0)
+    flat = int((span < FLAT * span.max()).sum())
+    s = torch.linalg.svdvals(rows - rows.mean(0))
+    p = s / s.sum().clamp(min=1e-300)
+    rank = float(torch.special.entr(p).sum().exp())
+    apart = torch.pdist(rows)
+    closest = float(apart.min() / apart.mean().clamp(min=1e-300)) if len(rows) > 1 else 1.0
+    return Table(flat, rows.shape[1], rank, closest)
+
+
+def position_table(config: Config, max_len: int) -> Tensor | None:
+    """The additive table of positions 0 .. max_len - 1, as drawn; None where the encoding has none."""
+    model = core.build(replace(config, depth=1), vocab=VOCAB, classes=CLASSES, max_len=max_len)
+    for name, at, rows in model.pe.tables():
+        if name == "table" and int(at.min()) == 0:
+            return rows.detach().double()[:max_len]
+    return None
+
+
+def mended(config: Config) -> Config | None:
+    """The same encoding with the remedy for flat dimensions, where it has one: `pe.base=auto`."""
+    if config.pe.options.get("base", "auto") == "auto":
+        return None
+    return replace(
+        config, pe=Part(name=config.pe.name, keys=tuple(sorted({**config.pe.options, "base": "auto"}.items())))
+    )
+
+
+def _degenerate(config: Config, max_len: int) -> list[Property]:
+    rows = position_table(config, max_len)
+    if rows is None:
+        return []
+    found, most = health(rows), min(rows.shape[1], max_len)
+    still = f"move by less than {100 * FLAT:.0f} % of the liveliest over {max_len} positions"
+    apart = f"{100 * found.closest:.0f} % of the mean distance"
+    out = [
+        Property("flat dimensions", f"{found.flat} of {found.dims}", still, mark(found.flat == 0, "weak")),
+        Property("effective rank", f"{found.rank:.1f}", f"of {most}; exp of the entropy of the singular values"),
+        Property("closest positions", apart, "near 0: two positions coincide", mark(found.closest > NEAR, "weak")),
+    ]
+    better = mended(config)
+    after = position_table(better, max_len) if better is not None and found.flat else None
+    if after is not None:
+        now = health(after)
+        text = f"pe.base=auto: {now.flat} flat, rank {now.rank:.1f}"
+        out.append(Property("mend", text, f"the slowest pair makes a quarter turn; closest {100 * now.closest:.0f} %"))
+    return out

@@ -1,0 +1,60 @@
+"""What copy, reverse, sort and addition share: read a source, then write its answer, token by token."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
+from stackcli.data.base import UNSCORED
+
+
+class Rewrite(Task):
+    """A causal language model of `source : answer ;` that is scored on the answer and its end."""
+
+    every = True
+    causal = True
+
+    def pair_of(self, draw: np.random.Generator, length: int) -> tuple[Sequence[str], Sequence[str]]:
+        """The source and its answer, as names of tokens."""
+        raise NotImplementedError
+
+    def item(self, draw: np.random.Generator, length: int) -> Item:
+        source, answer = self.pair_of(draw, length)
+        number = {name: i for i, name in enumerate(self.vocab)}
+        whole = [number[name] for name in (*source, ":", *answer, ";")]
+        targets = [UNSCORED] * len(source) + whole[len(source) + 1 :]  # each token is asked for the next
+        return Item(tokens=whole[:-1], targets=targets)
+
+
+class Letters(Rewrite):
+    """The source is a string of letters, drawn with repeats; exact: every answer is certain."""
+
+    def __init__(
+        self,
+        *,
+        letters: Annotated[int, Ge(2), Le(1000)] = 16,
+        train_len: Length = 10,
+        longest: Longest = 4,
+        size: Size = 4096,
+        seed: TaskSeed = 0,
+    ) -> None:
+        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed, letters=letters)
+        self.vocab = (PAD, ":", ";", *(f"x{i}" for i in range(letters)))
+        self.classes = self.vocab
+        self.letters = letters
+
+    def rewritten(self, source: list[int]) -> list[int]:
+        """The answer to a source, both as numbers of letters."""
+        raise NotImplementedError
+
+    def pair_of(self, draw: np.random.Generator, length: int) -> tuple[Sequence[str], Sequence[str]]:
+        source = draw.integers(self.letters, size=length).tolist()
+        return [f"x{i}" for i in source], [f"x{i}" for i in self.rewritten(source)]
+
+    def tokens_of(self, length: int) -> int:
+        return 2 * length + 1
+
+    def entropy(self) -> float:
+        return 0.0

@@ -1,0 +1,111 @@
+"""What the made-up tasks share: every item is a function of (seed, part, length, index), and nothing is read.
+
+Lengths are those of an item as its task counts it (the string to be copied, the expression, ...). Training and
+validation items have lengths up to `train_len`, or exactly that where the task says so; test items have `train_len`;
+and there are test parts of half of it and of 2, 4, ... times, up to `longest`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from stackcli.address import generator
+from stackcli.data.base import UNSCORED, Data, Examples, Loaded
+
+Length = Annotated[int, Ge(1), Le(100_000)]
+Longest = Annotated[int, Ge(1), Le(64)]
+Size = Annotated[int, Ge(1), Le(10_000_000)]
+TaskSeed = Annotated[int, Ge(0), Le(2**62)]
+HELD_OUT = 256  # items of the validation part and of each test part
+PAD = "<pad>"
+VERSION = 1  # raised when the same keys give other items
+
+
+@dataclass(frozen=True)
+class Item:
+    """One sequence: its tokens by id, and its class or the classes of its tokens, `outputs` a token in a row."""
+
+    tokens: Sequence[int]
+    label: int = UNSCORED
+    targets: Sequence[int] = ()
+    tree: Sequence[int] = ()
+
+
+class Task(Data):
+    """Made by its subclass: `vocab` (id 0 pads), `classes`, `item`."""
+
+    vocab: tuple[str, ...]
+    classes: tuple[str, ...]
+    every = False  # an answer at every token
+    outputs = 1
+    causal = False
+    fixed = False  # training items all have `train_len`
+
+    def __init__(self, *, train_len: int, longest: int, size: int, seed: int, **own: Any) -> None:
+        self.train_len, self.longest, self.size, self.seed = train_len, longest, size, seed
+        self.keys = {"train_len": train_len, "longest": longest, "size": size, "seed": seed, **own}
+
+    def item(self, draw: np.random.Generator, length: int) -> Item:
+        """One item of that length."""
+        raise NotImplementedError
+
+    def tokens_of(self, length: int) -> int:
+        """How many tokens an item of that length has at most."""
+        return length
+
+    def entropy(self) -> float | None:
+        """The lowest mean loss that any model can reach, in nats per scored item; None where it is not known."""
+        return None
+
+    def lengths(self) -> tuple[int, ...]:
+        """Those of the test parts: 1/2, 1, 2, 4, ... times the trained one, none below 1."""
+        factors = [2**i for i in range(7) if 2**i <= self.longest]
+        return tuple(dict.fromkeys([max(1, self.train_len // 2), *(self.train_len * f for f in factors)]))
+
+    def fingerprint(self) -> str:
+        return sha256(repr((type(self).__name__, VERSION, sorted(self.keys.items()))).encode()).hexdigest()
+
+    def load(self) -> Loaded:
+        parts = {"train": self.size, "val": HELD_OUT, "test": HELD_OUT}
+        made = {name: self.part(name, n, None if name != "test" else self.train_len) for name, n in parts.items()}
+        longer = tuple((n, self.part("test", HELD_OUT, n)) for n in self.lengths()) if self.longest > 1 else ()
+        reach = max(self.train_len, *self.lengths()) if longer else self.train_len
+        return Loaded(
+            train=made["train"],
+            val=made["val"],
+            test=made["test"],
+            vocab=self.vocab,
+            classes=self.classes,
+            max_len=self.tokens_of(reach),
+            text=False,
+            every=self.every,
+            outputs=self.outputs,
+            causal=self.causal,
+            entropy=self.entropy(),
+            longer=longer,
+        )
+
+    def part(self, name: str, count: int, length: int | None) -> Examples:
+        """Items of one length, or where it is None of lengths drawn from 1 to `train_len`."""
+        items = []
+        for index in range(count):
+            draw = generator("task", type(self).__name__, self.seed, name, length or 0, index // self.pair)
+            n = length or (self.train_len if self.fixed else int(draw.integers(1, self.train_len + 1)))
+            items.append(self.partner(self.item(draw, n), index % self.pair))
+        every = bool(items[0].targets)
+        return Examples(
+            tokens=tuple(tuple(map(int, item.tokens)) for item in items),
+            labels=() if every else tuple(int(item.label) for item in items),
+            texts=("",) * count,
+            targets=tuple(tuple(map(int, item.targets)) for item in items) if every else (),
+            trees=tuple(tuple(map(int, item.tree)) for item in items) if items[0].tree else (),
+        )
+
+    pair = 1  # items that belong together: index 0 is drawn, the others follow from it
+
+    def partner(self, item: Item, which: int) -> Item:
+        return item

@@ -1,0 +1,48 @@
+"""Say the token that stood 1, 2, ..., 8 places earlier: one answer for each lag at every token.
+
+input        c a b b
+answer lag 1   c a b
+       lag 2     c a
+"""
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
+from stackcli.data.base import UNSCORED
+
+
+class Lag(Task):
+    """Independent tokens, `letters` of them; a token is asked about every lag up to `lags` that reaches back to a
+    token. Exact: every answer is certain, and a stack that sees w - 1 tokens back in each of L blocks knows lags to L
+    (w - 1)."""
+
+    every = True
+    causal = True
+    fixed = True
+
+    def __init__(
+        self,
+        *,
+        letters: Annotated[int, Ge(2), Le(1000)] = 8,
+        lags: Annotated[int, Ge(2), Le(1000)] = 8,
+        train_len: Length = 20,
+        longest: Longest = 4,
+        size: Size = 4096,
+        seed: TaskSeed = 0,
+    ) -> None:
+        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed, letters=letters, lags=lags)
+        self.outputs = lags
+        self.classes = tuple(f"x{i}" for i in range(letters))
+        self.vocab = (PAD, *self.classes)
+
+    def item(self, draw: np.random.Generator, length: int) -> Item:
+        tokens = draw.integers(1, len(self.vocab), size=length).tolist()
+        lags = range(1, self.outputs + 1)
+        targets = [tokens[t - lag] - 1 if t >= lag else UNSCORED for t in range(length) for lag in lags]
+        return Item(tokens=tokens, targets=targets)
+
+    def entropy(self) -> float:
+        return 0.0

@@ -1,0 +1,51 @@
+"""Does 0 come before 1? A sequence and its reversal have the same tokens and the other answer.
+
+input   c 0 a b 1      1 b a 0 c
+answer  before         after
+"""
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
+
+
+class Order(Task):
+    """One 0 and one 1 among other tokens; items come in pairs, each with its reversal. Exact bound: without positions
+    accuracy is one half, to the digit. Raises ValueError for a trained length below 2."""
+
+    pair = 2
+    fixed = True
+    classes = ("after", "before")
+
+    def __init__(
+        self,
+        *,
+        others: Annotated[int, Ge(1), Le(1000)] = 8,
+        train_len: Length = 10,
+        longest: Longest = 4,
+        size: Size = 4096,
+        seed: TaskSeed = 0,
+    ) -> None:
+        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed, others=others)
+        if train_len < 2:
+            raise ValueError(f"data=order needs data.train_len of at least 2, not {train_len}")
+        self.vocab = (PAD, "0", "1", *(f"x{i}" for i in range(others)))
+
+    def item(self, draw: np.random.Generator, length: int) -> Item:
+        length = max(2, length)
+        tokens = draw.integers(3, len(self.vocab), size=length)
+        zero, one = draw.choice(length, size=2, replace=False)
+        tokens[zero], tokens[one] = 1, 2
+        return Item(tokens=tokens.tolist(), label=int(zero < one))
+
+    def partner(self, item: Item, which: int) -> Item:
+        return Item(tokens=item.tokens[::-1], label=1 - item.label) if which else item
+
+    def tokens_of(self, length: int) -> int:
+        return max(2, length)
+
+    def entropy(self) -> float:
+        return 0.0

@@ -1,0 +1,26 @@
+"""Is the number of ones odd? Order plays no part, counting does.
+
+input   1 0 1 1
+answer  odd
+"""
+
+import numpy as np
+
+from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
+
+
+class Parity(Task):
+    """Independent fair bits. Exact: every answer is certain; whoever misses one bit knows nothing."""
+
+    classes = ("even", "odd")
+    vocab = (PAD, "0", "1")
+
+    def __init__(self, *, train_len: Length = 16, longest: Longest = 4, size: Size = 4096, seed: TaskSeed = 0) -> None:
+        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed)
+
+    def item(self, draw: np.random.Generator, length: int) -> Item:
+        bits = draw.integers(2, size=length)
+        return Item(tokens=(bits + 1).tolist(), label=int(bits.sum() % 2))
+
+    def entropy(self) -> float:
+        return 0.0

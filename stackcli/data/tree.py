@@ -1,0 +1,60 @@
+"""Say the token of one's parent, the nodes of a random tree being read in depth-first order.
+
+input    a b c d        a
+answer   - a b a       / \\
+                      b   d
+                      |
+                      c
+"""
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
+from stackcli.data.base import UNSCORED
+
+
+class Tree(Task):
+    """Random recursive trees (each new node joins one drawn evenly from those before it), tokens drawn independently;
+    the item carries its tree. Exact with the tree at hand: every answer is certain. The root is not asked."""
+
+    every = True
+    fixed = True
+
+    def __init__(
+        self,
+        *,
+        letters: Annotated[int, Ge(2), Le(1000)] = 16,
+        train_len: Length = 15,
+        longest: Longest = 1,
+        size: Size = 4096,
+        seed: TaskSeed = 0,
+    ) -> None:
+        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed, letters=letters)
+        if train_len < 2:
+            raise ValueError(f"data=tree needs data.train_len of at least 2, not {train_len}")
+        self.classes = tuple(f"x{i}" for i in range(letters))
+        self.vocab = (PAD, *self.classes)
+
+    def item(self, draw: np.random.Generator, length: int) -> Item:
+        length = max(2, length)
+        below: list[list[int]] = [[] for _ in range(length)]
+        for node in range(1, length):
+            below[int(draw.integers(node))].append(node)
+        todo, parents = [(0, 0)], list[int]()
+        while todo:
+            node, above = todo.pop()
+            at = len(parents)
+            parents.append(above)
+            todo += [(child, at) for child in reversed(below[node])]
+        letters = draw.integers(len(self.classes), size=length).tolist()
+        targets = [UNSCORED, *(letters[p] for p in parents[1:])]
+        return Item(tokens=[1 + s for s in letters], targets=targets, tree=parents)
+
+    def tokens_of(self, length: int) -> int:
+        return max(2, length)
+
+    def entropy(self) -> float:
+        return 0.0

@@ -1,0 +1,49 @@
+"""An encoding's table as drawn, before and after a mend: heat map, reach of each dimension, singular values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from stackcli.figures._figure import bar, legend, new, note, shade, styled
+from stackcli.figures._lines import styles, swatch
+from stackcli.figures._style import FULL, GREY
+
+
+@styled
+def encoding(tables: Mapping[str, np.ndarray[Any, Any]], flat: float) -> Figure | None:
+    """`tables`: name -> (positions, dimensions), at most three; a dimension below `flat` of the liveliest is flat."""
+    figure, panels = new(FULL, 2.1, 1, len(tables) + 2)
+    most = max(float(np.abs(rows).max()) for rows in tables.values())
+    looks = dict(zip(tables, styles(len(tables)), strict=True))
+    image = None
+    for axes, (name, rows) in zip(panels.flat, tables.items(), strict=False):
+        n, dims = rows.shape
+        image = shade(axes, columns=range(dims), rows=range(n), values=rows, cmap="RdBu_r", vmin=-most, vmax=most)
+        axes.set_title(name)
+        axes.set_xlabel("dimension (index)")
+        axes.set_ylabel("position (tokens)")
+        axes.invert_yaxis()
+    reach, values = panels.flat[len(tables)], panels.flat[len(tables) + 1]
+    for name, rows in tables.items():
+        span = rows.max(0) - rows.min(0)
+        look = {**looks[name], "marker": "", "linewidth": 1.0}
+        reach.plot(np.maximum(span / span.max(), 1e-6), **look)
+        singular = np.linalg.svd(rows - rows.mean(0), compute_uv=False)
+        values.plot(range(1, len(singular) + 1), np.maximum(singular / singular[0], 1e-6), **look)
+    reach.axhline(flat, color=GREY, linestyle=":", linewidth=0.9)
+    for axes, what, label in (
+        (reach, "dimension (index)", "span over positions (share of the largest)"),
+        (values, "singular value (index)", "size (share of the largest)"),
+    ):
+        axes.set_yscale("log")
+        axes.set_xlabel(what)
+        axes.set_ylabel(label)
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    if image is not None:
+        bar(figure, image, "value as drawn (token units)")
+    legend(figure, [(swatch(**{**look, "marker": ""}), name) for name, look in looks.items()])
+    note(figure, f"dotted: below it a dimension is called flat ({100 * flat:.0f} %)")
+    return figure

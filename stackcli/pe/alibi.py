@@ -1,0 +1,63 @@
+"""Attention with linear biases (ALiBi), Press, Smith and Lewis 2022, sec. 3, arXiv:2108.12409.
+
+Parameters: 0. Beyond the trained length: exact, as a bias of the offset alone.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from stackcli.pe.base import Context, PositionEncoding, offsets
+
+
+def slopes(heads: int) -> list[float]:
+    """A geometric sequence from 2^(-8/n) for n heads; where n is no power of two, that of the next lower power, and
+    then every other one of twice as many, as in the authors' code."""
+    lower = 1 << (heads.bit_length() - 1)
+    own = [2 ** (-8 * i / lower) for i in range(1, lower + 1)]
+    between = [2 ** (-8 * i / (2 * lower)) for i in range(1, 2 * lower + 1, 2)]
+    return own + between[: heads - lower]
+
+
+class Alibi(PositionEncoding):
+    """Each head's scaled scores lose its slope times the distance |i - j| between query i and key j.
+
+    `form=symmetric`: both ways alike; an encoder then cannot tell a text from its reversal. `form=asymmetric`: the
+    first half of the heads sees keys up to the query, the other half keys from the query on, each half with the slopes
+    of H/2 heads. `form=causal`, the paper's: every head sees keys up to the query only. `form=auto`: the paper's in a
+    causal model, asymmetric in an encoder. Raises ValueError for an odd number of heads where they look both ways.
+    """
+
+    beyond = "exact"
+    relative = True
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        heads: int,
+        max_len: int,
+        form: Literal["auto", "symmetric", "asymmetric", "causal"] = "auto",
+    ) -> None:
+        super().__init__(dim=dim, heads=heads, max_len=max_len)
+        if form in ("auto", "asymmetric") and heads % 2:
+            raise ValueError(f"pe.form={form} needs an even number of heads, not heads={heads}; or pe.form=symmetric")
+        self.form = form
+        halves = slopes(heads // 2) * 2 if heads % 2 == 0 else slopes(heads)
+        for name, steep in (("slope", slopes(heads)), ("half_slope", halves)):  # (H,) each
+            self.register_buffer(name, torch.tensor(steep, dtype=torch.float64).float(), persistent=False)
+        self.slope: Tensor
+        self.half_slope: Tensor
+
+    def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
+        form = self.form if self.form != "auto" else "causal" if ctx.causal else "asymmetric"
+        slope = self.half_slope if form == "asymmetric" else self.slope
+        offset = offsets(ctx)  # (T, T) or (B, T, T), key minus query
+        offset = offset[None] if offset.dim() == 2 else offset[:, None]
+        bias = -slope.to(q)[:, None, None] * offset.abs()  # (H, T, T) or (B, H, T, T)
+        if form == "symmetric":
+            return bias
+        half = self.heads // 2 if form == "asymmetric" else self.heads
+        back, ahead = bias[..., :half, :, :], bias[..., half:, :, :]
+        return torch.cat((back.masked_fill(offset > 0, -torch.inf), ahead.masked_fill(offset < 0, -torch.inf)), dim=-3)

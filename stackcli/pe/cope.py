@@ -1,0 +1,82 @@
+"""Contextual position encoding (CoPE), Golovneva et al. 2024, eq. 3 to 6, arXiv:2405.18719.
+
+Parameters: 2 x positions x E a layer, shared by its heads. Beyond the trained length: exact from `positions` on, where
+all counts are one; needs the explicit kernel.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Gt, Le
+from torch import Tensor, nn
+
+from stackcli.pe.base import Context, PositionEncoding
+
+
+class Cope(PositionEncoding):
+    """Query i counts tokens by gates sigmoid(q_i . k_t / sqrt(E)): the position of key j is the sum of the gates from j
+    to i, and q_i . e[position] / sqrt(E), interpolated between the two whole positions about it, is added to the score.
+
+    Gates are those of the scaled scores, as in the authors' code; their code leaves q . e unscaled, the paper's formula
+    scales both alike, as here. The paper is causal; in the encoder's form here keys after the query are counted from i
+    to j and have vectors of their own. Counts are cut at `positions` - 1. Positions in `ctx` are not used: order is.
+    """
+
+    per_layer = True
+    beyond = "exact"
+    relative = True
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        heads: int,
+        max_len: int,
+        positions: Annotated[int, Ge(2), Le(100_000)] = 64,
+        std: Annotated[float, Gt(0), Le(100)] = 0.05,
+    ) -> None:
+        super().__init__(dim=dim, heads=heads, max_len=max_len)
+        self.before = nn.Parameter(torch.randn(positions, dim // heads) * std)  # (P, E)
+        self.after = nn.Parameter(torch.randn(positions, dim // heads) * std)
+
+    def counts(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
+        """The contextual distance of each key from its query, (B, H, T, T): 1 gate at least, that of the key itself."""
+        gate = ((q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)).sigmoid()
+        if ctx.mask is not None:
+            gate = gate * ctx.mask[:, None, None, :]
+        through = gate.cumsum(-1)  # gates 0 .. j
+        own = through.diagonal(dim1=-2, dim2=-1)[..., None]  # gates 0 .. i
+        upto = through - gate  # gates 0 .. j - 1
+        before_own = upto.diagonal(dim1=-2, dim2=-1)[..., None]
+        return torch.where(_after(q), through - before_own, own - upto)
+
+    def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
+        last = len(self.before) - 1
+        at = self.counts(q, k, ctx).clamp(max=last)
+        low = at.detach().floor().long().clamp(max=last)
+        high = (low + 1).clamp(max=last)
+        share = at - low
+        q = q / math.sqrt(q.shape[-1])
+        after = _after(q)
+
+        def read(row: Tensor) -> Tensor:
+            back, ahead = (q @ table.T for table in (self.before, self.after))  # (B, H, T, P)
+            return torch.where(after, ahead.gather(-1, row), back.gather(-1, row))
+
+        return read(low) * (1 - share) + read(high) * share
+
+    def flops(self, length: int) -> int:
+        return 2 * length * self.dim * 2 * len(self.before) + 2 * length**2 * self.dim
+
+    def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        at = torch.arange(len(self.before))
+        yield "before", at, self.before
+        yield "after", at, self.after
+
+
+def _after(q: Tensor) -> Tensor:
+    """True where the key stands after the query, (T, T)."""
+    T = q.shape[-2]
+    return torch.ones(T, T, dtype=torch.bool, device=q.device).triu(1)

@@ -1,0 +1,55 @@
+"""Functional interpolation for relative positions (FIRE), Li et al. 2024, eq. 2 to 4, arXiv:2310.04418.
+
+Parameters: (W + 1) H + 2 W + 2 for W hidden units, shared by all layers. Beyond the trained length: made for it, as
+offsets are measured against the query's position; needs the explicit kernel.
+"""
+
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Gt, Le
+from torch import Tensor, nn
+
+from stackcli.pe.base import Context, PositionEncoding, offsets
+
+
+class Fire(PositionEncoding):
+    """f(psi(i - j) / psi(max(L, i))) with psi(x) = log(c x + 1), f a perceptron of one hidden layer with a number for
+    each head; c and the threshold L are learned.
+
+    The paper is causal. The encoder's form here keeps the sign of the offset, s psi(|i - j|) / psi(max(L, i, j)) with s
+    negative for keys after the query; up to the query it is the paper's. Positions below L see offsets alone.
+    """
+
+    beyond = "defined"
+    relative = True  # up to the threshold
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        heads: int,
+        max_len: int,
+        width: Annotated[int, Ge(1), Le(100_000)] = 32,
+        threshold: Annotated[float, Gt(0), Le(1e9)] = 512.0,
+        c: Annotated[float, Gt(0), Le(1e6)] = 0.1,
+    ) -> None:
+        super().__init__(dim=dim, heads=heads, max_len=max_len)
+        self.c = nn.Parameter(torch.tensor(c))
+        self.start = threshold
+        self.stretch = nn.Parameter(torch.tensor(1.0))  # L = |stretch| x threshold
+        self.inner, self.outer = nn.Linear(1, width), nn.Linear(width, heads)
+
+    def psi(self, x: Tensor) -> Tensor:
+        return ((self.c * x).abs() + 1).log()
+
+    def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
+        offset, pos = -offsets(ctx), ctx.pos.to(self.c)  # query minus key: (T, T) or (B, T, T)
+        farther = torch.maximum(pos[..., None, :], pos[..., :, None])
+        ahead = torch.maximum(farther, (self.stretch * self.start).abs())
+        x = offset.sign() * self.psi(offset.abs().to(self.c)) / self.psi(ahead)
+        scores: Tensor = self.outer(self.inner(x[..., None]).relu())  # (T, T, H) or (B, T, T, H)
+        return scores.movedim(-1, -3)
+
+    def flops(self, length: int) -> int:
+        return 2 * length**2 * self.inner.out_features * (1 + self.heads)

@@ -1,0 +1,45 @@
+"""Kernelised relative bias (KERPLE), Chi et al. 2022, eq. 5 and 6, arXiv:2205.09921.
+
+Parameters: 2 x H for each direction, shared by all layers. Beyond the trained length: exact, as a bias of the offset
+alone; needs the explicit kernel.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from stackcli.pe.base import Context, PositionEncoding, offsets
+
+LEAST = 0.01  # of a parameter, as in the authors' code
+
+
+class Kerple(PositionEncoding):
+    """A learned decay with distance d = |i - j|: -r1 log(1 + r2 d) for `form=log`, -r1 d^r2 for `form=power`.
+
+    The paper is causal. The encoder's form here has an (r1, r2) of its own for keys after the query, so that order is
+    seen; up to the query it is the paper's. r1 is drawn from U(0, 2) and r2 from U(0, 1), kept at least 0.01; r2 of
+    `power` at most 2, where the kernel is still conditionally positive definite.
+    """
+
+    beyond = "exact"
+    relative = True
+
+    def __init__(self, *, dim: int, heads: int, max_len: int, form: Literal["log", "power"] = "log") -> None:
+        super().__init__(dim=dim, heads=heads, max_len=max_len)
+        self.form = form
+        self.r1 = nn.Parameter(2 * torch.rand(2, heads))  # (2, H): keys up to the query, keys after it
+        self.r2 = nn.Parameter(torch.rand(2, heads))
+
+    def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
+        offset = offsets(ctx)  # (T, T) or (B, T, T)
+        offset = offset[None] if offset.dim() == 2 else offset[:, None]
+        after = offset > 0
+        r1, r2 = (torch.where(after, r[1], r[0]) for r in (self._wide(self.r1), self._wide(self.r2)))
+        distance = offset.abs().to(r1)
+        if self.form == "log":
+            return -r1 * (1 + r2 * distance).log()
+        return -r1 * torch.where(distance > 0, distance.clamp(min=1).pow(r2.clamp(max=2)), 0)
+
+    def _wide(self, r: Tensor) -> Tensor:
+        return r.clamp(min=LEAST)[:, :, None, None]  # (2, H, 1, 1)

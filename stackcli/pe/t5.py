@@ -1,0 +1,69 @@
+"""Bucketed relative bias, Raffel et al. 2020, sec. 2.1, arXiv:1910.10683 (T5).
+
+Parameters: buckets x H, shared by all layers. Beyond the trained length: exact from `reach` on, where all offsets fall
+into the last bucket; needs the explicit kernel.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge, Le
+from torch import Tensor, nn
+
+from stackcli.pe.base import Context, PositionEncoding, offsets
+
+
+def bucket(offset: Tensor, *, buckets: int, reach: int, both: bool) -> Tensor:
+    """Bucket of key position minus query position, any shape: half of the buckets hold one offset each, the others grow
+    as a logarithm up to `reach`. With `both` keys after the query have buckets of their own, else they fall into 0."""
+    if both:
+        buckets //= 2
+    side = (offset > 0) * buckets if both else torch.zeros_like(offset)
+    distance = offset.abs() if both else (-offset).clamp(min=0)
+    exact = buckets // 2
+    far = (distance.clamp(min=1).double() / exact).log() / math.log(reach / exact) * (buckets - exact)
+    wide = (exact + far.to(offset.dtype)).clamp(max=buckets - 1)
+    return side + torch.where(distance < exact, distance, wide)
+
+
+class T5(PositionEncoding):
+    """A learned number for each head and bucket of offsets, added to the scaled scores.
+
+    T5 itself leaves the scores unscaled and folds 1/sqrt(E) into the initial weights. `form=both` has buckets for
+    either direction (its encoder), `form=causal` for keys up to the query (its decoder; later keys share bucket 0).
+    Drawn with standard deviation D^-0.5 as in the authors' code. Raises ValueError where buckets and reach
+    leave no room.
+    """
+
+    beyond = "exact"
+    relative = True
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        heads: int,
+        max_len: int,
+        buckets: Annotated[int, Ge(4), Le(100_000)] = 32,
+        reach: Annotated[int, Ge(2), Le(1_000_000)] = 128,
+        form: Literal["both", "causal"] = "both",
+    ) -> None:
+        super().__init__(dim=dim, heads=heads, max_len=max_len)
+        self.buckets, self.reach, self.both = buckets, reach, form == "both"
+        ways = 2 if self.both else 1
+        if buckets % (2 * ways) or reach <= buckets // (2 * ways):
+            raise ValueError(
+                f"t5 needs pe.buckets a multiple of {2 * ways} and pe.reach above {buckets // (2 * ways)}, "
+                f"not pe.buckets={buckets} pe.reach={reach}"
+            )
+        self.table = nn.Parameter(torch.randn(buckets, heads) * dim**-0.5)  # (buckets, H)
+
+    def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
+        at = bucket(offsets(ctx), buckets=self.buckets, reach=self.reach, both=self.both)  # (T, T) or (B, T, T)
+        return self.table[at].movedim(-1, -3)  # (H, T, T) or (B, H, T, T)
+
+    def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        at = torch.arange(-self.reach, self.reach + 1)
+        yield "bias", at, self.table[bucket(at, buckets=self.buckets, reach=self.reach, both=self.both)]

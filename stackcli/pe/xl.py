@@ -1,0 +1,69 @@
+"""Relative offsets from sinusoids, never clipped, Dai et al. 2019, sec. 3.3, arXiv:1901.02860 (Transformer-XL).
+
+Parameters: D^2 + 2 D a layer. Beyond the trained length: defined everywhere, but sums of angles that training never
+saw; needs the explicit kernel.
+"""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from stackcli.pe.base import Base, Context, PositionEncoding, check_even, fitted, offsets
+
+
+def skew(scores: Tensor) -> Tensor:
+    """Scores by offset (..., T, 2T - 1), offsets -(T-1) .. T-1, to scores by key (..., T, T): row i keeps the T offsets
+    -i .. T-1-i. Huang et al. 2018, sec. 3.4.1, arXiv:1809.04281: by a change of shape alone, no index."""
+    T = scores.shape[-2]
+    flat = torch.nn.functional.pad(scores, (0, 1)).flatten(-2)[..., :-T]  # row i begins i earlier
+    return flat.view(*flat.shape[:-1], T, 2 * T - 1)[..., T - 1 :]
+
+
+class Xl(PositionEncoding):
+    """Scores gain q_i . r + u . k_j + v . r with r = W R(i - j), R the sinusoid of the offset; u and v are learned, the
+    same for every query (terms b, c and d of the paper; term a is the score itself).
+
+    Each layer has W, u and v of its own. Where positions are consecutive the scores by offset are skewed into place,
+    otherwise each pair picks its offset. Raises ValueError for an odd dim.
+    """
+
+    per_layer = True
+    beyond = "defined"
+    relative = True
+
+    def __init__(self, *, dim: int, heads: int, max_len: int, base: Base = 10000.0) -> None:
+        super().__init__(dim=dim, heads=heads, max_len=max_len)
+        check_even(dim, "xl")
+        exponent = torch.arange(0, dim, 2, dtype=torch.float64) / dim
+        self.freq = fitted(base, width=dim, max_len=max_len) ** -exponent  # (D/2,)
+        self.project = nn.Parameter(torch.randn(dim, dim) / math.sqrt(dim))  # (D, D), all heads
+        self.u = nn.Parameter(torch.zeros(heads, dim // heads))  # (H, E)
+        self.v = nn.Parameter(torch.zeros(heads, dim // heads))
+
+    def vectors(self, back: Tensor) -> Tensor:
+        """r of offsets i - j, (N,) -> (H, N, E)."""
+        device = "cpu" if back.device.type == "mps" else back.device
+        angle = back.to(device)[:, None] * self.freq.to(device)  # (N, D/2)
+        sinusoid = torch.cat((angle.sin(), angle.cos()), dim=-1).to(self.project)
+        return (sinusoid @ self.project.T).view(len(back), self.heads, -1).transpose(0, 1)
+
+    def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
+        scale, T = 1 / math.sqrt(q.shape[-1]), q.shape[-2]
+        content = (self.u[:, None] * scale) @ k.transpose(-1, -2)  # (B, H, 1, T)
+        q = (q + self.v[:, None]) * scale
+        if ctx.pos.dim() == 1 and bool((ctx.pos.diff() == 1).all()):
+            back = torch.arange(T - 1, -T, -1, device=q.device)  # of offsets j - i = -(T-1) .. T-1
+            return content + skew(q @ self.vectors(back).transpose(-1, -2))
+        apart, at = torch.unique(offsets(ctx), return_inverse=True)  # (N,), (T, T) or (B, T, T)
+        scores = q @ self.vectors(-apart).transpose(-1, -2)  # (B, H, T, N)
+        at = at if at.dim() == 2 else at[:, None]
+        return content + scores.gather(-1, at.expand(*q.shape[:-1], T))
+
+    def flops(self, length: int) -> int:
+        return 2 * (2 * length - 1) * self.dim * (self.dim + length) + 2 * length * self.dim
+
+    def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        at = torch.arange(-self.max_len + 1, self.max_len, device=self.u.device)
+        yield "offsets", at, self.vectors(-at).transpose(0, 1).flatten(1)

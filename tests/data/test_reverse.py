@@ -1,0 +1,13 @@
+"""Every item read back: the answer is the source, last letter first."""
+
+from tests.data.oracle import every_part, load, named
+
+
+def test_the_answer_is_the_source_backwards_and_nothing_else_is_scored() -> None:
+    loaded = load("reverse", longest=2)
+    for part in every_part(loaded):
+        for tokens, asked in named(loaded, part):
+            cut = tokens.index(":")
+            source = tokens[:cut]
+            assert asked == [None] * cut + [*source[::-1], ";"] and tokens[cut + 1 :] == source[::-1]
+    assert {len(row) for row in loaded.train.tokens} == {2 * n + 1 for n in range(1, 11)}

@@ -1,0 +1,13 @@
+"""Every item read back: the answer is the source in order."""
+
+from tests.data.oracle import every_part, load, named
+
+
+def test_the_answer_is_the_source_in_order_and_nothing_else_is_scored() -> None:
+    loaded = load("sort", longest=2)
+    for part in every_part(loaded):
+        for tokens, asked in named(loaded, part):
+            cut = tokens.index(":")
+            source = sorted(tokens[:cut], key=lambda x: int(x[1:]))
+            assert asked == [None] * cut + [*source, ";"] and tokens[cut + 1 :] == source
+    assert {len(row) for row in loaded.train.tokens} == {2 * n + 1 for n in range(1, 11)}

@@ -1,0 +1,70 @@
+"""Su et al. 2021: turning a pair of dimensions is multiplying a complex number by exp(i pos theta)."""
+
+import cmath
+import math
+
+import pytest
+import torch
+
+from stackcli.pe.base import Context
+from stackcli.pe.rope import Rope
+from tests.factory import stack, tokens
+from tests.pe.oracle import POSITIONS, B, D, E, H, T, heads
+
+
+def plane(layout: str, i: int, turned: int) -> tuple[int, int]:
+    return (2 * i, 2 * i + 1) if layout == "interleaved" else (i, i + turned // 2)
+
+
+@pytest.mark.parametrize("where", POSITIONS)
+@pytest.mark.parametrize("layout", ["interleaved", "half"])
+@pytest.mark.parametrize(
+    "base,share,linear,ntk", [(10000.0, 1.0, 1.0, 1.0), (50.0, 0.5, 4.0, 1.0), (100.0, 1.0, 1.0, 8.0)]
+)
+def test_queries_and_keys_are_complex_numbers_turned_by_their_position(
+    where: str, layout: str, base: float, share: float, linear: float, ntk: float
+) -> None:
+    pe = Rope(dim=D, heads=H, max_len=64, base=base, share=share, layout=layout, linear=linear, ntk=ntk)  # type: ignore[arg-type]
+    q, k = heads(2)
+    turned = int(E * share)
+    base = base * (ntk ** (turned / (turned - 2)) if turned > 2 else ntk)
+    for x, y in zip((q, k), pe.rotate(q, k, Context(POSITIONS[where])), strict=True):
+        assert torch.equal(x[..., turned:], y[..., turned:])
+        for b in range(B):
+            pos = POSITIONS[where] if POSITIONS[where].dim() == 1 else POSITIONS[where][b]
+            for t in range(T):
+                for i in range(turned // 2):
+                    at, to = plane(layout, i, turned)
+                    turn = cmath.exp(1j * (int(pos[t]) / linear) * base ** (-2 * i / turned))
+                    for h in range(H):
+                        z = complex(x[b, h, t, at], x[b, h, t, to]) * turn
+                        assert abs(z - complex(y[b, h, t, at], y[b, h, t, to])) < 1e-12
+
+
+@pytest.mark.parametrize("layout", ["interleaved", "half"])
+def test_a_shift_of_all_positions_changes_nothing(layout: str) -> None:
+    from tests.factory import part
+
+    model, x = stack(pe=part("rope", layout=layout)), tokens()
+    assert (model(x, pos=torch.arange(9)) - model(x, pos=torch.arange(9) + 20)).abs().max() < 1e-12
+
+
+def test_the_two_layouts_are_one_up_to_the_order_of_dimensions_and_differ_without_it() -> None:
+    inter, half = (Rope(dim=D, heads=H, max_len=9, layout=layout) for layout in ("interleaved", "half"))  # type: ignore[arg-type]
+    q, k = heads(2)
+    order = torch.tensor([0, 2, 1, 3])  # of half, in interleaved's
+    ctx = Context(torch.arange(T) * 5)
+    one = inter.rotate(q, k, ctx)
+    two = half.rotate(q[..., order], k[..., order], ctx)
+    assert all((a[..., order] - b).abs().max() < 1e-12 for a, b in zip(one, two, strict=True))
+    assert (one[0] - half.rotate(q, k, ctx)[0]).abs().max() > 0.5
+
+
+def test_ntk_stretches_the_slowest_plane_by_the_factor_and_leaves_the_fastest() -> None:
+    plain, long = (Rope(dim=64, heads=1, max_len=9, ntk=ntk) for ntk in (1.0, 8.0))
+    assert math.isclose(float(plain.freq[-1] / long.freq[-1]), 8.0) and float(plain.freq[0]) == float(long.freq[0])
+
+
+def test_a_head_of_one_dimension_is_refused() -> None:
+    with pytest.raises(ValueError, match="turns pairs"):
+        Rope(dim=4, heads=4, max_len=9)

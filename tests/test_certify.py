@@ -1,0 +1,110 @@
+"""Certificates: each encoding is found to be what its paper says, and a broken one is caught."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from stackcli import certify, parts
+from stackcli.certify import certify as run
+from stackcli.pe.base import Context, PositionEncoding
+from tests.factory import config, part
+
+NAMES = [name for name in parts.names("pe") if parts.built_in("pe", name)]
+ABSOLUTE = {"learned", "sinusoidal", "mlp", "fourier"}
+SMALL: dict[str, Any] = {"dim": 16, "heads": 2}
+
+
+def found(name: str, max_len: int = 64, **keys: Any) -> dict[str, certify.Property]:
+    pe: Any = part(name, **keys) if keys else name
+    return {row.name: row for row in run(config(pe=pe, **SMALL), max_len)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_encoding_is_certified_without_a_fault(name: str) -> None:
+    rows = found(name)
+    assert [row for row in rows.values() if row.mark == "fault" and row.name != "gradient"] == []
+    assert rows["order"].found == ("not seen: tokens are a set" if name == "none" else "seen")
+    assert rows["shift"].found == ("seen: absolute" if name in ABSOLUTE else "ignored: relative")
+    assert rows["causality"].found == "kept" and rows["causality"].mark == "ok"
+    assert (rows["4 x max_len"].found == "refused") == (name == "learned")
+    dead = rows["gradient"]
+    assert dead.mark in ("ok", "") or (name == "fire" and dead.found == "never reaches outer.bias")
+
+
+def test_symmetric_alibi_cannot_tell_a_text_from_its_reversal() -> None:
+    assert found("alibi", form="symmetric")["a text and its reversal"].found == "not told apart"
+    assert found("alibi")["a text and its reversal"].found == "told apart"
+
+
+def test_settings_without_effect_are_named() -> None:
+    assert found("structural", form="relative", clip=16, base=100.0, scale=1.0)["settings"].found.startswith(
+        "no effect"
+    )
+    assert found("relative")["settings"].found == "every key changes the output"
+
+
+class Leaky(PositionEncoding):
+    """Looks at the next token."""
+
+    relative = True
+
+    def embed(self, x: Tensor, ctx: Context) -> Tensor:
+        return x + x.roll(-1, 1)
+
+
+class Idle(PositionEncoding):
+    """Has a parameter that nothing uses, and refuses no length although it says so."""
+
+    beyond = "refused"
+    relative = True
+
+    def __init__(self, *, dim: int, heads: int, max_len: int) -> None:
+        super().__init__(dim=dim, heads=heads, max_len=max_len)
+        self.unused = torch.nn.Parameter(torch.zeros(3))
+
+
+class Twofaced(PositionEncoding):
+    """Adds another bias where the fused kernel asks."""
+
+    def rotate(self, q: Tensor, k: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
+        return q + ctx.pos[:, None].to(q), k
+
+
+@pytest.mark.parametrize(
+    "broken,row",
+    [(Leaky, "causality"), (Idle, "gradient"), (Twofaced, "shift")],
+    ids=lambda p: getattr(p, "__name__", p),
+)
+def test_an_encoding_at_fault_is_caught(broken: type, row: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = parts.load
+    monkeypatch.setattr(parts, "load", lambda group, name: broken if name == "broken" else real(group, name))
+    rows = {r.name: r for r in run(config(**SMALL, pe=part("broken")), 64)} if row != "shift" else None
+    if rows is None:  # says that it is absolute and is: only a claim of the opposite is a fault
+        monkeypatch.setattr(broken, "relative", True)
+        rows = {r.name: r for r in run(config(**SMALL, pe=part("broken")), 64)}
+    assert rows[row].mark == "fault", rows[row]
+
+
+def test_flat_dimensions_are_counted_and_a_fitted_base_mends_them() -> None:
+    before, after = found("sinusoidal", base=10000.0, scale=0.05), found("sinusoidal", base="auto", scale=0.05)
+    assert before["flat dimensions"].mark == "weak" and after["flat dimensions"].found == "0 of 16"
+    assert before["mend"].found.startswith("pe.base=auto: 0 flat") and "mend" not in after
+    assert float(after["effective rank"].found) > float(before["effective rank"].found)
+
+
+def test_health_of_tables_made_for_it() -> None:
+    draw = torch.Generator().manual_seed(0)
+    rows = torch.randn(40, 8, generator=draw)
+    rows[:, 3] = 0.7
+    rows[7] = rows[20]
+    sick = certify.health(rows)
+    assert sick.flat == 1 and sick.closest == 0.0 and 5 < sick.rank <= 7
+    line = certify.health(torch.arange(40.0)[:, None] * torch.ones(8))
+    assert abs(line.rank - 1) < 1e-6
+
+
+def test_the_energy_of_a_raw_sinusoid_is_nearly_all_of_the_input() -> None:
+    raw = found("sinusoidal", base=10000.0, scale=1.0)["energy in the input"]
+    assert raw.mark == "weak" and float(raw.found.split()[0]) > 99

@@ -1,0 +1,84 @@
+"""The evidence of a comparison: every number from the runs."""
+
+import io
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from scipy import stats
+
+from stackcli import comparison
+from stackcli.frames import Frames
+from tests.test_tables import FACTS
+
+ACC = {"learned": 0.80, "none": 0.70, "rope": 0.82}
+
+
+def frames(entropy: float | None = 1.5, seeds: int = 5) -> Frames:
+    draw, rows = np.random.default_rng(0), []
+    for data in ("subjects", "markov"):
+        for pe, acc in ACC.items():
+            for seed in range(seeds):
+                score = acc + draw.normal(0, 0.01)
+                row = {"run": f"{data}{pe}{seed}", "arm": "", "point": f"pe={pe} data={data}", "status": "done"}
+                row |= {"pe": pe, "data": data, "depth": 2, "seed": seed, "test_acc": score, "gap_end": 0.1}
+                if data == "markov":
+                    lengths = [(n, 1.5 + n / 100 + seed / 1000, score) for n in (16, 32)] + [(64, math.nan, math.nan)]
+                    row |= {"by_length": lengths, "test_excess": 1 - score}
+                else:
+                    row |= {"test_acc_shuffled": score - 0.1, "test_acc_reversed": score - 0.2}
+                rows.append(row)
+    facts = {"subjects": FACTS["subjects"], "markov": {**FACTS["subjects"], "entropy": entropy, "tfidf_acc": None}}
+    empty = pd.DataFrame()
+    return Frames(
+        study="s", command="compare-pe", axes=("pe", "data"), runs=pd.DataFrame(rows), curve=empty, layers=empty,
+        position=empty, facts=facts,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def test_differences_are_paired_by_seed_and_one_family() -> None:
+    study = frames()
+    found = comparison.differences(study)
+    assert len(found) == 4 and list(found["metric"]) == ["test_acc"] * 2 + ["test_excess"] * 2
+    runs = study.runs[study.runs["data"] == "subjects"].pivot(index="seed", columns="pe", values="test_acc")
+    row = found[(found["arm"] == "none") & (found["where"] == "data=subjects")].iloc[0]
+    gaps = runs["none"] - runs["learned"]
+    assert math.isclose(row["mean"], gaps.mean()) and row["baseline"] == "learned" and row["wins"] == 0
+    assert math.isclose(row["high"], stats.t.interval(0.95, 4, gaps.mean(), stats.sem(gaps))[1])
+    assert math.isclose(row["p"], 2 / 2**5) and row["p_holm"] > row["p"]
+
+
+def test_loss_beyond_the_trained_length_is_told_above_the_entropy() -> None:
+    found = comparison.lengths(frames())
+    row = found[(found["pe"] == "rope") & (found["length"] == 32)].iloc[0]
+    assert math.isclose(row["excess"], 0.32 + 0.002) and math.isclose(row["loss"], 1.82 + 0.002)
+    assert found[found["length"] == 64]["excess"].isna().all()
+    unknown = comparison.lengths(replace(frames(), facts={**FACTS, "markov": FACTS["subjects"]}))
+    assert unknown["excess"].isna().all() and unknown["loss"].notna().any()
+
+
+def test_what_order_is_worth_is_the_accuracy_lost_without_it() -> None:
+    found = comparison.orders(frames())
+    assert set(found["data"]) == {"subjects"} and np.allclose(found["shuffled"], 0.1)
+    assert np.allclose(found["reversed"], 0.2) and "shifted" not in found
+
+
+def test_everything_fits_80_columns_and_a_length_that_is_refused_says_so() -> None:
+    console = Console(width=80, file=io.StringIO())
+    for title, table in comparison.told(frames()):
+        console.print(title)
+        console.print(table)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert max(map(len, text.splitlines())) <= 80 and "…" not in text
+    assert "test accuracy against pe=learned, data=subjects" in text and "refused" in text
+    assert "excess loss, nats, by test length, data=markov" in text and "-0.200" in text
+
+
+def test_a_study_without_any_of_it_has_none() -> None:
+    found = frames()
+    bare = replace(found, runs=found.runs[found.runs["data"] == "subjects"].drop(columns=["by_length"]))
+    assert comparison.lengths(bare).empty
+    none = replace(found, runs=found.runs.assign(status="failed"))
+    assert comparison.orders(none).empty and comparison.lengths(none).empty

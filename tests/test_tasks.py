@@ -1,0 +1,63 @@
+"""What every made-up task owes."""
+
+import math
+
+import pytest
+
+from stackcli import parts
+from stackcli.data._task import HELD_OUT, Task
+from stackcli.data.base import UNSCORED
+from tests.data.oracle import every_part, load
+
+TASKS = [n for n in parts.names("data") if parts.built_in("data", n) and issubclass(parts.load("data", n), Task)]
+
+
+def test_all_of_them_are_here() -> None:
+    made_up = {"order", "lag", "copy", "reverse", "sort", "parity", "addition", "recall"}
+    assert made_up | {"markov", "majority", "dyck", "listops", "tree"} == set(TASKS)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_items_are_a_function_of_the_seed_and_of_nothing_else(name: str) -> None:
+    one, two, other = load(name), load(name), load(name, seed=1)
+    assert one == two and one.train != other.train
+    few, many = load(name, size=20), load(name, size=60)
+    assert many.train.tokens[:20] == few.train.tokens and many.test == few.test
+    same, different = (parts.build("data", name, size=60, seed=s).fingerprint() for s in (0, 1))
+    assert parts.build("data", name, size=60).fingerprint() == same != different
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_parts_are_apart_well_formed_and_as_long_as_they_say(name: str) -> None:
+    loaded = load(name, longest=2)
+    task = parts.build("data", name, size=60, longest=2)
+    trained = task.train_len
+    assert [n for n, _ in loaded.longer] == [trained // 2, trained, 2 * trained]
+    assert len(loaded.test) == len(loaded.val) == HELD_OUT and len(loaded.train) == 60
+    assert loaded.test == dict(loaded.longer)[trained] and loaded.train != loaded.val
+    for part in every_part(loaded):
+        assert max(map(len, part.tokens)) <= loaded.max_len and min(map(len, part.tokens)) >= 1
+        assert {t for row in part.tokens for t in row} <= set(range(1, len(loaded.vocab)))
+        assert set(part.answers) <= set(range(len(loaded.classes))) and part.answers
+        if loaded.every:
+            assert [len(t) * loaded.outputs for t in part.tokens] == [len(t) for t in part.targets]
+            assert all(set(row) != {UNSCORED} for row in part.targets)
+        for tokens, tree in zip(part.tokens, part.trees, strict=False):
+            assert len(tree) == len(tokens) and all(0 <= p <= i for i, p in enumerate(tree))
+    longest = dict(loaded.longer)[2 * trained]
+    assert max(map(len, longest.tokens)) <= task.tokens_of(2 * trained) == loaded.max_len
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_worked_example_stands_in_the_docstring(name: str) -> None:
+    import sys
+
+    doc = sys.modules[parts.load("data", name).__module__].__doc__ or ""
+    assert "\ninput" in doc and "\nanswer" in doc
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_can_be_known_is_said(name: str) -> None:
+    entropy = load(name).entropy
+    assert (entropy is None) == (name in ("majority", "listops")) or entropy is not None
+    assert entropy is None or (0 <= entropy < math.log(len(load(name).classes)))
