@@ -351,9 +351,11 @@ def check(
 @app.command("list", epilog="Example: stackattn list pe")
 def list_parts(
     group: Annotated[str, typer.Argument(help="pe, residual, norm, init, data, settings or experiments.")] = "",
+    overrides: Overrides = None,
+    json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """The choices of a group, every setting, or the recorded studies."""
+    """The choices of a group, every setting, or the recorded studies; `list pe dim=128` at another size."""
 
     def action() -> int:
         from stackcli import config, experiments, parts
@@ -361,6 +363,8 @@ def list_parts(
 
         if group:
             check_choice("list", group, (*GROUPS, "settings", "experiments"))
+        if group == "pe":
+            return encodings(overrides, json)
         if group == "settings":
             print(config.describe())
         elif group == "experiments":
@@ -372,6 +376,22 @@ def list_parts(
         return 0
 
     guarded(action, debug)
+
+
+def encodings(overrides: list[str] | None, json: bool) -> int:
+    """`list pe`; it makes every encoding to count its parameters, and so needs PyTorch."""
+    from rich.console import Console
+
+    from stackcli import catalogue, config
+    from stackcli.record import dumps
+
+    sizes = config.grid(tuple(overrides or ()), single=True).configs[0]
+    found = catalogue.entries(sizes)
+    if json:
+        print(dumps([entry._asdict() for entry in found]))
+    else:
+        Console().print(catalogue.table(found, sizes))
+    return 0
 
 
 @app.command(epilog="Example: stackattn runs")

@@ -151,7 +151,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
 
 def test_plot_list_and_runs_never_import_torch(data: Path, tmp_path: Path) -> None:
     stackattn("train", *words(data), cwd=tmp_path)
-    for arguments in ("'plot'", "'plot', '--list'", "'list'", "'list', 'pe'", "'runs'", "'verify'"):
+    for arguments in ("'plot'", "'plot', '--list'", "'list'", "'list', 'data'", "'runs'", "'verify'"):
         loaded = modules(arguments, tmp_path)
         assert "stackcli.cli" in loaded
         assert "torch" not in loaded, arguments
@@ -251,3 +251,26 @@ def test_the_tool_alone_says_what_it_can_do(tmp_path: Path) -> None:
         [sys.executable, "-m", "stackcli"], cwd=tmp_path, env=environment(), capture_output=True, text=True
     )
     assert done.returncode == 2 and "Commands:" in done.stdout + done.stderr and "Traceback" not in done.stderr
+
+
+def test_list_pe_tells_what_each_encoding_costs_and_needs(tmp_path: Path) -> None:
+    told = stackattn("list", "pe", "dim=32", "depth=3", "heads=4", "--json", cwd=tmp_path)
+    rows = {row["name"]: row for row in json.loads(told.stdout)}
+    assert rows["learned"]["parameters"] == 128 * 32 and rows["learned"]["beyond"] == "refused"
+    assert rows["relative"]["parameters"] == 3 * 2 * 33 * 8 and rows["relative"]["needs"] == "explicit kernel"
+    assert rows["rope"]["parameters"] == 0 and rows["rope"]["needs"] == ""
+    assert rows["structural"]["needs"] == "a tree, explicit kernel"
+    shown = stackattn("list", "pe", cwd=tmp_path).stdout
+    assert max(map(len, shown.splitlines())) <= 80 and all(name in shown for name in rows)
+    odd = stackattn("list", "pe", "dim=9", "heads=3", "--json", cwd=tmp_path)
+    assert "even dim" in next(row["needs"] for row in json.loads(odd.stdout) if row["name"] == "sinusoidal")
+
+
+def test_check_prints_a_certificate_and_draws_the_mend(tmp_path: Path) -> None:
+    done = stackattn("check", "pe=sinusoidal", "data.max_len=64", "--figures", "png", cwd=tmp_path)
+    assert done.returncode == 0 and "causality" in done.stdout and "pe.base=auto" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    (figure,) = tmp_path.glob("outputs/checks/*.png")
+    assert figure.stat().st_size > 10_000 and str(figure.name) in done.stderr
+    told = stackattn("check", "pe=alibi", "--json", cwd=tmp_path)
+    assert {row["name"]: row["found"] for row in json.loads(told.stdout)}["shift"] == "ignored: relative"

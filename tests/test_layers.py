@@ -9,7 +9,7 @@ ROWS = [
     ["cli", "bench"],
     ["questions"],
     ["study"],
-    ["report", "predict", "certified"],
+    ["report", "predict", "certified", "catalogue"],
     ["sweep", "tables", "comparison", "figures", "progress"],
     ["sentences"],
     ["launcher", "stats", "baselines"],

@@ -1,5 +1,4 @@
-"""A multilayer perceptron from the position index to a vector, its linear output layer included; cf. Liu et al. 2020,
-arXiv:2003.09229.
+"""A perceptron from position index to vector, its linear output layer included, cf. Liu et al. 2020, arXiv:2003.09229.
 
 Parameters: 2 W + (W + 1) D for W hidden units. Beyond the trained length: defined, as far as the function extrapolates.
 """
