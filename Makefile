@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 RUN := $(BIN)/stackattn
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep compare-pe ablate-depth test test-slow lint bench smoke clean
+.PHONY: help sweep compare-pe ablate-depth test test-slow lint bench known-answers smoke clean
 
 help: ## Name the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16
@@ -46,8 +46,11 @@ smoke: $(STAMP) ## A small sweep and a small compare-pe, end to end
 	$(RUN) plot --out outputs-smoke
 	rm -rf outputs-smoke
 
+known-answers: $(STAMP) ## Studies whose answer is known, on fresh seeds; one by name with NAMES=recall-depth
+	$(BIN)/python -m stackcli.known $(NAMES)
+
 bench: $(STAMP) ## Ratios of speed, side by side; on other data with DATA="data=csv data.path=..."
 	$(BIN)/python -m stackcli.bench $(DATA)
 
 clean: ## Take away the environment, caches and outputs
-	rm -rf $(VENV) outputs outputs-smoke dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) outputs outputs-smoke outputs-known dist build .pytest_cache .mypy_cache .ruff_cache

@@ -63,6 +63,9 @@ Format = Annotated[str, typer.Option("--format", help="The table on stdout as md
 Cols = Annotated[str, typer.Option("--cols", help="Columns of the table, separated by commas.")]
 Sort = Annotated[str, typer.Option("--sort", help="Column to sort by; -column for descending.")]
 Top = Annotated[int, typer.Option("--top", help="Only the first rows.", min=0)]
+Tune = Annotated[
+    str, typer.Option("--tune", metavar="KEY=VALUES", help="Search this setting for each arm first: lr=0.001,0.003.")
+]
 Pictures = Annotated[str, typer.Option("--figures", help="Formats of the figures: png,svg,pdf; none draws none.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 ConfigDir = Annotated[Path | None, typer.Option("--config-dir", help="Folder searched for YAML files first.")]
@@ -152,16 +155,17 @@ def run(
     """The common path of train, sweep, ablate-depth and compare-pe."""
 
     def action() -> int:
-        from stackcli import study
+        from stackcli import tuning
 
         again = {
             "--study": given["study"],
+            "--tune": given.get("tune", ""),
             "-j": given["jobs"] if command != "train" else 0,
             "--config-dir": str(config_dir or ""),
             "--out": str(given["out"]) if given["out"] != Path("outputs") else "",
         }
         asked = tuple(str(word) for option, value in again.items() if value for word in (option, value))
-        return study.execute(make(), options(command, asked=asked, **{**given, "study": given["study"] or experiment}))
+        return tuning.execute(make(), options(command, asked=asked, **{**given, "study": given["study"] or experiment}))
 
     guarded(action, debug)
 
@@ -208,6 +212,7 @@ def _many(command: str, make: Callable[[list[str] | None, Path | None], Any], do
         sort: Sort = "",
         top: Top = 0,
         figures: Pictures = "png,svg",
+        tune: Tune = "",
         config_dir: ConfigDir = None,
         debug: Debug = False,
         experiment: Annotated[str, typer.Option("--experiment", help="Replay a recorded study by its name.")] = "",

@@ -106,6 +106,8 @@ class Options:
     sort: str = ""
     top: int = 0
     formats: tuple[str, ...] = ("png", "svg")
+    tune: str = ""
+    search: bool = False  # a search for another study: no timing pass, no tables
     asked: tuple[str, ...] = ()  # the options among the words typed that the same command needs again
 
 

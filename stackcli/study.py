@@ -88,8 +88,13 @@ def execute(arms: Arms, options: Options) -> int:
     if code in (75, 130):
         progress.say(f"stopped; finished runs and checkpoints are kept. To go on: {options_line(options, arms)}")
         return code
+    from stackcli.report import redraw, report
+
+    if options.search:
+        for path in redraw(options.out, name, options.formats, ["sensitivity"]):
+            progress.say(f"wrote {path}")
+        return code
     sweep.time_steps(store, name, progress.say)
-    from stackcli.report import report
 
     report(store, name, options, progress, again=options_line(options, arms) if code else "")
     return code
@@ -195,7 +200,7 @@ def describe(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
             "timing": timing_key(config, str(plan.facts[config.data]["fingerprint"])),
             "facts": names[config.data],
         }
-        | ({"timing_same": same_kernel(config, plan)} if options.command == "compare-pe" else {})
+        | ({"timing_same": same_kernel(config, plan)} if options.command == "compare-pe" and not options.search else {})
         for run, config, arm in zip(plan.ids, plan.configs, arms.arms, strict=True)
     ]
     facts = {names[data]: dict(found) for data, found in plan.facts.items()}

@@ -6,8 +6,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "stackcli"
 ROWS = [
     ["__main__"],
-    ["cli", "bench"],
-    ["questions"],
+    ["cli", "bench", "known"],
+    ["questions", "tuning"],
     ["study"],
     ["report", "predict", "certified", "catalogue"],
     ["sweep", "tables", "comparison", "figures", "progress"],

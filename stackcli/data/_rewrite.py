@@ -16,6 +16,10 @@ class Rewrite(Task):
     every = True
     causal = True
 
+    def lengths(self) -> tuple[int, ...]:
+        """Half as long again among them: answers are whole strings, of which few stand twice the trained length."""
+        return tuple(sorted({*super().lengths(), self.train_len * 3 // 2}))
+
     def pair_of(self, draw: np.random.Generator, length: int) -> tuple[Sequence[str], Sequence[str]]:
         """The source and its answer, as names of tokens."""
         raise NotImplementedError

@@ -58,7 +58,7 @@ def _panel(axes: Axes, part: base.Part, axis: str) -> None:
     axes.grid(False, axis="y")
     axes.set_xlabel(UNITS[part.metric])
     baseline = f"against {axis}={base.typed(base.plain(rows[0]['baseline']))}"
-    axes.set_title(base.fit(f"{part.where}, {baseline}" if part.where else baseline, 150, lines=2))
+    axes.set_title(base.fit(f"{part.where}, {baseline}" if part.where else baseline, 118, lines=2))
     axes.locator_params(axis="x", nbins=4)
 
 

@@ -1,7 +1,7 @@
 """Structural positions, Wang et al. 2019, sec. 3, arXiv:1909.00383: a token's depth in a tree, or the path between two.
 
-Parameters: 0 for `form=absolute`; 2 x (2 clip + 1) x E for `form=relative`, shared by all layers. Needs data that carry a tree.
-Beyond the trained length: defined by the tree, whose depth and not the text's length decides.
+Parameters: 0 for `form=absolute`; 2 x (2 clip + 1) x E for `form=relative`, shared by all layers. Needs data that carry
+a tree. Beyond the trained length: defined by the tree, whose depth and not the text's length decides.
 """
 
 from collections.abc import Iterator

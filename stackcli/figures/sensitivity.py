@@ -1,0 +1,74 @@
+"""Validation loss against the learning rate (or another searched training setting), a line for each other choice."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+SEARCHED = (
+    "lr",
+    "weight_decay",
+    "warmup",
+    "dropout",
+    "clip",
+    "label_smoothing",
+    "batch",
+    "epochs",
+    "steps",
+    "embed_std",
+)
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """Mean of the lowest validation loss over seeds, every seed a point; a ring marks each line's best value."""
+    key = next((axis for axis in frames.axes if axis in SEARCHED), None)
+    done = base.done(frames.runs) if len(frames.runs) else frames.runs
+    if key is None or done.empty or "val_loss" not in done:
+        return None
+    names = list(dict.fromkeys(done["data"])) if "data" in frames.axes else [None]
+    shown = base.spread(names, 6)
+    others = [axis for axis in frames.axes if axis not in (key, "data")]
+    lines = list(dict.fromkeys(_name(row, others) for row in done.to_dict("records")))
+    kept = base.spread(lines, base.LINES)
+    looks = dict(zip(kept, base.styles(len(kept)), strict=True))
+    figure, panels = base.grid(len(shown), 3, 1.9)
+    for axes, data in zip(panels, shown, strict=True):
+        mine = done if data is None else done[done["data"] == data]
+        _panel(axes, mine, key, others, looks)
+        if data is not None and len(shown) > 1:
+            axes.set_title(f"data={data}")
+    base.legend(figure, [(base.swatch(**look), name) for name, look in looks.items()] if len(looks) > 1 else [])
+    seeds = frames.runs["seed"].nunique()
+    base.note(
+        figure, f"mean over {seeds} seeds; dots: runs; ring: the lowest", base.left_out(len(kept), len(lines), "lines")
+    )
+    return figure
+
+
+def _name(row: dict[str, object], axes: list[str]) -> str:
+    return " ".join(f"{axis}={base.typed(base.plain(row[axis]))}" for axis in axes)
+
+
+def _panel(axes: Axes, runs: pd.DataFrame, key: str, others: list[str], looks: dict[str, dict[str, Any]]) -> None:
+    scale = base.scale(key, runs[key])
+    names = [_name(row, others) for row in runs.to_dict("records")]
+    for name, look in looks.items():
+        mine = runs[[n == name for n in names]]
+        if mine.empty:
+            continue
+        means = mine.groupby(key)["val_loss"].mean()
+        x = [scale.at(base.plain(value)) for value in means.index]
+        axes.plot(x, means.to_numpy(), **look, label="mean")
+        every = [scale.at(base.plain(value)) for value in mine[key]]
+        dots = {"color": look["color"], "alpha": 0.6, "markersize": 3, "markeredgewidth": 0}
+        axes.plot(every, mine["val_loss"], ".", **dots, label="seeds")
+        best = int(np.argmin(means.to_numpy()))
+        axes.plot(x[best], means.iloc[best], "o", markersize=8, fillstyle="none", color=look["color"], label="best")
+    scale.dress(axes, "x", 120)
+    axes.set_ylabel("lowest validation\nloss (nats)")

@@ -1,0 +1,30 @@
+"""Sensitivity: the lowest validation loss at each searched value."""
+
+import numpy as np
+import pytest
+
+from stackcli.figures import base
+from tests.figures import factory
+
+
+def test_lines_are_means_and_the_ring_is_at_the_lowest() -> None:
+    frames = factory.study({"pe": ["learned", "none"], "lr": [0.001, 0.003, 0.01]})
+    frames.runs["val_loss"] = 0.5 + (np.log(frames.runs["lr"]) - np.log(0.003)) ** 2 + 0.01 * frames.runs["seed"]
+    figure = factory.draw("sensitivity", frames)
+    factory.check(figure)
+    (axes,) = figure.axes
+    for line, ring in zip(factory.labelled(axes, "mean"), factory.labelled(axes, "best"), strict=True):
+        assert np.allclose(line.get_ydata(), frames.runs[frames.runs["pe"] == "none"].groupby("lr")["val_loss"].mean())
+        assert list(ring.get_xdata()) == pytest.approx([0.003])
+
+
+def test_a_panel_for_each_data_set() -> None:
+    frames = factory.study({"pe": ["learned", "none"], "data": ["digits", "markov"], "lr": [0.001, 0.003, 0.01]})
+    figure = factory.draw("sensitivity", frames)
+    factory.check(figure)
+    assert factory.titles(figure) == ["data=digits", "data=markov"]
+
+
+@pytest.mark.parametrize("case", factory.CASES)
+def test_a_study_that_searched_nothing_draws_nothing(case: str) -> None:
+    assert base.load("sensitivity")(factory.CASES[case]()) is None
