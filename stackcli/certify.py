@@ -16,7 +16,7 @@ from torch import Tensor
 from stackcli import model as core
 from stackcli import parts
 from stackcli.address import generator
-from stackcli.pe.base import Context
+from stackcli.pe.base import Context, PositionEncoding
 from stackcli.settings import Config, Part
 
 VOCAB, CLASSES, BATCH, LENGTH = 50, 5, 4, 24
@@ -122,7 +122,8 @@ def _shift(config: Config, max_len: int) -> Property:
     model, x = stack(config, max_len), tokens()
     gap = _apart(said(model, x), said(model, x, pos=torch.arange(LENGTH) + by))
     text = "ignored: relative" if gap <= SAME else "seen: absolute"
-    good = parts.load("pe", config.pe.name).relative == (gap <= SAME)
+    claims = encoders(model)[-1].relative
+    good = claims == (gap <= SAME)
     return Property("shift", text, f"all positions + {by}: logits move by {gap:.1e}", mark(good))
 
 
@@ -145,7 +146,7 @@ def _kernels(config: Config, max_len: int) -> Property:
     return Property("kernel", "fused", f"fused and explicit differ by {gap:.1e}", mark(gap < SAME))
 
 
-def encoders(model: core.StackedAttention) -> list[torch.nn.Module]:
+def encoders(model: core.StackedAttention) -> list[PositionEncoding]:
     """The encodings in a model: the one before block 1, and each block's own."""
     return [model.pe, *(block.own for block in model.stack if block.own is not None)]
 
@@ -169,7 +170,7 @@ def _keys(config: Config, max_len: int) -> Property:
     for name, key in keys.items():
         moved = []
         for other in others(config.pe.options.get(name, key.default), key.annotation):
-            own = {**config.pe.options, name: other}
+            own = {**config.pe.options, name: other} | ({"randomised": True} if name == "range" else {})
             changed = replace(config, pe=Part(name=config.pe.name, keys=tuple(sorted(own.items()))))
             with contextlib.suppress(ValueError, RuntimeError):  # a value that is not allowed
                 moved.append(not torch.equal(before, said(stack(changed, max_len), tokens())))

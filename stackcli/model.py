@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stackcli import parts
-from stackcli.address import torch_at
+from stackcli.address import address, torch_at
+from stackcli.data.base import Loaded
 from stackcli.init.base import Init
-from stackcli.pe.base import Context, PositionEncoding
+from stackcli.pe.base import Adjusted, Context, PositionEncoding
 from stackcli.residual.base import Residual
 from stackcli.settings import Config
 
@@ -163,6 +164,7 @@ class StackedAttention(nn.Module):
         self.pe, self.blocks, self.closing = pe, nn.ModuleList(blocks), closing
         self.stack = tuple(blocks)  # the same blocks, with their type
         self.head = nn.Linear(dim, outputs * classes)
+        self.reach = 0  # positions are drawn from 0 .. reach - 1; 0: they count
         self.dropout = Dropout(dropout)
 
     def forward(
@@ -170,7 +172,7 @@ class StackedAttention(nn.Module):
     ) -> Tensor:
         """Token ids (B, T) -> logits (B, C), or where every token is answered (B, T, C) or (B, T, outputs, C). mask:
         True on real tokens (B, T), None: all are. pos: (T,) or (B, T). tree: index of each token's parent (B, T)."""
-        pos = torch.arange(tokens.shape[1], device=tokens.device) if pos is None else pos
+        pos = self.positions(tokens.shape[1], tokens.device) if pos is None else pos
         ctx = Context(pos, mask, tree, causal=self.stack[0].attention.causal)
         x = self.dropout(self.pe.embed(self.embedding(tokens), ctx))  # (B, T, D)
         for block in self.stack:
@@ -180,6 +182,16 @@ class StackedAttention(nn.Module):
         if self.outputs > 1:
             logits = logits.view(*logits.shape[:-1], self.outputs, self.classes)
         return logits
+
+    def positions(self, length: int, device: torch.device) -> Tensor:
+        """0, 1, 2, ... (T,), or where they are randomised a sorted choice from 0 .. reach - 1: another at each training
+        step, one and the same for all evaluations of that length. Ruoss et al. 2023, sec. 3, arXiv:2305.16843."""
+        if not self.reach:
+            return torch.arange(length, device=device)
+        if length > self.reach:
+            raise ValueError(f"{length} tokens need pe.range={length} at least, not {self.reach}")
+        draw = None if self.training else torch.Generator().manual_seed(address("evaluation", "positions", length))
+        return torch.randperm(self.reach, generator=draw)[:length].sort().values.to(device)
 
     def maps(self) -> Iterator[tuple[int, str, Tensor, Tensor]]:
         """Every linear map: (layer, role, weight (out, in), bias (out,)); views, so Q, K and V come one by one. The
@@ -231,12 +243,35 @@ def makers(config: Config, max_len: int) -> Makers:
 
     def encoding(layer: int) -> PositionEncoding:
         with torch_at(c.seed, layer, "pe"):
-            return parts.build("pe", c.pe.name, dim=c.dim, heads=c.heads, max_len=max_len, **c.pe.options)  # type: ignore[no-any-return]
+            return encoded(c, max_len)
 
     def init() -> Init:
         return parts.build("init", c.init.name, depth=c.depth, **c.init.options)  # type: ignore[no-any-return]
 
     return Makers(norm, join, encoding, init)
+
+
+def drawn_from(config: Config) -> int:
+    """From how many positions those of a sequence are drawn; 0 where they simply count."""
+    options = config.pe.options
+    return int(options.get("range", 2048)) if options.get("randomised") else 0
+
+
+def encoded(config: Config, max_len: int) -> PositionEncoding:
+    """The encoding with its own keys, adjusted by those that it has in common with others. Raises ValueError."""
+    c, kind, options = config, parts.load("pe", config.pe.name), dict(config.pe.options)
+    inner = {key: value for key, value in options.items() if key in parts.keys(kind) and key not in kind.common}
+    inner |= {key: options[key] for key in ("scale",) if key in options and c.pe.name == "sinusoidal"}
+    reach, width = drawn_from(c) or max_len, options.get("dim") or c.dim
+    if width > c.dim:
+        raise ValueError(f"pe.dim={width} is more than dim={c.dim}")
+    made: PositionEncoding = kind(
+        dim=width, heads=c.heads if width == c.dim else 1, max_len=max(reach, max_len), **inner
+    )
+    matched = options.get("scale") == "matched"
+    if width == c.dim and not matched:
+        return made
+    return Adjusted(made, dim=c.dim, width=width, energy=c.embed_std**2 if matched else None)
 
 
 def try_parts(config: Config) -> None:
@@ -266,7 +301,25 @@ def build(
         every=every,
         outputs=outputs,
     )
+    model.reach = drawn_from(c)
     draw(model, make.init(), seed=c.seed, embed_std=c.embed_std)
+    return model
+
+
+def build_for(config: Config, loaded: Loaded) -> StackedAttention:
+    """The stack for a data set, with the word vectors that come with it: scaled so that the known ones have the root
+    mean square embed_std, which keeps their angles. Raises ValueError for vectors of another width than dim."""
+    model = build(config, **loaded.sizes)
+    weight = model.embedding.weight
+    if loaded.vectors is not None and loaded.known is not None and loaded.known.any():
+        rows = torch.from_numpy(loaded.vectors[loaded.known])
+        if rows.shape[1] != config.dim:
+            raise ValueError(
+                f"the word vectors have {rows.shape[1]} numbers; write dim={rows.shape[1]}, not {config.dim}"
+            )
+        with torch.no_grad():
+            weight[torch.from_numpy(loaded.known)] = rows * (config.embed_std / float(rows.square().mean().sqrt()))
+    weight.requires_grad_(not loaded.frozen)
     return model
 
 

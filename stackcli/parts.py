@@ -56,13 +56,14 @@ def load(group: str, name: str) -> type[Any]:
 
 
 def keys(part: type[Any]) -> dict[str, Key]:
-    """The part's own keys: constructor arguments that have a default."""
+    """The part's own keys: constructor arguments that have a default, and those it has in `common` with others."""
     hints = get_type_hints(part.__init__, include_extras=True)
-    return {
+    own = {
         name: Key(hints.get(name, Any), parameter.default)
         for name, parameter in inspect.signature(part).parameters.items()
         if parameter.default is not inspect.Parameter.empty
     }
+    return own | {name: key for name, key in getattr(part, "common", {}).items() if name not in own}
 
 
 def build(group: str, name: str, /, **arguments: Any) -> Any:

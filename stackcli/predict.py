@@ -32,7 +32,7 @@ def predict(out: Path, run: str, texts: Sequence[str]) -> list[dict[str, float]]
             raise ValueError(f"{text!r}: no word in it")
         tokens = words.encode(found, ids, known["max_len"])
         full = tokens + (words.PAD,) * (known["max_len"] - len(tokens)) if config.pad == "max" else tokens
-        mask = torch.tensor([[i < len(tokens) for i in range(len(full))]]) if config.mask else None
+        mask = torch.tensor([[i < len(tokens) for i in range(len(full))]]) if config.mask == "padding" else None
         with torch.no_grad():
             shares = model(torch.tensor([full]), mask).softmax(-1)[0].tolist()
         out_rows.append(dict(zip(classes, shares, strict=True)))

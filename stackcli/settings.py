@@ -27,6 +27,11 @@ class Part:
         """The part's own keys, ready to be passed to its constructor."""
         return dict(self.keys)
 
+    @property
+    def placeless(self) -> dict[str, Any]:
+        """The keys without those that say where a file lies: its content counts, not its place."""
+        return {k: v for k, v in self.keys if k not in ("path", "vectors") and not k.endswith("_path")}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -39,7 +44,7 @@ class Config:
     ff: Annotated[float, Ge(0), Le(1024)]
     dropout: Annotated[float, Ge(0), Lt(1)]
     causal: bool
-    mask: bool
+    mask: Literal["padding", "none"]
     embed_std: Annotated[float, Gt(0), Le(100)]
     kernel: Literal["auto", "explicit"]
     # the training

@@ -53,9 +53,8 @@ class ConflictError(ValueError):
 
 def run_id(config: Config, fingerprint: str) -> str:
     """16 hex digits: a hash of every setting that can change the result, and of the data's content, not its place."""
-    identity = config.identity()
-    data = {k: v for k, v in identity["data"].items() if k != "path" and not k.endswith("_path")}
-    return digest({**identity, "data": data, "content": fingerprint, "numerics": NUMERICS_VERSION})
+    data = {"name": config.data.name, **config.data.placeless}
+    return digest({**config.identity(), "data": data, "content": fingerprint, "numerics": NUMERICS_VERSION})
 
 
 def digest(value: Any) -> str:

@@ -105,6 +105,10 @@ def check_fit(config: Config, facts: Mapping[str, Any]) -> None:
     size = facts["sizes"]["train"]
     if config.batch > size:
         raise ValueError(f"batch={config.batch}: larger than the training part ({size} sequences); write batch={size}")
+    if facts.get("vectors") not in (None, config.dim):
+        raise ValueError(
+            f"the word vectors have {facts['vectors']} numbers each: dim={facts['vectors']}, not {config.dim}"
+        )
     if facts.get("causal") and not config.causal:
         raise ValueError(f"data={config.data.name} asks for what comes next, which the model must not see: causal=true")
 
@@ -133,7 +137,7 @@ def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:
 
 def known(data: Part, source: Any, content: str, store: Store) -> tuple[str, Mapping[str, Any]]:
     """(key, facts) of a data set; `keep_facts` keeps the facts, baselines included, under their key."""
-    options = {k: v for k, v in data.options.items() if k != "path" and not k.endswith("_path")}
+    options = data.placeless
     key = digest({"name": data.name, "content": content, **options})
     facts = store.facts(key)
     if facts is None:
@@ -204,7 +208,7 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     import torch
 
     from stackcli import train
-    from stackcli.model import build
+    from stackcli.model import build_for
 
     began, config = time.time(), job.config
     torch.set_num_threads(config.threads)
@@ -215,7 +219,7 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     loaded = source.load()
     if source.fingerprint() != job.content:
         raise ValueError(f"data={config.data.name} has changed since the command began; run it again")
-    model = build(config, **loaded.sizes).to(config.device)
+    model = build_for(config, loaded).to(config.device)
     training = train.Training(model, loaded, config)
     if job.replace:
         store.drop_checkpoints(job.run)
@@ -231,7 +235,7 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
             saved = time.monotonic()
         if asked and not training.finished:
             raise SystemExit(PREEMPTED)
-    padding_counts = config.pad == "max" and not config.mask
+    padding_counts = config.pad == "max" and config.mask == "none"
     position = _tables(model, reached=loaded.max_len if padding_counts else max(training.train.lengths))
     result = training.result()
     store.publish(
@@ -304,8 +308,7 @@ def timing_key(config: Config, fingerprint: str) -> str:
 
     keys = ("depth", "dim", "heads", "ff", "dropout", "causal", "mask", "kernel", "batch", "pad", "clip", "threads")
     values = {key: plain(getattr(config, key)) for key in (*keys, "device", "pe", "residual", "norm")}
-    data = {k: v for k, v in config.data.options.items() if k != "path" and not k.endswith("_path")}
-    return digest({**values, "data": data, "content": fingerprint, "host": platform.node()})
+    return digest({**values, "data": config.data.placeless, "content": fingerprint, "host": platform.node()})
 
 
 def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:

@@ -18,7 +18,7 @@ import torch
 from stackcli.address import generator
 from stackcli.batches import Batch, Padded
 from stackcli.data.base import Loaded
-from stackcli.model import StackedAttention, build
+from stackcli.model import StackedAttention, build_for
 from stackcli.settings import Config
 from stackcli.train import forward_loss, optimizer
 
@@ -74,10 +74,14 @@ def _between(a: Any, b: Any) -> float:
 
 def prepare(config: Config, loaded: Loaded) -> Arm:
     """A model and the batch of median length that it is timed on."""
-    model = build(config, **loaded.sizes)
+    model = build_for(config, loaded)
     model = model.to(config.device).train()
     train = Padded(
-        loaded.train, max_len=loaded.max_len, device=config.device, masked=config.mask, outputs=loaded.outputs
+        loaded.train,
+        max_len=loaded.max_len,
+        device=config.device,
+        masked=config.mask == "padding",
+        outputs=loaded.outputs,
     )
     middle = np.argsort(train.lengths, kind="stable")
     start = max(0, len(middle) // 2 - config.batch // 2)

@@ -109,7 +109,7 @@ class Training:
     def __init__(self, model: core.StackedAttention, loaded: Loaded, config: Config) -> None:
         self.model, self.config, self.classes = model, config, loaded.classes
         self.optimizer = optimizer(model, config)
-        masked, device, max_len = config.mask, config.device, loaded.max_len
+        masked, device, max_len = config.mask == "padding", config.device, loaded.max_len
 
         def padded(examples: Examples) -> Padded:
             return Padded(examples, max_len=max_len, device=device, masked=masked, outputs=loaded.outputs)

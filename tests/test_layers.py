@@ -21,7 +21,19 @@ ROWS = [
     ["batches"],
     ["pe", "residual", "norm", "init", "data"],
     ["files", "checks"],
-    ["parts", "record", "yaml_files", "settings", "address", "text", "frames", "suggest", "experiments", "__init__"],
+    [
+        "parts",
+        "record",
+        "yaml_files",
+        "settings",
+        "address",
+        "text",
+        "vectors",
+        "frames",
+        "suggest",
+        "experiments",
+        "__init__",
+    ],
 ]
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}
 GROUPS = ("pe", "residual", "norm", "init", "data", "figures", "launcher")

@@ -4,14 +4,16 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from annotated_types import Ge, Le
 
 from stackcli import text as words
+from stackcli.vectors import read
 
 MaxLen = Annotated[int, Ge(1), Le(100_000)]
 MinCount = Annotated[int, Ge(1), Le(1_000_000)]
@@ -75,6 +77,9 @@ class Loaded:
     causal: bool = False
     entropy: float | None = None
     longer: tuple[tuple[int, Examples], ...] = ()
+    vectors: np.ndarray | None = field(default=None, compare=False)  # (V, D), given for the words that are `known`
+    known: np.ndarray | None = field(default=None, compare=False)  # (V,)
+    frozen: bool = False  # the word vectors are not trained
 
     @property
     def sizes(self) -> dict[str, Any]:
@@ -103,13 +108,23 @@ class TextData(Data):
     label: str
 
     def __init__(
-        self, *, max_len: int, min_count: int, strip_links: bool, strip_punctuation: bool, test_path: str
+        self,
+        *,
+        max_len: int,
+        min_count: int,
+        strip_links: bool,
+        strip_punctuation: bool,
+        test_path: str,
+        vectors: str,
+        frozen: bool,
     ) -> None:
         self.max_len, self.min_count, self.test_path = max_len, min_count, test_path
+        self.vectors, self.frozen = vectors, frozen
         self.strip_links, self.strip_punctuation = strip_links, strip_punctuation
 
     def fingerprint(self) -> str:
         content = read_bytes(self.path) + (b"\0" + read_bytes(self.test_path) if self.test_path else b"")
+        content += b"\0vectors\0" + read_bytes(self.vectors) if self.vectors else b""
         return sha256(content).hexdigest()
 
     def load(self) -> Loaded:
@@ -152,7 +167,29 @@ class TextData(Data):
             )
             for name, rows in parts.items()
         }
-        return Loaded(**done, vocab=vocab, classes=classes, max_len=self.max_len, text=True, notices=tuple(notices))
+        vectors = known = None
+        if self.vectors:
+            read_bytes(self.vectors)
+            try:
+                vectors, known = read(self.vectors, vocab)
+            except (ValueError, OSError) as error:
+                raise DataError(str(error)) from None
+            share = f"{known.sum():,} of {len(vocab):,} words ({100 * known.mean():.0f} %)"
+            notices = [
+                *notices,
+                f"{share} have a vector in {self.vectors}, {'frozen' if self.frozen else 'trained on'}",
+            ]
+        return Loaded(
+            **done,
+            vocab=vocab,
+            classes=classes,
+            max_len=self.max_len,
+            text=True,
+            notices=tuple(notices),
+            vectors=vectors,
+            known=known,
+            frozen=self.frozen and bool(self.vectors),
+        )
 
     def _tokens(self, text: str) -> list[str]:
         return words.tokens(text, strip_links=self.strip_links, strip_punctuation=self.strip_punctuation)

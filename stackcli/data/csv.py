@@ -21,6 +21,8 @@ class Csv(TextData):
         strip_links: bool = False,
         strip_punctuation: bool = False,
         test_path: str = "",
+        vectors: str = "",
+        frozen: bool = False,
     ) -> None:
         super().__init__(
             max_len=max_len,
@@ -28,5 +30,7 @@ class Csv(TextData):
             strip_links=strip_links,
             strip_punctuation=strip_punctuation,
             test_path=test_path,
+            vectors=vectors,
+            frozen=frozen,
         )
         self.path, self.text, self.label = path, text, label

@@ -20,6 +20,8 @@ class Subjects(TextData):
         strip_links: bool = False,
         strip_punctuation: bool = False,
         test_path: str = "",
+        vectors: str = "",
+        frozen: bool = False,
     ) -> None:
         super().__init__(
             max_len=max_len,
@@ -27,5 +29,7 @@ class Subjects(TextData):
             strip_links=strip_links,
             strip_punctuation=strip_punctuation,
             test_path=test_path,
+            vectors=vectors,
+            frozen=frozen,
         )
         self.path, self.text, self.label = str(Path(__file__).with_name("subjects.csv")), "text", "label"

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from stackcli.pe.base import Context, PositionEncoding, offsets
+from stackcli.pe.base import INDEXED, Context, PositionEncoding, offsets
 
 
 def slopes(heads: int) -> list[float]:
@@ -29,6 +29,7 @@ class Alibi(PositionEncoding):
     causal model, asymmetric in an encoder. Raises ValueError for an odd number of heads where they look both ways.
     """
 
+    common = INDEXED
     beyond = "exact"
     relative = True
 

@@ -4,12 +4,25 @@ Shapes: B batch, T positions, D width, H heads, E = D / H.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Gt, Le
+import torch
+from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
+
+from stackcli.parts import Key
+
+INDEXED: Mapping[str, Key] = {  # of encodings that read positions
+    "randomised": Key(bool, False),
+    "range": Key(Annotated[int, Ge(1), Le(1_000_000)], 2048),
+}
+ADDITIVE: Mapping[str, Key] = {  # of encodings that add a vector for each position to the tokens
+    "dim": Key(Annotated[int, Ge(0), Le(65_536)], 0),
+    "scale": Key(Literal["raw", "matched"], "raw"),
+    **INDEXED,
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,7 @@ class PositionEncoding(nn.Module):
     """
 
     per_layer = False  # True: every block has an instance of its own; a key `layers` (own, shared) decides otherwise
+    common: ClassVar[Mapping[str, Key]] = {}  # keys that the model sees to: ADDITIVE, INDEXED
     beyond: Literal["exact", "defined", "refused"] = "exact"  # at positions that training never reached
     relative = False  # whether a shift of all positions changes nothing
     needs_tree = False
@@ -72,6 +86,39 @@ class PositionEncoding(nn.Module):
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         """What can be drawn: (name, index of the rows (N,), rows (N, dimensions)); rows of positions or of offsets."""
         return iter(())
+
+
+class Adjusted(PositionEncoding):
+    """An additive encoding of `width` dimensions, projected up to D where that is more, and times a factor.
+
+    With `matched` the factor gives the vectors of positions 0 .. max_len - 1 the mean square `energy` a number has in
+    the token vectors; the projection keeps the mean square of what it projects.
+    """
+
+    def __init__(self, inner: PositionEncoding, *, dim: int, width: int, energy: float | None) -> None:
+        super().__init__(dim=dim, heads=1, max_len=inner.max_len)
+        self.inner, self.width = inner, width
+        self.beyond, self.relative, self.needs_tree = inner.beyond, inner.relative, inner.needs_tree
+        self.project = nn.Parameter(torch.randn(dim, width) / width**0.5) if width != dim else None  # (D, width)
+        self.factor = 1.0
+        if energy is not None:
+            with torch.no_grad():
+                rows = next(rows for _, _, rows in self.tables())
+            self.factor = (energy / float(rows.double().square().mean())) ** 0.5
+
+    def embed(self, x: Tensor, ctx: Context) -> Tensor:
+        added = self.inner.embed(x.new_zeros(*x.shape[:-1], self.width), ctx)  # (B, T, width)
+        return x + self.up(added)
+
+    def up(self, rows: Tensor) -> Tensor:
+        """Rows (..., width) -> (..., D)."""
+        return self.factor * (rows if self.project is None else rows @ self.project.to(rows).T)
+
+    def flops(self, length: int) -> int:
+        return self.inner.flops(length) + (0 if self.project is None else 2 * length * self.project.numel())
+
+    def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        yield from ((name, at, self.up(rows)) for name, at, rows in self.inner.tables())
 
 
 def offsets(ctx: Context) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from stackcli.pe.base import Context, PositionEncoding, offsets
+from stackcli.pe.base import INDEXED, Context, PositionEncoding, offsets
 
 
 class Fire(PositionEncoding):
@@ -21,6 +21,7 @@ class Fire(PositionEncoding):
     negative for keys after the query; up to the query it is the paper's. Positions below L see offsets alone.
     """
 
+    common = INDEXED
     beyond = "defined"
     relative = True  # up to the threshold
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from stackcli.pe.base import Context, PositionEncoding
+from stackcli.pe.base import ADDITIVE, Context, PositionEncoding
 
 
 class Fourier(PositionEncoding):
@@ -25,6 +25,7 @@ class Fourier(PositionEncoding):
     that the vectors have about `std` a dimension. Raises ValueError for an odd number of features.
     """
 
+    common = ADDITIVE
     beyond = "defined"
     relative = False
 

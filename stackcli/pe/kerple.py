@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from stackcli.pe.base import Context, PositionEncoding, offsets
+from stackcli.pe.base import INDEXED, Context, PositionEncoding, offsets
 
 LEAST = 0.01  # of a parameter, as in the authors' code
 
@@ -22,6 +22,7 @@ class Kerple(PositionEncoding):
     `power` at most 2, where the kernel is still conditionally positive definite.
     """
 
+    common = INDEXED
     beyond = "exact"
     relative = True
 

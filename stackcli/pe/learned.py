@@ -11,7 +11,7 @@ import torch
 from annotated_types import Gt, Le
 from torch import Tensor, nn
 
-from stackcli.pe.base import Context, PositionEncoding, check_reach
+from stackcli.pe.base import ADDITIVE, Context, PositionEncoding, check_reach
 
 
 class Learned(PositionEncoding):
@@ -20,6 +20,7 @@ class Learned(PositionEncoding):
     Raises ValueError in `embed` for a position outside 0 .. max_len - 1.
     """
 
+    common = ADDITIVE
     beyond = "refused"
 
     def __init__(self, *, dim: int, heads: int, max_len: int, std: Annotated[float, Gt(0), Le(100)] = 0.05) -> None:

@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from stackcli.pe.base import Context, PositionEncoding
+from stackcli.pe.base import ADDITIVE, Context, PositionEncoding
 
 
 class Mlp(PositionEncoding):
@@ -22,6 +22,7 @@ class Mlp(PositionEncoding):
     layer is drawn so that the vectors have about `std` a dimension.
     """
 
+    common = ADDITIVE
     beyond = "defined"
     relative = False
 

@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from torch import Tensor
 
 from stackcli.pe._tables import drawn, on_keys, on_values
-from stackcli.pe.base import Context, PositionEncoding, offsets
+from stackcli.pe.base import INDEXED, Context, PositionEncoding, offsets
 
 
 class Relative(PositionEncoding):
@@ -23,6 +23,7 @@ class Relative(PositionEncoding):
     """
 
     per_layer = True
+    common = INDEXED
     beyond = "exact"
     relative = True
 

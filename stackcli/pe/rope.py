@@ -10,7 +10,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
-from stackcli.pe.base import Base, Context, PositionEncoding, fitted
+from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, fitted
 
 
 class Rope(PositionEncoding):
@@ -23,6 +23,7 @@ class Rope(PositionEncoding):
     stretches by the factor and the fastest hardly. Raises ValueError where no pair of dimensions is left to turn.
     """
 
+    common = INDEXED
     beyond = "defined"
     relative = True
 

@@ -4,23 +4,24 @@ Parameters: 0. Beyond the trained length: defined everywhere, but sums of angles
 """
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Gt, Le
 from torch import Tensor
 
-from stackcli.pe.base import Base, Context, PositionEncoding, check_even, fitted
+from stackcli.pe.base import ADDITIVE, Base, Context, PositionEncoding, check_even, fitted
 
 
 class Sinusoidal(PositionEncoding):
     """Dimensions 2i and 2i+1 hold sin and cos of pos / base^(2i/D), times `scale`, added to the token's vector.
 
-    The paper adds sinusoids of amplitude 1 to token vectors of about unit size; `scale` keeps that proportion for the
-    small token vectors used here (`embed_std`). `base=auto` fits the base to max_len: at 10000 most dimensions hardly
-    move over a short text. Raises ValueError for an odd dim.
+    The paper adds sinusoids of amplitude 1 (`scale=raw`) to token vectors of about unit size; 0.05 keeps that
+    proportion for the small token vectors used here, `matched` gives both the same energy. `base=auto` fits the base to
+    max_len: at 10000 most dimensions hardly move over a short text. Raises ValueError for an odd dim.
     """
 
+    common = ADDITIVE
     beyond = "defined"
 
     def __init__(
@@ -30,11 +31,11 @@ class Sinusoidal(PositionEncoding):
         heads: int,
         max_len: int,
         base: Base = 10000.0,
-        scale: Annotated[float, Gt(0), Le(1e6)] = 0.05,
+        scale: Annotated[float, Gt(0), Le(1e6)] | Literal["raw", "matched"] = 0.05,
     ) -> None:
         super().__init__(dim=dim, heads=heads, max_len=max_len)
         check_even(dim, "sinusoidal")
-        self.scale = scale
+        self.scale = 1.0 if isinstance(scale, str) else scale  # matched: the model sees to it
         # float64, and so no buffer: not every device can hold one
         exponent = torch.arange(0, dim, 2, dtype=torch.float64) / dim  # (D/2,)
         self.freq = fitted(base, width=dim, max_len=max_len) ** -exponent

@@ -1,7 +1,7 @@
 """Structural positions, Wang et al. 2019, sec. 3, arXiv:1909.00383: a token's depth in a tree, or the path between two.
 
-Parameters: 0 for `form=absolute`; 2 x (2 clip + 1) x E for `form=relative`, shared by all layers. Needs data that carry
-a tree. Beyond the trained length: defined by the tree, whose depth and not the text's length decides.
+Parameters: 2 D^2 for `form=absolute`; 2 x (2 clip + 1) x E for `form=relative`, shared by all layers. Needs data that
+carry a tree. Beyond the trained length: defined by the tree, whose depth and not the text's length decides.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge, Gt, Le
-from torch import Tensor
+from torch import Tensor, nn
 
 from stackcli.pe._tables import drawn, on_keys, on_values
 from stackcli.pe.base import Context, PositionEncoding, check_even
@@ -48,16 +48,16 @@ def paths(tree: Tensor) -> Tensor:
 
 
 class Structural(PositionEncoding):
-    """`form=absolute`: the sinusoid of a token's depth in its tree, times `scale`, added to its vector.
-    `form=relative`: vectors of the clipped tree path between query and key, added to keys and values as in Shaw et al.
-    2018.
+    """`form=absolute`: scale tanh(U S(position) + V S(depth)), added to a token's vector, with S the sinusoid, U and V
+    learned: text and tree together, as in the paper. `form=relative`: vectors of the clipped tree path between query
+    and key, added to keys and values as in Shaw et al. 2018; of the text's order only which token comes first is seen.
 
     The trees come with the data as the index of each token's parent, a root's being its own. Raises ValueError for data
     without trees, and for an odd dim with `absolute`.
     """
 
     beyond = "defined"
-    relative = True  # a shift of positions changes no tree
+    relative = True  # a shift of positions changes no tree; `absolute` sees it
     needs_tree = True
 
     def __init__(
@@ -73,10 +73,12 @@ class Structural(PositionEncoding):
     ) -> None:
         super().__init__(dim=dim, heads=heads, max_len=max_len)
         self.form, self.clip, self.scale = form, clip, scale
-        self.key = self.value = None
+        self.relative = form == "relative"
+        self.key = self.value = self.of_text = self.of_tree = None
         if form == "absolute":
             check_even(dim, "structural")
             self.freq = base ** -(torch.arange(0, dim, 2, dtype=torch.float64) / dim)  # (D/2,)
+            self.of_text, self.of_tree = (nn.Parameter(torch.randn(dim, dim) / dim**0.5) for _ in range(2))
         else:
             self.key, self.value = (drawn(2 * clip + 1, dim // heads) for _ in range(2))  # (2 clip + 1, E)
 
@@ -89,12 +91,17 @@ class Structural(PositionEncoding):
             raise ValueError("pe=structural needs data that carry a tree (data=tree, listops or conllu)")
         return ctx.tree
 
+    def sinusoid(self, at: Tensor) -> Tensor:
+        """Whole numbers (...,) -> (..., D)."""
+        angle = at.cpu()[..., None] * self.freq  # (..., D/2)
+        return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(-2)
+
     def embed(self, x: Tensor, ctx: Context) -> Tensor:
-        if self.form == "relative":
-            self.tree(ctx)
+        tree = self.tree(ctx)
+        if self.of_text is None or self.of_tree is None:
             return x
-        angle = depths(self.tree(ctx)).cpu()[..., None] * self.freq  # (B, T, D/2)
-        return x + (self.scale * torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(-2)).to(x)
+        text, depth = (self.sinusoid(at).to(x) for at in (ctx.pos, depths(tree)))
+        return x + self.scale * (text @ self.of_text.T + depth @ self.of_tree.T).tanh()
 
     def row(self, ctx: Context) -> Tensor:
         return paths(self.tree(ctx)).clamp(-self.clip, self.clip) + self.clip  # (B, T, T)
@@ -106,7 +113,7 @@ class Structural(PositionEncoding):
         return None if self.value is None else on_values(weights, self.value, self.row(ctx))
 
     def flops(self, length: int) -> int:
-        return 0 if self.key is None else 4 * length * self.dim * (2 * self.clip + 1)
+        return 4 * length * self.dim * (self.dim if self.key is None else 2 * self.clip + 1)
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         at = torch.arange(-self.clip, self.clip + 1)

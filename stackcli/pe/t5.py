@@ -12,7 +12,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from stackcli.pe.base import Context, PositionEncoding, offsets
+from stackcli.pe.base import INDEXED, Context, PositionEncoding, offsets
 
 
 def bucket(offset: Tensor, *, buckets: int, reach: int, both: bool) -> Tensor:
@@ -37,6 +37,7 @@ class T5(PositionEncoding):
     leave no room.
     """
 
+    common = INDEXED
     beyond = "exact"
     relative = True
 

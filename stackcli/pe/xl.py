@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from stackcli.pe.base import Base, Context, PositionEncoding, check_even, fitted, offsets
+from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, check_even, fitted, offsets
 
 
 def skew(scores: Tensor) -> Tensor:
@@ -30,6 +30,7 @@ class Xl(PositionEncoding):
     """
 
     per_layer = True
+    common = INDEXED
     beyond = "defined"
     relative = True
 

@@ -1,11 +1,13 @@
 """What the tests of tasks share."""
 
+from functools import cache
 from typing import Any
 
 from stackcli import parts
 from stackcli.data.base import UNSCORED, Examples, Loaded
 
 
+@cache
 def load(name: str, **keys: Any) -> Loaded:
     return parts.build("data", name, **{"size": 60, **keys}).load()  # type: ignore[no-any-return]
 

@@ -20,7 +20,7 @@ def test_every_token_is_asked_for_the_next_where_its_context_is_known() -> None:
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_what_is_said_follows_the_table_and_has_its_entropy(order: int) -> None:
     source = Markov(letters=4, order=order, size=1, train_len=20_000, longest=1, seed=3)
-    tokens = [t - 1 for t in source.load().train.tokens[0]]
+    tokens = [t - 1 for t in source.part("train", 1, None).tokens[0]]
     seen: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
     for t in range(order, len(tokens)):
         seen[tuple(tokens[t - order : t])][tokens[t]] += 1

@@ -47,15 +47,24 @@ def test_a_path_is_the_papers() -> None:
                 assert int(found[b, i, j]) == expected
 
 
-def test_absolute_adds_the_sinusoid_of_the_depth() -> None:
-    pe, tree = Structural(dim=6, heads=2, max_len=9, form="absolute", base=50.0, scale=0.5), trees()
-    x = torch.zeros(4, 9, 6, dtype=torch.float64)
-    out = pe.embed(x, Context(torch.arange(9), tree=tree))
+def test_absolute_adds_the_papers_function_of_position_and_depth() -> None:
+    torch.manual_seed(0)
+    pe, tree = Structural(dim=6, heads=2, max_len=9, form="absolute", base=50.0, scale=0.5).double(), trees()
+    pos, x = torch.arange(9) + 3, torch.zeros(4, 9, 6, dtype=torch.float64)
+    out = pe.embed(x, Context(pos, tree=tree))
+
+    def sinusoid(n: int) -> list[float]:
+        angles = [n / 50.0 ** (2 * (d // 2) / 6) for d in range(6)]
+        return [math.cos(a) if d % 2 else math.sin(a) for d, a in enumerate(angles)]
+
+    assert pe.of_text is not None and pe.of_tree is not None
     for b in range(4):
         for t in range(9):
+            text, deep = sinusoid(t + 3), sinusoid(int(depths(tree)[b, t]))
             for d in range(6):
-                angle = int(depths(tree)[b, t]) / 50.0 ** (2 * (d // 2) / 6)
-                assert abs(float(out[b, t, d]) - 0.5 * (math.cos(angle) if d % 2 else math.sin(angle))) < 1e-12
+                both = zip(pe.of_text[d].tolist(), text, pe.of_tree[d].tolist(), deep, strict=True)
+                expected = 0.5 * math.tanh(sum(u * s + v * r for u, s, v, r in both))
+                assert abs(float(out[b, t, d].detach()) - expected) < 1e-12
 
 
 def test_relative_adds_a_vector_of_the_clipped_path_to_keys_and_values() -> None:
@@ -76,9 +85,10 @@ def test_relative_adds_a_vector_of_the_clipped_path_to_keys_and_values() -> None
 
 
 @pytest.mark.parametrize("form", ["absolute", "relative"])
-def test_the_tree_counts_and_positions_do_not(form: str) -> None:
+def test_the_tree_counts_and_a_shift_does_for_absolute_alone(form: str) -> None:
     model, x, tree = stack(pe=part("structural", form=form)), tokens(4), trees()
-    assert torch.equal(model(x, tree=tree), model(x, pos=torch.arange(9) + 20, tree=tree))
+    moved = model(x, tree=tree) - model(x, pos=torch.arange(9) + 20, tree=tree)
+    assert (float(moved.detach().abs().max()) == 0) == (form == "relative")
     assert float((model(x, tree=tree) - model(x, tree=tree.roll(1, 0))).detach().abs().max()) > 1e-6
     with pytest.raises(ValueError, match="needs data that carry a tree"):
         model(x)
