@@ -22,6 +22,7 @@ from stackcli.settings import Config, Part
 VOCAB, CLASSES, BATCH, LENGTH = 50, 5, 4, 24
 SAME = 1e-10  # of logits in float64: equal up to rounding
 FLAT = 0.02  # a dimension that moves by less than this share of the liveliest one over all positions is flat
+TRAINING = ("loss", "loss_weight", "pretrain")  # keys that change how the encoding is trained, not what it says
 NEAR = 0.02  # two positions whose vectors lie closer than this share of the mean distance coincide
 
 
@@ -168,6 +169,8 @@ def _keys(config: Config, max_len: int) -> Property:
     before = said(stack(config, max_len), tokens())
     idle, tried = [], 0
     for name, key in keys.items():
+        if name in TRAINING:
+            continue
         moved = []
         for other in others(config.pe.options.get(name, key.default), key.annotation):
             own = {**config.pe.options, name: other} | ({"randomised": True} if name == "range" else {})

@@ -277,7 +277,14 @@ def encoded(config: Config, max_len: int) -> PositionEncoding:
 def try_parts(config: Config) -> None:
     """Makes each part once, for a sequence of one position. Raises ValueError for sizes that a part refuses."""
     make = makers(config, max_len=1)
-    make.join(1), make.encoding(1), make.init()
+    made = make.join(1), make.encoding(1), make.init()
+    options = config.pe.options
+    if options.get("pretrain") and options.get("loss") == "none":
+        raise ValueError("pe.pretrain needs pe.loss=order or pe.loss=smooth")
+    if options.get("loss", "none") != "none" and not any(True for _ in made[1].parameters()):
+        raise ValueError(
+            f"pe.loss={options['loss']} needs an encoding with something to train, not pe={config.pe.name}"
+        )
 
 
 def build(

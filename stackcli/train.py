@@ -7,7 +7,7 @@ Training restored from its state goes on as if it had never stopped, bit for bit
 import copy
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from stackcli import model as core
 from stackcli import probe
 from stackcli.address import address, generator
+from stackcli.auxiliary import Auxiliary
 from stackcli.batches import Batch, Padded, order
 from stackcli.data.base import UNSCORED, Examples, Loaded
 from stackcli.record import LayerRow, Result, StepRow
@@ -42,10 +43,12 @@ def learning_rate(config: Config, step: int, steps: int) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
-    """AdamW, Loshchilov and Hutter 2019, eq. 12, arXiv:1711.05101; decay on matrices alone, not on biases and gains."""
-    matrices = [p for p in model.parameters() if p.requires_grad and p.dim() >= 2]
-    vectors = [p for p in model.parameters() if p.requires_grad and p.dim() < 2]
+def optimizer(model: nn.Module, config: Config, more: Sequence[nn.Parameter] = ()) -> torch.optim.AdamW:
+    """AdamW, Loshchilov and Hutter 2019, eq. 12, arXiv:1711.05101; decay on matrices alone, not on biases and gains.
+    `more`: parameters that are trained beside the model's."""
+    trained = [p for p in (*model.parameters(), *more) if p.requires_grad]
+    matrices = [p for p in trained if p.dim() >= 2]
+    vectors = [p for p in trained if p.dim() < 2]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
@@ -108,7 +111,9 @@ class Training:
 
     def __init__(self, model: core.StackedAttention, loaded: Loaded, config: Config) -> None:
         self.model, self.config, self.classes = model, config, loaded.classes
-        self.optimizer = optimizer(model, config)
+        self.auxiliary = Auxiliary(model, config)
+        self.auxiliary.pretrain()
+        self.optimizer = optimizer(model, config, self.auxiliary.parameters())
         masked, device, max_len = config.mask == "padding", config.device, loaded.max_len
 
         def padded(examples: Examples) -> Padded:
@@ -143,6 +148,8 @@ class Training:
         torch.manual_seed(address(config.seed, "dropout", step))
         self.model.train()
         loss = forward_loss(self.model, self._batch(step), config.label_smoothing)
+        if self.auxiliary:
+            loss = loss + self.auxiliary.weight * self.auxiliary.loss()
         self.loss = float(loss.detach())
         if not math.isfinite(self.loss):
             self.diverged_step = step
@@ -281,6 +288,7 @@ class Training:
         live = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "reader": [p.detach() for p in self.auxiliary.parameters()],
             "best": self.best,
             "step": self.step,
             "waited": self.waited,
@@ -295,6 +303,9 @@ class Training:
         """Goes back to a state; the next `advance` is the step after it."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        with torch.no_grad():
+            for parameter, saved in zip(self.auxiliary.parameters(), state["reader"], strict=True):
+                parameter.copy_(saved)
         self.best = state["best"]
         self.step, self.waited = state["step"], state["waited"]
         self.stopped_early, self.diverged_step = state["stopped_early"], state["diverged_step"]

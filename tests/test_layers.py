@@ -16,7 +16,7 @@ ROWS = [
     ["store"],
     ["timing", "certify"],
     ["train", "config"],
-    ["probe"],
+    ["probe", "auxiliary"],
     ["model"],
     ["batches"],
     ["pe", "residual", "norm", "init", "data"],

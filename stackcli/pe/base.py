@@ -22,6 +22,9 @@ ADDITIVE: Mapping[str, Key] = {  # of encodings that add a vector for each posit
     "dim": Key(Annotated[int, Ge(0), Le(65_536)], 0),
     "scale": Key(Literal["raw", "matched"], "raw"),
     **INDEXED,
+    "loss": Key(Literal["none", "order", "smooth"], "none"),  # on the encoding alone, beside the task's
+    "loss_weight": Key(Annotated[float, Gt(0), Le(1e6)], 0.1),
+    "pretrain": Key(Annotated[int, Ge(0), Le(1_000_000)], 0),  # steps on that loss before training
 }
 
 
