@@ -461,7 +461,7 @@ def _position(head: Mapping[str, Any], tables: list[dict[str, Any]], pd: Any) ->
                 "tensor": table["name"],
                 "position": [at for at in table["at"] for _ in range(width)],
                 "dimension": list(range(width)) * n,
-                "value": [value for row in table["rows"] for value in row],
+                "value": [number(value) for row in table["rows"] for value in row],
             }
         )
         out.append(frame.assign(**head))

@@ -275,7 +275,7 @@ def _tables(model: Any, *, reached: int) -> list[dict[str, Any]]:
     out = []
     for suffix, pe in own or [("", model.pe)]:
         for name, at, rows in pe.tables():
-            kept = at < reached
+            kept = at.abs() < reached
             values = rows.detach().cpu()[kept.cpu()].double().numpy().round(6).tolist()
             out.append({"name": name + suffix, "at": at[kept].tolist(), "rows": values})
     return out

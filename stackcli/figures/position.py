@@ -1,5 +1,6 @@
 """Trained position tables as heat maps of position (or offset) by dimension, with cosines between positions."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ def draw(frames: Frames) -> Figure | None:
     value, which then stands in the title; else one symmetric colour scale serves all."""
     if frames.position.empty:
         return None
+    vectors = frames.position[~frames.position["tensor"].astype(str).str.startswith("bias")]  # which `bias` draws
+    frames = replace(frames, position=vectors)
     found = [point for point in base.points(frames) if not point.rows(frames.position).empty]
     shown = base.spread(found, POINTS)
     tables = [table for point in shown for table in _tables(point, frames.position)]

@@ -3,12 +3,13 @@
 Parameters: 0. Beyond the trained length: exact, as a bias of the offset alone.
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from stackcli.pe.base import INDEXED, Context, PositionEncoding, offsets
+from stackcli.pe.base import INDEXED, Context, PositionEncoding, bias_by_offset, offsets
 
 
 def slopes(heads: int) -> list[float]:
@@ -62,3 +63,6 @@ class Alibi(PositionEncoding):
         half = self.heads // 2 if form == "asymmetric" else self.heads
         back, ahead = bias[..., :half, :, :], bias[..., half:, :, :]
         return torch.cat((back.masked_fill(offset > 0, -torch.inf), ahead.masked_fill(offset < 0, -torch.inf)), dim=-3)
+
+    def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        yield from bias_by_offset(self, self.heads)

@@ -124,6 +124,20 @@ class Adjusted(PositionEncoding):
         yield from ((name, at, self.up(rows)) for name, at, rows in self.inner.tables())
 
 
+REACH = 64  # offsets on either side for which a bias is drawn
+
+
+def bias_by_offset(pe: PositionEncoding, heads: int) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """The bias of a query in the middle of 2 REACH + 1 positions as a table: (offset, head); what is masked is NaN."""
+    like = next((p for p in pe.parameters()), torch.zeros(1))
+    q = like.new_zeros(1, heads, 2 * REACH + 1, 1)
+    with torch.no_grad():
+        found = pe.bias(q, q, Context(torch.arange(2 * REACH + 1, device=like.device)))
+    assert found is not None
+    rows = found.expand(1, heads, *found.shape[-2:])[0, :, REACH, :].T  # (2 REACH + 1, H)
+    yield "bias", torch.arange(-REACH, REACH + 1), rows.masked_fill(rows.isinf(), float("nan"))
+
+
 def offsets(ctx: Context) -> Tensor:
     """Key position minus query position: (T, T), or (B, T, T) where positions differ between sequences."""
     return ctx.pos[..., None, :] - ctx.pos[..., :, None]

@@ -4,13 +4,14 @@ Parameters: (W + 1) H + 2 W + 2 for W hidden units, shared by all layers. Beyond
 offsets are measured against the query's position; needs the explicit kernel.
 """
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from stackcli.pe.base import INDEXED, Context, PositionEncoding, offsets
+from stackcli.pe.base import INDEXED, Context, PositionEncoding, bias_by_offset, offsets
 
 
 class Fire(PositionEncoding):
@@ -54,3 +55,6 @@ class Fire(PositionEncoding):
 
     def flops(self, length: int) -> int:
         return 2 * length**2 * self.inner.out_features * (1 + self.heads)
+
+    def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        yield from bias_by_offset(self, self.heads)

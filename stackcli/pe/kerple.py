@@ -4,12 +4,13 @@ Parameters: 2 x H for each direction, shared by all layers. Beyond the trained l
 alone; needs the explicit kernel.
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from stackcli.pe.base import INDEXED, Context, PositionEncoding, offsets
+from stackcli.pe.base import INDEXED, Context, PositionEncoding, bias_by_offset, offsets
 
 LEAST = 0.01  # of a parameter, as in the authors' code
 
@@ -44,3 +45,6 @@ class Kerple(PositionEncoding):
 
     def _wide(self, r: Tensor) -> Tensor:
         return r.clamp(min=LEAST)[:, :, None, None]  # (2, H, 1, 1)
+
+    def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        yield from bias_by_offset(self, self.heads)

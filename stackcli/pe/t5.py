@@ -12,7 +12,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from stackcli.pe.base import INDEXED, Context, PositionEncoding, offsets
+from stackcli.pe.base import INDEXED, Context, PositionEncoding, bias_by_offset, offsets
 
 
 def bucket(offset: Tensor, *, buckets: int, reach: int, both: bool) -> Tensor:
@@ -66,5 +66,4 @@ class T5(PositionEncoding):
         return self.table[at].movedim(-1, -3)  # (H, T, T) or (B, H, T, T)
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
-        at = torch.arange(-self.reach, self.reach + 1)
-        yield "bias", at, self.table[bucket(at, buckets=self.buckets, reach=self.reach, both=self.both)]
+        yield from bias_by_offset(self, self.heads)

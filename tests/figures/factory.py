@@ -159,6 +159,8 @@ def _tables(
     elif config["pe"] == "relative":
         places = np.arange(-4, 5)
         tensors = [f"{kind} {layer}" for layer in range(1, config["depth"] + 1) for kind in ("keys", "values")]
+    elif config["pe"] in ("alibi", "t5"):
+        places, tensors, config = np.arange(-8, 9), ["bias"], {**config, "dim": 4}
     else:
         return []
     out = []

@@ -77,7 +77,8 @@ def test_runs_that_never_started_draw_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", base.names())
 def test_the_same_frames_give_the_same_bytes_whatever_the_users_settings(name: str, tmp_path: Path) -> None:
-    frames = factory.study({"lr" if name == "sensitivity" else "depth": [1, 2]}, seeds=2)
+    axes = {"sensitivity": {"lr": [1, 2]}, "bias": {"pe": ["alibi", "t5"]}}.get(name, {"depth": [1, 2]})
+    frames = factory.study(axes, seeds=2)
     first = base.save(factory.draw(name, frames), tmp_path / "a", ("svg", "png"))
     with matplotlib.rc_context({"savefig.dpi": 50, "lines.linewidth": 9, "font.size": 20, "savefig.bbox": "tight"}):
         second = base.save(factory.draw(name, frames), tmp_path / "b", ("svg", "png"))

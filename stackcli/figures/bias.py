@@ -1,0 +1,47 @@
+"""Bias that a trained relative encoding adds to the scores, by offset, a line for each head."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """A panel for each point whose encoding has a bias by offset, of its first finished seed."""
+    rows = frames.position
+    if rows.empty:
+        return None
+    rows = rows[rows["tensor"].astype(str).str.startswith("bias")]
+    found = [(point, mine) for point in base.points(frames) if len(mine := point.rows(rows))]
+    if not found:
+        return None
+    shown = base.spread(found, 9)
+    figure, panels = base.grid(len(shown), 3, 1.7)
+    for axes, (point, mine) in zip(panels, shown, strict=True):
+        _panel(axes, mine)
+        axes.set_title(base.fit(f"{point.heading(120) or 'this run'}, seed {mine['seed'].iloc[0]}", 130, lines=2))
+    base.note(
+        figure,
+        "lines: heads, dark to light; a gap: offsets that the head does not see",
+        base.left_out(len(shown), len(found), "points"),
+    )
+    return figure
+
+
+def _panel(axes: Axes, rows: pd.DataFrame) -> None:
+    mine = rows[rows["run"] == rows["run"].iloc[0]]
+    heads = sorted(mine["dimension"].unique())
+    for head, look in zip(heads, base.styles(len(heads), ordered=True), strict=True):
+        line = mine[mine["dimension"] == head].sort_values("position")
+        values = pd.to_numeric(line["value"], errors="coerce").to_numpy(float)
+        axes.plot(line["position"], values, color=look["color"], linewidth=1.0, label=f"head {head}")
+    axes.axvline(0, color=base.GREY, linewidth=0.6, label="zero")
+    axes.set_xlabel("offset (key minus query, tokens)")
+    axes.set_ylabel("bias of the score\n(nats)")
+    axes.locator_params(axis="x", nbins=5)
+    if not np.isfinite(axes.dataLim.ymax):
+        axes.set_ylim(-1, 1)

@@ -1,0 +1,45 @@
+"""Singular values of the trained position tables, a line for each point: how many directions positions in fact use."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+LEAST = 1e-6  # of the largest: below it a singular value is rounding
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """Of tables of absolute positions, centred, of each point's first finished seed."""
+    rows = frames.position
+    if rows.empty:
+        return None
+    rows = rows[rows["tensor"].astype(str) == "table"]
+    found = [(point, mine) for point in base.points(frames) if len(mine := point.rows(rows))]
+    if not found:
+        return None
+    shown = base.spread(found, base.LINES)
+    figure, ((axes,),) = base.new(base.COLUMN, 2.2, 1, 1)
+    looks = base.styles(len(shown))
+    for (_, mine), look in zip(shown, looks, strict=True):
+        sizes = _values(mine)
+        axes.plot(range(1, len(sizes) + 1), sizes, **{**look, "marker": ""}, label="values")
+    axes.set_yscale("log")
+    axes.set_xlabel("singular value (index)")
+    axes.set_ylabel("size (share of the largest)")
+    names = [point.key or "this run" for point, _ in shown]
+    entries = [(base.swatch(**{**look, "marker": ""}), name) for name, look in zip(names, looks, strict=True)]
+    base.legend(figure, entries if len(entries) > 1 else [])
+    base.note(figure, "centred tables, first seed", base.left_out(len(shown), len(found), "points"))
+    return figure
+
+
+def _values(rows: pd.DataFrame) -> np.ndarray:
+    """The singular values of one run's table, the largest 1; those below rounding are left out."""
+    mine = rows[rows["run"] == rows["run"].iloc[0]]
+    table = mine.pivot_table(index="position", columns="dimension", values="value").to_numpy(float)
+    sizes = np.linalg.svd(table - table.mean(0), compute_uv=False)
+    share = sizes / max(sizes[0], 1e-300)
+    return np.asarray(share[share > LEAST])
