@@ -57,9 +57,9 @@ class Attention(nn.Module):
         scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)  # (B, H, T, T)
         bias, allowed = pe.bias(q, k, ctx), self.allowed(ctx, q.shape[-2])
         if bias is not None:
-            scores = scores + bias
+            scores += bias
         if allowed is not None:
-            scores = scores.masked_fill(~allowed, -math.inf)
+            scores.masked_fill_(~allowed, -math.inf)
         weights = self.weights(scores.softmax(-1))  # (B, H, T, T)
         mixed = pe.mix(weights, ctx)
         return weights @ v if mixed is None else weights @ v + mixed
