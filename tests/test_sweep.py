@@ -201,3 +201,19 @@ def test_a_run_asked_to_stop_before_anything_began_leaves_with_its_code() -> Non
         "m.cli.main = lambda: (os.kill(os.getpid(), signal.SIGTERM), time.sleep(20))\nm.main()\n"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 75
+
+
+def test_an_encoding_of_an_installed_package_is_listed_and_certified(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    site = installed(tmp_path / "site")
+    code = (tmp_path / "site" / "frailpkg.py").read_text()
+    sturdy = code.replace('raise RuntimeError("frail indeed")', "return x + 0.1 * ctx.pos[:, None].to(x)")
+    (tmp_path / "site" / "frailpkg.py").write_text(sturdy)
+    listed = stackattn("list", "pe", cwd=tmp_path, PYTHONPATH=site)
+    assert "frail" in listed.stdout and "An encoding that fails" in listed.stdout
+    checked = stackattn("check", "pe=frail", "--json", cwd=tmp_path, PYTHONPATH=site)
+    found = {row["name"]: row["found"] for row in json.loads(checked.stdout)}
+    assert found["order"] == "seen" and found["shift"] == "seen: absolute" and found["causality"] == "kept"
+    line = words(write_data(tmp_path / "d.csv"), "pe=none,frail", "seeds=1")
+    compared = stackattn("compare-pe", *line, cwd=tmp_path, PYTHONPATH=site)
+    assert compared.returncode == 0 and "frail" in compared.stdout
