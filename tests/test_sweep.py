@@ -207,7 +207,10 @@ def test_an_encoding_of_an_installed_package_is_listed_and_certified(tmp_path: P
     (tmp_path / "site").mkdir()
     site = installed(tmp_path / "site")
     code = (tmp_path / "site" / "frailpkg.py").read_text()
-    sturdy = code.replace('raise RuntimeError("frail indeed")', "return x + 0.1 * ctx.pos[:, None].to(x)")
+    sturdy = code.replace(
+        'raise RuntimeError("frail indeed")',
+        "return x + 0.01 * ctx.pos[:, None].to(x) * x.new_ones(x.shape[-1]).cumsum(0)",
+    )
     (tmp_path / "site" / "frailpkg.py").write_text(sturdy)
     listed = stackattn("list", "pe", cwd=tmp_path, PYTHONPATH=site)
     assert "frail" in listed.stdout and "An encoding that fails" in listed.stdout
