@@ -59,7 +59,14 @@ def test_train_reuses_what_a_sweep_has_trained(data: Path, swept: Path) -> None:
 
 
 @POSIX
-@pytest.mark.parametrize("number,code", [(signal.SIGKILL, -9), (signal.SIGTERM, 75), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    "number,code",
+    [
+        pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow),
+        (signal.SIGTERM, 75),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+    ],
+)
 def test_a_sweep_that_was_killed_goes_on_to_the_same_bytes(
     number: signal.Signals, code: int, data: Path, tmp_path: Path
 ) -> None:
