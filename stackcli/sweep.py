@@ -105,6 +105,9 @@ def check_fit(config: Config, facts: Mapping[str, Any]) -> None:
     size = facts["sizes"]["train"]
     if config.batch > size:
         raise ValueError(f"batch={config.batch}: larger than the training part ({size} sequences); write batch={size}")
+    options, longest = config.pe.options, facts.get("max_len", 0)
+    if options.get("randomised") and options["range"] < longest:
+        raise ValueError(f"pe.range={options['range']}: the longest input has {longest} positions; pe.range={longest}")
     if facts.get("vectors") not in (None, config.dim):
         raise ValueError(
             f"the word vectors have {facts['vectors']} numbers each: dim={facts['vectors']}, not {config.dim}"
