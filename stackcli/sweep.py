@@ -164,6 +164,7 @@ def reproduce(config: Config) -> str:
     return "stackattn train " + " ".join(shlex.quote(w) for w in words)
 
 
+DRAWN = "table as drawn"  # of the positions before the first step
 PLAIN = re.compile(r"(?!(?i:true|false|null|nan|inf)$)[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 
 
@@ -226,6 +227,10 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     training = train.Training(model, loaded, config)
     if job.replace:
         store.drop_checkpoints(job.run)
+    padding_counts = config.pad == "max" and config.mask == "none"
+    reached = loaded.max_len if padding_counts else max(training.train.lengths)
+    moves = any(p.requires_grad for p in model.pe.parameters())
+    drawn = [{**t, "name": DRAWN} for t in _tables(model, reached=reached) if t["name"] == "table" and moves]
     spent = _continue(training, store, job.run)
     saved = time.monotonic()
     while not training.finished:
@@ -238,8 +243,7 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
             saved = time.monotonic()
         if asked and not training.finished:
             raise SystemExit(PREEMPTED)
-    padding_counts = config.pad == "max" and config.mask == "none"
-    position = _tables(model, reached=loaded.max_len if padding_counts else max(training.train.lengths))
+    position = drawn + _tables(model, reached=reached)
     result = training.result()
     store.publish(
         job.run,

@@ -1,4 +1,4 @@
-"""Trained position tables as heat maps of position (or offset) by dimension, with cosines between positions."""
+"""Position tables as drawn and as trained: heat maps of position (or offset) by dimension, and cosines of positions."""
 
 from dataclasses import replace
 from typing import Any
@@ -56,7 +56,7 @@ def draw(frames: Frames) -> Figure | None:
         spare.remove()
     base.bar(figure, cosine, "cosine of two positions (−1 to 1)")
     unit = "share of the largest of its table" if apart else "embedding units"
-    base.bar(figure, mesh, f"trained value ({unit})", extend="both")
+    base.bar(figure, mesh, f"value ({unit})", extend="both")
     base.note(figure, base.left_out(len(shown), len(found), "points"))
     return figure
 
@@ -75,8 +75,8 @@ def _tables(point: base.Point, frame: pd.DataFrame) -> list[tuple[str, pd.DataFr
     out = []
     for tensor in _ends(list(dict.fromkeys(rows["tensor"]))):
         table = rows[rows["tensor"] == tensor].pivot(index="position", columns="dimension", values="value")
-        table.index.name = "table" if tensor == "table" else "offset"
-        name = "" if tensor == "table" else tensor
+        table.index.name = "table" if tensor.startswith("table") else "offset"
+        name = "" if tensor == "table" else tensor.removeprefix("table ")
         out.append((", ".join(filter(None, [point.key, name, f"seed {seed}"])), table))
     return out
 

@@ -3,9 +3,11 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stackcli.figures import position
+from stackcli.frames import Frames
 from tests.figures import factory
 
 
@@ -70,4 +72,14 @@ def test_tables_of_very_different_sizes_are_drawn_in_units_of_their_own_largest_
     assert titles[0].startswith("depth=1, seed 0: ±") and titles[1].startswith("depth=2, seed 0: ±")
     drawn = factory.cells(figure.axes[2])
     assert 1 <= np.abs(drawn).max() < 1.5 and np.allclose(drawn / np.abs(drawn).max(), plain / np.abs(plain).max())
-    assert "the largest of its table" in " ".join(a.get_ylabel() for a in figure.axes)
+    assert "the largest of its table" in " ".join(a.get_ylabel() for a in figure.axes).replace("\n", " ")
+
+
+def test_a_table_as_drawn_stands_before_the_trained_one() -> None:
+    frames = factory.study({"pe": ["learned", "none"]}, seeds=1)
+    drawn = frames.position.assign(tensor="table as drawn", value=frames.position["value"] / 2)
+    both = Frames(**{**vars(frames), "position": pd.concat([drawn, frames.position], ignore_index=True)})
+    figure = factory.draw("position", both)
+    factory.check(figure)
+    titles = [title for title in factory.titles(figure) if "learned" in title]
+    assert len(titles) == 2 and "as drawn" in titles[0] and "as drawn" not in titles[1]
