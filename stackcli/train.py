@@ -25,7 +25,7 @@ from stackcli.data.base import UNSCORED, Examples, Loaded
 from stackcli.record import LayerRow, Result, StepRow
 from stackcli.settings import Config
 
-EVALUATION = 256  # sequences at once in an evaluation
+EVALUATION = 64  # sequences at once in an evaluation
 
 
 def planned_steps(config: Config, examples: int) -> int:
