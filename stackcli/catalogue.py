@@ -6,6 +6,7 @@ from rich import box
 from rich.table import Table
 
 from stackcli import parts
+from stackcli.certify import input_length
 from stackcli.settings import Config
 
 BEYOND = {"exact": "exact", "defined": "untrained", "refused": "refused"}
@@ -23,7 +24,7 @@ class Entry(NamedTuple):
 
 def entries(config: Config) -> list[Entry]:
     """Every encoding at the sizes of the config, with its own default keys; where it refuses them, why."""
-    max_len = int(config.data.options.get("max_len", config.data.options.get("train_len", 128)))
+    max_len = input_length(config)
     found = []
     for name in parts.names("pe"):
         kind = parts.load("pe", name)

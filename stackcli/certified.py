@@ -16,7 +16,7 @@ from stackcli.store import Store, digest
 
 def show(config: Config, out: Path, *, json: bool, formats: Sequence[str]) -> int:
     """Prints the table; returns 1 where something is at fault, else 0. Raises ValueError for sizes that do not fit."""
-    max_len = int(config.data.options.get("max_len", config.data.options.get("train_len", 128)))
+    max_len = certify.input_length(config)
     found = certify.certify(config, max_len)
     if json:
         print(dumps([row._asdict() for row in found]))
@@ -45,8 +45,8 @@ def draw(config: Config, max_len: int, out: Path, formats: Sequence[str]) -> lis
     from stackcli.figures._encoding import encoding
     from stackcli.figures._figure import save
 
-    tables = {"before" if certify.mended(config) else f"pe={config.pe.name}": rows.numpy()}
     better = certify.mended(config)
+    tables = {"before" if better else f"pe={config.pe.name}": rows.numpy()}
     after = None if better is None else certify.position_table(better, max_len)
     if after is not None:
         tables["after: pe.base=auto"] = after.numpy()

@@ -35,6 +35,11 @@ class Property(NamedTuple):
     mark: str = ""
 
 
+def input_length(config: Config) -> int:
+    """The longest input that the config's data promise, in tokens; 128 where they promise none."""
+    return int(config.data.options.get("max_len", config.data.options.get("train_len", 128)))
+
+
 def mark(good: bool, otherwise: str = "fault") -> str:
     return "ok" if good else otherwise
 
@@ -212,7 +217,9 @@ def _beyond(config: Config, max_len: int) -> Property:
     except ValueError as error:
         return Property("4 x max_len", "refused", str(error), mark(claim == "refused"))
     fine = bool(out.isfinite().all())
-    return Property("4 x max_len", words.get(claim, claim) if fine else "NOT FINITE", f"{longer} tokens", mark(fine))
+    kept = claim != "refused" or core.drawn_from(config) > 0  # randomised positions reach as far as their range
+    text = words.get(claim, "not refused") if fine else "NOT FINITE"
+    return Property("4 x max_len", text, f"{longer} tokens", mark(fine and kept))
 
 
 def _cost(config: Config, max_len: int) -> list[Property]:

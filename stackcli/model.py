@@ -260,8 +260,7 @@ def drawn_from(config: Config) -> int:
 def encoded(config: Config, max_len: int) -> PositionEncoding:
     """The encoding with its own keys, adjusted by those that it has in common with others. Raises ValueError."""
     c, kind, options = config, parts.load("pe", config.pe.name), dict(config.pe.options)
-    inner = {key: value for key, value in options.items() if key in parts.keys(kind) and key not in kind.common}
-    inner |= {key: options[key] for key in ("scale",) if key in options and c.pe.name == "sinusoidal"}
+    inner = {key: value for key, value in options.items() if key in parts.own_keys(kind)}
     reach, width = drawn_from(c) or max_len, options.get("dim") or c.dim
     if width > c.dim:
         raise ValueError(f"pe.dim={width} is more than dim={c.dim}")

@@ -56,14 +56,19 @@ def load(group: str, name: str) -> type[Any]:
 
 
 def keys(part: type[Any]) -> dict[str, Key]:
-    """The part's own keys: constructor arguments that have a default, and those it has in `common` with others."""
+    """The part's keys: its own, and those it has in `common` with others, which the model sees to."""
+    own = own_keys(part)
+    return own | {name: key for name, key in getattr(part, "common", {}).items() if name not in own}
+
+
+def own_keys(part: type[Any]) -> dict[str, Key]:
+    """The keys that its constructor takes: arguments that have a default."""
     hints = get_type_hints(part.__init__, include_extras=True)
-    own = {
+    return {
         name: Key(hints.get(name, Any), parameter.default)
         for name, parameter in inspect.signature(part).parameters.items()
         if parameter.default is not inspect.Parameter.empty
     }
-    return own | {name: key for name, key in getattr(part, "common", {}).items() if name not in own}
 
 
 def build(group: str, name: str, /, **arguments: Any) -> Any:

@@ -89,8 +89,11 @@ def answers(model: core.StackedAttention, part: Padded, *, full: bool, change: C
         total += float(F.cross_entropy(logits.cpu().double(), labels.cpu(), reduction="sum"))
         said.append(logits.argmax(-1).cpu().numpy())
         true.append(labels.cpu().numpy())
-        which = torch.arange(model.outputs).expand(batch.labels.shape) if model.outputs > 1 else torch.zeros(1)
-        output.append(which[batch.labels.cpu() != UNSCORED].numpy() if model.outputs > 1 else np.zeros(len(labels)))
+        if model.outputs > 1:
+            which = torch.arange(model.outputs).expand(batch.labels.shape)
+            output.append(which[batch.labels.cpu() != UNSCORED].numpy())
+        else:
+            output.append(np.zeros(len(labels)))
     count = sum(map(len, true))
     return Answers(total / count, *(np.concatenate(rows).astype(np.int64) for rows in (said, true, output)))
 

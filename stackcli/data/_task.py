@@ -25,6 +25,12 @@ PAD = "<pad>"
 VERSION = 1  # raised when the same keys give other items
 
 
+def test_lengths(trained: int, longest: int) -> tuple[int, ...]:
+    """1/2, 1, 2, 4, ... times the trained length, up to `longest` times it, none below 1."""
+    factors = [2**i for i in range(7) if 2**i <= longest]
+    return tuple(dict.fromkeys([max(1, trained // 2), *(trained * f for f in factors)]))
+
+
 @dataclass(frozen=True)
 class Item:
     """One sequence: its tokens by id, and its class or the classes of its tokens, `outputs` a token in a row."""
@@ -63,8 +69,7 @@ class Task(Data):
 
     def lengths(self) -> tuple[int, ...]:
         """Those of the test parts: 1/2, 1, 2, 4, ... times the trained one, none below 1."""
-        factors = [2**i for i in range(7) if 2**i <= self.longest]
-        return tuple(dict.fromkeys([max(1, self.train_len // 2), *(self.train_len * f for f in factors)]))
+        return test_lengths(self.train_len, self.longest)
 
     def fingerprint(self) -> str:
         return sha256(repr((type(self).__name__, VERSION, sorted(self.keys.items()))).encode()).hexdigest()

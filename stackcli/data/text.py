@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le
 
 from stackcli import text as words
+from stackcli.data._task import test_lengths
 from stackcli.data.base import Data, DataError, Examples, Loaded, decode, read_bytes
 
 Count = Annotated[int, Ge(1), Le(1_000_000)]
@@ -48,9 +49,7 @@ class Text(Data):
         vocab = words.vocabulary([parts["train"]], self.min_count)
         ids = {token: i for i, token in enumerate(vocab)}
         coded = {name: [ids.get(token, words.UNKNOWN) for token in part] for name, part in parts.items()}
-        factors = [2**i for i in range(7) if 2**i <= self.longest]
-        lengths = [max(1, self.train_len // 2), *(self.train_len * f for f in factors)]
-        lengths = [n for n in dict.fromkeys(lengths) if n < len(coded["test"])]
+        lengths = [n for n in test_lengths(self.train_len, self.longest) if n < len(coded["test"])]
         done: dict[str, Any] = {name: windows(part, self.train_len) for name, part in coded.items()}
         longer = tuple((n, windows(coded["test"], n)) for n in lengths) if self.longest > 1 else ()
         reach = max([self.train_len, *(lengths if longer else [])])

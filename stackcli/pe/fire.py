@@ -1,6 +1,6 @@
 """Functional interpolation for relative positions (FIRE), Li et al. 2024, eq. 2 to 4, arXiv:2310.04418.
 
-Parameters: (W + 1) H + 2 W + 2 for W hidden units, shared by all layers. Beyond the trained length: made for it, as
+Parameters: W H + 2 W + 2 for W hidden units, shared by all layers. Beyond the trained length: made for it, as
 offsets are measured against the query's position; needs the explicit kernel.
 """
 
@@ -20,6 +20,7 @@ class Fire(PositionEncoding):
 
     The paper is causal. The encoder's form here keeps the sign of the offset, s psi(|i - j|) / psi(max(L, i, j)) with s
     negative for keys after the query; up to the query it is the paper's. Positions below L see offsets alone.
+    f has no constant at its output, which the softmax would not see.
     """
 
     common = INDEXED
@@ -40,7 +41,7 @@ class Fire(PositionEncoding):
         self.c = nn.Parameter(torch.tensor(c))
         self.start = threshold
         self.stretch = nn.Parameter(torch.tensor(1.0))  # L = |stretch| x threshold
-        self.inner, self.outer = nn.Linear(1, width), nn.Linear(width, heads)
+        self.inner, self.outer = nn.Linear(1, width), nn.Linear(width, heads, bias=False)
 
     def psi(self, x: Tensor) -> Tensor:
         return ((self.c * x).abs() + 1).log()
