@@ -1,0 +1,51 @@
+"""Known answers: what is expected is read, held against the runs, and a failure is a failure."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stackcli import experiments, known
+from stackcli.known import Expectation, held, read
+from tests.test_comparison import frames
+
+STUDY = replace(frames(), runs=frames().runs.query("data == 'markov'").assign(arm=lambda r: r["pe"]))
+
+
+def one(metric: str, operation: str, bound: float, *arms: str) -> known.Outcome:
+    return held(STUDY, [Expectation(arms, metric, operation, bound)])[0]
+
+
+def test_means_over_seeds_are_held_against_the_bound() -> None:
+    runs = STUDY.runs[STUDY.runs["arm"] == "rope"]
+    found = one("test_acc", ">=", 0.8, "rope")
+    assert found.held and found.mean == pytest.approx(runs["test_acc"].mean()) and len(found.values) == 5
+    assert not one("test_acc", ">=", 0.9, "rope").held and not one("test_acc", "==", 0.8, "rope").held
+
+
+def test_a_length_and_a_difference_of_two_arms_can_be_asked_for() -> None:
+    assert one("excess@32", "<=", 0.33, "rope").mean == pytest.approx(0.322)
+    runs = STUDY.runs.groupby("arm")["test_acc"].mean()
+    assert one("test_acc", ">=", 0.05, "rope", "none").mean == pytest.approx(runs["rope"] - runs["none"])
+    assert not one("excess@64", "<=", 1.0, "rope").held  # refused there: no number holds nothing
+
+
+def test_runs_that_are_not_done_hold_nothing_and_an_unknown_arm_is_named() -> None:
+    gone = replace(STUDY, runs=STUDY.runs.assign(status="diverged"))
+    assert not held(gone, [Expectation(("rope",), "test_acc", ">=", 0.0)])[0].held
+    with pytest.raises(ValueError, match="no arm 'ropes'"):
+        one("test_acc", ">=", 0.0, "ropes")
+
+
+def test_every_recorded_expectation_is_of_an_arm_that_is_run() -> None:
+    files = [f for n in experiments.names() if (f := known.folder(n) / "expected.txt").is_file()]
+    assert len(files) >= 5
+    for file in files:
+        arms = set(experiments.read(file.parent.name))
+        assert {arm for e in read(file) for arm in e.arms} == arms
+
+
+def test_a_line_that_is_no_expectation_is_named(tmp_path: Path) -> None:
+    (tmp_path / "e.txt").write_text("# fine\nrope: test_acc = 1\n")
+    with pytest.raises(ValueError, match="'rope: test_acc = 1' is not"):
+        read(tmp_path / "e.txt")
