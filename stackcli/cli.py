@@ -355,7 +355,9 @@ def check(
 
 @app.command("list", epilog="Example: stackattn list pe")
 def list_parts(
-    group: Annotated[str, typer.Argument(help="pe, residual, norm, init, data, settings or experiments.")] = "",
+    group: Annotated[
+        str, typer.Argument(help="pe, residual, norm, attention, init, data, settings or experiments.")
+    ] = "",
     overrides: Overrides = None,
     json: Json = False,
     debug: Debug = False,
@@ -457,5 +459,6 @@ def main() -> None:
 GROUP_AND_KEYS = (
     *("depth", "dim", "heads", "ff", "dropout", "causal", "mask", "epochs", "steps", "batch", "lr", "schedule"),
     *("warmup", "weight_decay", "clip", "label_smoothing", "patience", "seed", "seeds", "threads", "device", "kernel"),
-    *("pad", "embed_std", "probes", "keep", "pe", "residual", "norm", "init", "data"),
+    *("pad", "embed_std", "probes", "keep", "attention_dropout", "layer_drop", "share_layers"),
+    *("pe", "residual", "norm", "attention", "init", "data"),
 )

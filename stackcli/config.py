@@ -351,7 +351,9 @@ def _configs(
     points: dict[Config, None] = {}
     for combination in itertools.product(*swept.values()):
         asked = {**fixed, **dict(zip(swept, combination, strict=True))}
-        choice = tuple((g, str(asked.get(g, chosen[g]))) for g in GROUPS)
+        wanted, unmet = _needed({g: str(asked.get(g, chosen[g])) for g in GROUPS}, asked)
+        problems += [text for text in unmet if text not in problems]
+        choice = tuple(wanted.items())
         values_here = composed(choice, extra)
         plain = {k: asked.get(k, values_here[k]) for k in flat if k not in ("seeds", "seed")}
         wrong = check_values([plain])
@@ -364,6 +366,17 @@ def _configs(
     if problems:
         raise UsageError(problems)
     return tuple(points)
+
+
+def _needed(choice: dict[str, str], asked: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """The choice with the parts that others need put in where nothing was typed, and what was typed against them."""
+    out, unmet = dict(choice), []
+    for group, name in choice.items():
+        for other, needed in parts.needs(group, name).items():
+            if other in asked and asked[other] != needed:
+                unmet.append(f"{group}={name} needs {other}={needed}, not {asked[other]}; leave {other} out")
+            out[other] = needed
+    return out, unmet
 
 
 def _part(group: str, name: str, composed_keys: Mapping[str, Any], asked: Mapping[str, Any], wrong: list[str]) -> Part:

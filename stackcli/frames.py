@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def _nothing() -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frames:
     """The runs of a study, a row a run, and their long frames.
@@ -20,6 +26,7 @@ class Frames:
     `forward_ms`, `backward_ms`, `update_ms` (medians), `step_ms_low`, `step_ms_high` (quartiles).
     `curve`: `run`, `arm`, `point`, `seed`, the axes, and the fields of `record.StepRow`.
     `layers`: the same head, and the fields of `record.LayerRow`.
+    `stack`: the same head, and the fields of `record.StackRow`; empty where runs have none.
     `position`: `run`, `point`, `seed`, the axes, `tensor` ("table", "keys 1", ...), `position` (a position, or for
     relative encodings an offset), `dimension`, `value`: the trained position tables.
     `axes`: the swept settings in the order typed, `seed` left out; empty for a single run. `("arm",)` in an experiment.
@@ -34,6 +41,7 @@ class Frames:
     curve: pd.DataFrame
     layers: pd.DataFrame
     position: pd.DataFrame
+    stack: pd.DataFrame = field(default_factory=_nothing)
     facts: dict[str, dict[str, object]] = field(default_factory=dict)
     machine: dict[str, object] = field(default_factory=dict)  # of the timing pass: processor, threads, load, allocator
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from stackcli import parts
 from stackcli.address import address, torch_at
+from stackcli.attention.base import Pattern
+from stackcli.batches import Batch
 from stackcli.data.base import Loaded
 from stackcli.init.base import Init
 from stackcli.pe.base import Adjusted, Context, PositionEncoding
@@ -25,11 +27,12 @@ PAD = 0  # the token id of padding
 class Attention(nn.Module):
     """Multi-head self-attention, Vaswani et al. 2017, sec. 3.2. (B, T, D) -> (B, T, D)."""
 
-    def __init__(self, *, dim: int, heads: int, causal: bool, explicit: bool) -> None:
+    def __init__(self, *, dim: int, heads: int, causal: bool, pattern: Pattern, dropout: float, explicit: bool) -> None:
         super().__init__()
         if dim % heads:
             raise ValueError(f"dim={dim} is not divisible by heads={heads}")
-        self.heads, self.causal, self.explicit = heads, causal, explicit
+        self.heads, self.causal, self.pattern, self.explicit = heads, causal, pattern, explicit
+        self.drop = Dropout(dropout)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
 
@@ -44,13 +47,17 @@ class Attention(nn.Module):
 
     def by_kernel(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         """PyTorch's fused attention; a fixed bias and the masks go in as one mask."""
-        bias, allowed = pe.bias(q, k, ctx), self.allowed(ctx, q.shape[-2])
-        if bias is None:
-            if ctx.mask is None and self.causal:
-                return F.scaled_dot_product_attention(q, k, v, is_causal=True)
-            return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
-        mask = bias if allowed is None else bias.masked_fill(~allowed, -math.inf)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        bias, p = pe.bias(q, k, ctx), self.drop.p if self.training else 0.0
+        if bias is None and self.causal and ctx.mask is None and not self.limits(q.shape[-2], q.device):
+            return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=True)
+        allowed = self.allowed(ctx, q.shape[-2])
+        mask = allowed if bias is None else bias if allowed is None else bias.masked_fill(~allowed, -math.inf)
+        y: Tensor = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p)
+        return y
+
+    def limits(self, length: int, device: torch.device) -> bool:
+        """Whether the pattern forbids anything at this length."""
+        return self.pattern.allowed(length, device) is not None
 
     def by_hand(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         """The softmax written out: where an encoding mixes the weights, or a probe asks for them."""
@@ -60,7 +67,7 @@ class Attention(nn.Module):
             scores += bias
         if allowed is not None:
             scores.masked_fill_(~allowed, -math.inf)
-        weights = self.weights(scores.softmax(-1))  # (B, H, T, T)
+        weights: Tensor = self.drop(self.weights(scores.softmax(-1)))  # (B, H, T, T)
         mixed = pe.mix(weights, ctx)
         return weights @ v if mixed is None else weights @ v + mixed
 
@@ -73,9 +80,11 @@ class Attention(nn.Module):
         nobody but itself, so no row is empty and none gives NaN."""
         seen = None if ctx.mask is None else ctx.mask[:, None, None, :]  # (B, 1, 1, T)
         device = ctx.pos.device
-        if self.causal:
-            past = torch.ones(length, length, dtype=torch.bool, device=device).tril()
-            seen = past if seen is None else past & seen
+        pattern = self.pattern.allowed(length, device)
+        past = torch.ones(length, length, dtype=torch.bool, device=device).tril() if self.causal else None
+        for own in (pattern, past):
+            if own is not None:
+                seen = own if seen is None else own & seen
         if ctx.mask is None or seen is None:
             return seen
         return seen | torch.eye(length, dtype=torch.bool, device=device)
@@ -99,6 +108,22 @@ class Dropout(nn.Module):
         bits = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         kept = bits.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - 32768
         return x * kept.to(x.dtype).mul_(65536 / (65536 - dropped))
+
+
+class LayerDrop(nn.Module):
+    """Stochastic depth, Huang et al. 2016, sec. 3, arXiv:1603.09382: in training each sequence goes without the branch
+    with probability `p`; what is kept is scaled by 1 / (1 - p), where the paper scales in evaluation. (B, T, D) -> the
+    same."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        kept = torch.rand(x.shape[0], 1, 1, device=x.device) >= self.p
+        return x * kept.to(x.dtype).div_(1 - self.p)
 
 
 class FeedForward(nn.Module):
@@ -127,19 +152,31 @@ class Block(nn.Module):
         feed_join: Residual | None,
         own: PositionEncoding | None,
         dropout: float,
+        layer_drop: float,
     ) -> None:
         super().__init__()
         self.attention, self.join, self.feed, self.feed_join = attention, join, feed, feed_join
-        self.own, self.dropout = own, Dropout(dropout)
+        self.own, self.dropout, self.skip = own, Dropout(dropout), LayerDrop(layer_drop)
 
     def forward(self, x: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         pe = pe if self.own is None else self.own
-        x = self.join(x, lambda h: self.dropout(self.attention(h, ctx, pe)))
+        x = self.join(x, lambda h: self.skip(self.dropout(self.attention(h, ctx, pe))), ctx.mask)
         if self.feed is None or self.feed_join is None:
             return x
         feed = self.feed
-        y: Tensor = self.feed_join(x, lambda h: self.dropout(feed(h)))
+        y: Tensor = self.feed_join(x, lambda h: self.skip(self.dropout(feed(h))), ctx.mask)
         return y
+
+    def joins(self) -> Iterator[Residual]:
+        """Those of its branches, in order."""
+        yield self.join
+        if self.feed_join is not None:
+            yield self.feed_join
+
+    def gain(self, role: str) -> float:
+        """What its residual scheme multiplies a drawn matrix with."""
+        join = self.feed_join if role in ("ff1", "ff2") else self.join
+        return join.gain(role) if join is not None else 1.0
 
 
 class StackedAttention(nn.Module):
@@ -153,7 +190,7 @@ class StackedAttention(nn.Module):
         dim: int,
         pe: PositionEncoding,
         blocks: list[Block],
-        closing: nn.Module,
+        closing: nn.Module | None,
         dropout: float,
         every: bool,
         outputs: int,
@@ -177,7 +214,8 @@ class StackedAttention(nn.Module):
         x = self.dropout(self.pe.embed(self.embedding(tokens), ctx))  # (B, T, D)
         for block in self.stack:
             x = block(x, ctx, self.pe)
-        x = self.closing(x)
+        if self.closing is not None:
+            x = self.closing(x, mask)
         logits: Tensor = self.head(x if self.every else pool(x, mask))
         if self.outputs > 1:
             logits = logits.view(*logits.shape[:-1], self.outputs, self.classes)
@@ -239,16 +277,22 @@ def makers(config: Config, max_len: int) -> Makers:
 
     def join(layer: int) -> Residual:
         options = c.residual.options
-        return parts.build("residual", c.residual.name, dim=c.dim, depth=c.depth, layer=layer, norm=norm, **options)  # type: ignore[no-any-return]
+        sizes = {"dim": c.dim, "depth": c.depth, "branches": c.depth * (2 if hidden_of(c) else 1), "layer": layer}
+        return parts.build("residual", c.residual.name, **sizes, norm=norm, **options)  # type: ignore[no-any-return]
 
     def encoding(layer: int) -> PositionEncoding:
         with torch_at(c.seed, layer, "pe"):
             return encoded(c, max_len)
 
     def init() -> Init:
-        return parts.build("init", c.init.name, depth=c.depth, **c.init.options)  # type: ignore[no-any-return]
+        return parts.build("init", c.init.name, depth=c.depth, dim=c.dim, **c.init.options)  # type: ignore[no-any-return]
 
     return Makers(norm, join, encoding, init)
+
+
+def hidden_of(config: Config) -> int:
+    """Hidden width of the feed-forward map; 0 where there is none."""
+    return round(config.ff * config.dim)
 
 
 def drawn_from(config: Config) -> int:
@@ -277,6 +321,15 @@ def try_parts(config: Config) -> None:
     """Makes each part once, for a sequence of one position. Raises ValueError for sizes that a part refuses."""
     make = makers(config, max_len=1)
     made = make.join(1), make.encoding(1), make.init()
+    parts.build("attention", config.attention.name, **config.attention.options)
+    sized = any(made[0].gain(role) != 1 for role in ("q", "k", "v", "o", "ff1", "ff2"))
+    if sized and made[2].scales and config.init.name != config.residual.name:
+        raise ValueError(
+            f"residual={config.residual.name} sizes its branches by depth, and init={config.init.name} would once more;"
+            " write init=default, xavier, small or orthogonal"
+        )
+    if config.layer_drop and config.residual.name == "none":
+        raise ValueError("layer_drop needs a skip connection: residual=none has none to go on with")
     options = config.pe.options
     if options.get("pretrain") and options.get("loss") == "none":
         raise ValueError("pe.pretrain needs pe.loss=order or pe.loss=smooth")
@@ -294,7 +347,10 @@ def build(
     c, make = config, makers(config, max_len)
     own = c.pe.options.get("layers", "own" if parts.load("pe", c.pe.name).per_layer else "shared") == "own"
     blocks = [_block(c, layer, make.join, make.encoding if own else None) for layer in range(1, c.depth + 1)]
-    closing = make.norm() if parts.load("residual", c.residual.name).closing_norm else nn.Identity()
+    if c.share_layers:
+        for block in blocks[1:]:
+            share(blocks[0], block)
+    closing = make.norm() if parts.load("residual", c.residual.name).closing_norm else None
     pe = PositionEncoding(dim=c.dim, heads=c.heads, max_len=max_len) if own else make.encoding(0)
     model = StackedAttention(
         vocab=vocab,
@@ -308,8 +364,32 @@ def build(
         outputs=outputs,
     )
     model.reach = drawn_from(c)
-    draw(model, make.init(), seed=c.seed, embed_std=c.embed_std)
+    draw(model, make.init(), seed=c.seed, embed_std=c.embed_std, shared=c.share_layers)
     return model
+
+
+def share(first: nn.Module, other: nn.Module) -> None:
+    """Gives `other` the parameters of `first`, a block like it: one layer applied again, Dehghani et al. 2018,
+    arXiv:1807.03819; Lan et al. 2019, arXiv:1909.11942. Running statistics stay its own."""
+    for name, parameter in list(first.named_parameters()):
+        path, _, leaf = name.rpartition(".")
+        setattr(other.get_submodule(path), leaf, parameter)
+
+
+@torch.no_grad()
+def profile(model: StackedAttention, batch: Batch) -> None:
+    """For residual schemes that are sized by what a first pass sees: that pass, in eval mode, on a batch of the
+    training part. Nothing where the scheme is none of them."""
+    joins = [join for block in model.stack for join in block.joins() if join.profiled]
+    if not joins:
+        return
+    was = model.training
+    model.eval()
+    model(batch.tokens, batch.mask, batch.pos, batch.tree)
+    model.train(was)
+    earlier = 0.0
+    for join in joins:
+        earlier += join.settle(earlier)
 
 
 def build_for(config: Config, loaded: Loaded) -> StackedAttention:
@@ -335,34 +415,47 @@ def _block(
     join: Callable[[int], Residual],
     encoding: Callable[[int], PositionEncoding] | None,
 ) -> Block:
-    c, hidden = config, round(config.ff * config.dim)
+    c, hidden = config, hidden_of(config)
+    attention = Attention(
+        dim=c.dim,
+        heads=c.heads,
+        causal=c.causal,
+        pattern=parts.build("attention", c.attention.name, **c.attention.options),
+        dropout=c.attention_dropout,
+        explicit=c.kernel == "explicit",
+    )
     return Block(
-        attention=Attention(dim=c.dim, heads=c.heads, causal=c.causal, explicit=c.kernel == "explicit"),
+        attention=attention,
         join=join(layer),
         feed=FeedForward(dim=c.dim, hidden=hidden) if hidden else None,
         feed_join=join(layer) if hidden else None,
         own=encoding(layer) if encoding else None,
         dropout=c.dropout,
+        layer_drop=c.layer_drop * layer / c.depth,
     )
 
 
 @torch.no_grad()
-def draw(model: StackedAttention, init: Init, *, seed: int, embed_std: float) -> None:
-    """Draws every matrix, bias and token vector of the stack at its own address."""
+def draw(model: StackedAttention, init: Init, *, seed: int, embed_std: float, shared: bool = False) -> None:
+    """Draws every matrix, bias and token vector of the stack at its own address; of `shared` layers the first alone."""
     for layer, role, weight, bias in model.maps():
+        if shared and layer > 1:
+            continue
         with torch_at(seed, layer, role):
             init.weight(weight, role)
+            if layer and not init.scales:
+                weight.mul_(model.stack[layer - 1].gain(role))
         with torch_at(seed, layer, role, "bias"):
             init.bias(bias, role, weight.shape[1])
     with torch_at(seed, 0, "embedding"):
-        model.embedding.weight.normal_(0, embed_std)
+        init.embedding(model.embedding.weight, embed_std)
 
 
 def flops(config: Config, model: StackedAttention, length: int) -> int:
     """Floating-point operations (multiply-adds x 2) of the matrix products in one forward pass of one sequence of
     `length` tokens: per block 8 T D^2 + 4 T^2 D + 4 T D F, the encoding's own, and the classifier's 2 D C, at each
     token where each is answered."""
-    D, T, hidden = config.dim, length, round(config.ff * config.dim)
+    D, T, hidden = config.dim, length, hidden_of(config)
     block = 8 * T * D * D + 4 * T * T * D + 4 * T * D * hidden
     own = sum(b.own.flops(T) for b in model.stack if b.own is not None)
     answered = T if model.every else 1

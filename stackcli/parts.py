@@ -5,6 +5,7 @@ its own with an entry point, `[project.entry-points."stackattn.pe"] mine = "pack
 Arguments without a default (`dim`, `heads`, ...) are supplied by the model; those with one are the part's own keys.
 """
 
+import ast
 import importlib
 import inspect
 from functools import cache
@@ -76,10 +77,24 @@ def build(group: str, name: str, /, **arguments: Any) -> Any:
     return load(group, name)(**arguments)
 
 
+@cache
+def needs(group: str, name: str) -> dict[str, str]:
+    """Group -> part without which this one is not what its paper describes: the class attribute `needs`. Reads the
+    file, imports nothing."""
+    if not built_in(group, name):
+        return dict(getattr(load(group, name), "needs", {}))
+    source = (Path(__file__).parent / group / f"{name}.py").read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(source)):
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        if any(isinstance(t, ast.Name) and t.id == "needs" for t in targets) and getattr(node, "value", None):
+            return dict(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+    return {}
+
+
 def summary(group: str, name: str) -> str:
     """The first line of the part's docstring: what, who, when, where. Reads the file, imports nothing."""
-    import ast
-
     if not built_in(group, name):
         return (inspect.getdoc(load(group, name)) or "").partition("\n")[0]
     source = (Path(__file__).parent / group / f"{name}.py").read_text(encoding="utf-8")

@@ -49,6 +49,17 @@ class LayerRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StackRow:
+    """What one layer is worth once the run is trained: chosen weights, test part."""
+
+    layer: int  # 0 is what enters block 1
+    probe_acc: float | None = None  # test accuracy of a linear classifier on this layer's output
+    without_acc: float | None = None  # test accuracy of the stack without this layer
+    without_loss: float | None = None
+    cka: tuple[float, ...] = ()  # similarity to the outputs of layers 0, 1, ..., L
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """A finished run. `status` is done, or diverged with the step at which the loss was no longer finite."""
 
@@ -146,7 +157,7 @@ def number(value: Any) -> Any:
     return float(value) if value in ("NaN", "Infinity", "-Infinity") else value
 
 
-def lines(rows: Iterable[StepRow | LayerRow]) -> Iterator[str]:
+def lines(rows: Iterable[StepRow | LayerRow | StackRow]) -> Iterator[str]:
     """Rows as JSON lines; fields that were not taken are left out."""
     for row in rows:
         yield dumps({key: value for key, value in asdict(row).items() if value is not None}) + "\n"

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 
 Scalar = bool | int | float | str | None
-GROUPS = ("pe", "residual", "norm", "init", "data")
+GROUPS = ("pe", "residual", "norm", "attention", "init", "data")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,9 @@ class Config:
     heads: Annotated[int, Ge(1), Le(1024)]
     ff: Annotated[float, Ge(0), Le(1024)]
     dropout: Annotated[float, Ge(0), Lt(1)]
+    attention_dropout: Annotated[float, Ge(0), Lt(1)]
+    layer_drop: Annotated[float, Ge(0), Lt(1)]
+    share_layers: bool
     causal: bool
     mask: Literal["padding", "none"]
     embed_std: Annotated[float, Gt(0), Le(100)]
@@ -70,6 +73,7 @@ class Config:
     pe: Part
     residual: Part
     norm: Part
+    attention: Part
     init: Part
     data: Part
 

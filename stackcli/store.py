@@ -4,7 +4,7 @@ OUT/stackattn.json            marks a store and its format
 OUT/runs/ID/                  a published run, written once, renamed into place whole:
     config.json               resolved settings, the command that reproduces it, versions
     result.json               record.Result; equal bytes for equal identity on one class of machine
-    curve.jsonl layers.jsonl  record.StepRow, record.LayerRow
+    curve.jsonl layers.jsonl stack.jsonl  record.StepRow, record.LayerRow, record.StackRow
     position.json             the trained position tables
     words.json weights.pt     vocabulary and classes; the kept weights, with weights.json, their sha256
     manifest.json             sha256 of each of them
@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from stackcli.files import CorruptionError, flush_folder, read_json, read_lines, write
-from stackcli.record import LayerRow, Result, StepRow, dumps, lines, number
+from stackcli.record import LayerRow, Result, StackRow, StepRow, dumps, lines, number
 from stackcli.settings import Config, from_plain
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ class Store:
         result: Result,
         curve: Iterable[StepRow],
         layers: Iterable[LayerRow],
+        stack: Iterable[StackRow],
         position: Any,
         words: Mapping[str, Any],
         weights: bytes | None,
@@ -163,6 +164,7 @@ class Store:
             write(attempt / "config.json", json.dumps(settings, indent=1, allow_nan=False) + "\n")
             write(attempt / "curve.jsonl", "".join(lines(curve)))
             write(attempt / "layers.jsonl", "".join(lines(layers)))
+            write(attempt / "stack.jsonl", "".join(lines(stack)))
             write(attempt / "position.json", dumps(position) + "\n")
             write(attempt / "words.json", dumps(words) + "\n")
             if weights is not None:
@@ -398,7 +400,7 @@ def load(store: Store, name: str) -> "Frames":
         )
     study = read_json(path)
     axes, timings = tuple(study["axes"]), store.timings(name)
-    rows, curve, layers, position = [], [], [], []
+    rows, curve, layers, stack, position = [], [], [], [], []
     for entry in study["runs"]:
         row = {"run": entry["run"], "arm": entry["arm"], "point": entry["point"], **entry["settings"]}
         head = {key: row.get(key) for key in ("run", "arm", "point", "seed", *axes)}
@@ -416,6 +418,7 @@ def load(store: Store, name: str) -> "Frames":
             rows.append({**row, **store.result(entry["run"]), **times})
             curve += [{**head, **r} for r in read_lines(folder / "curve.jsonl")]
             layers += [{**head, **r} for r in read_lines(folder / "layers.jsonl")]
+            stack += [{**head, **r} for r in read_lines(folder / "stack.jsonl")]
             position.append(_position(head, read_json(folder / "position.json"), pd))
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise CorruptionError(f"{folder}: damaged ({error!r}); delete it and run the command again") from error
@@ -430,6 +433,7 @@ def load(store: Store, name: str) -> "Frames":
         runs=_numbers(frame, pd),
         curve=_long(curve, StepRow, axes, pd),
         layers=_long(layers, LayerRow, axes, pd),
+        stack=_long(stack, StackRow, axes, pd),
         position=pd.concat(position, ignore_index=True) if position else pd.DataFrame(),
         facts=study["facts"],
         machine=machines[0] if machines else {},

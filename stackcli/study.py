@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from stackcli import experiments
+from stackcli import experiments, parts
 from stackcli.config import Grid
 from stackcli.progress import Progress
 from stackcli.record import Result
-from stackcli.settings import Config, Options
+from stackcli.settings import GROUPS, Config, Options
 from stackcli.store import Store, check_name, digest
 from stackcli.suggest import nearest
 
@@ -159,6 +159,8 @@ def announce(arms: Arms, plan: Any, options: Options, progress: Progress) -> Non
         progress.say(head + (f"; class shares in % of each: {', '.join(each)}" if classes else ""))
         for notice in facts["notices"]:
             progress.say(f"data={data.name}: {notice}")
+    for text in dict.fromkeys(text for c in arms.configs for text in needed(c)):
+        progress.say(text)
     if options.dry_run:
         from stackcli.sweep import estimate
 
@@ -166,6 +168,12 @@ def announce(arms: Arms, plan: Any, options: Options, progress: Progress) -> Non
         progress.say(
             f"about {duration(seconds / max(1, min(options.jobs, len(plan.todo) or 1)))} with -j {options.jobs}"
         )
+
+
+def needed(config: Config) -> list[str]:
+    """What one part of a run makes of another, in words."""
+    chosen = {group: str(getattr(config, group).name) for group in GROUPS}
+    return [f"{g}={n} sets {o}={m}" for g, n in chosen.items() for o, m in parts.needs(g, n).items()]
 
 
 def duration(seconds: float) -> str:

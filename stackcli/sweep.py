@@ -119,7 +119,10 @@ def check_fit(config: Config, facts: Mapping[str, Any]) -> None:
 def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:
     """Makes every combination of parts once, without the model around them, so that sizes that do not fit are known
     before the first run. Raises ValueError with all of them."""
-    distinct = {(c.dim, c.heads, c.pe, c.residual, c.norm, c.init, c.data): (c, facts) for c, facts in jobs}
+    distinct = {
+        (c.dim, c.heads, c.pe, c.residual, c.norm, c.attention, c.init, c.data, c.layer_drop > 0): (c, facts)
+        for c, facts in jobs
+    }
     if not distinct:
         return
     from stackcli.model import try_parts
@@ -211,7 +214,7 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     those that the run was planned with."""
     import torch
 
-    from stackcli import train
+    from stackcli import inside, train
     from stackcli.model import build_for
 
     began, config = time.time(), job.config
@@ -245,12 +248,14 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
             raise SystemExit(PREEMPTED)
     position = drawn + _tables(model, reached=reached)
     result = training.result()
+    stack = inside.rows(training, loaded) if config.probes and result.status == "done" else ()
     store.publish(
         job.run,
         config=config,
         result=result,
         curve=training.curve,
         layers=training.layers,
+        stack=stack,
         position=position,
         words={"vocab": loaded.vocab, "classes": loaded.classes, "max_len": loaded.max_len},
         weights=_weights(training, config.keep),
@@ -313,8 +318,9 @@ def timing_key(config: Config, fingerprint: str) -> str:
     """Of an architecture on a data set: runs that agree are timed once."""
     from stackcli.settings import plain
 
-    keys = ("depth", "dim", "heads", "ff", "dropout", "causal", "mask", "kernel", "batch", "pad", "clip", "threads")
-    values = {key: plain(getattr(config, key)) for key in (*keys, "device", "pe", "residual", "norm")}
+    keys = ("depth", "dim", "heads", "ff", "dropout", "attention_dropout", "layer_drop", "share_layers", "causal")
+    more = ("mask", "kernel", "batch", "pad", "clip", "threads", "device", "pe", "residual", "norm", "attention")
+    values = {key: plain(getattr(config, key)) for key in (*keys, *more)}
     return digest({**values, "data": config.data.placeless, "content": fingerprint, "host": platform.node()})
 
 

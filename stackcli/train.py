@@ -130,6 +130,7 @@ class Training:
         self.steps = planned_steps(config, len(self.train))
         self.per_epoch = math.ceil(len(self.train) / config.batch)
         self.probe_batch = self.train.cut(probe.rows(len(self.train)), full=self.full)
+        core.profile(model, self.probe_batch)
         self.probe_steps = probe.schedule(self.steps) if config.probes else frozenset()
         self.step, self.waited, self.stopped_early = 0, 0, False
         self.diverged_step: int | None = None

@@ -11,7 +11,7 @@ from stackcli import parts
 from tests.factory import padding, part, stack, tokens
 
 ROOT = Path(__file__).parents[1]
-GROUPS = ("pe", "norm", "residual", "init", "data")
+GROUPS = ("pe", "norm", "residual", "attention", "init", "data")
 FILES = sorted(p for group in GROUPS for p in (ROOT / "conf" / group).glob("*.yaml"))
 NEEDS = {("structural", "base"): {"form": "absolute"}, ("structural", "scale"): {"form": "absolute"}}
 CHAIN = torch.arange(24).sub(1).clamp(min=0).expand(3, 24)  # a tree, for the encodings that need one
@@ -69,7 +69,7 @@ def test_every_key_of_a_yaml_file_changes_what_the_model_says(file: Path, key: s
     assert (before - after).abs().max() > 1e-9
 
 
-@pytest.mark.parametrize("group", ["pe", "norm", "residual", "init"])
+@pytest.mark.parametrize("group", ["pe", "norm", "residual", "attention", "init"])
 def test_no_two_parts_of_a_group_say_the_same(group: str) -> None:
     files = [file for file in FILES if file.parent.name == group]
     said = [stack(**{group: part(file.stem, **read(file))})(tokens(), tree=CHAIN[:, :9]) for file in files]

@@ -19,7 +19,7 @@ ROWS = [
     ["probe", "auxiliary"],
     ["model"],
     ["batches"],
-    ["pe", "residual", "norm", "init", "data"],
+    ["pe", "residual", "norm", "attention", "init", "data"],
     ["files", "checks"],
     [
         "parts",
@@ -36,7 +36,7 @@ ROWS = [
     ],
 ]
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}
-GROUPS = ("pe", "residual", "norm", "init", "data", "figures", "launcher")
+GROUPS = ("pe", "residual", "norm", "attention", "init", "data", "figures", "launcher")
 OWNERS = {"typer": {"cli"}, "hydra": {"config"}, "omegaconf": {"config"}}
 NO_TORCH = {"tables", "comparison", "sentences", "stats", "report", "store", "config", "record", "settings", "frames"}
 NO_TORCH |= {"study", "questions"}

@@ -31,6 +31,7 @@ def publish(
         result=Result(status="done", step_end=1, test_acc=0.5, gap_end=float("nan")),
         curve=[row],
         layers=[],
+        stack=[],
         position=[],
         words={"vocab": [], "classes": [], "max_len": 4},
         weights=weights,

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from annotated_types import Gt, Le
-from torch import nn
+from torch import Tensor, nn
 
 
 class Layer(nn.LayerNorm):
@@ -11,3 +11,7 @@ class Layer(nn.LayerNorm):
 
     def __init__(self, *, dim: int, eps: Annotated[float, Gt(0), Le(1)] = 1e-5) -> None:
         super().__init__(dim, eps=eps)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        normed: Tensor = super().forward(x)
+        return normed

@@ -3,7 +3,8 @@
 Shapes: B batch, T positions, D width.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -11,15 +12,27 @@ Branch = Callable[[Tensor], Tensor]  # (B, T, D) -> (B, T, D)
 
 
 class Residual(nn.Module):
-    """One join. Constructed with `dim`, `depth`, `layer` (1 is next to the input), `norm` (makes a normalisation of
-    width dim) and the scheme's own keys; every branch of every block has one of its own."""
+    """One join. Constructed with `dim`, `depth`, `branches` (of the whole stack: 2 a block, or 1 where ff=0), `layer`
+    (1 is next to the input), `norm` (makes a normalisation of width dim, called with the stream and the mask) and the
+    scheme's own keys; every branch of every block has one of its own."""
 
     closing_norm = False  # whether the stack ends with a normalisation of its own
+    profiled = False  # whether `settle` must be called once, after a first pass, before training
+    needs: ClassVar[Mapping[str, str]] = {}  # group -> part without which it is not the paper's scheme
 
-    def __init__(self, *, dim: int, depth: int, layer: int, norm: Callable[[], nn.Module]) -> None:
+    def __init__(self, *, dim: int, depth: int, branches: int, layer: int, norm: Callable[[], nn.Module]) -> None:
         super().__init__()
         self.norm = norm()
 
-    def forward(self, x: Tensor, branch: Branch) -> Tensor:
-        """The stream after the branch, (B, T, D)."""
+    def forward(self, x: Tensor, branch: Branch, mask: Tensor | None = None) -> Tensor:
+        """The stream after the branch, (B, T, D). mask: True on real tokens, (B, T); None: all are."""
+        raise NotImplementedError
+
+    def gain(self, role: str) -> float:
+        """What the drawn matrix of a role (q, k, v, o, ff1, ff2) is multiplied with."""
+        return 1.0
+
+    def settle(self, variance: float) -> float:
+        """After a first pass: takes the summed variance of all branches before this one, and returns its own branch's
+        variance, which it saw in that pass."""
         raise NotImplementedError

@@ -13,5 +13,5 @@ class NoSkip(Residual):
 
     closing_norm = True
 
-    def forward(self, x: Tensor, branch: Branch) -> Tensor:
-        return branch(self.norm(x))
+    def forward(self, x: Tensor, branch: Branch, mask: Tensor | None = None) -> Tensor:
+        return branch(self.norm(x, mask))

@@ -8,6 +8,6 @@ from stackcli.residual.base import Branch, Residual
 class Post(Residual):
     """The stream is normalised after every branch."""
 
-    def forward(self, x: Tensor, branch: Branch) -> Tensor:
-        normed: Tensor = self.norm(x + branch(x))
+    def forward(self, x: Tensor, branch: Branch, mask: Tensor | None = None) -> Tensor:
+        normed: Tensor = self.norm(x + branch(x), mask)
         return normed

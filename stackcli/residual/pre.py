@@ -10,5 +10,5 @@ class Pre(Residual):
 
     closing_norm = True
 
-    def forward(self, x: Tensor, branch: Branch) -> Tensor:
-        return x + branch(self.norm(x))
+    def forward(self, x: Tensor, branch: Branch, mask: Tensor | None = None) -> Tensor:
+        return x + branch(self.norm(x, mask))

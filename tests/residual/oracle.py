@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stackcli import parts
+from stackcli.norm.layer import Layer
 from stackcli.pe.base import Context
 from tests.factory import stack, tokens
 
@@ -22,7 +23,8 @@ def check_join(name: str, rule: Rule) -> None:
     """One join, with a matrix for its branch."""
     torch.manual_seed(0)
     x, w = torch.randn(2, 3, 4, dtype=torch.float64), torch.randn(4, 4, dtype=torch.float64)
-    join = parts.build("residual", name, dim=4, depth=2, layer=1, norm=lambda: nn.LayerNorm(4).double())
+    sizes = {"dim": 4, "depth": 2, "branches": 4, "layer": 1}
+    join = parts.build("residual", name, **sizes, norm=lambda: Layer(dim=4).double())
     expected = rule(x, normal, lambda z: z @ w)
     assert (join(x, lambda z: z @ w) - expected).abs().max() < 1e-12
 

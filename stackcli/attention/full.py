@@ -1,0 +1,13 @@
+"""Full attention, Vaswani et al. 2017, sec. 3.2, arXiv:1706.03762: every token sees every token."""
+
+import torch
+from torch import Tensor
+
+from stackcli.attention.base import Pattern
+
+
+class Full(Pattern):
+    """No pattern of its own."""
+
+    def allowed(self, length: int, device: torch.device) -> Tensor | None:
+        return None
