@@ -4,6 +4,8 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
+from inspect import Signature, signature
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,6 +67,16 @@ Sort = Annotated[str, typer.Option("--sort", help="Column to sort by; -column fo
 Top = Annotated[int, typer.Option("--top", help="Only the first rows.", min=0)]
 Tune = Annotated[
     str, typer.Option("--tune", metavar="KEY=VALUES", help="Search this setting for each arm first: lr=0.001,0.003.")
+]
+Search = Annotated[
+    str, typer.Option("--search", metavar="random|bayes", help="Search the settings that are given several values.")
+]
+Trials = Annotated[int | None, typer.Option("--trials", help="Settings that a search tries; 40 by default.")]
+Prune = Annotated[
+    bool, typer.Option("--prune", help="Train short at first, and only the best third of a search for longer.")
+]
+Remedies = Annotated[
+    bool, typer.Option("--remedies", help="Run the remedies of what is found, paired with the sick runs.")
 ]
 Pictures = Annotated[str, typer.Option("--figures", help="Formats of the figures: png,svg,pdf; none draws none.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -137,6 +149,10 @@ def options(command: str, **given: Any) -> Any:
     if not 0 <= jobs <= 1024:
         raise ValueError(f"-j {jobs}: 0 (one for each core) to 1024")
     figures = formats(given.pop("figures"))
+    trials = given.pop("trials", None)
+    if (trials is not None or given.get("prune")) and not given.get("sampler"):
+        raise ValueError("--trials and --prune belong to a search: write --search random or --search bayes")
+    given |= {} if trials is None else {"trials": trials}
     if given["format"] not in ("", "md", "latex"):
         raise ValueError(f"--format {given['format']}: choose md or latex")
     return Options(command=command, jobs=jobs or cores(), formats=figures, **given)
@@ -152,20 +168,26 @@ def grid_of(overrides: list[str] | None, config_dir: Path | None, **how: Any) ->
 def run(
     command: str, make: Callable[[], Any], debug: bool, config_dir: Path | None, experiment: str = "", **given: Any
 ) -> None:
-    """The common path of train, sweep, ablate-depth and compare-pe."""
+    """The common path of train, sweep, ablate-depth and compare-pe; `make` gives the runs, or what a search may try."""
 
     def action() -> int:
-        from stackcli import tuning
-
         again = {
             "--study": given["study"],
             "--tune": given.get("tune", ""),
+            "--search": given.get("sampler", ""),
+            "--trials": given.get("trials"),
+            "--prune": given.get("prune", False),
+            "--remedies": given.get("remedies", False),
             "-j": given["jobs"] if command != "train" else 0,
             "--config-dir": str(config_dir or ""),
             "--out": str(given["out"]) if given["out"] != Path("outputs") else "",
         }
-        asked = tuple(str(word) for option, value in again.items() if value for word in (option, value))
-        return tuning.execute(make(), options(command, asked=asked, **{**given, "study": given["study"] or experiment}))
+        words = ((option,) if value is True else (option, str(value)) for option, value in again.items() if value)
+        asked = tuple(word for pair in words for word in pair)
+        chosen = options(command, asked=asked, **{**given, "study": given["study"] or experiment})
+        way = "search" if chosen.sampler else "mending" if chosen.remedies else "tuning"
+        code: int = import_module(f"stackcli.{way}").execute(make(), chosen)
+        return code
 
     guarded(action, debug)
 
@@ -192,8 +214,27 @@ def train(
     run("train", lambda: grid_of(overrides, config_dir, single=True), debug, config_dir, **given)
 
 
-def _many(command: str, make: Callable[[list[str] | None, Path | None], Any], doc: str, example: str) -> None:
-    """Registers one of the commands that train several runs; they differ in their axes alone."""
+def nothing() -> None:
+    """The options of a command that has none of its own."""
+
+
+def searching(search: Search = "", trials: Trials = None, prune: Prune = False) -> None:
+    """The options of a search."""
+
+
+def mending_too(remedies: Remedies = False) -> None:
+    """The option of ablate-depth."""
+
+
+def _many(
+    command: str,
+    make: Callable[[list[str] | None, Path | None], Any],
+    doc: str,
+    example: str,
+    own: Callable[..., None] = nothing,
+) -> None:
+    """Registers one of the commands that train several runs; they differ in their axes, and in the options that the
+    parameters of `own` are."""
 
     def many(
         overrides: Overrides = None,
@@ -216,30 +257,55 @@ def _many(command: str, make: Callable[[list[str] | None, Path | None], Any], do
         config_dir: ConfigDir = None,
         debug: Debug = False,
         experiment: Annotated[str, typer.Option("--experiment", help="Replay a recorded study by its name.")] = "",
+        **more: Any,
     ) -> None:
         given = {k: v for k, v in locals().items() if k not in ("overrides", "config_dir", "debug", "experiment")}
-        given = {k: v for k, v in given.items() if k not in ("make", "command")}
-        if experiment:
+        given = {k: v for k, v in given.items() if k not in ("make", "command", "more")}
+        given |= {"sampler" if k == "search" else k: v for k, v in more.items()}
+        if given.get("sampler"):
+            run(command, lambda: space_of(overrides, config_dir, experiment), debug, config_dir, **given)
+        elif experiment:
             run(command, lambda: replay(experiment, overrides, config_dir), debug, config_dir, experiment, **given)
         else:
             run(command, lambda: make(overrides, config_dir), debug, config_dir, **given)
 
+    common = [p for p in signature(many).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    many.__signature__ = Signature([*common, *signature(own).parameters.values()])  # type: ignore[attr-defined]
     app.command(command, help=doc, epilog=f"Example: stackattn {example}")(many)
+
+
+def space_of(overrides: list[str] | None, config_dir: Path | None, experiment: str) -> Any:
+    """What a search may try."""
+    from stackcli import config
+
+    if experiment:
+        raise ValueError("--search and --experiment: a recorded study is replayed as it was; write its settings out")
+    return config.space(tuple(overrides or ()), config_dir=config_dir)
 
 
 def replay(experiment: str, overrides: list[str] | None, config_dir: Path | None) -> Any:
     """The arms of a recorded study; further settings are added to each of them."""
-    from stackcli import config
+    from dataclasses import replace
+
+    from stackcli import config, fair
     from stackcli.study import Arms, read_experiment
 
-    arms = read_experiment(experiment)
     more = list(overrides or ())
     mine = {w.partition("=")[0] for w in more}
-    grids = {
-        arm: config.grid((*(w for w in words if w.partition("=")[0] not in mine), *more), config_dir=config_dir)
-        for arm, words in arms.items()
-    }
-    return Arms.of_experiment(grids, ("--experiment", experiment, *more))
+    recorded = read_experiment(experiment)
+    arms = {name: [*(w for w in words if w.partition("=")[0] not in mine), *more] for name, words in recorded.items()}
+    typed = ("--experiment", experiment, *more)
+    if list(arms) == [""]:
+        return replace(fair.arms(arms[""], config_dir), typed=typed)
+    grids = {name: config.grid(tuple(words), config_dir=config_dir) for name, words in arms.items()}
+    return Arms.of_experiment(grids, typed)
+
+
+def matched(overrides: list[str] | None, config_dir: Path | None, presets: tuple[str, ...] = ()) -> Any:
+    """The runs of sweep and ablate-depth, their depths matched where `match=` says so."""
+    from stackcli import fair
+
+    return fair.arms(tuple(overrides or ()), config_dir, presets)
 
 
 def asked(overrides: list[str] | None, config_dir: Path | None) -> Any:
@@ -251,15 +317,18 @@ def asked(overrides: list[str] | None, config_dir: Path | None) -> Any:
 
 _many(
     "sweep",
-    lambda words, folder: grid_of(words, folder),
+    lambda words, folder: matched(words, folder),
     "Train every combination of the settings given, over several seeds.",
     "sweep depth=1,2,4,8,16",
+    searching,
 )
 _many(
     "ablate-depth",
-    lambda words, folder: grid_of(words, folder, presets=("depth=1,2,4,8,16", "residual=pre,post")),
-    "Depth 1 to 16 with pre-LN and post-LN: what goes wrong when layers are stacked?",
+    lambda words, folder: matched(words, folder, presets=("depth=1,2,4,8,16", "residual=pre,post")),
+    "Depth 1 to 16 with pre-LN and post-LN: what goes wrong when layers are stacked? match=params or match=flops "
+    "chooses dim and ff so that no depth is larger than another.",
     "ablate-depth depth=1,4,16",
+    mending_too,
 )
 _many(
     "compare-pe",
@@ -349,6 +418,35 @@ def check(
 
         grid = config.grid(tuple(overrides or ()), single=True, config_dir=config_dir)
         return show(grid.configs[0], out, json=json, formats=formats(figures))
+
+    guarded(action, debug)
+
+
+@app.command(epilog="Example: stackattn probe depth=1,2,4,8,16 residual=pre,post,deepnorm")
+def probe(
+    overrides: Overrides = None,
+    out: Out = Path("outputs"),
+    study: Study = "",
+    jobs: Jobs = 0,
+    quiet: Quiet = False,
+    json: Json = False,
+    csv: Csv = "",
+    figures: Pictures = "png,svg",
+    config_dir: ConfigDir = None,
+    debug: Debug = False,
+    experiment: Annotated[str, typer.Option("--experiment", help="Replay a recorded study by its name.")] = "",
+) -> None:
+    """The depth check before any training: signal, gradients and first step of stacks of depth 1 to 128, the slopes
+    over depth beside theory, and the deepest stack that can be expected to train."""
+    given: dict[str, Any] = dict(out=out, study=study or experiment, jobs=jobs, quiet=quiet, json=json, csv=csv)
+
+    def action() -> int:
+        from stackcli import probing
+
+        chosen = options("probe", **given, format="", figures=figures)
+        if experiment:
+            return probing.execute(replay(experiment, overrides, config_dir), chosen)
+        return probing.execute(matched(overrides, config_dir, presets=probing.PRESETS), chosen)
 
     guarded(action, debug)
 
@@ -460,5 +558,5 @@ GROUP_AND_KEYS = (
     *("depth", "dim", "heads", "ff", "dropout", "causal", "mask", "epochs", "steps", "batch", "lr", "schedule"),
     *("warmup", "weight_decay", "clip", "label_smoothing", "patience", "seed", "seeds", "threads", "device", "kernel"),
     *("pad", "embed_std", "probes", "keep", "attention_dropout", "layer_drop", "share_layers"),
-    *("pe", "residual", "norm", "attention", "init", "data"),
+    *("pe", "residual", "norm", "attention", "init", "data", "match", "match_depth"),
 )

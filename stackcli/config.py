@@ -22,6 +22,9 @@ from stackcli.yaml_files import UsageError, read_yaml
 FOLDERS = (Path(__file__).parent / "conf", Path(__file__).parent.parent / "conf")  # wheel, checkout
 WORD = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?)=(?P<value>.*)", re.DOTALL)
 
+CORNERS = 2000  # combinations of ends up to which a search tries them all before it begins
+UNSEARCHED = ("threads", "device", "kernel", "probes", "keep")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
@@ -103,19 +106,90 @@ class Axis:
     values: tuple[Scalar, ...]
 
 
+@dataclass(frozen=True)
+class Steps:
+    """The values of a range that is searched, rising; `log`: by their logarithm."""
+
+    values: tuple[int | float, ...]
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Numbers that are searched, `low` to `high`, both included; `whole`: whole ones; `log`: by their logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+
+Domain = tuple[Scalar, ...] | Steps | Interval  # what a search may try; a bare tuple is a choice without an order
+
+
 def parse(word: str, extra: Path | None = None) -> Axis:
     """One override in Hydra's grammar. Raises UsageError."""
+    from hydra.core.override_parser.types import IntervalSweep
+
+    key, value = _key(word), _parsed(word)
+    if isinstance(value, IntervalSweep) or getattr(value, "tags", None):
+        hint = "a grid takes depth=1,2,4 or range(1,5)"
+        raise UsageError([f"{word}: interval() and tag() belong to a search, sweep --search random; {hint}"])
+    return Axis(key, _listed(word, key, value))
+
+
+def domain(word: str) -> tuple[str, Domain]:
+    """One override of a search: the key, and what may be tried. Hydra leaves out the end of a range and that of an
+    interval, and so does this. Raises UsageError."""
+    from hydra.core.override_parser.types import IntervalSweep, RangeSweep
+
+    key, value = _key(word), _parsed(word)
+    tags = set(getattr(value, "tags", ()))
+    if tags - {"log"}:
+        raise UsageError([f"{word}: the one tag that a search knows is log: tag(log,interval(1e-5,1e-2))"])
+    if isinstance(value, IntervalSweep):
+        return key, _interval(word, value, log=bool(tags))
+    values = _listed(word, key, value)
+    if isinstance(value, RangeSweep) and len(values) > 1:
+        return key, _steps(word, sorted(v for v in values if isinstance(v, int | float)), log=bool(tags))
+    if tags:
+        raise UsageError([f"{word}: log goes with interval() and range(); the values of a choice have no scale"])
+    return key, values
+
+
+def _interval(word: str, value: Any, *, log: bool) -> Interval:
+    low, end = value.start, value.end
+    if not (math.isfinite(low) and math.isfinite(end) and low < end):
+        raise UsageError([f"{word}: an interval goes from a number to a larger one, interval(0.1,0.5)"])
+    if log and low <= 0:
+        raise UsageError([f"{word}: an interval by its logarithm begins above 0"])
+    whole = isinstance(low, int) and isinstance(end, int)
+    return Interval(low, end - 1 if whole else math.nextafter(end, low), log, whole)
+
+
+def _steps(word: str, values: list[int | float], *, log: bool) -> Steps:
+    if log and values[0] <= 0:
+        raise UsageError([f"{word}: a range by its logarithm begins above 0"])
+    if log and (not isinstance(values[0], int) or values[1] - values[0] != 1):
+        raise UsageError([f"{word}: by its logarithm a range takes whole numbers in steps of 1"])
+    return Steps(tuple(values), log)
+
+
+def ends(found: Domain) -> tuple[Scalar, ...]:
+    """The values that stand for all: every one of a choice, the first and the last of what has an order."""
+    if isinstance(found, Interval):
+        return (found.low, found.high) if found.low < found.high else (found.low,)
+    return (found.values[0], found.values[-1]) if isinstance(found, Steps) else found
+
+
+def _key(word: str) -> str:
     if "\0" in word or any(0xD800 <= ord(c) < 0xE000 for c in word):
         raise UsageError([f"{word!a}: holds a character that cannot be used"])
     refuse_word(word)
     match = WORD.fullmatch(word)
     if match is None:
         raise UsageError([f"{word!r}: settings are written key=value, for example depth=4"])
-    key = match["key"]
-    values = _values(word, key)
-    if len(values) > len(set(map(repr, values))):
-        raise UsageError([f"{word}: a value is given twice"])
-    return Axis(key, values)
+    return match["key"]
 
 
 def refuse_word(word: str) -> None:
@@ -142,18 +216,30 @@ def flag_hint(word: str) -> str:
     return f"write {key}={value or '...'}"
 
 
-def _values(word: str, key: str) -> tuple[Scalar, ...]:
+def _parsed(word: str) -> Any:
+    """The value as Hydra reads it: a scalar, a list, or one of Hydra's sweeps."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, RangeSweep
     from hydra.errors import HydraException
 
     try:
-        parsed = OverridesParser.create().parse_override(word)
-        value = parsed.value()
+        return OverridesParser.create().parse_override(word).value()
     except HydraException as error:
         raise UsageError(
             [f"{word}: not in Hydra's grammar ({str(error).splitlines()[0]}); quote text with '...'"]
         ) from None
+
+
+def _listed(word: str, key: str, value: Any) -> tuple[Scalar, ...]:
+    """The values one by one. Raises UsageError where one is given twice."""
+    values = _values(word, key, value)
+    if len(values) > len(set(map(repr, values))):
+        raise UsageError([f"{word}: a value is given twice"])
+    return values
+
+
+def _values(word: str, key: str, value: Any) -> tuple[Scalar, ...]:
+    from hydra.core.override_parser.types import ChoiceSweep, Glob, RangeSweep
+
     if getattr(value, "shuffle", False):
         raise UsageError([f"{word}: shuffle() has no seed; give the values in the order you want"])
     if isinstance(value, ChoiceSweep):
@@ -162,8 +248,6 @@ def _values(word: str, key: str) -> tuple[Scalar, ...]:
         return _glob(word, key, value)
     if isinstance(value, RangeSweep):
         return _range(word, value)
-    if isinstance(value, IntervalSweep):
-        raise UsageError([f"{word}: interval() belongs to a search; a grid takes depth=1,2,4 or range(1,5)"])
     return (_scalar(word, value),)
 
 
@@ -235,6 +319,96 @@ def grid(
     base = {k: v for k, v in every[0].items() if k != "seed" and all(f.get(k, f) == v for f in every)}
     base = {k: v for k, v in base.items() if k not in swept}
     return Grid(overrides=tuple(overrides), axes=swept, configs=configs, base=base, seeds=seeds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """What a search may try: `domains`, the searched settings in the order typed; `fixed`, the others that were typed;
+    `seeds`, of the study that follows."""
+
+    overrides: tuple[str, ...]
+    domains: Mapping[str, Domain]
+    fixed: Mapping[str, Scalar]
+    seeds: tuple[int, ...]
+    config_dir: Path | None = None
+
+    def config(self, values: Mapping[str, Scalar], seed: int) -> Config:
+        """One setting; what `values` leaves out is at its default. Raises UsageError where they do not go together."""
+        return self._configs({key: (value,) for key, value in values.items()}, seed)[0]
+
+    def corners(self, seed: int) -> tuple[Config, ...]:
+        """Every combination of the ends; where they are very many, each end with the first of the others. Raises
+        UsageError with all that is wrong with them."""
+        sides = {key: ends(found) for key, found in self.domains.items()}
+        try:
+            return self._corners(sides, seed)
+        except UsageError as error:
+            raise UsageError(map(self._hinted, error.problems)) from None
+
+    def _hinted(self, problem: str) -> str:
+        """What is wrong; where an interval of decimals meets a setting that is whole, what to type instead."""
+        key = problem.partition("=")[0]
+        if isinstance(self.domains.get(key), Interval) and problem.endswith("must be a whole number"):
+            return f"{key}: must be a whole number; write {key}=range(1,9) or '{key}=int(interval(1,9))'"
+        return problem
+
+    def _corners(self, sides: Mapping[str, tuple[Scalar, ...]], seed: int) -> tuple[Config, ...]:
+        if math.prod(map(len, sides.values())) <= CORNERS:
+            return self._configs(sides, seed)
+        first = {key: values[:1] for key, values in sides.items()}
+        stars = [{**first, key: values} for key, values in sides.items()]
+        return tuple(dict.fromkeys(c for star in stars for c in self._configs(star, seed)))
+
+    def _configs(self, values: Mapping[str, tuple[Scalar, ...]], seed: int) -> tuple[Config, ...]:
+        flat, chosen = _defaults(self.config_dir)
+        swept = {key: found for key, found in values.items() if len(found) > 1}
+        every = {**{key: (value,) for key, value in self.fixed.items()}, **values}
+        return _configs(every, swept, (seed,), flat, chosen, self.config_dir)
+
+
+def space(overrides: Sequence[str], *, config_dir: Path | None = None) -> Space:
+    """What the words of a search allow. Raises UsageError with every problem that they have one by one."""
+    if config_dir is not None and not config_dir.is_dir():
+        raise UsageError([f"--config-dir {config_dir}: no such folder"])
+    found: dict[str, Domain] = {}
+    problems: list[str] = []
+    for word in overrides:
+        try:
+            key, values = domain(word)
+            problems += [f"{key} is given twice; give all its values at once"] if key in found else []
+            found[key] = values
+        except UsageError as error:
+            problems += error.problems
+    if problems:
+        raise UsageError(problems)
+    sides = {key: ends(values) for key, values in found.items()}
+    several = {key: values for key, values in found.items() if len(sides[key]) > 1}
+    _check_searched(several)
+    flat, chosen = _defaults(config_dir)
+    _check_names(sides, chosen, config_dir)
+    seeds = _seeds(sides, flat, False)
+    fixed = {key: values[0] for key, values in sides.items() if key not in (*several, "seed", "seeds")}
+    return Space(overrides=tuple(overrides), domains=several, fixed=fixed, seeds=seeds, config_dir=config_dir)
+
+
+def _check_searched(domains: Mapping[str, Domain]) -> None:
+    """Raises UsageError where nothing is searched, or what no search can choose."""
+    if not domains:
+        example = "'lr=tag(log,interval(1e-5,1e-2))' dropout=0.0,0.1,0.3 depth=range(1,9)"
+        raise UsageError([f"--search: nothing to search; give a setting several values, such as {example}"])
+    problems = []
+    for key in domains:
+        if key in ("seed", "seeds"):
+            why = "the search has a seed of its own, and the best setting is run on fresh ones: seeds=3"
+        elif key.partition(".")[0] == "data":
+            why = "losses on other data cannot be compared; search each data set by itself"
+        elif key in UNSEARCHED:
+            why = "it says how a run is done and what is kept of it, not what is trained"
+        else:
+            continue
+        problems.append(f"{key}: a search cannot choose it: {why}")
+    if problems:
+        raise UsageError(problems)
 
 
 def _axes(overrides: Sequence[str], presets: Sequence[str], extra: Path | None) -> list[Axis]:

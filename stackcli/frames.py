@@ -30,18 +30,24 @@ class Frames:
     `position`: `run`, `point`, `seed`, the axes, `tensor` ("table", "keys 1", ...), `position` (a position, or for
     relative encodings an offset), `dimension`, `value`: the trained position tables.
     `axes`: the swept settings in the order typed, `seed` left out; empty for a single run. `("arm",)` in an experiment.
+    `match`: where dim and ff were chosen so that every depth has the same, `by` (params, flops) and the `depth` that has
+    the settings as typed. `chosen`: settings that were chosen for each point, as it has them, and are no axes.
+    `overrides`: the settings as typed, axes among them; in an experiment a line an arm, `ARM: WORDS`.
     `facts`: one `record.Facts` as a dict for each data set; the column `facts` of `runs` says which (where it is
     missing, `data` does).
     """
 
     study: str
-    command: str  # train, sweep, ablate-depth, compare-pe
+    command: str  # train, sweep, ablate-depth, compare-pe, search (halving where it cut runs short)
     axes: tuple[str, ...]
+    overrides: tuple[str, ...] = ()
     runs: pd.DataFrame
     curve: pd.DataFrame
     layers: pd.DataFrame
     position: pd.DataFrame
     stack: pd.DataFrame = field(default_factory=_nothing)
+    match: dict[str, Any] = field(default_factory=dict)
+    chosen: tuple[str, ...] = ()
     facts: dict[str, dict[str, object]] = field(default_factory=dict)
     machine: dict[str, object] = field(default_factory=dict)  # of the timing pass: processor, threads, load, allocator
 

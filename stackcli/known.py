@@ -1,8 +1,9 @@
 """`make known-answers`: recorded studies whose answer is known, run on fresh seeds and held against it.
 
 experiments/NAME/expected.txt has a line an expectation, `ARM: METRIC OP NUMBER`: the mean over seeds of a column of
-runs.csv, or `acc@N`, `loss@N`, `excess@N` on test items of length N; `A - B: ...` for the difference of two arms'
-means.
+runs.csv, or `acc@N`, `loss@N`, `excess@N` on test items of length N, or where a token has several answers the lowest
+accuracy of the first N (`inside@N`) and the highest of the others (`beyond@N`); `A - B: ...` for the difference of two
+arms' means.
 """
 
 import argparse
@@ -80,6 +81,10 @@ def values(frames: Frames, arm: str, metric: str) -> list[float]:
     if "@" not in metric:
         return [float(value) for value in runs[metric]]
     name, _, length = metric.partition("@")
+    if name == "inside":
+        return [float(min(accs[: int(length)])) for accs in runs["acc_by_output"]]
+    if name == "beyond":
+        return [float(max(accs[int(length) :])) for accs in runs["acc_by_output"]]
     out = []
     for run in runs["run"]:
         one = Frames(**{**vars(frames), "runs": runs[runs["run"] == run]})

@@ -18,7 +18,7 @@ from stackcli.batches import Batch
 from stackcli.data.base import Loaded
 from stackcli.init.base import Init
 from stackcli.pe.base import Adjusted, Context, PositionEncoding
-from stackcli.residual.base import Residual
+from stackcli.residual.base import Branch, Residual
 from stackcli.settings import Config
 
 PAD = 0  # the token id of padding
@@ -157,6 +157,8 @@ class Block(nn.Module):
         super().__init__()
         self.attention, self.join, self.feed, self.feed_join = attention, join, feed, feed_join
         self.own, self.dropout, self.skip = own, Dropout(dropout), LayerDrop(layer_drop)
+        if feed_join is not None:
+            feed_join.pair(join)
 
     def forward(self, x: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         pe = pe if self.own is None else self.own
@@ -209,11 +211,21 @@ class StackedAttention(nn.Module):
     ) -> Tensor:
         """Token ids (B, T) -> logits (B, C), or where every token is answered (B, T, C) or (B, T, outputs, C). mask:
         True on real tokens (B, T), None: all are. pos: (T,) or (B, T). tree: index of each token's parent (B, T)."""
-        pos = self.positions(tokens.shape[1], tokens.device) if pos is None else pos
-        ctx = Context(pos, mask, tree, causal=self.stack[0].attention.causal)
-        x = self.dropout(self.pe.embed(self.embedding(tokens), ctx))  # (B, T, D)
+        x, ctx = self.enter(tokens, mask, pos, tree)
         for block in self.stack:
             x = block(x, ctx, self.pe)
+        return self.answer(x, mask)
+
+    def enter(
+        self, tokens: Tensor, mask: Tensor | None, pos: Tensor | None, tree: Tensor | None
+    ) -> tuple[Tensor, Context]:
+        """What enters block 1, token vectors with their positions (B, T, D), and where the tokens stand."""
+        pos = self.positions(tokens.shape[1], tokens.device) if pos is None else pos
+        ctx = Context(pos, mask, tree, causal=self.stack[0].attention.causal)
+        return self.dropout(self.pe.embed(self.embedding(tokens), ctx)), ctx
+
+    def answer(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """The last block's output (B, T, D) -> logits."""
         if self.closing is not None:
             x = self.closing(x, mask)
         logits: Tensor = self.head(x if self.every else pool(x, mask))
@@ -271,21 +283,21 @@ class Makers(NamedTuple):
 def makers(config: Config, max_len: int) -> Makers:
     """An encoding's random draws are made at (seed, layer, "pe")."""
     c = config
+    sizes = {"dim": c.dim, "depth": c.depth, "branches": c.depth * (2 if hidden_of(c) else 1)}
 
     def norm() -> nn.Module:
         return parts.build("norm", c.norm.name, dim=c.dim, **c.norm.options)  # type: ignore[no-any-return]
 
     def join(layer: int) -> Residual:
         options = c.residual.options
-        sizes = {"dim": c.dim, "depth": c.depth, "branches": c.depth * (2 if hidden_of(c) else 1), "layer": layer}
-        return parts.build("residual", c.residual.name, **sizes, norm=norm, **options)  # type: ignore[no-any-return]
+        return parts.build("residual", c.residual.name, **sizes, layer=layer, norm=norm, **options)  # type: ignore[no-any-return]
 
     def encoding(layer: int) -> PositionEncoding:
         with torch_at(c.seed, layer, "pe"):
             return encoded(c, max_len)
 
     def init() -> Init:
-        return parts.build("init", c.init.name, depth=c.depth, dim=c.dim, **c.init.options)  # type: ignore[no-any-return]
+        return parts.build("init", c.init.name, **sizes, **c.init.options)  # type: ignore[no-any-return]
 
     return Makers(norm, join, encoding, init)
 
@@ -293,6 +305,11 @@ def makers(config: Config, max_len: int) -> Makers:
 def hidden_of(config: Config) -> int:
     """Hidden width of the feed-forward map; 0 where there is none."""
     return round(config.ff * config.dim)
+
+
+def token_std(config: Config) -> float:
+    """Standard deviation of the token vectors as drawn: embed_std, unless the initialisation has its own."""
+    return makers(config, max_len=1).init().token_std(config.embed_std)
 
 
 def drawn_from(config: Config) -> int:
@@ -314,7 +331,7 @@ def encoded(config: Config, max_len: int) -> PositionEncoding:
     matched = options.get("scale") == "matched"
     if width == c.dim and not matched:
         return made
-    return Adjusted(made, dim=c.dim, width=width, energy=c.embed_std**2 if matched else None)
+    return Adjusted(made, dim=c.dim, width=width, energy=token_std(c) ** 2 if matched else None)
 
 
 def try_parts(config: Config) -> None:
@@ -328,8 +345,21 @@ def try_parts(config: Config) -> None:
             f"residual={config.residual.name} sizes its branches by depth, and init={config.init.name} would once more;"
             " write init=default, xavier, small or orthogonal"
         )
+    if made[2].scales and config.residual.options.get("beta"):
+        raise ValueError(f"residual.beta would do nothing: init={config.init.name} has its own; write init=xavier")
+    if config.init.name == "zero" and config.residual.name == "rezero":
+        raise ValueError(
+            "residual=rezero and init=zero both start every branch at zero, and then neither can move; write"
+            " init=default"
+        )
     if config.layer_drop and config.residual.name == "none":
         raise ValueError("layer_drop needs a skip connection: residual=none has none to go on with")
+    if config.layer_drop and config.residual.name == "sandwich":
+        raise ValueError("layer_drop does not go with residual=sandwich, which normalises what a branch is scaled by")
+    if config.share_layers and made[0].profiled:
+        raise ValueError(
+            f"residual={config.residual.name} sizes every block by those before it; write share_layers=false"
+        )
     options = config.pe.options
     if options.get("pretrain") and options.get("loss") == "none":
         raise ValueError("pe.pretrain needs pe.loss=order or pe.loss=smooth")
@@ -371,7 +401,7 @@ def build(
 def share(first: nn.Module, other: nn.Module) -> None:
     """Gives `other` the parameters of `first`, a block like it: one layer applied again, Dehghani et al. 2018,
     arXiv:1807.03819; Lan et al. 2019, arXiv:1909.11942. Running statistics stay its own."""
-    for name, parameter in list(first.named_parameters()):
+    for name, parameter in list(first.named_parameters(remove_duplicate=False)):
         path, _, leaf = name.rpartition(".")
         setattr(other.get_submodule(path), leaf, parameter)
 
@@ -379,22 +409,41 @@ def share(first: nn.Module, other: nn.Module) -> None:
 @torch.no_grad()
 def profile(model: StackedAttention, batch: Batch) -> None:
     """For residual schemes that are sized by what a first pass sees: that pass, in eval mode, on a batch of the
-    training part. Nothing where the scheme is none of them."""
+    training part, real tokens alone. Nothing where the scheme is none of them."""
     joins = [join for block in model.stack for join in block.joins() if join.profiled]
     if not joins:
         return
-    was = model.training
+    seen: list[float] = []  # the variance of every branch
+
+    def watch(join: nn.Module, inputs: tuple[Tensor, Branch, Tensor | None]) -> tuple[Tensor, Branch, Tensor | None]:
+        x, branch, mask = inputs
+
+        def watched(h: Tensor) -> Tensor:
+            y = branch(h)
+            seen.append(variance(y, mask))
+            return y
+
+        return x, watched, mask
+
+    was, handles = model.training, [join.register_forward_pre_hook(watch) for join in joins]
     model.eval()
     model(batch.tokens, batch.mask, batch.pos, batch.tree)
     model.train(was)
-    earlier = 0.0
-    for join in joins:
-        earlier += join.settle(earlier)
+    for handle in handles:
+        handle.remove()
+    for i, join in enumerate(joins):
+        join.settle(sum(seen[:i]))
+
+
+def variance(x: Tensor, mask: Tensor | None) -> float:
+    """Over all numbers of the real tokens of (B, T, D)."""
+    return float((x if mask is None else x[mask]).var(unbiased=False))
 
 
 def build_for(config: Config, loaded: Loaded) -> StackedAttention:
     """The stack for a data set, with the word vectors that come with it: scaled so that the known ones have the root
-    mean square embed_std, which keeps their angles. Raises ValueError for vectors of another width than dim."""
+    mean square of those that are drawn, which keeps their angles. Raises ValueError for vectors of another width than
+    dim."""
     model = build(config, **loaded.sizes)
     weight = model.embedding.weight
     if loaded.vectors is not None and loaded.known is not None and loaded.known.any():
@@ -404,7 +453,7 @@ def build_for(config: Config, loaded: Loaded) -> StackedAttention:
                 f"the word vectors have {rows.shape[1]} numbers; write dim={rows.shape[1]}, not {config.dim}"
             )
         with torch.no_grad():
-            weight[torch.from_numpy(loaded.known)] = rows * (config.embed_std / float(rows.square().mean().sqrt()))
+            weight[torch.from_numpy(loaded.known)] = rows * (token_std(config) / float(rows.square().mean().sqrt()))
     weight.requires_grad_(not loaded.frozen)
     return model
 
@@ -458,12 +507,15 @@ def flops(config: Config, model: StackedAttention, length: int) -> int:
     D, T, hidden = config.dim, length, hidden_of(config)
     block = 8 * T * D * D + 4 * T * T * D + 4 * T * D * hidden
     own = sum(b.own.flops(T) for b in model.stack if b.own is not None)
+    shared = model.pe.flops(T) * (config.depth if model.pe.every_block else 1)
     answered = T if model.every else 1
-    return config.depth * block + own + model.pe.flops(T) + 2 * D * model.head.out_features * answered
+    return config.depth * block + own + shared + 2 * D * model.head.out_features * answered
 
 
 def count(model: StackedAttention) -> tuple[int, int]:
     """Trained parameters: all, and those of the token and position tables."""
     tables = [model.embedding.weight, *model.pe.parameters()]
     tables += [p for block in model.stack if block.own is not None for p in block.own.parameters()]
-    return sum(p.numel() for p in model.parameters() if p.requires_grad), sum(p.numel() for p in tables)
+    once = {id(p): p for p in tables}  # layers may share one
+    every, own = (sum(p.numel() for p in some if p.requires_grad) for some in (model.parameters(), once.values()))
+    return every, own

@@ -41,13 +41,12 @@ class Tape:
 
     def __init__(self) -> None:
         self.inputs: dict[str, Tensor] = {}  # name of the module -> (B, T, in)
-        self.outputs: dict[str, Tensor] = {}  # -> (B, T, out), its gradient kept
+        self.outputs: dict[str, Tensor] = {}  # -> (B, T, out)
         self.attention: dict[int, Tensor] = {}  # layer -> (B, H, T, T)
 
     def keep(self, name: str) -> Any:
         def hook(module: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             self.inputs[name] = inputs[0].detach()
-            output.retain_grad()
             self.outputs[name] = output
 
         return hook
@@ -87,7 +86,8 @@ def _keeper(store: dict[int, Tensor], layer: int) -> Any:
 def look(
     model: StackedAttention, batch: Batch, *, step: int, updates: dict[Key, tuple[float, float]]
 ) -> list[LayerRow]:
-    """The rows of every layer: a row a linear map, one for the block, one a head."""
+    """The rows of every layer: a row a linear map, one for the block, one a head. Where layers share their weights, the
+    gradient of one is its own part of the sum."""
     tensors = [p for p in model.parameters() if p.requires_grad]
     with taped(model) as tape, torch.enable_grad():
         loss = F.cross_entropy(*scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels))
@@ -97,6 +97,8 @@ def look(
         grads = torch.autograd.grad(loss, tensors + watched, allow_unused=True)
     by_tensor = {id(p): g for p, g in zip(tensors, grads, strict=False)}
     delta = dict(zip(tape.outputs, grads[len(tensors) :], strict=True))
+    if len({block.attention.qkv.weight for block in model.stack}) < len(model.stack):
+        by_tensor = {}  # holds the sum over layers that share a weight, not the part of each
     out: list[LayerRow] = []
     with torch.no_grad():
         for layer, block in enumerate(model.stack, start=1):
@@ -131,9 +133,11 @@ def _maps(
     out = []
     for name, module in modules.items():
         roles, n = (("q", "k", "v"), 3) if name == "qkv" else ((name,), 1)
-        grad = by_tensor[id(module.weight)]
-        a = tape.inputs[f"{layer}.{name}"]
-        pieces = zip(roles, grad.chunk(n), delta[f"{layer}.{name}"].chunk(n, dim=-1), strict=True)
+        a, d_all = tape.inputs[f"{layer}.{name}"], delta[f"{layer}.{name}"]
+        grad = by_tensor.get(id(module.weight))
+        if grad is None:
+            grad = d_all.flatten(0, -2).T @ a.flatten(0, -2)  # (out, in)
+        pieces = zip(roles, grad.chunk(n), d_all.chunk(n, dim=-1), strict=True)
         for role, g, d in pieces:
             g1, g3 = float(g.norm()), alignment_free(d, a)
             update, decay = updates.get((layer, role), (None, None))

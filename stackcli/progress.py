@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -13,12 +13,24 @@ from rich.table import Table
 from stackcli.launcher.base import Outcome
 
 
+def on_test(result: Mapping[str, Any]) -> str:
+    """How a finished run did."""
+    return f"test accuracy {result['test_acc']:.3f}, gap {result['gap_end']:.2f} nats"
+
+
+def on_validation(result: Mapping[str, Any]) -> str:
+    """How a run of a search did: its test part is nobody's business."""
+    return f"validation loss {result['val_loss']:.3f} nats"
+
+
 class Progress:
     """Lines for what has ended, and on a terminal a small table of what is running, never taller than the screen."""
 
-    def __init__(self, *, quiet: bool, total: int, labels: Sequence[str]) -> None:
+    def __init__(
+        self, *, quiet: bool, total: int, labels: Sequence[str], told: Callable[[Mapping[str, Any]], str] = on_test
+    ) -> None:
         self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-        self.quiet, self.total, self.labels, self.ended = quiet, total, labels, 0
+        self.quiet, self.total, self.labels, self.told, self.ended = quiet, total, labels, told, 0
         self.running: dict[int, tuple[int, int, float]] = {}
         live = self.console.is_terminal and not quiet and not os.environ.get("CI")
         self.live = Live(console=self.console, refresh_per_second=4, transient=True) if live else None
@@ -66,7 +78,7 @@ class Progress:
         elif result["status"] == "diverged":
             text = f"{count} {label}: DIVERGED at step {result['diverged_step']}"
         else:
-            text = f"{count} {label}: test accuracy {result['test_acc']:.3f}, gap {result['gap_end']:.2f} nats"
+            text = f"{count} {label}: {self.told(result)}"
         self.say(text)
 
     def _table(self) -> Table:

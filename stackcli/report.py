@@ -15,8 +15,7 @@ def report(store: Store, name: str, options: Options, progress: Progress, *, aga
     """Tables and sentences to stdout, files to the study's folder, and what to type next: `again` where runs failed."""
     from rich.console import Console
 
-    from stackcli import comparison, tables
-    from stackcli.sentences import sentences
+    from stackcli import tables
 
     frames = load(store, name)
     folder = store.study(name)
@@ -31,18 +30,34 @@ def report(store: Store, name: str, options: Options, progress: Progress, *, aga
     elif options.format:
         print(tables.to_markdown(table) if options.format == "md" else tables.to_latex(table))
     elif not options.quiet:
-        out.print(tables.render(table))
-        if frames.command == "compare-pe":
-            for title, more in comparison.told(frames):
-                out.print(title, markup=False, highlight=False)
-                out.print(more)
-        for sentence in sentences(frames):
+        if frames.command != "remedies":
+            out.print(tables.render(table))
+        for title, more in evidence(frames):
+            out.print(title, markup=False, highlight=False)
+            out.print(more)
+        for sentence in spoken(frames):
             out.print(sentence, markup=False, highlight=False)
     if options.csv not in ("", "-"):
         write(Path(options.csv), tables.to_csv(table))
         written.append(Path(options.csv))
     ended(frames, store, written, progress)
     progress.say(f"to try again what failed: {again}" if again else f"next: {next_command(frames, options)}")
+
+
+def evidence(frames: Any) -> list[tuple[str, Any]]:
+    """The tables that follow the summary on a terminal, each with its title."""
+    from stackcli import comparison, remedies
+
+    how = {"compare-pe": comparison.told, "remedies": remedies.told}
+    return how[frames.command](frames) if frames.command in how else []
+
+
+def spoken(frames: Any) -> list[str]:
+    """What is said under the tables."""
+    from stackcli import remedies
+    from stackcli.sentences import certainty, sentences
+
+    return [*remedies.sentences(frames), certainty(frames)] if frames.command == "remedies" else sentences(frames)
 
 
 def ended(frames: Any, store: Store, written: Sequence[Path], progress: Progress) -> None:
@@ -77,24 +92,25 @@ def next_command(frames: Any, options: Options) -> str:
 
 def write_tables(frames: Any, folder: Path) -> list[Path]:
     """The summary as CSV, Markdown and LaTeX; the tidy row of each run; the long rows of each step and layer."""
-    from stackcli import comparison, tables
-    from stackcli.sentences import sentences
+    from stackcli import comparison, remedies, tables
 
     table = tables.summary(frames)
     texts = {
         "table.csv": tables.to_csv(table),
-        "table.md": tables.to_markdown(table) + "\n\n" + "\n".join(sentences(frames)) + "\n",
+        "table.md": tables.to_markdown(table) + "\n\n" + "\n".join(spoken(frames)) + "\n",
         "table.tex": tables.to_latex(table),
         "runs.csv": tables.to_csv(frames.runs),
         "curve.csv": tables.to_csv(frames.curve),
         "layers.csv": tables.to_csv(frames.layers),
     }
-    evidence = {
+    more = {
         "differences.csv": comparison.differences(frames),
         "lengths.csv": comparison.lengths(frames),
         "orders.csv": comparison.orders(frames),
+        "stack.csv": frames.stack,
     }
-    texts |= {name: tables.to_csv(rows) for name, rows in evidence.items() if len(rows)}
+    texts |= {name: tables.to_csv(rows) for name, rows in more.items() if len(rows)}
+    texts |= {"remedies.csv": tables.to_csv(remedies.effects(frames))} if frames.command == "remedies" else {}
     for name, text in texts.items():
         write(folder / name, text)
     return [folder / name for name in texts]

@@ -44,7 +44,7 @@ def sentences(frames: Frames) -> list[str]:
     parts = compared(frames)
     for part in parts:
         out += [text for text in _told(frames, part) if text]
-    return [*out, _certainty(frames, parts)]
+    return [*out, *_alike(frames), _certainty(frames, parts)]
 
 
 def name(axis: str, value: Any) -> str:
@@ -288,6 +288,37 @@ def _unfinished(frames: Frames) -> list[str]:
             points = ", ".join(f"{point or 'the run'} ({n})" for point, n in counts.items())
             out.append(f"{len(gone)} of {len(frames.runs)} runs {verb}, and stand in no mean: {points}.")
     return out
+
+
+ALIKE = {"params": "non-embedding parameters", "flops": "FLOPs of a forward pass"}
+
+
+def _alike(frames: Frames) -> list[str]:
+    """Where depths are matched: in what, to how much, and how nearly."""
+    by = frames.match.get("by")
+    if by is None:
+        return []
+    runs = frames.runs.dropna(subset=["flops", "params"])
+    cost = runs["flops"] if by == "flops" else runs["params"] - runs["params_embedding"]
+    others = [axis for axis in frames.axes if axis != "depth"]
+    like, off = [], []
+    for _, group in runs.groupby(others, sort=False, dropna=False) if others else [((), runs)]:
+        own = cost[group.index]
+        model = own[group["depth"] == frames.match["depth"]]
+        like += model.tolist()[:1]
+        off += (own / model.mean() - 1).abs().dropna().tolist()
+    if not off:
+        return []
+    span = f"{min(like):,.0f}" + (f" to {max(like):,.0f}" if max(like) > min(like) else "")
+    return [
+        f"dim and ff were chosen for each depth: all have the {span} {ALIKE[by]} of depth {frames.match['depth']}, to "
+        f"within {100 * max(off):.1f} %."
+    ]
+
+
+def certainty(frames: Frames) -> str:
+    """Over how many seeds, how many comparisons, and how many seeds a claim would need."""
+    return _certainty(frames, compared(frames)) if len(stats.done(frames.runs)) else "No run has finished."
 
 
 def _certainty(frames: Frames, parts: list[Part]) -> str:

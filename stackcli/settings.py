@@ -116,6 +116,10 @@ class Options:
     top: int = 0
     formats: tuple[str, ...] = ("png", "svg")
     tune: str = ""
+    sampler: str = ""  # of a search: random or bayes; empty: every combination
+    trials: int = 40
+    prune: bool = False
+    remedies: bool = False  # the remedies of what is found are run too
     search: bool = False  # a search for another study: no timing pass, no tables
     asked: tuple[str, ...] = ()  # the options among the words typed that the same command needs again
 

@@ -3,19 +3,20 @@
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from stackcli import experiments, parts
 from stackcli.config import Grid
-from stackcli.progress import Progress
+from stackcli.progress import Progress, on_test, on_validation
 from stackcli.record import Result
 from stackcli.settings import GROUPS, Config, Options
 from stackcli.store import Store, check_name, digest
 from stackcli.suggest import nearest
 
 ASK_ABOVE = 200  # runs
+AWAY = 1_000_000  # from the first seed of a study to the first of a search for it
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,15 @@ class Arms:
     base: Mapping[str, Any]
     overrides: tuple[str, ...]
     typed: tuple[str, ...]
+    labels: tuple[Mapping[str, str], ...] = ()  # of each run, values of axes that are no settings
+    match: Mapping[str, Any] = field(default_factory=dict)  # what all depths have alike, and as which of them
+    chosen: tuple[str, ...] = ()  # settings that were chosen for each point, and are no axes
+    notes: tuple[str, ...] = ()  # what is to be said before anything runs
+
+    @property
+    def labelled(self) -> tuple[Mapping[str, str], ...]:
+        """The labels, one for each run."""
+        return self.labels or ({},) * len(self.configs)
 
     @classmethod
     def of_grid(cls, grid: Grid) -> "Arms":
@@ -71,7 +81,8 @@ def execute(arms: Arms, options: Options) -> int:
     executor = Local(workers=options.jobs, preload=sweep.preload())
     soon = (lambda: None) if options.dry_run else executor.warm
     plan = sweep.plan(arms.configs, store, force=options.force, soon=soon)
-    progress = Progress(quiet=options.quiet, total=len(plan.todo), labels=labels(plan.todo, arms))
+    told = on_validation if options.search else on_test
+    progress = Progress(quiet=options.quiet, total=len(plan.todo), labels=labels(plan.todo, arms), told=told)
     announce(arms, plan, options, progress)
     if options.dry_run:
         return 0
@@ -105,7 +116,7 @@ TIMES = ("step_ms", "step_ms_low", "step_ms_high", "forward_ms", "backward_ms", 
 
 def check_columns(configs: Sequence[Config], options: Options) -> None:
     """Raises ValueError for --cols and --sort that no run will have."""
-    known = dict.fromkeys((*(f.name for f in fields(Result)), *TIMES))
+    known = dict.fromkeys((*(f.name for f in fields(Result)), *TIMES, "params_core"))
     known |= dict.fromkeys(key for config in configs for key in config.flat())
     for option, typed in (("--cols", options.cols), ("--sort", options.sort.removeprefix("-"))):
         for name in filter(None, (c.strip() for c in typed.split(","))):
@@ -145,11 +156,14 @@ def study_name(command: str, arms: Arms) -> str:
 
 def announce(arms: Arms, plan: Any, options: Options, progress: Progress) -> None:
     """What is about to happen: runs, axes, what is there already, notices of the data; with --dry-run an estimate."""
-    axes = {a: list(dict.fromkeys(shown(c.flat().get(a)) for c in arms.configs)) for a in arms.axes if a != "arm"}
+    flats = [{**c.flat(), **label} for c, label in zip(arms.configs, arms.labelled, strict=True)]
+    axes = {a: list(dict.fromkeys(shown(flat.get(a)) for flat in flats)) for a in arms.axes if a != "arm"}
     axes |= {"arm": list(dict.fromkeys(arms.arms))} if "arm" in arms.axes else {}
     seeds = sorted({c.seed for c in arms.configs})
     text = "; ".join([*(f"{a} = {', '.join(v)}" for a, v in axes.items()), f"seeds {', '.join(map(str, seeds))}"])
     progress.say(f"{len(set(plan.ids))} runs ({text}); {plan.cached} there already, {len(plan.todo)} to train")
+    for note in arms.notes:
+        progress.say(note)
     for data, facts in plan.facts.items():
         sizes = facts["sizes"]
         head = f"data={data.name}: {sizes['train']} train, {sizes['val']} validation, {sizes['test']} test"
@@ -204,18 +218,20 @@ def describe(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
             "run": run,
             "arm": arm,
             "point": point(config, arm, arms.axes),
-            "settings": config.flat(),
+            "settings": {**config.flat(), **label},
             "timing": timing_key(config, str(plan.facts[config.data]["fingerprint"])),
             "facts": names[config.data],
         }
         | ({"timing_same": same_kernel(config, plan)} if options.command == "compare-pe" and not options.search else {})
-        for run, config, arm in zip(plan.ids, plan.configs, arms.arms, strict=True)
+        for run, config, arm, label in zip(plan.ids, plan.configs, arms.arms, arms.labelled, strict=True)
     ]
     facts = {names[data]: dict(found) for data, found in plan.facts.items()}
     return {
         "command": options.command,
         "axes": list(arms.axes),
         "base": dict(arms.base),
+        "match": dict(arms.match),
+        "chosen": list(arms.chosen),
         "overrides": list(arms.overrides),
         "runs": runs,
         "facts": facts,
@@ -283,6 +299,6 @@ def options_line(options: Options, arms: Arms) -> str:
     """The command that goes on where this one stopped."""
     import shlex
 
-    words = ["stackattn", options.command]
+    words = ["stackattn", "ablate-depth" if options.command == "remedies" else options.command]
     words += [*arms.typed, *options.asked]
     return " ".join(shlex.quote(w) for w in words)

@@ -85,7 +85,7 @@ def preload() -> list[str]:
     """The modules that a run needs: loaded before the first, so that an edit of the source reaches no later run. The
     last two are loaded by PyTorch's optimisers and by the tool's own main module."""
     own = (f"stackcli.{g}.{n}" for g in GROUPS for n in parts.names(g) if parts.built_in(g, n))
-    return ["stackcli.sweep", "stackcli.train", *own, "torch._dynamo", "typer"]
+    return ["stackcli.sweep", "stackcli.train", "stackcli.inside", *own, "torch._dynamo", "typer"]
 
 
 def check_device(devices: set[str]) -> None:
@@ -163,7 +163,7 @@ def keep_facts(plan: Plan, store: Store) -> None:
 
 def reproduce(config: Config) -> str:
     """The one line that trains this run again."""
-    words = [f"{key}={_typed(value)}" for key, value in config.flat().items()]
+    words = [f"{key}={typed(value)}" for key, value in config.flat().items()]
     return "stackattn train " + " ".join(shlex.quote(w) for w in words)
 
 
@@ -171,7 +171,7 @@ DRAWN = "table as drawn"  # of the positions before the first step
 PLAIN = re.compile(r"(?!(?i:true|false|null|nan|inf)$)[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 
 
-def _typed(value: Any) -> str:
+def typed(value: Any) -> str:
     """A value as Hydra's grammar reads it back: text that could be anything else is quoted."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -248,7 +248,7 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
             raise SystemExit(PREEMPTED)
     position = drawn + _tables(model, reached=reached)
     result = training.result()
-    stack = inside.rows(training, loaded) if config.probes and result.status == "done" else ()
+    stack = inside.rows(training) if config.probes and result.status == "done" else ()
     store.publish(
         job.run,
         config=config,

@@ -36,6 +36,8 @@ class Column(NamedTuple):
 
 COLUMNS = {
     "params": Column("params", "same", 0),
+    "params_core": Column("core\nparams", "same", 0),
+    "flops": Column("flops", "same", 0),
     "test_acc": Column("test\nacc", "interval", 3),
     "train_loss_end": Column("train\nloss", "mean", 3),
     "val_loss_end": Column("val\nloss", "mean", 3),
@@ -47,7 +49,8 @@ COLUMNS = {
     "step_ms": Column("step\nms", "same", 1),
     "step_ms_same": Column("same\nkernel", "same", 1),
 }
-USUAL = tuple(name for name in COLUMNS if name not in ("test_excess", "step_ms_same"))
+USUAL = tuple(name for name in COLUMNS if name not in ("params_core", "flops", "test_excess", "step_ms_same"))
+MATCHED = {"params": "params_core", "flops": "flops"}  # in the place of params where depths are matched
 COMPARED = ("params", "test_acc", "test_excess", "gap_end", "step_ms", "step_ms_same")  # by compare-pe
 HIDE_FIRST = ("params", "train_loss_end", "val_loss_end", "free_ratio_init", "gap_best", "step_ms", "grad_ratio_init")
 
@@ -63,9 +66,8 @@ def summary(
 
     Raises ValueError for a column that is not there, with a suggestion.
     """
-    runs, axes = frames.runs, list(frames.axes)
-    usual = COMPARED if frames.command == "compare-pe" else USUAL
-    told = [c for c in usual if c in runs and (c != "test_excess" or runs[c].notna().any())]
+    runs, axes = with_core(frames.runs), list(frames.axes)
+    told = [c for c in _usual(frames) if c in runs and (c != "test_excess" or runs[c].notna().any())]
     columns = list(cols) if cols is not None else told
     _check(columns, runs)
     columns = [c for c in columns if c not in axes]  # they stand there already
@@ -85,6 +87,20 @@ def summary(
     table = pd.DataFrame(rows + (_baselines(frames) if "test_acc" in columns else []))
     table.attrs.update(axes=axes, columns=columns)
     return table
+
+
+def with_core(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with `params_core`: the trained parameters but those of the token and position tables."""
+    if not {"params", "params_embedding"} <= set(runs.columns):
+        return runs
+    return runs.assign(params_core=runs["params"] - runs["params_embedding"])
+
+
+def _usual(frames: Frames) -> tuple[str, ...]:
+    """The columns where none are asked for: what was chosen for each point comes first."""
+    usual = COMPARED if frames.command == "compare-pe" else USUAL
+    size = MATCHED.get(frames.match.get("by", ""), "params")
+    return (*frames.chosen, *(size if name == "params" else name for name in usual))
 
 
 def _gap(value: Any) -> bool:

@@ -15,7 +15,6 @@ from stackcli.store import Store, load
 from stackcli.study import Arms
 from stackcli.yaml_files import UsageError
 
-AWAY = 1_000_000  # from the first seed of the comparison to the first of the search
 SEEDS = 2
 
 Choice = Mapping[str, Any]  # point of an arm -> the value chosen for it
@@ -26,8 +25,7 @@ def execute(arms: Arms, options: Options) -> int:
     if not options.tune:
         return study.execute(arms, options)
     key, values = parsed(options.tune, arms)
-    words = (*arms.overrides, f"tune.{options.tune}")
-    name = options.study or study.study_name(options.command, replace(arms, overrides=words))
+    name = name_of(arms, options)
     base = {k: v for k, v in arms.base.items() if k != key}
     search = replace(arms, configs=searched(arms, key, values), axes=(*arms.axes, key), base=base)
     search = replace(search, arms=("",) * len(search.configs), overrides=(*arms.overrides, options.tune))
@@ -38,12 +36,22 @@ def execute(arms: Arms, options: Options) -> int:
     best = chosen(Store(options.out, create=False), f"{name}-tune", arms, key)
     say(best, values, key, options)
     settled = tuple(replace(c, **{key: best[study.point(c, "", arms.axes)]}) for c in arms.configs)
-    return study.execute(replace(arms, configs=settled, base=base), replace(options, study=name))
+    tuned = replace(arms, configs=settled, base={**base, "tune": options.tune}, chosen=(*arms.chosen, key), notes=())
+    return study.execute(tuned, replace(options, study=name))
+
+
+def name_of(arms: Arms, options: Options) -> str:
+    """The study's name; a tuned one tells what was searched."""
+    words = (*arms.overrides, f"tune.{options.tune}") if options.tune else arms.overrides
+    return options.study or study.study_name(options.command, replace(arms, overrides=words))
 
 
 def parsed(word: str, arms: Arms) -> tuple[str, tuple[Any, ...]]:
     """The setting that is searched, and its values. Raises UsageError for what cannot be searched."""
     axis = config.parse(word)
+    sizes = (*arms.chosen, "heads", "share_layers") if arms.match else ()
+    if axis.key in sizes:
+        raise UsageError([f"--tune {word}: match={arms.match['by']} sizes every depth, so leave {axis.key} alone"])
     if axis.key not in checks.types() or axis.key in ("seed", *arms.axes) or arms.axes == ("arm",):
         what = "a setting that is a number or a word and is not compared, such as lr=0.001,0.003"
         raise UsageError([f"--tune {word}: {what}"])
@@ -58,7 +66,7 @@ def parsed(word: str, arms: Arms) -> tuple[str, tuple[Any, ...]]:
 
 def searched(arms: Arms, key: str, values: tuple[Any, ...]) -> tuple[Config, ...]:
     """The runs of the search: every arm with every value, on seeds that the comparison does not use."""
-    first = min(c.seed for c in arms.configs) + AWAY
+    first = min(c.seed for c in arms.configs) + study.AWAY
     seeds = range(first, first + SEEDS)
     each = dict.fromkeys(replace(c, seed=0) for c in arms.configs)
     return tuple(replace(c, seed=s, **{key: v}) for c in each for v in values for s in seeds)

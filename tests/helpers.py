@@ -48,5 +48,5 @@ def stackattn(*args: str, cwd: Path, figures: bool = False, **env: str) -> subpr
 
 def results(out: Path) -> dict[str, bytes]:
     """Every file of every run that must be equal between two equal sweeps."""
-    names = ("result.json", "curve.jsonl", "layers.jsonl", "position.json", "words.json", "weights.pt")
+    names = ("result.json", "curve.jsonl", "layers.jsonl", "stack.jsonl", "position.json", "words.json", "weights.pt")
     return {f"{f.parent.name}/{f.name}": f.read_bytes() for name in names for f in out.glob(f"runs/*/{name}")}

@@ -30,6 +30,14 @@ def test_a_length_and_a_difference_of_two_arms_can_be_asked_for() -> None:
     assert not one("excess@64", "<=", 1.0, "rope").held  # refused there: no number holds nothing
 
 
+def test_the_answers_of_a_token_are_told_apart() -> None:
+    runs = STUDY.runs.assign(acc_by_output=[(1.0, 0.9, 0.2, 0.1)] * len(STUDY.runs))
+    several = replace(STUDY, runs=runs)
+    inside, beyond = (Expectation(("rope",), f"{name}@2", ">=", 0.5) for name in ("inside", "beyond"))
+    first, second = held(several, [inside, beyond])
+    assert first.mean == pytest.approx(0.9) and first.held and second.mean == pytest.approx(0.2) and not second.held
+
+
 def test_runs_that_are_not_done_hold_nothing_and_an_unknown_arm_is_named() -> None:
     gone = replace(STUDY, runs=STUDY.runs.assign(status="diverged"))
     assert not held(gone, [Expectation(("rope",), "test_acc", ">=", 0.0)])[0].held

@@ -7,14 +7,17 @@ PACKAGE = Path(__file__).parents[1] / "stackcli"
 ROWS = [
     ["__main__"],
     ["cli", "bench", "known"],
-    ["questions", "tuning"],
-    ["study"],
-    ["report", "predict", "certified", "catalogue"],
+    ["mending"],
+    ["questions", "fair", "tuning", "search", "probing"],
+    ["study", "probed"],
+    ["report", "predict", "certified", "catalogue", "searched"],
+    ["remedies"],
     ["sweep", "tables", "comparison", "figures", "progress"],
+    ["scaling"],
     ["sentences"],
-    ["launcher", "stats", "baselines"],
-    ["store"],
-    ["timing", "certify"],
+    ["launcher", "stats", "baselines", "importances"],
+    ["store", "sampling"],
+    ["timing", "certify", "inside", "depths"],
     ["train", "config"],
     ["probe", "auxiliary"],
     ["model"],
@@ -38,8 +41,9 @@ ROWS = [
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}
 GROUPS = ("pe", "residual", "norm", "attention", "init", "data", "figures", "launcher")
 OWNERS = {"typer": {"cli"}, "hydra": {"config"}, "omegaconf": {"config"}}
+OWNERS |= {"optuna": {"search", "sampling", "importances"}}
 NO_TORCH = {"tables", "comparison", "sentences", "stats", "report", "store", "config", "record", "settings", "frames"}
-NO_TORCH |= {"study", "questions"}
+NO_TORCH |= {"study", "questions", "search", "sampling", "importances"}
 
 
 def imports(path: Path) -> set[str]:

@@ -63,3 +63,21 @@ def test_what_can_be_known_is_said(name: str) -> None:
     entropy = load(name).entropy
     assert (entropy is None) == (name in ("majority", "listops")) or entropy is not None
     assert entropy is None or (0 <= entropy < math.log(len(load(name).classes)))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_noise_replaces_answers_of_training_and_validation_and_nothing_else(name: str) -> None:
+    clean, some, more, few = (load(name, noise=n, size=s) for n, s in ((0.0, 300), (0.2, 300), (0.6, 300), (0.2, 60)))
+    assert some.test == clean.test and some.longer == clean.longer and some.entropy == clean.entropy
+    for part in ("train", "val"):
+        right, said, worse = (getattr(loaded, part) for loaded in (clean, some, more))
+        assert (said.tokens, said.trees) == (right.tokens, right.trees)
+        rows = [x.targets or tuple((label,) for label in x.labels) for x in (right, said, worse)]
+        each = [(a, b, c) for three in zip(*rows, strict=True) for a, b, c in zip(*three, strict=True)]
+        assert all(b == c == UNSCORED for a, b, c in each if a == UNSCORED)
+        scored = [(a, b, c) for a, b, c in each if a != UNSCORED]
+        assert all(c == b for a, b, c in scored if b != a)  # more noise keeps what less has replaced
+        assert {b for _, b, _ in scored} <= set(range(len(clean.classes)))
+        for noise, wrong in ((0.2, sum(a != b for a, b, _ in scored)), (0.6, sum(a != c for a, _, c in scored))):
+            assert abs(wrong / len(scored) - noise) < 3.5 * (noise * (1 - noise) / len(scored)) ** 0.5
+    assert some.train.only(range(60)) == few.train

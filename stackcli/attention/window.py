@@ -19,5 +19,7 @@ class Window(Pattern):
         self.reach = reach
 
     def allowed(self, length: int, device: torch.device) -> Tensor | None:
+        if self.reach >= length - 1:
+            return None
         at = torch.arange(length, device=device)
         return (at[:, None] - at[None, :]).abs() <= self.reach

@@ -7,7 +7,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
-from stackcli.data.base import UNSCORED
+from stackcli.data.base import UNSCORED, Noise
 
 
 class Rewrite(Task):
@@ -42,9 +42,10 @@ class Letters(Rewrite):
         train_len: Length = 10,
         longest: Longest = 4,
         size: Size = 4096,
+        noise: Noise = 0.0,
         seed: TaskSeed = 0,
     ) -> None:
-        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed, letters=letters)
+        super().__init__(train_len=train_len, longest=longest, size=size, noise=noise, seed=seed, letters=letters)
         self.vocab = (PAD, ":", ";", *(f"x{i}" for i in range(letters)))
         self.classes = self.vocab
         self.letters = letters

@@ -2,7 +2,8 @@
 
 Lengths are those of an item as its task counts it (the string to be copied, the expression, ...). Training and
 validation items have lengths up to `train_len`, or exactly that where the task says so; test items have `train_len`;
-and there are test parts of half of it and of 2, 4, ... times, up to `longest`.
+and there are test parts of half of it and of 2, 4, ... times, up to `longest`. `noise`: this share of what training and
+validation items ask has another answer, drawn evenly; tokens, and all that a test item asks, are right.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from stackcli.address import generator
-from stackcli.data.base import UNSCORED, Data, Examples, Loaded
+from stackcli.data.base import UNSCORED, Data, Examples, Loaded, replaced
 
 Length = Annotated[int, Ge(1), Le(100_000)]
 Longest = Annotated[int, Ge(1), Le(64)]
@@ -22,7 +23,7 @@ Size = Annotated[int, Ge(1), Le(10_000_000)]
 TaskSeed = Annotated[int, Ge(0), Le(2**62)]
 HELD_OUT = 256  # items of the validation part and of each test part
 PAD = "<pad>"
-VERSION = 1  # raised when the same keys give other items
+VERSION = 2  # raised when the same keys give other items
 
 
 def test_lengths(trained: int, longest: int) -> tuple[int, ...]:
@@ -51,9 +52,9 @@ class Task(Data):
     causal = False
     fixed = False  # training items all have `train_len`
 
-    def __init__(self, *, train_len: int, longest: int, size: int, seed: int, **own: Any) -> None:
-        self.train_len, self.longest, self.size, self.seed = train_len, longest, size, seed
-        self.keys = {"train_len": train_len, "longest": longest, "size": size, "seed": seed, **own}
+    def __init__(self, *, train_len: int, longest: int, size: int, noise: float, seed: int, **own: Any) -> None:
+        self.train_len, self.longest, self.size, self.noise, self.seed = train_len, longest, size, noise, seed
+        self.keys = {"train_len": train_len, "longest": longest, "size": size, "noise": noise, "seed": seed, **own}
 
     def item(self, draw: np.random.Generator, length: int) -> Item:
         """One item of that length."""
@@ -64,7 +65,8 @@ class Task(Data):
         return length
 
     def entropy(self) -> float | None:
-        """The lowest mean loss that any model can reach, in nats per scored item; None where it is not known."""
+        """The lowest mean loss that any model can reach on the test part, whose answers are right, in nats per scored
+        item; None where it is not known."""
         return None
 
     def lengths(self) -> tuple[int, ...]:
@@ -104,10 +106,17 @@ class Task(Data):
         every = bool(items[0].targets)
         return Examples(
             tokens=tuple(tuple(map(int, item.tokens)) for item in items),
-            labels=() if every else tuple(int(item.label) for item in items),
+            labels=() if every else tuple(self.told(name, i, [item.label])[0] for i, item in enumerate(items)),
             texts=("",) * count,
-            targets=tuple(tuple(map(int, item.targets)) for item in items) if every else (),
+            targets=tuple(self.told(name, i, item.targets) for i, item in enumerate(items)) if every else (),
             trees=tuple(tuple(map(int, item.tree)) for item in items) if items[0].tree else (),
+        )
+
+    def told(self, part: str, index: int, answers: Sequence[int]) -> tuple[int, ...]:
+        """What an item's answers are said to be."""
+        noise = 0.0 if part == "test" else self.noise
+        return replaced(
+            [int(a) for a in answers], len(self.classes), noise, type(self).__name__, self.seed, part, index
         )
 
     pair = 1  # items that belong together: index 0 is drawn, the others follow from it

@@ -10,6 +10,7 @@ import numpy as np
 
 from stackcli.data._rewrite import Rewrite
 from stackcli.data._task import PAD, Length, Longest, Size, TaskSeed
+from stackcli.data.base import Noise
 
 
 class Addition(Rewrite):
@@ -23,9 +24,10 @@ class Addition(Rewrite):
         train_len: Length = 4,
         longest: Longest = 4,
         size: Size = 8192,
+        noise: Noise = 0.0,
         seed: TaskSeed = 0,
     ) -> None:
-        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed, reverse=reverse)
+        super().__init__(train_len=train_len, longest=longest, size=size, noise=noise, seed=seed, reverse=reverse)
         self.reverse = reverse
         self.vocab = (PAD, ":", ";", "+", *"0123456789")
         self.classes = self.vocab

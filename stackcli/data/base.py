@@ -13,10 +13,13 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from stackcli import text as words
+from stackcli.address import address, generator
 from stackcli.vectors import read
 
 MaxLen = Annotated[int, Ge(1), Le(100_000)]
 MinCount = Annotated[int, Ge(1), Le(1_000_000)]
+TrainSize = Annotated[int, Ge(0), Le(10_000_000)]
+Noise = Annotated[float, Ge(0), Le(1)]
 LONGEST_LINE = 1_000_000  # characters
 UNSCORED = -100  # the class of a token that nothing is asked about
 SUFFIXES = {".tsv": "\t", ".tab": "\t"}
@@ -100,8 +103,43 @@ class Data:
         raise NotImplementedError
 
 
+def kept(names: Sequence[str], labels: Sequence[Any], size: int) -> list[int]:
+    """Which items of the training part train where only `size` of them may (0: all may): their indices, in order.
+
+    Class by class in proportion, within a class by a hash of the content, `names`: so the same for every run, and the
+    few are among the many. Raises DataError for more than there are, and for fewer than there are classes.
+    """
+    classes = len(set(labels))
+    if size > len(names):
+        raise DataError(f"data.size={size}: the training part has {len(names)}; at most that, or 0 for all of them")
+    if 0 < size < classes:
+        raise DataError(f"data.size={size}: fewer than the {classes} classes; at least one of each")
+    if not size:
+        return list(range(len(names)))
+    count, seen = Counter(labels), Counter[Any]()
+    turn: dict[int, float] = {}
+    for i in sorted(range(len(names)), key=lambda i: address("size", names[i])):
+        turn[i] = (seen[labels[i]] + 0.5) / count[labels[i]]
+        seen[labels[i]] += 1
+    return sorted(sorted(turn, key=turn.__getitem__)[:size])
+
+
+def replaced(labels: Sequence[int], classes: int, noise: float, *names: str | int) -> tuple[int, ...]:
+    """The labels, each of them with probability `noise` another of the `classes`, drawn evenly at the address `names`;
+    what is `UNSCORED` stays. More noise replaces what less would, and by the same."""
+    if not noise:
+        return tuple(labels)
+    draw = generator("noise", *names)
+    chance, along = draw.random(len(labels)), draw.integers(1, classes, size=len(labels))
+    return tuple(
+        label if label == UNSCORED or u >= noise else (label + int(step)) % classes
+        for label, u, step in zip(labels, chance, along, strict=True)
+    )
+
+
 class TextData(Data):
-    """Texts and labels out of a CSV or TSV file; `subjects` and `csv` differ in the file alone."""
+    """Texts and labels out of a CSV or TSV file; `subjects` and `csv` differ in the file alone. `size`: so many texts
+    train, see `kept`; `noise`: share of the training and validation labels that are wrong, see `replaced`."""
 
     path: str
     text: str
@@ -117,9 +155,11 @@ class TextData(Data):
         test_path: str,
         vectors: str,
         frozen: bool,
+        size: int,
+        noise: float,
     ) -> None:
         self.max_len, self.min_count, self.test_path = max_len, min_count, test_path
-        self.vectors, self.frozen = vectors, frozen
+        self.vectors, self.frozen, self.size, self.noise = vectors, frozen, size, noise
         self.strip_links, self.strip_punctuation = strip_links, strip_punctuation
 
     def fingerprint(self) -> str:
@@ -137,6 +177,9 @@ class TextData(Data):
         if self.test_path:
             notices += self._own_test(parts)
         classes = check_classes(rows, parts, self.path)
+        train = parts["train"]
+        names, labels = [words.normalise(text) for text, _ in train], [label for _, label in train]
+        parts["train"] = [train[i] for i in kept(names, labels, self.size)]
         return self._encode(parts, classes, notices)
 
     def _own_test(self, parts: dict[str, list[tuple[str, str]]]) -> list[str]:
@@ -162,7 +205,7 @@ class TextData(Data):
         done: dict[str, Any] = {
             name: Examples(
                 tuple(words.encode(t, ids, self.max_len) for t in split[name]),
-                tuple(number[label] for _, label in rows),
+                tuple(self._label(text, number[label], classes, name) for text, label in rows),
                 tuple(text for text, _ in rows),
             )
             for name, rows in parts.items()
@@ -190,6 +233,10 @@ class TextData(Data):
             known=known,
             frozen=self.frozen and bool(self.vectors),
         )
+
+    def _label(self, text: str, label: int, classes: Sequence[str], part: str) -> int:
+        wrong = 0.0 if part == "test" else self.noise
+        return replaced([label], len(classes), wrong, words.normalise(text))[0]
 
     def _tokens(self, text: str) -> list[str]:
         return words.tokens(text, strip_links=self.strip_links, strip_punctuation=self.strip_punctuation)

@@ -4,7 +4,7 @@ input  a cell of the text column, as word, number and punctuation tokens
 answer the cell of the label column in the same row
 """
 
-from stackcli.data.base import MaxLen, MinCount, TextData
+from stackcli.data.base import MaxLen, MinCount, Noise, TextData, TrainSize
 
 
 class Csv(TextData):
@@ -23,6 +23,8 @@ class Csv(TextData):
         test_path: str = "",
         vectors: str = "",
         frozen: bool = False,
+        size: TrainSize = 0,
+        noise: Noise = 0.0,
     ) -> None:
         super().__init__(
             max_len=max_len,
@@ -32,5 +34,7 @@ class Csv(TextData):
             test_path=test_path,
             vectors=vectors,
             frozen=frozen,
+            size=size,
+            noise=noise,
         )
         self.path, self.text, self.label = path, text, label

@@ -10,14 +10,16 @@ from hashlib import sha256
 from typing import Any
 
 from stackcli import text as words
-from stackcli.data.base import Data, Examples, Loaded, MaxLen
+from stackcli.data.base import Data, Examples, Loaded, MaxLen, Noise, TrainSize, kept, replaced
 
 
 class Digits(Data):
-    """scikit-learn's copy of the test part of the UCI set, installed with it. Token 0 pads; level g is token g + 1."""
+    """scikit-learn's copy of the test part of the UCI set, installed with it. Token 0 pads; level g is token g + 1.
+    `size`: so many pictures train, see `kept`; `noise`: share of the training and validation labels that are wrong,
+    see `replaced`."""
 
-    def __init__(self, *, max_len: MaxLen = 64) -> None:
-        self.max_len = min(max_len, 64)
+    def __init__(self, *, max_len: MaxLen = 64, size: TrainSize = 0, noise: Noise = 0.0) -> None:
+        self.max_len, self.size, self.noise = min(max_len, 64), size, noise
 
     def _rows(self) -> list[tuple[tuple[int, ...], int]]:
         from sklearn.datasets import load_digits
@@ -32,12 +34,25 @@ class Digits(Data):
     def load(self) -> Loaded:
         parts: dict[str, list[tuple[tuple[int, ...], int]]] = {"train": [], "val": [], "test": []}
         for row in self._rows():
-            parts[words.place(" ".join(map(str, row[0])))].append(row)
+            parts[words.place(name_of(row[0]))].append(row)
+        train = parts["train"]
+        chosen = kept([name_of(row) for row, _ in train], [label for _, label in train], self.size)
+        parts["train"] = [train[i] for i in chosen]
         done: dict[str, Any] = {
             name: Examples(
-                tuple(row[: self.max_len] for row, _ in rows), tuple(label for _, label in rows), ("",) * len(rows)
+                tuple(row[: self.max_len] for row, _ in rows),
+                tuple(self._label(row, label, name) for row, label in rows),
+                ("",) * len(rows),
             )
             for name, rows in parts.items()
         }
         vocab = ("<pad>", *map(str, range(17)))
         return Loaded(**done, vocab=vocab, classes=tuple("0123456789"), max_len=self.max_len, text=False)
+
+    def _label(self, row: tuple[int, ...], label: int, part: str) -> int:
+        return replaced([label], 10, 0.0 if part == "test" else self.noise, name_of(row))[0]
+
+
+def name_of(row: tuple[int, ...]) -> str:
+    """A picture as text, for what is decided by its content."""
+    return " ".join(map(str, row))

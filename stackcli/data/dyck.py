@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
+from stackcli.data.base import Noise
 
 
 class Dyck(Task):
@@ -28,9 +29,12 @@ class Dyck(Task):
         train_len: Length = 32,
         longest: Longest = 4,
         size: Size = 4096,
+        noise: Noise = 0.0,
         seed: TaskSeed = 0,
     ) -> None:
-        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed, kinds=kinds, deep=deep)
+        super().__init__(
+            train_len=train_len, longest=longest, size=size, noise=noise, seed=seed, kinds=kinds, deep=deep
+        )
         self.deep = deep
         self.classes = ("none", *(f"({i}" for i in range(kinds)))
         self.vocab = (PAD, *self.classes[1:], *(f"){i}" for i in range(kinds)))

@@ -11,13 +11,12 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
-from stackcli.data.base import UNSCORED
+from stackcli.data.base import UNSCORED, Noise
 
 
 class Lag(Task):
     """Independent tokens, `letters` of them; a token is asked about every lag up to `lags` that reaches back to a
-    token. Exact: every answer is certain, and a stack that sees w - 1 tokens back in each of L blocks knows lags to L
-    (w - 1)."""
+    token. Exact: every answer is certain, and a stack that sees w tokens back in each of L blocks knows lags to L w."""
 
     every = True
     causal = True
@@ -27,13 +26,16 @@ class Lag(Task):
         self,
         *,
         letters: Annotated[int, Ge(2), Le(1000)] = 8,
-        lags: Annotated[int, Ge(2), Le(1000)] = 8,
+        lags: Annotated[int, Ge(1), Le(1000)] = 8,
         train_len: Length = 20,
         longest: Longest = 4,
         size: Size = 4096,
+        noise: Noise = 0.0,
         seed: TaskSeed = 0,
     ) -> None:
-        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed, letters=letters, lags=lags)
+        super().__init__(
+            train_len=train_len, longest=longest, size=size, noise=noise, seed=seed, letters=letters, lags=lags
+        )
         self.outputs = lags
         self.classes = tuple(f"x{i}" for i in range(letters))
         self.vocab = (PAD, *self.classes)

@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
+from stackcli.data.base import Noise
 
 OPERATIONS = ("[MAX", "[MIN", "[MED", "[SM")  # largest, smallest, median (rounded down), sum modulo 10
 
@@ -37,9 +38,10 @@ class ListOps(Task):
         train_len: Length = 48,
         longest: Longest = 2,
         size: Size = 4096,
+        noise: Noise = 0.0,
         seed: TaskSeed = 0,
     ) -> None:
-        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed, wide=wide, deep=deep)
+        super().__init__(train_len=train_len, longest=longest, size=size, noise=noise, seed=seed, wide=wide, deep=deep)
         if train_len < 4:
             raise ValueError(f"data=listops needs data.train_len of at least 4, not {train_len}")
         self.wide, self.deep = wide, deep

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le
 
 from stackcli.address import generator
 from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
-from stackcli.data.base import UNSCORED
+from stackcli.data.base import UNSCORED, Noise
 
 
 class Markov(Task):
@@ -33,10 +33,18 @@ class Markov(Task):
         train_len: Length = 32,
         longest: Longest = 4,
         size: Size = 4096,
+        noise: Noise = 0.0,
         seed: TaskSeed = 0,
     ) -> None:
         super().__init__(
-            train_len=train_len, longest=longest, size=size, seed=seed, letters=letters, order=order, alpha=alpha
+            train_len=train_len,
+            longest=longest,
+            size=size,
+            noise=noise,
+            seed=seed,
+            letters=letters,
+            order=order,
+            alpha=alpha,
         )
         if letters**order > 1_000_000:
             raise ValueError(

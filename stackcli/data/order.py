@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
+from stackcli.data.base import Noise
 
 
 class Order(Task):
@@ -27,9 +28,10 @@ class Order(Task):
         train_len: Length = 10,
         longest: Longest = 4,
         size: Size = 4096,
+        noise: Noise = 0.0,
         seed: TaskSeed = 0,
     ) -> None:
-        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed, others=others)
+        super().__init__(train_len=train_len, longest=longest, size=size, noise=noise, seed=seed, others=others)
         if train_len < 2:
             raise ValueError(f"data=order needs data.train_len of at least 2, not {train_len}")
         self.vocab = (PAD, "0", "1", *(f"x{i}" for i in range(others)))

@@ -7,6 +7,7 @@ answer  odd
 import numpy as np
 
 from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
+from stackcli.data.base import Noise
 
 
 class Parity(Task):
@@ -15,8 +16,10 @@ class Parity(Task):
     classes = ("even", "odd")
     vocab = (PAD, "0", "1")
 
-    def __init__(self, *, train_len: Length = 16, longest: Longest = 4, size: Size = 4096, seed: TaskSeed = 0) -> None:
-        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed)
+    def __init__(
+        self, *, train_len: Length = 16, longest: Longest = 4, size: Size = 4096, noise: Noise = 0.0, seed: TaskSeed = 0
+    ) -> None:
+        super().__init__(train_len=train_len, longest=longest, size=size, noise=noise, seed=seed)
 
     def item(self, draw: np.random.Generator, length: int) -> Item:
         bits = draw.integers(2, size=length)

@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
-from stackcli.data.base import UNSCORED
+from stackcli.data.base import UNSCORED, Noise
 
 
 class Recall(Task):
@@ -30,9 +30,10 @@ class Recall(Task):
         train_len: Length = 8,
         longest: Longest = 2,
         size: Size = 8192,
+        noise: Noise = 0.0,
         seed: TaskSeed = 0,
     ) -> None:
-        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed, symbols=symbols)
+        super().__init__(train_len=train_len, longest=longest, size=size, noise=noise, seed=seed, symbols=symbols)
         if max(self.lengths()) > symbols:
             pairs = f"{max(self.lengths())} pairs (data.train_len={train_len} data.longest={longest})"
             raise ValueError(f"data=recall draws without replacement: {pairs} need data.symbols={max(self.lengths())}")

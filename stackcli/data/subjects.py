@@ -6,7 +6,7 @@ answer  Physics
 
 from pathlib import Path
 
-from stackcli.data.base import MaxLen, MinCount, TextData
+from stackcli.data.base import MaxLen, MinCount, Noise, TextData, TrainSize
 
 
 class Subjects(TextData):
@@ -22,6 +22,8 @@ class Subjects(TextData):
         test_path: str = "",
         vectors: str = "",
         frozen: bool = False,
+        size: TrainSize = 0,
+        noise: Noise = 0.0,
     ) -> None:
         super().__init__(
             max_len=max_len,
@@ -31,5 +33,7 @@ class Subjects(TextData):
             test_path=test_path,
             vectors=vectors,
             frozen=frozen,
+            size=size,
+            noise=noise,
         )
         self.path, self.text, self.label = str(Path(__file__).with_name("subjects.csv")), "text", "label"

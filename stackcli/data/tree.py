@@ -13,7 +13,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
-from stackcli.data.base import UNSCORED
+from stackcli.data.base import UNSCORED, Noise
 
 
 class Tree(Task):
@@ -30,9 +30,10 @@ class Tree(Task):
         train_len: Length = 15,
         longest: Longest = 1,
         size: Size = 4096,
+        noise: Noise = 0.0,
         seed: TaskSeed = 0,
     ) -> None:
-        super().__init__(train_len=train_len, longest=longest, size=size, seed=seed, letters=letters)
+        super().__init__(train_len=train_len, longest=longest, size=size, noise=noise, seed=seed, letters=letters)
         if train_len < 2:
             raise ValueError(f"data=tree needs data.train_len of at least 2, not {train_len}")
         self.classes = tuple(f"x{i}" for i in range(letters))

@@ -82,11 +82,16 @@ def leftmost(axes: Axes) -> bool:
     return place is None or place.is_first_col()
 
 
-def legend(figure: Figure, entries: Sequence[tuple[Artist, str]], axes: Axes | None = None) -> None:
-    """A legend above all panels, or above `axes` alone, in as many columns as fit; the figure grows by its height."""
+def legend(
+    figure: Figure, entries: Sequence[tuple[Artist, str]], axes: Axes | None = None, *, grow: bool = True
+) -> None:
+    """A legend above all panels, or above `axes` alone, in as many columns as fit; the figure grows by its height,
+    unless `grow` is off: for panels side by side one does."""
     if not entries:
         return
-    room = figure.get_figwidth() * 72 - (2 if axes is None else 34)
+    place_of = axes.get_subplotspec() if axes is not None else None
+    across = place_of.get_gridspec().ncols if place_of is not None else 1
+    room = figure.get_figwidth() * 72 / across - (2 if axes is None else 34)
     texts = [fit(text, room - _HANDLE, lines=3) for _, text in entries]
     widths = [_HANDLE + max(map(width, text.split("\n"))) for text in texts]
     columns = next(n for n in range(len(texts), 0, -1) if n == 1 or sum(map(max, _columns(widths, n))) <= room)
@@ -109,7 +114,7 @@ def legend(figure: Figure, entries: Sequence[tuple[Artist, str]], axes: Axes | N
     for artist, text in zip(drawn.get_texts(), texts, strict=True):
         artist.set_text(text)
     lines = max(map(sum, _columns([text.count("\n") + 1.0 for text in texts], math.ceil(len(texts) / rows))))
-    figure.set_figheight(figure.get_figheight() + (lines * 1.5 * SIZE + 4) / 72)
+    figure.set_figheight(figure.get_figheight() + grow * (lines * 1.5 * SIZE + 4) / 72)
 
 
 _HANDLE = 3.3 * SIZE  # the line in a legend, its distance from the text, and the space between columns

@@ -1,7 +1,7 @@
 """How the points of a study are told apart as lines: colours, dashes, markers, and their legend."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from stackcli.figures._points import Point, Scale, left_out, points, scale, spre
 from stackcli.figures._style import DASHES, GREY, LINES, MARKERS, ORDERED, PALETTE, PICKS
 from stackcli.figures._words import label, typed
 from stackcli.frames import Frames
+
+CROWDED = 6  # more lines than that go to a panel for each choice of the axes other than the ordered one
 
 
 def styles(count: int, *, ordered: bool = False) -> list[dict[str, Any]]:
@@ -35,10 +37,10 @@ def styles(count: int, *, ordered: bool = False) -> list[dict[str, Any]]:
     ]
 
 
-def counts(last: int) -> list[int]:
-    """Ticks for layers: 1, and round multiples up to the last."""
+def counts(last: int, first: int = 1) -> list[int]:
+    """Ticks for layers: the first, and round multiples up to the last."""
     step = next(step for step in (1, 2, 4, 5, 10, 20, 50, 100, 1000, last) if last / step <= 5)
-    return sorted({1, *range(step, last + 1, step)})
+    return sorted({first, *range(step, last + 1, step)})
 
 
 def swatch(**style: Any) -> Line2D:
@@ -64,10 +66,20 @@ class Lines:
         style = styles(len(self.order.levels), ordered=True)[self.order.levels.index(self._level(point))]
         if len(self.order.levels) >= LINES:
             style["color"] = ORDERED(self._norm()(self._level(point)))
+            style["marker"] = "." if point.depth == 1 else ""  # a line of one layer has no length
         if len(self.keys) > 1:
             i = self.keys.index(self._rest(point))
             style |= {"marker": MARKERS[i], "linestyle": DASHES[i]}
         return style
+
+    def split(self) -> tuple["Lines", ...]:
+        """The lines of each panel: all of them in one, or a panel for each choice of the other axes, its name the only
+        one in `names`. A legend of the first then serves all."""
+        if len(self.keys) < 2 or len(self.points) <= CROWDED:
+            return (self,)
+        mine = [tuple(p for p in self.points if self._rest(p) == key) for key in self.keys]
+        parts = zip(mine, self.keys, self.names, strict=True)
+        return tuple(replace(self, points=points, keys=(key,), names=(name,)) for points, key, name in parts)
 
     def explain(self, figure: Figure, extra: Sequence[tuple[Artist, str]] = ()) -> None:
         """The legend; a colour bar instead of many ordered levels."""

@@ -120,6 +120,11 @@ class Point:
             return frame
         return frame[(frame["point"] == self.key) & frame["run"].isin(list(self.done if runs is None else runs))]
 
+    def shown(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows of the finished runs, or of the first that broke: what a map that cannot hold both draws."""
+        rows = self.rows(frame)
+        return rows if not rows.empty else self.rows(frame, [run for run, _ in self.broken][:1])
+
 
 def points(frames: Frames) -> list[Point]:
     """The points of the study, sorted by the axes (a category in the order met)."""
@@ -150,6 +155,20 @@ def spread(items: Sequence[Any], most: int) -> list[Any]:
     if len(items) <= most:
         return list(items)
     return [items[round(i * (len(items) - 1) / max(most - 1, 1))] for i in range(most)]
+
+
+def facets(axes: Sequence[str], found: Sequence[Point], most: int, across: int) -> tuple[list[Point], int]:
+    """The points that get a panel of their own, at most `most`, and how many stand in a row, at most `across`: where
+    depth is swept with other settings a row for each choice of these, with the same depths; else evenly spread."""
+    at = list(axes).index("depth") if "depth" in axes else len(axes)
+    rows: dict[tuple[Any, ...], list[Point]] = {}
+    for point in found:
+        rows.setdefault((*point.values[:at], *point.values[at + 1 :]), []).append(point)
+    depths = {tuple(point.depth for point in row) for row in rows.values()}
+    columns = min(most // max(len(rows), 1), across, max(map(len, depths), default=0))
+    if len(rows) < 2 or len(depths) > 1 or columns < 2:
+        return spread(found, most), across
+    return [point for row in rows.values() for point in spread(row, columns)], columns
 
 
 def left_out(shown: int, total: int, what: str) -> str:

@@ -46,8 +46,8 @@ def fit(text: str, room: float, lines: int = 2, size: float = SIZE) -> str:
     rest = typed(text).strip()
     while rest and width(rest, size) > room and len(out) < lines - 1:
         cut = _cut(rest, room, size)
-        breaks = [m.end() for m in re.finditer(r"[\s,;:=/_+\-]", rest[:cut])]
-        cut = breaks[-1] if breaks and breaks[-1] > cut / 3 else cut
+        breaks = [[m.end() for m in re.finditer(kind, rest[:cut])] for kind in (r"\s", r"[,;:=/_+\-]")]
+        cut = next((ends[-1] for ends in breaks if ends and ends[-1] > cut / 3), cut)
         out.append(rest[:cut].rstrip())
         rest = rest[cut:].lstrip()
     if width(rest, size) > room:

@@ -1,21 +1,16 @@
 """Test accuracy against depth (or the first swept setting), and the overfitting gap below it."""
 
-from collections import Counter
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import ScaledTranslation
 
-from stackcli.figures import base
+from stackcli.figures import _levels, base
 from stackcli.frames import Frames
 
 # columns of the runs, and how the lower panel tells them apart: fill of the marker, and dash
 GAPS = {"gap_end": ("gap at the end", "full", "-"), "gap_best": ("gap at best validation", "none", ":")}
 BASELINES = {"majority_acc": ("majority class", ":"), "tfidf_acc": ("TF-IDF + logistic regression", "-.")}
-Group = tuple[str, pd.DataFrame, dict[str, Any], float]  # name, runs, style, dodge
 
 
 @base.styled
@@ -26,23 +21,23 @@ def draw(frames: Frames) -> Figure | None:
         return None
     name = "depth" if "depth" in frames.axes or not frames.axes else frames.axes[0]
     scale = base.scale(name, runs[name])
-    groups, remark = _groups(frames, runs, name)
+    groups, remark = _levels.groups(frames, runs, name)
     wide = len(scale.levels) > 10 or len(groups) > 4 or len(scale.levels) * len(groups) > 24
     size = base.FULL if wide else base.COLUMN
     figure, ((top,), (bottom,)) = base.new(size, 3.1, 2, 1, sharex=True, height_ratios=[3, 2])
     for group in groups:
-        _line(top, scale, group, "test_acc")
+        _levels.line(top, scale, group, "test_acc")
         for column, (_, fill, dash) in GAPS.items():
-            _line(bottom, scale, group, column, fillstyle=fill, linestyle=dash)
+            _levels.line(bottom, scale, group, column, fillstyle=fill, linestyle=dash)
     scale.dress(bottom, "x", size * 72 - 45)
     top.set_ylabel("test accuracy\n(share)")
     bottom.set_ylabel("overfitting\ngap (nats)")
     bottom.axhline(0, color=base.GREY, linewidth=0.6, label="zero")
     known = _baselines(frames, scale)
-    seen = _limits(top, [value for _, _, value in known], least=0.15, most=1.0)
-    _limits(bottom, [0.0])
+    seen = _levels.limits(top, [value for _, _, value in known], least=0.15, most=1.0)
+    _levels.limits(bottom, [0.0])
     entries = [(base.swatch(**style), key) for key, _, style, _ in groups if len(groups) > 1]
-    entries += _lines(top, scale, known, seen) + _broken(top, scale, groups)
+    entries += _lines(top, scale, known, seen) + _levels.broken(top, scale, groups)
     base.legend(figure, entries)
     fills = [(words, {"fillstyle": fill, "linestyle": dash}) for words, fill, dash in GAPS.values()]
     base.legend(figure, [(base.swatch(color=base.GREY, marker="o", **look), words) for words, look in fills], bottom)
@@ -50,51 +45,6 @@ def draw(frames: Frames) -> Figure | None:
     means = f"mean, 95 % t interval over {seeds} seeds, one split; dots: runs"
     base.note(figure, means if seeds > 1 else "", remark)
     return figure
-
-
-def _groups(frames: Frames, runs: pd.DataFrame, x: str) -> tuple[list[Group], str]:
-    """A line for every combination of the axes other than x, dodged so that intervals do not hide each other."""
-    others = [axis for axis in frames.axes if axis != x]
-    if not others:
-        return [("", runs, base.styles(1)[0], 0.0)], ""
-    scales = [base.scale(axis, runs[axis]) for axis in others]
-    plain = [tuple(map(base.plain, row)) for row in runs[others].itertuples(index=False)]
-    found = sorted(set(plain), key=lambda key: [s.levels.index(v) for s, v in zip(scales, key, strict=True)])
-    keys = base.spread(found, base.LINES)
-    styles = base.styles(len(keys), ordered=len(others) == 1 and scales[0].kind != "category")
-    reach = min(0.3, 0.06 * (len(keys) - 1))
-    groups = []
-    for key, style, dodge in zip(keys, styles, np.linspace(-reach, reach, len(keys)), strict=True):
-        name = " ".join(f"{axis}={base.typed(value)}" for axis, value in zip(others, key, strict=True))
-        groups.append((name, runs[[row == key for row in plain]], style, float(dodge)))
-    return groups, base.left_out(len(keys), len(found), "lines")
-
-
-def _line(axes: Axes, scale: base.Scale, group: Group, column: str, **change: Any) -> None:
-    """Mean and interval at each level, joined where the levels are numbers, and a point for every seed."""
-    _, runs, style, dodge = group
-    style = {**style, **change}
-    done = runs[runs["status"] == "done"]
-    if column not in done:
-        return
-    means, points = [], []
-    for level in scale.levels:
-        values = base.finite(done.loc[[base.plain(v) == level for v in done[scale.name]], column])
-        if len(values):
-            at = scale.at(level, dodge)
-            means.append((at, *base.interval(values)))
-            points += [(at, value) for value in values] if len(values) > 1 else []
-    if not means:
-        return
-    x, mean, low, high = np.array(means).T
-    if scale.kind == "category":
-        style["linestyle"] = "none"
-    beside = axes.transData + ScaledTranslation(4 / 72, 0, axes.figure.dpi_scale_trans)
-    dots = {"color": style["color"], "alpha": 0.6, "markersize": 4, "markeredgewidth": 0, "transform": beside}
-    axes.plot(*np.array(points).reshape(-1, 2).T, ".", **dots, label="seeds")
-    if len(known := np.flatnonzero(np.isfinite(low))):
-        axes.vlines(x[known], low[known], high[known], color=style["color"], linewidth=0.9, label="interval")
-    axes.plot(x, mean, **style, label="mean")
 
 
 def _baselines(frames: Frames, scale: base.Scale) -> list[tuple[str, str, float]]:
@@ -120,48 +70,3 @@ def _lines(
             words += f" ({value:.2f})" if value in seen else f" ({value:.2f}, out of sight)"
         entries[words] = base.swatch(**look)
     return [(artist, words) for words, artist in entries.items()]
-
-
-def _limits(axes: Axes, lines: list[float], least: float = 0.02, most: float | None = None) -> set[float]:
-    """Room for every point, for intervals unless they are far wider than the points are spread, and for horizontal
-    lines unless the points would be squeezed into a sixth of the panel. Returns the lines that are seen."""
-    points = base.finite([y for line in axes.lines for y in np.atleast_1d(np.asarray(line.get_ydata()))])
-    bars = [y for bar in axes.collections for path in bar.get_paths() for _, y in np.asarray(path.vertices)]
-    if not len(points):
-        points = np.array([least, most or 1.0])
-    reach = base.finite([*points, *bars])
-    span = max(float(np.ptp(points)), least)
-    low = min(max(reach.min(), points.min() - 2 * span), points.mean() - least / 2)
-    high = max(min(reach.max(), points.max() + 2 * span), points.mean() + least / 2)
-    if most is not None:
-        low, high = max(low, 0.0), min(high, most)
-    seen = {line for line in lines if max(high, line) - min(low, line) <= 6 * (high - low)}
-    low, high = min(low, *seen, low), max(high, *seen, high)
-    axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
-    return seen
-
-
-def _broken(axes: Axes, scale: base.Scale, groups: list[Group]) -> list[tuple[Any, str]]:
-    """A strip below the data: a cross where runs broke, and how many of how many; a row for each such line."""
-    rows = []
-    for _, runs, style, dodge in groups:
-        levels = [base.plain(value) for value in runs[scale.name]]
-        lost = Counter(level for level, ok in zip(levels, runs["status"] == "done", strict=True) if not ok)
-        if lost:
-            rows.append(([(level, n, levels.count(level)) for level, n in lost.items()], style["color"], dodge))
-    if not rows:
-        return []
-    low, high = axes.get_ylim()
-    step = (high - low) * 0.14
-    axes.set_yticks([tick for tick in axes.get_yticks() if low <= tick <= high])  # none in the strip
-    axes.set_ylim(low - step * len(rows), high)
-    axes.axhline(low, color="0.8", linewidth=0.6)
-    for i, (cells, colour, dodge) in enumerate(rows):
-        y = low - step * (i + 0.5)
-        x = [scale.at(level, dodge) for level, _, _ in cells]
-        axes.plot(x, [y] * len(x), "x", color=colour, markersize=4, label="broken")
-        for at, (_, lost_, all_) in zip(x, cells, strict=True):
-            axes.annotate(f"{lost_}/{all_}", (at, y), (4, 0), textcoords="offset points", va="center", size=base.SIZE)
-    statuses = pd.concat([runs["status"] for _, runs, _, _ in groups])
-    kinds = " or ".join(kind for kind in dict.fromkeys(statuses) if kind != "done")
-    return [(base.swatch(color="black", marker="x", linestyle="none"), f"{kinds}, k of n runs")]

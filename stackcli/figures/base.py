@@ -12,7 +12,7 @@ from stackcli import parts
 from stackcli.figures._figure import Draw, bar, blank, grid, leftmost, legend, new, note, save, shade, styled
 from stackcli.figures._lines import Lines, counts, lines, styles, swatch
 from stackcli.figures._numbers import finite, interval, log_ticks, mean_by, number
-from stackcli.figures._points import Point, Scale, last_map, left_out, plain, points, scale, spread
+from stackcli.figures._points import Point, Scale, facets, last_map, left_out, plain, points, scale, spread
 from stackcli.figures._style import COLUMN, DASHES, FORMATS, FULL, GREY, LINES, MARKERS, ORDERED, PALETTE, SIZE, STYLE
 from stackcli.figures._verdicts import Part, compared, done
 from stackcli.figures._words import fit, label, typed, width
@@ -41,6 +41,7 @@ __all__ = [
     "counts",
     "describe",
     "done",
+    "facets",
     "finite",
     "fit",
     "grid",

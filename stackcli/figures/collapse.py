@@ -10,15 +10,17 @@ from stackcli.figures import base
 from stackcli.frames import Frames
 
 PANELS = {
-    "cosine": "token cosine (−1 to 1)",
-    "rank": "rank residual (share of |X|)",
-    "entropy": "attention entropy (nats)",
+    "cosine": "token cosine\n(−1 to 1)",
+    "rank": "rank residual\n(share of |X|)",
+    "entropy": "attention entropy\n(nats)",
 }
+SHARED: dict[str, Any] = {"sharex": True, "sharey": "col"}
 
 
 @base.styled
 def draw(frames: Frames) -> Figure | None:
-    """Means over heads and finished seeds; a run that diverged is a thin line of its own, at its last probe."""
+    """Means over heads and finished seeds; a run that diverged is a thin line of its own, at its last probe. Many
+    lines go to a row of panels for each choice of the axes other than depth."""
     if frames.layers.empty:
         return None
     columns = [column for column in PANELS if column in frames.layers and len(base.finite(frames.layers[column]))]
@@ -26,17 +28,22 @@ def draw(frames: Frames) -> Figure | None:
     if not columns or not lines.points:
         return None
     size = {1: base.COLUMN}.get(len(columns), base.FULL)
-    figure, (panels,) = base.new(size, 2.2, 1, len(columns), sharex=True)
+    parts = lines.split()
+    figure, panels = base.new(size, 2.2 if len(parts) == 1 else 1.75 * len(parts), len(parts), len(columns), **SHARED)
     crosses = False
-    for axes, column in zip(panels, columns, strict=True):
+    for row, part in zip(panels, parts, strict=True):
+        if len(parts) > 1:
+            row[0].set_title(base.fit(part.names[0], size * 36), loc="left")
+        for axes, column in zip(row, columns, strict=True):
+            axes.set_ylabel(PANELS[column])
+            if column == "rank":
+                axes.set_yscale("log")
+            axes.set_xticks(base.counts(max(point.depth for point in lines.points)))
+            crosses |= _panel(axes, frames.layers, part, column)
+    for axes in panels[-1]:
         axes.set_xlabel("layer (block)")
-        axes.set_ylabel(PANELS[column])
-        if column == "rank":
-            axes.set_yscale("log")
-        axes.set_xticks(base.counts(max(point.depth for point in lines.points)))
-        crosses |= _panel(axes, frames.layers, lines, column)
     entry = [(base.swatch(color=base.GREY, marker="x", linewidth=0.7), "a run that diverged")] if crosses else []
-    lines.explain(figure, entry)
+    parts[0].explain(figure, entry)
     base.note(figure, *lines.remarks)
     return figure
 

@@ -1,5 +1,6 @@
 """Gradient norm of each block's last map by relative depth, plain (G1) and alignment-free (G3), at start and end."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -25,29 +26,54 @@ def draw(frames: Frames) -> Figure | None:
         return None
     if not (lines := base.lines(frames)).points:
         return None
-    figure, panels = base.new(base.FULL, 3.9, 2, 2, sharex=True, sharey="row")
+    parts = lines.split()
+    figure, panels = _panels(parts)
     names = "/".join(sorted(table["tensor"].unique(), reverse=True))
     crosses = False
-    for row, (norm, words) in zip(panels, NORMS.items(), strict=True):
-        row[0].set_ylabel(words.format(names))
-        for axes, (when, title) in zip(row, TIMES.items(), strict=True):
-            axes.set_yscale("log")
-            crosses |= _panel(axes, table, lines, norm, when)
-            if norm == "g1":
-                axes.set_title(title)
-    deepest = max(point.depth for point in lines.points)
-    for axes in panels[1]:
+    for axes, norm, when, part in panels:
+        axes.set_yscale("log")
+        crosses |= _panel(axes, table, part, norm, when, relative=_relative(lines))
+        if base.leftmost(axes):
+            axes.set_ylabel(NORMS[norm].format(names))
+        if len(parts) > 1:
+            axes.set_title(base.fit(f"{part.names[0]}, {TIMES[when]}", 430 / len(parts)))
+        elif norm == "g1":
+            axes.set_title(TIMES[when])
+    _depths([axes for axes, *_ in panels[-max(2, len(parts)) :]], lines)
+    entry = [(base.swatch(color=base.GREY, marker="x", linewidth=0.7), "a run that diverged")] if crosses else []
+    parts[0].explain(figure, entry)
+    base.note(figure, *lines.remarks)
+    return figure
+
+
+Panel = tuple[Axes, str, str, base.Lines]  # norm, first or last, lines
+
+
+def _panels(parts: tuple[base.Lines, ...]) -> tuple[Figure, list[Panel]]:
+    """Two norms by two times, row by row; where the lines are split a column for each part, and the norms and times
+    below each other. Panels of one norm have one scale."""
+    keys = list(itertools.product(NORMS, TIMES))
+    if len(parts) == 1:
+        figure, panels = base.new(base.FULL, 3.9, 2, 2, sharex=True, sharey="row")
+        return figure, [(axes, *key, parts[0]) for axes, key in zip(panels.flat, keys, strict=True)]
+    figure, panels = base.new(base.FULL, 6.6, 4, len(parts), sharex=True, sharey="row")
+    for above, below in ((0, 1), (2, 3)):
+        panels[below, 0].sharey(panels[above, 0])
+    rows = zip(panels, keys, strict=True)
+    return figure, [(axes, *key, part) for row, key in rows for axes, part in zip(row, parts, strict=True)]
+
+
+def _depths(bottom: list[Axes], lines: base.Lines) -> None:
+    """The x axis of the lowest panels."""
+    deepest, wide = max(point.depth for point in lines.points), len(bottom) < 3
+    for axes in bottom:
         if _relative(lines):
-            axes.set_xlabel("relative depth, layer / depth (1: next to the output)")
+            axes.set_xlabel("relative depth, layer / depth" + (" (1: next to the output)" if wide else "\n(1: output)"))
             axes.set_xlim(0, 1.03)
         else:
             axes.set_xlabel("layer (block, 1: next to the input)")
             axes.set_xticks(base.counts(deepest))
             axes.set_xlim(0.7, deepest + 0.3)
-    entry = [(base.swatch(color=base.GREY, marker="x", linewidth=0.7), "a run that diverged")] if crosses else []
-    lines.explain(figure, entry)
-    base.note(figure, *lines.remarks)
-    return figure
 
 
 def _relative(lines: base.Lines) -> bool:
@@ -55,10 +81,9 @@ def _relative(lines: base.Lines) -> bool:
     return len({point.depth for point in lines.points}) > 1
 
 
-def _panel(axes: Axes, table: pd.DataFrame, lines: base.Lines, norm: str, when: str) -> bool:
+def _panel(axes: Axes, table: pd.DataFrame, lines: base.Lines, norm: str, when: str, *, relative: bool) -> bool:
     """The profile of every point; returns whether one had diverged."""
     crosses, drawn = False, False
-    relative = _relative(lines)
     for point in lines.points:
         style, unit = lines.style(point), point.depth if relative else 1
         mean = _profile(point.rows(table), norm, when)

@@ -18,13 +18,14 @@ def draw(frames: Frames) -> Figure | None:
     table = base.last_map(frames.layers)
     if "g1" not in table:
         return None
-    found = [point for point in base.points(frames) if not _rows(point, table).empty]
-    maps = {point: _map(_rows(point, table)) for point in base.spread(found, PANELS)}
+    found = [point for point in base.points(frames) if not point.shown(table).empty]
+    shown, across = base.facets(frames.axes, found, PANELS, 3)
+    maps = {point: _map(point.shown(table)) for point in shown}
     values = base.finite(np.concatenate([grid.to_numpy().ravel() for grid in maps.values()])) if maps else []
     if not len(values):
         return None
     norm = LogNorm(min(values) / 1.0001, max(values) * 1.0001)
-    figure, panels = base.grid(len(maps), 3, 1.75)
+    figure, panels = base.grid(len(maps), across, 1.75)
     for axes, (point, grid) in zip(panels, maps.items(), strict=True):
         mesh = base.shade(
             axes,
@@ -34,7 +35,7 @@ def draw(frames: Frames) -> Figure | None:
             norm=norm,
             cmap="cividis",
         )
-        _dress(axes, frames, point, grid, room=118 if len(maps) > 1 else 150)
+        _dress(axes, frames, point, grid, room=360 / across - 2 if len(maps) > 1 else 150)
     names = "/".join(sorted(table["tensor"].unique(), reverse=True))
     base.bar(figure, mesh, f"G1, L2 norm of the gradient of {names} (nats)")
     grey = any(grid.isna().any(axis=None) for grid in maps.values())
@@ -45,12 +46,6 @@ def draw(frames: Frames) -> Figure | None:
         "grey: zero, or no longer finite" if grey else "",
     )
     return figure
-
-
-def _rows(point: base.Point, table: pd.DataFrame) -> pd.DataFrame:
-    """The finished runs' rows, or those of the first run that diverged."""
-    rows = point.rows(table)
-    return rows if not rows.empty else point.rows(table, [run for run, _ in point.broken][:1])
 
 
 def _map(rows: pd.DataFrame) -> pd.DataFrame:

@@ -10,14 +10,14 @@ from torch import Tensor
 
 
 class Init:
-    """Constructed with `depth`, `dim` and its own keys; PyTorch's generator stands at (seed, layer, tensor) around a
-    call."""
+    """Constructed with `depth`, `dim`, `branches` (of the whole stack: 2 a block, or 1 where ff=0) and its own keys;
+    PyTorch's generator stands at (seed, layer, tensor) around a call."""
 
     scales = False  # whether it sizes branches by depth, as some residual schemes do: then both would
     needs: ClassVar[Mapping[str, str]] = {}  # group -> part without which it is not the paper's scheme
 
-    def __init__(self, *, depth: int, dim: int) -> None:
-        self.depth, self.dim = depth, dim
+    def __init__(self, *, depth: int, dim: int, branches: int) -> None:
+        self.depth, self.dim, self.branches = depth, dim, branches
 
     def weight(self, tensor: Tensor, role: str) -> None:
         """Fills a matrix (out, in) in place."""
@@ -27,6 +27,11 @@ class Init:
         """Fills a bias (out,) in place; zero unless a scheme says otherwise."""
         tensor.zero_()
 
+    def token_std(self, std: float) -> float:
+        """Standard deviation of the token vectors; `std` is the setting embed_std, which holds unless the scheme's
+        paper has one of its own."""
+        return std
+
     def embedding(self, tensor: Tensor, std: float) -> None:
-        """Fills the token vectors (V, D) in place; `std` is the setting embed_std."""
-        tensor.normal_(0, std)
+        """Fills the token vectors (V, D) in place."""
+        tensor.normal_(0, self.token_std(std))

@@ -82,8 +82,13 @@ class PositionEncoding(nn.Module):
         learned_bias = kind.bias is not PositionEncoding.bias and any(True for _ in self.parameters())
         return kind.mix is PositionEncoding.mix and not learned_bias
 
+    @property
+    def every_block(self) -> bool:
+        """Whether its work is done in every block, and not once before the first."""
+        return type(self).embed is PositionEncoding.embed
+
     def flops(self, length: int) -> int:
-        """Multiply-adds x 2 of the hooks in one forward pass of a sequence; what is called once is counted once."""
+        """Multiply-adds x 2 of the hooks for a sequence: in one block where they work in every block, else in all."""
         return 0
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:

@@ -68,7 +68,7 @@ class Cope(PositionEncoding):
         return read(low) * (1 - share) + read(high) * share
 
     def flops(self, length: int) -> int:
-        return 2 * length * self.dim * 2 * len(self.before) + 2 * length**2 * self.dim
+        return 2 * length * self.dim * 4 * len(self.before) + 2 * length**2 * self.dim  # both tables are read twice
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         at = torch.arange(len(self.before))

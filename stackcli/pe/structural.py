@@ -86,6 +86,10 @@ class Structural(PositionEncoding):
     def fused(self) -> bool:
         return self.form == "absolute"
 
+    @property
+    def every_block(self) -> bool:
+        return self.form == "relative"
+
     def tree(self, ctx: Context) -> Tensor:
         if ctx.tree is None:
             raise ValueError("pe=structural needs data that carry a tree (data=tree, listops or conllu)")

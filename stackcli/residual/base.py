@@ -17,7 +17,7 @@ class Residual(nn.Module):
     scheme's own keys; every branch of every block has one of its own."""
 
     closing_norm = False  # whether the stack ends with a normalisation of its own
-    profiled = False  # whether `settle` must be called once, after a first pass, before training
+    profiled = False  # whether `settle` must be called after a first pass, before training
     needs: ClassVar[Mapping[str, str]] = {}  # group -> part without which it is not the paper's scheme
 
     def __init__(self, *, dim: int, depth: int, branches: int, layer: int, norm: Callable[[], nn.Module]) -> None:
@@ -32,7 +32,9 @@ class Residual(nn.Module):
         """What the drawn matrix of a role (q, k, v, o, ff1, ff2) is multiplied with."""
         return 1.0
 
-    def settle(self, variance: float) -> float:
-        """After a first pass: takes the summed variance of all branches before this one, and returns its own branch's
-        variance, which it saw in that pass."""
+    def pair(self, first: "Residual") -> None:
+        """Called on the second join of a block with the first, for a scheme whose two share a parameter."""
+
+    def settle(self, variance: float) -> None:
+        """Called after a first pass: takes the variances that all branches before this one had in it, summed."""
         raise NotImplementedError

@@ -18,6 +18,7 @@ from stackcli.frames import Frames
 
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 200)
 NAMES = (r"$\frac{1}$", "_x", "100 %", "half \ud800 pair", "日本\n語", "x" * 120)
+ENDS = ("train_loss_end", "val_loss_end", "train_acc_end", "test_acc_end")
 FACTS = {"majority_acc": 0.25, "tfidf_acc": 0.88, "text": True}
 
 
@@ -32,11 +33,12 @@ def study(
     dim: int = 16,
     ff: float = 4,
     arm: str = "",
+    command: str = "",
     **settings: Any,
 ) -> Frames:
     """Every combination of the axes' values with every seed; `diverged` names (point, seed) pairs that broke."""
     axes = axes or {}
-    heads: dict[str, list[Any]] = {"runs": [], "curve": [], "layers": [], "position": []}
+    heads: dict[str, list[Any]] = {"runs": [], "curve": [], "layers": [], "stack": [], "position": []}
     for values in itertools.product(*axes.values()):
         swept = dict(zip(axes, values, strict=True))
         point = " ".join(f"{key}={value}" for key, value in swept.items())
@@ -61,7 +63,7 @@ def study(
     names = frames["runs"]["data"].unique()
     return Frames(
         study="study",
-        command="sweep" if axes else "train",
+        command=command or ("sweep" if axes else "train"),
         axes=tuple(axes),
         position=position,
         facts={str(name): dict(FACTS) for name in names},
@@ -86,7 +88,8 @@ def _one(
 ) -> None:
     depth, seed = config["depth"], head["seed"]
     draw = np.random.default_rng([depth, seed, sum(map(ord, head["point"]))])
-    out["runs"].append({**head, **config, "status": status, **_result(draw, depth, status, classes)})
+    result = _result(draw, depth, status, classes)
+    out["runs"].append({**head, **config, "status": status, **result})
     steps = [step for step in STEPS if status == "done" or step < 64] if status in ("done", "diverged") else []
     for step in range(0, {"done": 201, "diverged": 61}.get(status, 0), 10):
         val = 0.45 + 0.9 * np.exp(-step / 30) + 0.0012 * depth * max(0, step - 90) + draw.normal(0, 0.015)
@@ -94,11 +97,13 @@ def _one(
         blow = ((step / 40) ** 6 if step < 60 else np.inf) if status == "diverged" else 0.0
         losses = {"train_loss": train + blow, "val_loss": val + blow}
         shares = {"train_acc": float(np.exp(-train)), "val_acc": float(np.exp(-val))}
-        out["curve"].append({**head, "step": step, "epoch": step / 25, **losses, **shares})
+        rate = {"lr": 1e-3 * min(step / 10, 1) * (1 - step / 200)}
+        out["curve"].append({**head, "step": step, "epoch": step / 25, **rate, **losses, **shares})
     for step, layer in itertools.product(steps, range(1, depth + 1)):
         out["layers"] += _layer(draw, {**head, "step": step, "layer": layer}, depth, config)
     if status == "done":
         out["position"] += _tables(draw, head, config, max_len)
+        out["stack"] += _stack(draw, head, depth, result["test_acc"])
 
 
 def _result(draw: np.random.Generator, depth: int, status: str, classes: Sequence[str]) -> dict[str, Any]:
@@ -108,7 +113,7 @@ def _result(draw: np.random.Generator, depth: int, status: str, classes: Sequenc
     out |= {"forward_ms": 0.3 * time, "backward_ms": 0.55 * time, "update_ms": 0.15 * time, "step_ms": 1.03 * time}
     out |= {"step_ms_low": 0.96 * time, "step_ms_high": 1.15 * time}
     if status != "done":
-        numbers = ("test_acc", "val_acc", "gap_end", "gap_best", "step_best")
+        numbers = ("test_acc", "val_acc", "gap_end", "gap_best", "step_best", *ENDS)
         step = 60 if status == "diverged" else None
         return {**out, "diverged_step": step, "acc_by_class": (), "confusion": (), **dict.fromkeys(numbers, np.nan)}
     share = min(0.97, 0.78 + 0.05 * np.log2(depth) - 0.004 * depth) + draw.normal(0, 0.008)
@@ -123,6 +128,10 @@ def _result(draw: np.random.Generator, depth: int, status: str, classes: Sequenc
         "val_loss": 0.5 - 0.1 * share,
         "gap_end": 0.2 + 0.03 * depth + draw.normal(0, 0.02),
         "gap_best": 0.1 + draw.normal(0, 0.015),
+        "train_loss_end": 0.4 / depth + draw.uniform(0, 0.02),
+        "val_loss_end": 0.4 / depth + 0.2 + 0.03 * depth + draw.normal(0, 0.02),
+        "train_acc_end": 1 - 0.1 / depth - draw.uniform(0, 0.01),
+        "test_acc_end": share - 0.02 - draw.uniform(0, 0.01),
         "step_best": 90,
         "by_length": [[n, 0.4 + n / 100, 0.9 - n / 100] for n in (16, 32, 64)],
         "acc_by_class": tuple(np.diag(counts) / counts.sum(1)),
@@ -135,7 +144,16 @@ def _layer(draw: np.random.Generator, head: dict[str, Any], depth: int, config: 
     fall = 0.5 * depth**-0.3 if config["residual"] == "pre" else 0.5 * 2.0 ** (layer - depth)
     g3 = fall * (1 + 0.002 * step) * np.exp(draw.normal(0, 0.1))
     maps = ("q", "v", "o", "ff1", "ff2") if config["ff"] else ("q", "v", "o")
-    rows = [{**head, "tensor": name, "g1": g3 * (0.2 + 0.6 * layer / depth), "g3": g3} for name in maps]
+    rows = [
+        {
+            **head,
+            "tensor": name,
+            "g1": g3 * (0.2 + 0.6 * layer / depth),
+            "g3": g3,
+            "update": 0.02 / depth * np.exp(-step / 60 - 0.2 * i + layer / depth) if step else np.nan,
+        }
+        for i, name in enumerate(maps)
+    ]
     rows.append(
         {
             **head,
@@ -146,8 +164,29 @@ def _layer(draw: np.random.Generator, head: dict[str, Any], depth: int, config: 
     )
     rows += [
         {**head, "tensor": f"head{h}", "entropy": 3.0 - 0.05 * layer - 0.02 * depth - 0.1 * h - 0.002 * step}
-        for h in range(2)
+        for h in range(4)
     ]
+    return rows
+
+
+def _stack(draw: np.random.Generator, head: dict[str, Any], depth: int, whole: float) -> list[dict[str, Any]]:
+    """Layers 0 to the last: what the last layers add grows, what a layer is worth shrinks with depth."""
+    rows = []
+    for layer in range(depth + 1):
+        probe = whole - 0.3 * (1 - layer / depth) ** 2 + draw.normal(0, 0.01)
+        lost = 0.5 / depth * (1 + layer / depth) + draw.normal(0, 0.01) if layer else np.nan
+        rows.append(
+            {
+                **head,
+                "layer": layer,
+                "probe_acc": probe,
+                "without_acc": whole - lost,
+                "without_loss": 0.5 + lost,
+                "cka": tuple(
+                    float(np.exp(-abs(layer - other) / 6 - 0.01 * head["seed"])) for other in range(depth + 1)
+                ),
+            }
+        )
     return rows
 
 
@@ -172,11 +211,12 @@ def _tables(
     return out
 
 
+REMEDIES = {"remedy": ["as it was", "warmup=0.2", "residual=pre"], "sick": ["depth=16", "depth=8"]}
 CASES: dict[str, Callable[[], Frames]] = {
     "one run": lambda: study(seeds=1),
     "five depths": lambda: study({"depth": [1, 2, 4, 8, 16]}),
     "twenty depths": lambda: study({"depth": list(range(1, 21))}, seeds=2),
-    "two axes": lambda: study({"depth": [1, 2, 4], "residual": ["pre", "post"]}),
+    "two axes": lambda: study({"depth": [1, 2, 4, 8, 16], "residual": ["pre", "post"]}),
     "category by depth": lambda: study({"pe": ["learned", "relative"], "depth": [1, 2, 4]}, seeds=2),
     "categories": lambda: study({"pe": ["learned", "sinusoidal", "relative"]}),
     "thirty categories": lambda: study(

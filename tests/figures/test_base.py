@@ -6,6 +6,7 @@ import inspect
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,8 @@ def test_a_figure_imports_neither_another_figure_nor_pyplot(name: str) -> None:
     tree = ast.parse((FOLDER / f"{name}.py").read_text())
     used = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
     own = [(n.module, a.name) for n in used for a in n.names if (n.module or "").startswith("stackcli")]
-    shared = {("stackcli.figures", "base"), ("stackcli.figures", "_curves"), ("stackcli.frames", "Frames")}
-    assert set(own) <= shared
+    shared = {("stackcli.figures", name) for name in ("base", "_curves", "_forest", "_levels", "_profiles")}
+    assert set(own) <= shared | {("stackcli.frames", "Frames")}
     assert "pyplot" not in ast.dump(tree)
 
 
@@ -77,8 +78,9 @@ def test_runs_that_never_started_draw_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", base.names())
 def test_the_same_frames_give_the_same_bytes_whatever_the_users_settings(name: str, tmp_path: Path) -> None:
-    axes = {"sensitivity": {"lr": [1, 2]}, "bias": {"pe": ["alibi", "t5"]}}.get(name, {"depth": [1, 2]})
-    frames = factory.study(axes, seeds=2)
+    own = {"sensitivity": {"lr": [1, 2]}, "bias": {"pe": ["alibi", "t5"]}, "mends": factory.REMEDIES}
+    commands = {"importance": "search", "mends": "remedies"}
+    frames = replace(factory.study(own.get(name, {"depth": [1, 2]}), seeds=2), command=commands.get(name, "sweep"))
     first = base.save(factory.draw(name, frames), tmp_path / "a", ("svg", "png"))
     with matplotlib.rc_context({"savefig.dpi": 50, "lines.linewidth": 9, "font.size": 20, "savefig.bbox": "tight"}):
         second = base.save(factory.draw(name, frames), tmp_path / "b", ("svg", "png"))
@@ -208,6 +210,7 @@ def test_text_that_is_fitted_fits(text: str) -> None:
 
 def test_text_is_broken_between_words_and_keeps_its_end_when_shortened() -> None:
     assert base.fit("learned positions", base.width("learned posi")) == "learned\npositions"
+    assert base.fit("depth=16 residual=post", base.width("depth=16 residual=po")) == "depth=16\nresidual=post"
     short = base.fit("a very long name, number 17", 60, lines=1)
     assert short.startswith("a v") and "…" in short and short.endswith("17")
 
@@ -271,5 +274,42 @@ def test_a_spread_keeps_both_ends() -> None:
     assert base.spread("abc", 4) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("names", [("depth", "residual"), ("residual", "depth")])
+def test_panels_of_two_axes_are_a_row_for_each_scheme_with_the_same_depths(names: tuple[str, str]) -> None:
+    values: dict[str, list[Any]] = {"depth": [1, 2, 4, 8, 16], "residual": ["pre", "post"]}
+    frames = factory.study({name: values[name] for name in names}, seeds=1)
+    shown, across = base.facets(frames.axes, base.points(frames), 8, 4)
+    assert across == 4
+    at = [(point.values[names.index("residual")], point.depth) for point in shown]
+    assert at == [(scheme, depth) for scheme in ("pre", "post") for depth in (1, 2, 8, 16)]
+    assert base.facets(frames.axes, base.points(frames), 6, 3)[1] == 3
+    assert [p.depth for p in base.facets(frames.axes, base.points(frames), 6, 3)[0]] == [1, 4, 16, 1, 4, 16]
+
+
+def test_panels_that_make_no_rectangle_are_spread_evenly() -> None:
+    whole = base.points(factory.study({"depth": [1, 2, 4, 8], "residual": ["pre", "post"]}, seeds=1))
+    assert base.facets(("depth", "residual"), whole[:-1], 4, 4) == (base.spread(whole[:-1], 4), 4)
+    one = base.points(factory.study({"depth": list(range(1, 11))}, seeds=1))
+    assert [p.depth for p in base.facets(("depth",), one, 4, 4)[0]] == [1, 4, 7, 10]
+    assert base.facets((), [], 8, 4) == ([], 4)
+
+
+def test_many_lines_of_two_axes_are_split_and_a_depth_keeps_its_colour() -> None:
+    few = base.lines(factory.study({"depth": [1, 2, 4], "residual": ["pre", "post"]}, seeds=1))
+    assert few.split() == (few,)
+    many = base.lines(factory.study({"depth": [1, 2, 4, 8], "residual": ["pre", "post"]}, seeds=1))
+    pre, post = many.split()
+    assert (pre.names, post.names) == (("residual=pre",), ("residual=post",))
+    assert [p.values for p in post.points] == [(depth, "post") for depth in (1, 2, 4, 8)]
+    for one, other in zip(pre.points, post.points, strict=True):
+        assert pre.style(one) == post.style(other)
+
+
+def test_a_stack_of_one_layer_is_seen_where_lines_have_no_markers() -> None:
+    lines = base.lines(factory.study({"depth": list(range(1, 13))}, seeds=1))
+    assert [bool(lines.style(point)["marker"]) for point in lines.points] == [True] + 11 * [False]
+
+
 def test_layer_ticks_start_at_one_and_are_few() -> None:
+    assert base.counts(8, first=0) == [0, 2, 4, 6, 8] and base.counts(1, first=0) == [0, 1]
     assert base.counts(4) == [1, 2, 3, 4] and base.counts(16) == [1, 4, 8, 12, 16] and len(base.counts(999)) <= 6

@@ -14,7 +14,7 @@ def test_weights_and_biases_are_those_of_nn_linear() -> None:
     theirs = nn.Linear(40, 24)
     weight, bias = torch.empty(24, 40), torch.empty(24)
     torch.manual_seed(3)
-    init = Default(depth=1, dim=40)
+    init = Default(depth=1, dim=40, branches=2)
     init.weight(weight, "q")
     init.bias(bias, "q", 40)
     assert torch.allclose(weight, theirs.weight, atol=1e-7) and torch.allclose(bias, theirs.bias, atol=1e-7)

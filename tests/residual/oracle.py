@@ -1,6 +1,8 @@
-"""A residual scheme written out by hand: what its tests have in common. A scheme differs in `rule` and in its end."""
+"""A residual scheme written out by hand: what its tests have in common. A scheme differs in `rule`, in its end, and in
+what its rule needs of a join besides the norm: learned numbers, a second norm."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +10,12 @@ from torch import Tensor, nn
 from stackcli import parts
 from stackcli.norm.layer import Layer
 from stackcli.pe.base import Context
-from tests.factory import stack, tokens
+from stackcli.residual.base import Residual
+from tests.factory import part, stack, tokens
 
 Map = Callable[[Tensor], Tensor]
-Rule = Callable[[Tensor, Map, Map], Tensor]  # stream, norm, branch -> stream
+Rule = Callable[..., Tensor]  # stream, norm, branch, then what `own` gives -> stream
+Own = Callable[[Any], tuple[Any, ...]]
 
 
 def normal(z: Tensor) -> Tensor:
@@ -19,34 +23,52 @@ def normal(z: Tensor) -> Tensor:
     return (z - z.mean(-1, keepdim=True)) / (z.var(-1, unbiased=False, keepdim=True) + 1e-5).sqrt()
 
 
-def check_join(name: str, rule: Rule) -> None:
-    """One join, with a matrix for its branch."""
-    torch.manual_seed(0)
-    x, w = torch.randn(2, 3, 4, dtype=torch.float64), torch.randn(4, 4, dtype=torch.float64)
-    sizes = {"dim": 4, "depth": 2, "branches": 4, "layer": 1}
-    join = parts.build("residual", name, **sizes, norm=lambda: Layer(dim=4).double())
-    expected = rule(x, normal, lambda z: z @ w)
-    assert (join(x, lambda z: z @ w) - expected).abs().max() < 1e-12
+def affine(module: Any) -> Map:
+    """Layer normalisation with the gain and offset of a module."""
+    return lambda z: normal(z) * module.weight + module.bias
 
 
-def check_stack(name: str, rule: Rule, *, closing: bool) -> None:
-    """Three blocks with gains and offsets drawn at random, a norm for every branch and, where `closing`, one at the
-    end."""
-    model, x = stack(residual=name, depth=3, pe="none"), tokens()
+def nothing(join: Any) -> tuple[Any, ...]:
+    return ()
+
+
+def stir(module: nn.Module, *where: str) -> None:
+    """Moves every learned number away from where it starts: zeros and ones would hide a mistake."""
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for key, p in model.named_parameters():
-            if "norm" in key or "closing" in key:
+        for key, p in module.named_parameters():
+            if any(word in key for word in where):
                 p.add_(torch.randn(p.shape, dtype=p.dtype, generator=draw), alpha=0.3)
+
+
+def made(name: str, *, dim: int = 4, depth: int = 2, branches: int = 4, layer: int = 1, **keys: Any) -> Residual:
+    """One join in float64."""
+    sizes = {"dim": dim, "depth": depth, "branches": branches, "layer": layer}
+    join: Residual = parts.build("residual", name, **sizes, norm=lambda: Layer(dim=dim), **keys)
+    return join.double()
+
+
+def check_join(name: str, rule: Rule, own: Own = nothing) -> None:
+    """One join of the second of three blocks, with a matrix for its branch."""
+    torch.manual_seed(0)
+    x, w = torch.randn(2, 3, 4, dtype=torch.float64), torch.randn(4, 4, dtype=torch.float64)
+    join = made(name, depth=3, branches=6, layer=2)
+    stir(join, "")
+    norm = affine(join.norm)
+    assert (join(x, lambda z: z @ w) - rule(x, norm, lambda z: z @ w, *own(join))).abs().max() < 1e-12
+
+
+def check_stack(name: str, rule: Rule, *, closing: bool, own: Own = nothing, **keys: Any) -> None:
+    """Three blocks with gains and offsets drawn at random, a norm for every branch and, where `closing`, one at the
+    end."""
+    model, x = stack(residual=part(name, **keys) if keys else name, depth=3, pe="none"), tokens()
+    stir(model, "join", "closing")
     ctx = Context(torch.arange(9))
-
-    def own(module: nn.Module) -> Map:
-        return lambda z: normal(z) * module.weight + module.bias
-
     said, x = model(x), model.embedding.weight[x]
     for block in model.stack:
-        x = rule(x, own(block.join.norm), lambda h, b=block: b.attention(h, ctx, model.pe))
-        x = rule(x, own(block.feed_join.norm), block.feed)
-    pooled = (own(model.closing)(x) if closing else x).mean(1)
+        x = rule(x, affine(block.join.norm), lambda h, b=block: b.attention(h, ctx, model.pe), *own(block.join))
+        x = rule(x, affine(block.feed_join.norm), block.feed, *own(block.feed_join))
+    assert (model.closing is not None) == closing
+    pooled = (affine(model.closing)(x) if closing else x).mean(1)
     assert (said - (pooled @ model.head.weight.T + model.head.bias)).abs().max() < 1e-12
     assert len({id(join.norm) for block in model.stack for join in (block.join, block.feed_join)}) == 6

@@ -1,0 +1,220 @@
+"""A stack before its first step: what comes through it, what comes back, and where one step of AdamW would take it.
+
+All is read on the probe batch, in eval mode, as a training run reads it at step 0. Two things are added that a run does
+not look at: the first step at the peak learning rate, as without warm-up, after which post-LN stacks lose their
+gradient (Wang et al. 2022, sec. 3, arXiv:2203.00555; Liu et al. 2020, sec. 4, arXiv:2004.08249), and the order of rank
+collapse of a block (Dong et al. 2021, thm. 2.2, arXiv:2103.03404).
+
+Shapes: B batch, T positions, D width, C classes.
+"""
+
+import copy
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stackcli import model as core
+from stackcli import probe
+from stackcli.address import generator
+from stackcli.auxiliary import Auxiliary
+from stackcli.batches import Batch, Padded
+from stackcli.data.base import Loaded
+from stackcli.pe.base import Context, PositionEncoding
+from stackcli.record import LayerRow
+from stackcli.settings import Config
+from stackcli.train import optimizer
+
+SPREADS = tuple(10 ** (-i / 2) for i in (4, 5, 6, 7))  # of the tokens around their mean, for the order of collapse
+TOKENS = 12  # of a sequence there
+SEES_TOKENS_ALONE = ("rotate", "bias", "mix")  # hooks that an encoding must leave alone for Dong's theorem to hold
+
+
+class Start(NamedTuple):
+    """One stack: its numbers by name, and the rows of its layers at step 0."""
+
+    row: dict[str, Any]
+    layers: list[LayerRow]
+
+
+def pared(loaded: Loaded) -> Loaded:
+    """The data set with the probe's sequences alone: all that is needed here, and little to hand to another process."""
+    kept = loaded.train.only(probe.rows(len(loaded.train)).tolist())
+    none = kept.only(())
+    return replace(loaded, train=kept, val=none, test=none, longer=())
+
+
+def probe_batch(config: Config, loaded: Loaded) -> Batch:
+    """The probe batch of a run of this config, from what `pared` left."""
+    masked, examples = config.mask == "padding", loaded.train
+    part = Padded(examples, max_len=loaded.max_len, device=config.device, masked=masked, outputs=loaded.outputs)
+    return part.cut(np.arange(len(examples)), full=config.pad == "max")
+
+
+def measure(config: Config, loaded: Loaded) -> Start:
+    """Builds the stack and looks at it; `loaded` as `pared` leaves it.
+
+    `finite`: the loss, its gradients and the loss after the first step are. `signal_first`, `signal_last`: RMS of the
+    output of block 1 and of the last. `grad_last`, `free_last`: G1 and G3 of the last block's last map, nats.
+    `grad_ratio_init`, `free_ratio_init`: block 1 over the last block. `cosine`, `rank`: of the last block's output.
+    `entropy`: the least of the layers' mean attention entropy, as a share of that of even attention. `update`,
+    `step_ratio`: as `first_step` has them. `order`, `order_theory`: of rank collapse.
+    """
+    torch.set_num_threads(config.threads)
+    model = core.build_for(config, loaded).to(config.device)
+    Auxiliary(model, config).pretrain()
+    batch = probe_batch(config, loaded)
+    core.profile(model, batch)
+    model.eval()
+    order = {"order": collapse_order(model, loaded.max_len), "order_theory": collapse_theory(config, model)}
+    with overheard(model) as heard:
+        layers = probe.look(model, batch, step=0, updates={})
+    row = {**read(layers, even_entropy(model, batch)), **order}
+    if not layers:
+        return Start({**row, "finite": False, "update": math.nan, "step_ratio": math.nan}, layers)
+    step = first_step(model, batch, config, heard)
+    finite = all(math.isfinite(v) for r in layers for v in (r.g1, r.g3, r.g4, r.signal) if v is not None)
+    return Start({**row, **step, "finite": finite and math.isfinite(step["update"])}, layers)
+
+
+def read(layers: list[LayerRow], even: float) -> dict[str, float | None]:
+    """The numbers of a stack that are read off its layers; None where there are none."""
+    blocks = sorted((r for r in layers if r.tensor == "block"), key=lambda r: r.layer)
+    name = "ff2" if any(r.tensor == "ff2" for r in layers) else "o"
+    last = next((r for r in layers if r.tensor == name and r.layer == len(blocks)), None)
+    heads: dict[int, list[float]] = {}
+    for r in layers:
+        if r.entropy is not None:
+            heads.setdefault(r.layer, []).append(r.entropy)
+    means = [sum(values) / len(values) for values in heads.values()]
+    ratios = probe.ratios(layers)
+    return {
+        "signal_first": blocks[0].signal if blocks else None,
+        "signal_last": blocks[-1].signal if blocks else None,
+        "grad_last": last.g1 if last else None,
+        "free_last": last.g3 if last else None,
+        "grad_ratio_init": ratios["grad_ratio_init"],
+        "free_ratio_init": ratios["free_ratio_init"],
+        "cosine": blocks[-1].cosine if blocks else None,
+        "rank": blocks[-1].rank if blocks else None,
+        "entropy": min(means) / even if means and even else None,
+    }
+
+
+def even_entropy(model: core.StackedAttention, batch: Batch) -> float:
+    """Entropy of attention that sees all it may alike, nats: the mean over real queries of the log of the number of
+    keys that a query may see."""
+    T = batch.tokens.shape[1]
+    ctx = Context(torch.arange(T, device=batch.tokens.device), batch.mask)
+    allowed = model.stack[0].attention.allowed(ctx, T)
+    if allowed is None:
+        return math.log(T)
+    keys = allowed.sum(-1).double().log()  # (T,), or (B, 1, T) where sequences differ
+    each = keys.reshape(-1, T).expand(len(batch.tokens), T)
+    return float(each.mean() if batch.mask is None else each[batch.mask].mean())
+
+
+# ---- the first step
+
+
+@dataclass
+class Heard:
+    """What passed while the probe looked: the logits, and the gradient of each parameter."""
+
+    logits: Tensor | None = None
+    grads: dict[nn.Parameter, Tensor] = field(default_factory=dict)
+
+
+@contextmanager
+def overheard(model: core.StackedAttention) -> Iterator[Heard]:
+    """Inside, a probe leaves its logits and gradients too, which saves a pass of our own."""
+    heard, handles = Heard(), []
+
+    def answered(_: nn.Module, __: Any, logits: Tensor) -> None:
+        heard.logits = logits.detach()
+
+    def arrived(parameter: nn.Parameter) -> Any:
+        return lambda grad: heard.grads.__setitem__(parameter, grad)
+
+    handles.append(model.register_forward_hook(answered))
+    handles += [p.register_hook(arrived(p)) for p in model.parameters() if p.requires_grad]
+    try:
+        yield heard
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def first_step(model: core.StackedAttention, batch: Batch, config: Config, heard: Heard) -> dict[str, float]:
+    """Takes the first step of training, on the probe batch and at the peak learning rate, clipped as the config says.
+
+    `update`: root mean square change of the logits, nats. `step_ratio`: after the step, the norm of the gradient at
+    block 1's output over that at the last block's: below 1 the gradient vanishes towards the input, as it does where
+    the step was so large that what enters the normalisations has grown (Wang et al. 2022, sec. 3).
+    """
+    assert heard.logits is not None
+    for parameter, grad in heard.grads.items():
+        parameter.grad = grad
+    if config.clip:
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+    optimizer(model, config).step()
+    outputs: list[Tensor] = []
+    ends = dict.fromkeys((model.stack[0], model.stack[-1]))
+    handles = [block.register_forward_hook(lambda *now: outputs.append(now[-1])) for block in ends]
+    logits = model(batch.tokens, batch.mask, batch.pos, batch.tree)
+    for handle in handles:
+        handle.remove()
+    asked, before = (probe.scored(x, batch.labels)[0] for x in (logits, heard.logits))
+    update = float((asked.detach() - before).double().square().mean().sqrt())
+    if not math.isfinite(update):
+        return {"update": update, "step_ratio": math.nan}
+    loss = F.cross_entropy(*probe.scored(logits, batch.labels))
+    sizes = [float(g.double().norm()) for g in torch.autograd.grad(loss, outputs)]
+    return {"update": update, "step_ratio": sizes[0] / sizes[-1] if sizes[-1] else math.nan}
+
+
+# ---- the order of rank collapse
+
+
+def collapse_order(model: core.StackedAttention, max_len: int) -> float | None:
+    """p in residual(block(X)) ~ eps^p for tokens X = 1x' + eps R that differ by eps, in float64: with p above 1 a block
+    makes tokens that are alike far more alike. x and R are drawn from the standard normal distribution, the residual is
+    `probe.rank_residual`, p the log-log slope over SPREADS by least squares. None where a token has no other, and where
+    the tokens come out equal."""
+    T = min(TOKENS, max_len)
+    if T < 2:
+        return None
+    block, pe = (copy.deepcopy(m).double().cpu().eval() for m in (model.stack[0], model.pe))
+    draw = generator("evaluation", "collapse")
+    D = model.embedding.weight.shape[1]
+    middle, around = (torch.from_numpy(draw.normal(size=(n, D))) for n in (1, T))
+    chain = (torch.arange(T) - 1).clamp(min=0)[None]  # a tree, for encodings that need one
+    ctx = Context(torch.arange(T), None, chain, causal=block.attention.causal)
+    real, residuals = torch.ones(1, T, dtype=torch.bool), []
+    with torch.no_grad():
+        for eps in SPREADS:
+            out = block((middle + eps * around)[None], ctx, pe)
+            residuals.append(probe.rank_residual(out, real))
+    if any(not r or not math.isfinite(r) for r in residuals):
+        return None
+    logs = np.log([r for r in residuals if r])
+    return float(np.polyfit(np.log(SPREADS), logs, 1)[0])
+
+
+def collapse_theory(config: Config, model: core.StackedAttention) -> float | None:
+    """The order by Dong et al. 2021: 3 without a skip connection (thm. 2.2), 1 with one (sec. 3). None outside their
+    setting: every token sees every token, positions are in the token vectors alone, and a normalisation, if there is
+    one, is of each token by itself."""
+    block = model.stack[0]
+    kind = type(block.own or model.pe)
+    seen = [getattr(kind, hook) is not getattr(PositionEncoding, hook) for hook in SEES_TOKENS_ALONE]
+    limited = block.attention.causal or block.attention.limits(TOKENS, torch.device("cpu"))
+    if any(seen) or limited or config.norm.name not in ("layer", "rms", "none"):
+        return None
+    return 3.0 if config.residual.name == "none" else 1.0

@@ -1,0 +1,94 @@
+"""A number of each layer of a trained stack, by layer: a line for each point, with intervals over seeds.
+
+`removal` and `layer_probe` share it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stackcli.figures import _levels, base
+from stackcli.frames import Frames
+
+MOST = 8  # lines of a panel, as their intervals hide each other
+WIDE = 12  # blocks from which a panel needs the page
+REACH, STEP = 0.3, 0.08  # of the distance between layers: how far lines are moved apart to either side, and each
+
+
+def draw(
+    frames: Frames,
+    table: pd.DataFrame,
+    unit: str,
+    *,
+    level: float | None = None,
+    marks: Mapping[str, float] | None = None,
+    extra: list[tuple[Any, str]] | None = None,
+    words: str = "",
+) -> Figure:
+    """`table`: `run`, `point`, `layer`, `value`. `unit`: the words beside the axis. `level`: a horizontal line.
+    `marks`: a value for the whole stack, by point, drawn in its last layer. `extra` goes to the legend, `words` to the
+    small print."""
+    lines = base.lines(frames)
+    parts = lines.split()
+    deepest, first = max(point.depth for point in lines.points), int(table["layer"].min())
+    figure, panels = _panels(len(parts), deepest)
+    shown = 0
+    for axes, part in zip(panels, parts, strict=True):
+        points = base.spread(part.points, MOST)
+        shown += len(points)
+        reach = min(REACH, STEP * (len(points) - 1))
+        for point, shift in zip(points, np.linspace(-reach, reach, len(points)), strict=True):
+            mark = (marks or {}).get(point.key, np.nan)
+            _line(axes, point.rows(table), part.style(point), float(shift), (point.depth, mark))
+        if not axes.lines:
+            base.blank(axes, "no finished run")
+        if len(parts) > 1:
+            axes.set_title(base.fit(part.names[0], 200))
+        axes.set_xticks(base.counts(deepest, first))
+        axes.set_xlim(first - 0.5, deepest + 0.5)
+        axes.set_xlabel("layer (block)")
+        axes.set_ylabel(unit if base.leftmost(axes) else "")
+        axes.tick_params(labelbottom=True)
+    for axes in panels if level is not None else ():
+        axes.axhline(level, color=base.GREY, linewidth=0.6, label="level")
+    _levels.limits(panels[0], [] if level is None else [level])
+    parts[0].explain(figure, extra or [])
+    several = "mean, 95 % t interval over seeds" if max(point.count for point in lines.points) > 1 else ""
+    base.note(figure, several, words, base.left_out(shown, lines.total, "points"), *lines.remarks[1:])
+    return figure
+
+
+def _panels(count: int, deepest: int) -> tuple[Figure, list[Axes]]:
+    """At most two in a row; a lone one is as wide as the page where the stacks are deep."""
+    if count > 1 or deepest < WIDE:
+        return base.grid(count, 2, 2.2 if count == 1 else 1.9, sharex=True, sharey=True)
+    figure, ((axes,),) = base.new(base.FULL, 2.4)
+    return figure, [axes]
+
+
+def _line(axes: Axes, rows: pd.DataFrame, style: dict[str, Any], shift: float, mark: tuple[int, float]) -> None:
+    """Mean and interval at each layer, and the mark."""
+    found = [(layer, *base.interval(group["value"])) for layer, group in rows.groupby("layer")] if len(rows) else []
+    kept = [row for row in found if np.isfinite(row[1])]
+    if not kept:
+        return
+    layer, mean, low, high = np.array(kept, dtype=float).T
+    known = np.isfinite(low)
+    bars = {"color": style["color"], "linewidth": 0.8, "alpha": 0.7}
+    axes.vlines(layer[known] + shift, low[known], high[known], **bars, label="interval")
+    axes.plot(layer + shift, mean, **{**style, "markersize": 3, "linewidth": 1.0}, label="mean")
+    if np.isfinite(mark[1]):
+        axes.plot([mark[0] + shift], [mark[1]], color=style["color"], **MARK, label="mark")
+
+
+MARK: dict[str, Any] = {
+    "marker": "*",
+    "markersize": 8,
+    "fillstyle": "none",
+    "linestyle": "none",
+    "markeredgewidth": 0.9,
+}

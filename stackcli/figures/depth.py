@@ -1,0 +1,61 @@
+"""Accuracy, loss and overfitting gap against depth, train beside held-out data, a line for each other choice."""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stackcli.figures import _levels, base
+from stackcli.frames import Frames
+
+Looks = dict[str, tuple[str, dict[str, Any]]]  # column of the runs -> words, look
+TICKS = 8  # more depths than that are not all named on the axis
+SOLID: dict[str, Any] = {"fillstyle": "full", "linestyle": "-"}
+HOLLOW: dict[str, Any] = {"fillstyle": "none", "linestyle": base.DASHES[1]}
+ACCURACY: Looks = {"test_acc_end": ("test", SOLID), "train_acc_end": ("train", HOLLOW)}
+LOSS: Looks = {"val_loss_end": ("validation", SOLID), "train_loss_end": ("train", HOLLOW)}
+GAP: Looks = {"gap_end": ("end", SOLID), "gap_best": ("best validation", HOLLOW)}
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """What the last step has come to: low accuracy with a high train loss is underfitting, with a low one overfitting.
+    Means with 95 % t intervals over seeds, every seed a point; where at least two depths were swept."""
+    runs = frames.runs if frames.runs.empty else frames.runs[frames.runs["status"] != "missing"]
+    if runs.empty or base.done(runs).empty or "depth" not in frames.axes or runs["depth"].nunique() < 2:
+        return None
+    levels = sorted(base.plain(value) for value in runs["depth"].unique())
+    scale = base.Scale("depth", tuple(levels), "log")
+    groups, remark = _levels.groups(frames, runs, "depth")
+    figure, ((left, middle, right),) = base.new(base.FULL, 2.2, 1, 3, sharex=True)
+    for axes, unit, looks in (
+        (left, "accuracy at the end (share)", ACCURACY),
+        (middle, "loss at the end (nats)", LOSS),
+        (right, "overfitting gap (nats)", GAP),
+    ):
+        _panel(axes, scale, groups, looks)
+        axes.set_ylabel(unit)
+        fills = [(base.swatch(color=base.GREY, marker="o", **look), words) for words, look in looks.values()]
+        base.legend(figure, fills, axes, grow=axes is left)
+    _levels.limits(left, [], least=0.1, most=1.0)
+    _levels.limits(middle, [0.0])
+    _levels.limits(right, [0.0])
+    right.axhline(0, color=base.GREY, linewidth=0.6, label="zero")
+    entries = [(base.swatch(**{**style, "linestyle": "-"}), name) for name, _, style, _ in groups if len(groups) > 1]
+    base.legend(figure, entries + _levels.broken(left, scale, groups))
+    seeds = runs["seed"].nunique()
+    means = f"mean, 95 % t interval over {seeds} seeds, one split; dots: runs"
+    base.note(figure, means if seeds > 1 else "", remark)
+    return figure
+
+
+def _panel(axes: Axes, scale: base.Scale, groups: list[_levels.Group], looks: Looks) -> None:
+    """Two measures of every group, told apart by fill and dash."""
+    for group in groups:
+        for column, (_, look) in looks.items():
+            _levels.line(axes, scale, group, column, **look)
+    scale.dress(axes, "x", 120)
+    first, last = scale.levels[0], scale.levels[-1]
+    if len(scale.levels) > TICKS:
+        axes.set_xticks([2**i for i in range(int(last).bit_length()) if 2**i >= first])
+    axes.set_xlim(first / 1.3, last * 1.3)

@@ -1,0 +1,56 @@
+"""Entropy of the attention of each head in each layer at the end of training, a heat map for each point."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+PANELS = 8
+LAYERS, HEADS = 8, 4  # more cells than that have no room for a number
+DARK = 0.45  # share of the colour scale below which black cannot be read
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """Means over the finished seeds at each run's last probe; where none finished, the first run that diverged. Zero:
+    a head looks at one token alone; heads that look at all tokens alike have the logarithm of their number."""
+    if frames.layers.empty or "entropy" not in frames.layers:
+        return None
+    table = frames.layers[frames.layers["entropy"].notna()]
+    found = [point for point in base.points(frames) if not point.shown(table).empty]
+    if not found:
+        return None
+    shown, across = base.facets(frames.axes, found, PANELS, 4)
+    maps = {point: _map(point.shown(table)) for point in shown}
+    top = max(float(grid.max(axis=None)) for grid in maps.values())
+    figure, panels = base.grid(len(maps), across, 1.6)
+    for axes, (point, grid) in zip(panels, maps.items(), strict=True):
+        look = {"cmap": "cividis", "vmin": 0.0, "vmax": top or 1.0}
+        mesh = base.shade(axes, columns=grid.columns, rows=grid.index, values=grid, **look)
+        _write(axes, grid, top)
+        axes.set_xticks(list(grid.columns))
+        axes.set_yticks(base.counts(int(grid.index.max())))
+        axes.set_xlabel("head (index)")
+        axes.set_ylabel("layer (block)")
+        axes.set_title(point.heading(400 / across - 20 if len(maps) > 1 else 150))
+    base.bar(figure, mesh, "attention entropy (nats)")
+    base.note(figure, base.left_out(len(maps), len(found), "points"))
+    return figure
+
+
+def _write(axes: Axes, grid: pd.DataFrame, top: float) -> None:
+    """The number in each cell, where there is room: colours from zero hide what differs little."""
+    if len(grid.index) > LAYERS or len(grid.columns) > HEADS:
+        return
+    for (layer, head), value in grid.stack().items():
+        look = {"color": "white" if value < DARK * top else "black", "size": base.SIZE}
+        axes.text(head, layer, f"{value:.2f}", ha="center", va="center", **look)
+
+
+def _map(rows: pd.DataFrame) -> pd.DataFrame:
+    """Layers by heads, at each run's last probe."""
+    rows = rows[rows["step"] == rows.groupby("run")["step"].transform("max")]
+    rows = rows.assign(head=rows["tensor"].str.removeprefix("head").astype(int))
+    return base.mean_by(rows, "entropy", ["layer", "head"]).unstack("head").sort_index()

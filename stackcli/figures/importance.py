@@ -1,0 +1,111 @@
+"""Validation loss of the runs of a search, in the order tried and against each setting; a ring marks the best."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+SETTINGS = 8  # panels of settings at most
+LEVELS = 8  # values of a setting that each get a tick
+LOSS = "lowest validation\nloss (nats)"
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """A dot a run, coloured by its length where runs were cut short; the line is the lowest of that length so far."""
+    if frames.command not in ("search", "halving") or frames.runs.empty or base.done(frames.runs).empty:
+        return None
+    length = frames.axes[-1] if frames.command == "halving" else None
+    keys = [axis for axis in frames.axes if axis != length]
+    shown = base.spread(keys, SETTINGS)
+    runs = frames.runs.assign(order=np.arange(1, len(frames.runs) + 1))
+    looks = _looks(base.done(runs), length)
+    best = _best(base.done(runs), length)
+    figure, panels = base.grid(1 + len(shown), 3, 1.6, sharey=True)
+    _by_run(panels[0], runs, looks, length)
+    for axes, key in zip(panels[1:], shown, strict=True):
+        _by_value(axes, base.done(runs), key, looks, length)
+        axes.plot([_at(axes, key, runs, best)], [best["val_loss"]], **_RING)
+    panels[0].plot([best["order"]], [best["val_loss"]], **_RING)
+    for axes in panels:
+        axes.set_ylabel(LOSS if base.leftmost(axes) else "")
+    entries = [(base.swatch(**look), f"{length}={base.typed(base.plain(value))}") for value, look in looks.items()]
+    base.legend(figure, entries if length else [])
+    base.note(figure, "line: the lowest so far; ring: the best", base.left_out(len(shown), len(keys), "settings"),
+              _broken(runs))  # fmt: skip
+    return figure
+
+
+_RING: dict[str, Any] = {"marker": "o", "markersize": 8, "fillstyle": "none", "color": "black", "label": "best"}
+_RING |= {"linestyle": "none", "markeredgewidth": 0.9}
+
+
+def _looks(done: pd.DataFrame, length: str | None) -> dict[Any, dict[str, Any]]:
+    """The colour of each length of a run, the longest the darkest."""
+    values = sorted(done[length].unique(), reverse=True) if length else [None]
+    dot = {"marker": "o", "markersize": 3, "markeredgewidth": 0, "linestyle": "none"}
+    return {
+        v: {**dot, "color": s["color"]} for v, s in zip(values, base.styles(len(values), ordered=True), strict=True)
+    }
+
+
+def _best(done: pd.DataFrame, length: str | None) -> Any:
+    """The run of the lowest validation loss among the longest."""
+    longest = done[done[length] == done[length].max()] if length else done
+    return longest.loc[longest["val_loss"].astype(float).idxmin()]
+
+
+def _of(runs: pd.DataFrame, value: Any, length: str | None) -> pd.DataFrame:
+    return runs[runs[length] == value] if length else runs
+
+
+def _by_run(axes: Axes, runs: pd.DataFrame, looks: dict[Any, dict[str, Any]], length: str | None) -> None:
+    for value, look in looks.items():
+        mine = _of(base.done(runs), value, length)
+        axes.plot(mine["order"], mine["val_loss"], **look, label="runs")
+        line = {"color": look["color"], "linewidth": 1.0, "drawstyle": "steps-post"}
+        axes.plot(mine["order"], mine["val_loss"].astype(float).cummin(), **line, label="so far")
+    gone = runs.loc[runs["status"] == "diverged", "order"]
+    cross: dict[str, Any] = {"color": "black", "marker": "x", "markersize": 4, "linestyle": "none", "label": "diverged"}
+    if len(gone):
+        axes.plot(gone, [0.96] * len(gone), transform=axes.get_xaxis_transform(), **cross)
+    axes.set_xlim(0.4, len(runs) + 0.6)
+    axes.set_xticks(base.counts(len(runs)))
+    axes.set_xlabel("run (in the order tried)")
+
+
+def _by_value(axes: Axes, done: pd.DataFrame, key: str, looks: dict[Any, dict[str, Any]], length: str | None) -> None:
+    """Runs whose part lacks the setting are left out."""
+    scale = _scale(key, done)
+    for value, look in looks.items():
+        mine = _of(done, value, length)
+        mine = mine[mine[key].notna()]
+        axes.plot([scale.at(base.plain(v)) for v in mine[key]], mine["val_loss"], **look, label="runs")
+    if scale.kind == "category" or len(scale.levels) <= LEVELS:
+        scale.dress(axes, "x", 120)
+    elif scale.kind == "log":
+        axes.set_xscale("log")
+    text = base.label(key)
+    axes.set_xlabel(text if "(" in text or scale.kind == "category" else f"{text} (value)")
+
+
+def _scale(key: str, done: pd.DataFrame) -> base.Scale:
+    return base.scale(key, done.loc[done[key].notna(), key])
+
+
+def _at(axes: Axes, key: str, runs: pd.DataFrame, best: Any) -> float:
+    """Where the best run lies on a setting's axis; nowhere where its part lacks the setting."""
+    value = base.plain(best[key])
+    return np.nan if value is None else _scale(key, base.done(runs)).at(value)
+
+
+def _broken(runs: pd.DataFrame) -> str:
+    """How many runs are not done, in words."""
+    counts = runs.loc[runs["status"] != "done", "status"].value_counts(sort=False)
+    kinds = ", ".join(f"{n} {'(crosses) ' if kind == 'diverged' else ''}{kind}" for kind, n in counts.items())
+    return f"of {len(runs)} runs {kinds}" if kinds else ""

@@ -1,0 +1,28 @@
+"""Test accuracy of a linear classifier on each layer's output, a line for each point; a star is the whole stack."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from stackcli.figures import _profiles, base
+from stackcli.frames import Frames
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """Means with 95 % t intervals over the finished seeds: where a line turns flat, the answer is there, and the layers
+    above only pass it on. Layer 0 is what enters block 1."""
+    rows = frames.stack
+    if rows.empty or "probe_acc" not in rows or rows["probe_acc"].isna().all():
+        return None
+    values = pd.to_numeric(rows["probe_acc"])
+    table = rows.assign(value=values)[values.notna()]
+    whole = base.done(frames.runs).groupby("point")["test_acc"].mean()
+    star = base.swatch(color=base.GREY, **_profiles.MARK)
+    return _profiles.draw(
+        frames,
+        table,
+        "test accuracy of a linear\nclassifier (share)",
+        marks={str(point): float(value) for point, value in whole.items()},
+        extra=[(star, "the stack itself")],
+        words="0: what enters block 1",
+    )

@@ -1,0 +1,29 @@
+"""Test accuracy lost where one layer of the trained stack is left out, by layer, a line for each point."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from stackcli.figures import _profiles, base
+from stackcli.frames import Frames
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """Means with 95 % t intervals over the finished seeds: about zero, the stack does not need that layer."""
+    table = _table(frames)
+    if table.empty:
+        return None
+    unit = "test accuracy lost without\nthe layer (share)"
+    return _profiles.draw(frames, table, unit, level=0.0)
+
+
+def _table(frames: Frames) -> pd.DataFrame:
+    """`run`, `point`, `layer`, `value`: the run's test accuracy less that without the layer, of finished runs."""
+    rows = frames.stack
+    if rows.empty or "without_acc" not in rows:
+        return pd.DataFrame()
+    done = base.done(frames.runs)
+    whole = done.drop_duplicates(["run", "point"]).set_index(["run", "point"])["test_acc"]
+    rows = rows.join(whole, on=["run", "point"])
+    lost = pd.to_numeric(rows["test_acc"]) - pd.to_numeric(rows["without_acc"])
+    return rows.assign(value=lost)[lost.notna() & (rows["layer"] > 0)]

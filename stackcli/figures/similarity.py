@@ -1,0 +1,48 @@
+"""Similarity of the layers' outputs to one another after training (linear CKA), a heat map for each point."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+PANELS = 8
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """Means over the finished seeds. Layer 0 is what enters block 1; a bright square are layers that hardly differ."""
+    if frames.stack.empty or "cka" not in frames.stack:
+        return None
+    maps = {point: _map(point.rows(frames.stack)) for point in base.points(frames)}
+    found = [point for point, grid in maps.items() if grid is not None]
+    if not found:
+        return None
+    shown, across = base.facets(frames.axes, found, PANELS, 4)
+    figure, panels = base.grid(len(shown), across, 1.6)
+    for axes, point in zip(panels, shown, strict=True):
+        layers = range(len(maps[point]))
+        mesh = base.shade(axes, columns=layers, rows=layers, values=maps[point], cmap="cividis", vmin=0.0, vmax=1.0)
+        ticks = base.counts(len(layers) - 1, first=0)
+        axes.set_xticks(ticks)
+        axes.set_yticks(ticks)
+        axes.set_xlabel("layer (block)")
+        axes.set_ylabel("layer (block)")
+        axes.set_title(point.heading(400 / across - 20 if len(shown) > 1 else 150))
+    base.bar(figure, mesh, "CKA of the outputs of two layers (0 to 1)")
+    base.note(figure, "0: what enters block 1", base.left_out(len(shown), len(found), "points"))
+    return figure
+
+
+def _map(rows: pd.DataFrame) -> Any:
+    """Mean over runs of the similarity of every two layers, (L + 1, L + 1); None where it was not taken."""
+    squares = []
+    for _, run in rows.groupby("run") if len(rows) else ():
+        cells = [cell for cell in run.sort_values("layer")["cka"] if isinstance(cell, list | tuple | np.ndarray)]
+        if len(cells) > 1 and all(len(cell) == len(cells) for cell in cells):
+            squares.append(np.array([list(cell) for cell in cells], dtype=float))
+    squares = [square for square in squares if square.shape == squares[0].shape and np.isfinite(square).any()]
+    return np.mean(squares, axis=0) if squares else None

@@ -1,0 +1,76 @@
+"""Change of each layer's weights in a step, as a share of their size (G5), by step, a line for each layer."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+PANELS = 6
+END = 0.02  # of the peak learning rate
+RULE = 1e-3  # Karpathy, notes of the Stanford course CS231n, "Ratio of weights:updates"
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """Median over a block's maps, geometric mean over the finished seeds (where none finished, the first run that
+    diverged): far below the dashed line a layer hardly learns, far above it training is about to break."""
+    table = _table(frames.layers)
+    table, cut = _before_the_end(table, frames.curve)
+    found = [point for point in base.points(frames) if not point.shown(table).empty]
+    if not found:
+        return None
+    shown, across = base.facets(frames.axes, found, PANELS, 3)
+    figure, panels = base.grid(len(shown), across, 1.75, sharex=True, sharey=True)
+    for axes, point in zip(panels, shown, strict=True):
+        _panel(axes, point, point.shown(table))
+        axes.set_title(point.heading(360 / across - 2 if len(shown) > 1 else 150))
+        axes.set_ylabel("update / weight\n(share)" if base.leftmost(axes) else "")
+        axes.set_xlabel("step (optimiser steps)")
+        axes.tick_params(labelbottom=True)
+    if any(point.depth > 1 for point in shown):
+        colours = ScalarMappable(Normalize(0, 1), base.ORDERED)
+        base.bar(figure, colours, "relative depth, layer / depth (1: next to the output)")
+    base.legend(figure, [(base.swatch(**DASHED), "0.001, a rule of thumb")])
+    end = "without the last step, whose learning rate is nearly zero" if cut else ""
+    base.note(figure, "median over the maps of a block", end, base.left_out(len(shown), len(found), "points"))
+    return figure
+
+
+DASHED = {"color": base.GREY, "linestyle": base.DASHES[1], "linewidth": 0.9}
+
+
+def _table(layers: pd.DataFrame) -> pd.DataFrame:
+    """`run`, `point`, `layer`, `step` and `update`: the median over the maps of a block, where it is above zero."""
+    if layers.empty or "update" not in layers:
+        return pd.DataFrame()
+    known = layers[layers["update"].notna()]
+    table = known.groupby(["run", "point", "layer", "step"], sort=False)["update"].median().reset_index()
+    return table[(table["update"] > 0) & np.isfinite(table["update"])]
+
+
+def _before_the_end(table: pd.DataFrame, curve: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
+    """The table without last steps of a learning rate next to none, which say nothing of the layers; and whether there
+    were any."""
+    if table.empty or curve.empty or "lr" not in curve:
+        return table, False
+    runs = curve.groupby(["run", "point"])
+    spent = (curve["lr"] < END * runs["lr"].transform("max")) & (curve["step"] == runs["step"].transform("max"))
+    ends = curve.loc[spent, ["run", "point", "step"]].drop_duplicates()
+    found = table.merge(ends, how="left", indicator=True)["_merge"].to_numpy() == "both"
+    return table[~found], bool(found.any())
+
+
+def _panel(axes: Axes, point: base.Point, rows: pd.DataFrame) -> None:
+    means = base.mean_by(rows, "update", ["layer", "step"], geometric=True)
+    for layer, line in means.groupby(level="layer"):
+        steps = line.index.get_level_values("step").to_numpy(dtype=float)
+        look = {"color": base.ORDERED(layer / point.depth), "linewidth": 1.0}
+        axes.plot(steps, np.asarray(line), marker="o", markersize=2.0, **look, label=f"layer {layer}")
+    axes.axhline(RULE, **DASHED, label="rule")
+    axes.set_xscale("log")
+    axes.set_yscale("log")

@@ -1,0 +1,22 @@
+"""DeepNet's initialisation, Wang et al. 2022, fig. 2, arXiv:2203.00555: values and feed-forward maps small by depth.
+
+Xavier normal with gain (8N)^(-1/4) on v, o, ff1 and ff2, the paper's for an encoder of N layers alone, and 1 on q and
+k. The gains without the scheme: residual=deepnorm brings them itself, to whatever else draws the matrices, and together
+the two apply them once.
+"""
+
+import math
+
+from torch import Tensor
+
+from stackcli.init.base import Init
+
+
+class Deepnorm(Init):
+    """The head has gain 1; biases zero. Token vectors keep embed_std."""
+
+    scales = True
+
+    def weight(self, tensor: Tensor, role: str) -> None:
+        gain = (8 * self.depth) ** -0.25 if role in ("v", "o", "ff1", "ff2") else 1.0
+        tensor.normal_(0, gain * math.sqrt(2 / sum(tensor.shape)))

@@ -1,0 +1,31 @@
+"""T-Fixup, Huang, Perez, Ba and Volkovs 2020, sec. 3.2, ICML: no normalisation and no warm-up at any depth.
+
+Xavier uniform; v, o, ff1 and ff2 of an encoder of N layers times 0.67 N^(-1/4); token vectors N(0, d^(-1/2)), that
+being the standard deviation, times (9N)^(-1/4). These are the paper's constants for the encoder of an encoder-decoder
+pair, with N of the encoder for the token vectors, as in the authors' code: nothing here is a decoder, whose
+(9N)^(-1/4) on the maps is left out. The code multiplies token vectors by sqrt(d) where they are looked up, as
+Vaswani et al. 2017 do; the paper does not say so, and this stack does not. Position tables are drawn by their encoding.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from stackcli.init.base import Init
+
+
+class Tfixup(Init):
+    """The head is Xavier uniform, unscaled; biases zero. Meant for warmup=0, but trains with one."""
+
+    scales = True
+    needs: ClassVar[Mapping[str, str]] = {"norm": "none"}
+
+    def weight(self, tensor: Tensor, role: str) -> None:
+        gain = 0.67 * self.depth**-0.25 if role in ("v", "o", "ff1", "ff2") else 1.0
+        bound = gain * math.sqrt(6 / sum(tensor.shape))
+        tensor.uniform_(-bound, bound)
+
+    def token_std(self, std: float) -> float:
+        return float((9 * self.depth) ** -0.25 * self.dim**-0.5)

@@ -1,0 +1,228 @@
+"""What `probe` prints and writes: the table of all depths, slopes beside theory, what to expect, files and figures."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from stackcli import scaling, stats, tables
+from stackcli.files import write
+from stackcli.frames import Frames
+from stackcli.progress import Progress
+from stackcli.sentences import shown
+from stackcli.settings import Options
+
+FIGURES = ("gradient", "collapse")
+
+
+class Column(NamedTuple):
+    """A number of a stack as a column: its short head, and whether its mean over seeds is geometric."""
+
+    head: str
+    geometric: bool
+
+
+COLUMNS = {
+    "signal_first": Column("signal\n1", True),
+    "signal_last": Column("signal\nL", True),
+    "grad_ratio_init": Column("grad\n1/L", True),
+    "free_ratio_init": Column("free\n1/L", True),
+    "cosine": Column("cosine", False),
+    "rank": Column("rank", True),
+    "entropy": Column("entropy", False),
+    "update": Column("first\nstep", True),
+    "step_ratio": Column("after\n1/L", True),
+}
+HIDE_FIRST = ("signal_first", "grad_ratio_init", "entropy", "cosine")
+
+
+def report(frames: Frames, folder: Path, options: Options, progress: Progress) -> None:
+    """Tables and sentences to stdout, files to the probe's folder."""
+    table, slopes = summary(frames), scaling.slopes(frames.runs, frames.axes)
+    written = files(frames, table, slopes, folder) + draw(frames, folder, options.formats)
+    out = Console()
+    if options.json:
+        print(tables.to_json(table))
+    elif options.csv == "-":
+        print(tables.to_csv(table), end="")
+    elif not options.quiet:
+        out.print(render(table))
+        if len(slopes):
+            out.print(render_slopes(slopes, frames.axes))
+        for sentence in sentences(frames, slopes):
+            out.print(sentence, markup=False, highlight=False)
+    if options.csv not in ("", "-"):
+        write(Path(options.csv), tables.to_csv(table))
+        written.append(Path(options.csv))
+    from stackcli.report import brief
+
+    progress.say(f"wrote {', '.join(brief(written, folder))} in {folder}")
+
+
+def files(frames: Frames, table: pd.DataFrame, slopes: pd.DataFrame, folder: Path) -> list[Path]:
+    """The table; the slopes of each scheme and seed; a row a stack; a row a linear map, block and head."""
+    texts = {"table.csv": table, "slopes.csv": slopes, "runs.csv": frames.runs, "layers.csv": frames.layers}
+    for name, rows in texts.items():
+        write(folder / name, tables.to_csv(rows))
+    return [folder / name for name in texts]
+
+
+def draw(frames: Frames, folder: Path, formats: Sequence[str]) -> list[Path]:
+    """The figures that show a stack before training."""
+    if not formats:
+        return []
+    from stackcli.figures import base
+
+    paths = []
+    for name in FIGURES:
+        figure = base.load(name)(frames)
+        if figure is not None:
+            paths += base.save(figure, folder / name, formats)
+    return paths
+
+
+def read(folder: Path) -> Frames:
+    """What a probe found of each scheme and seed, as the runs of a study: `slope_free`, `order`, ... by arm."""
+    runs = pd.read_csv(folder / "slopes.csv").assign(status="done")
+    none = pd.DataFrame()
+    return Frames(study=folder.name, command="probe", axes=("arm",), runs=runs, curve=none, layers=none, position=none)
+
+
+# ---- the table
+
+
+def summary(frames: Frames) -> pd.DataFrame:
+    """A row a point: the axes and `depth`, `done` of `planned` seeds whose numbers are finite, the means over these,
+    and `expected`: whether the stack can be expected to train."""
+    runs, axes = frames.runs, list(dict.fromkeys([*frames.axes, "depth"]))
+    deepest = [(e.scheme, e.first) for e in scaling.expectations(runs, frames.axes)]
+    rows = []
+    for key, group in runs.groupby(axes, sort=False, dropna=False):
+        done = group[group["status"] == "done"]
+        row = dict(zip(axes, key, strict=True))
+        first = next((f for scheme, f in deepest if all(_same(row[a], v) for a, v in scheme.items())), 0)
+        row |= {"done": len(done), "planned": len(group), "expected": first is None or row["depth"] < first}
+        rows.append(row | {name: mean(done, name) for name in COLUMNS})
+    table = pd.DataFrame(rows)
+    table.attrs["axes"] = axes
+    return table
+
+
+def _same(a: Any, b: Any) -> bool:
+    return bool(a == b or (pd.isna(a) and pd.isna(b)))
+
+
+def mean(runs: pd.DataFrame, column: str) -> float:
+    """Over seeds; geometric where COLUMNS says so and all are positive. NaN where nothing was taken."""
+    values = pd.to_numeric(runs[column]).dropna() if column in runs else pd.Series(dtype=float)
+    if not len(values):
+        return math.nan
+    if COLUMNS[column].geometric and bool((values > 0).all()):
+        return float(stats.geometric(values).mean)
+    return float(values.mean())
+
+
+def render(table: pd.DataFrame, width: int = tables.WIDTH) -> Table:
+    """For a terminal of `width` columns; columns that do not fit are left out and named in the caption."""
+    columns, hidden = list(COLUMNS), []
+    out = _drawn(table, columns, hidden)
+    for name in HIDE_FIRST:
+        if Console(width=10_000).measure(out).maximum <= width:
+            break
+        columns.remove(name)
+        hidden.append(name)
+        out = _drawn(table, columns, hidden)
+    return out
+
+
+def _drawn(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) -> Table:
+    axes, broken = list(table.attrs["axes"]), bool((table["done"] < table["planned"]).any())
+    caption = f"hidden for width: {', '.join(hidden)}; --csv - shows them" if hidden else None
+    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
+    for axis in axes:
+        number = pd.api.types.is_numeric_dtype(table[axis])
+        out.add_column(Text(axis), justify="right" if number else "left", overflow="fold")
+    for head in (["finite"] if broken else []) + [COLUMNS[c].head for c in columns]:
+        out.add_column(Text(head), justify="right", no_wrap=True)
+    for row in table.to_dict("records"):
+        cells = [shown(row[a]) for a in axes] + ([f"{row['done']}/{row['planned']}"] if broken else [])
+        out.add_row(*map(Text, cells), *(Text(cell(row[c])) for c in columns))
+    return out
+
+
+def cell(value: float) -> str:
+    """Three digits or so, in at most seven characters."""
+    if math.isnan(value):
+        return ""
+    if value and not 1e-2 <= abs(value) < 1e3:
+        return f"{value:.1e}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def render_slopes(slopes: pd.DataFrame, axes: Sequence[str]) -> Table:
+    """A row a scheme: exponents over depth with their intervals over seeds, beside theory."""
+    heads = ["slope\nG1", "slope\nG3", "theory", "slope of\nfirst step", "collapse\norder", "theory"]
+    out = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    others = [axis for axis in axes if axis != "depth"]
+    for axis in others or [""]:
+        out.add_column(Text(axis), overflow="fold")
+    for head in heads:
+        out.add_column(Text(head), justify="right", no_wrap=True)
+    for key, mine in slopes.groupby(others, sort=False, dropna=False) if others else [(("all",), slopes)]:
+        plain, free, step = (over_seeds(mine[c]) for c in scaling.SLOPES)
+        order = over_seeds(mine["order"], 3)
+        told = [plain, free, exact(mine["theory"]), step, order, exact(mine["order_theory"])]
+        out.add_row(*(Text(shown(k)) for k in key), *map(Text, told))
+    return out
+
+
+def over_seeds(values: pd.Series, decimals: int = 2) -> str:
+    """Mean and half the width of the interval; nothing where there is no number."""
+    kept = pd.to_numeric(values).dropna()
+    if not len(kept):
+        return ""
+    found = stats.interval(kept)
+    text = f"{found.mean:.{decimals}f}"
+    if math.isnan(found.low):
+        return text
+    return f"{text}±{(found.high - found.low) / 2:.{decimals}f}".replace("±0.", "±.")
+
+
+def exact(values: pd.Series) -> str:
+    """What theory says, which no seed changes."""
+    kept = pd.to_numeric(values).dropna()
+    return f"{kept.iloc[0]:g}" if len(kept) else ""
+
+
+# ---- the sentences
+
+
+def sentences(frames: Frames, slopes: pd.DataFrame) -> list[str]:
+    """How deep each scheme can be expected to train and why, what the numbers are, and where the bounds are from."""
+    asked = sorted(set(frames.runs["depth"]))
+    out = [scaling.said(e, asked) for e in scaling.expectations(frames.runs, frames.axes)]
+    return [*out, *theory(slopes), scaling.CALIBRATION, warmed(frames.runs)]
+
+
+def theory(slopes: pd.DataFrame) -> list[str]:
+    """Where the exponents are from."""
+    if not len(slopes):
+        return []
+    sources = [text for text in dict.fromkeys(slopes["theory_source"]) if text]
+    seeds = slopes["seed"].nunique()
+    over = f"mean and 95 % t interval over {seeds} seeds" if seeds > 1 else "one seed"
+    named = f"; theory of G3 at Xavier's initialisation: {', '.join(sources)}" if sources else ""
+    told = [f"Slopes are exponents of depth, from depth {scaling.FIRST}, of the last block's last map: {over}{named}."]
+    return told if slopes["slope_free"].notna().any() else []
+
+
+def warmed(runs: pd.DataFrame) -> str:
+    """What the first step leaves out."""
+    warm = bool((pd.to_numeric(runs["warmup"]) > 0).any())
+    return "With the warm-up of these settings the first step is smaller, and deeper stacks may train." if warm else ""

@@ -1,0 +1,150 @@
+"""`probe`: every stack asked for is built and looked at before any training, in worker processes; nothing is kept of it
+but tables and figures, in OUT/probes/NAME/, as it takes seconds to do again."""
+
+import multiprocessing
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, replace
+from typing import Any
+
+from stackcli import parts, study, sweep
+from stackcli.frames import Frames
+from stackcli.progress import Progress
+from stackcli.settings import Config, Options, Part
+from stackcli.store import Store, check_name
+from stackcli.study import Arms
+
+PRESETS = ("depth=1,2,4,8,16,32,64,128", "residual=pre,post,deepnorm")
+
+
+def execute(arms: Arms, options: Options) -> int:
+    """Does the command; returns its exit code: 0, or 1 where a stack could not be looked at. A stack whose numbers are
+    not finite is a result. Raises ValueError before anything is built where the settings do not fit."""
+    store = Store(options.out)
+    name = check_name(options.study) if options.study else study.study_name(options.command, arms)
+    context = forked()
+    loaded = read(arms.configs)
+    progress = Progress(quiet=options.quiet, total=len(arms.configs), labels=())
+    for note in arms.notes:
+        progress.say(note)
+    seeds = sorted({config.seed for config in arms.configs})
+    progress.say(f"{len(arms.configs)} stacks, seeds {', '.join(map(str, seeds))}; nothing is trained")
+    for config in dict.fromkeys(replace(c, seed=0, depth=1) for c in arms.configs):
+        for text in study.needed(config):
+            progress.say(text)
+    starts = dict(looked(arms.configs, loaded, options.jobs, context))
+    failed = {i: start for i, start in starts.items() if isinstance(start, str)}
+    for text in dict.fromkeys(failed.values()):
+        progress.say(f"FAILED: {text}")
+    from stackcli.probed import report
+
+    frames = gathered(name, arms, starts)
+    store.create()
+    report(frames, store.root / "probes" / name, options, progress)
+    return int(bool(failed))
+
+
+def read(configs: Sequence[Config]) -> dict[Part, Any]:
+    """The probe's sequences of each data set. Raises DataError for data that cannot be used, and ValueError for
+    settings that do not go with them, with all that is wrong."""
+    from stackcli.depths import pared
+
+    sweep.check_device({config.device for config in configs})
+    facts: dict[Part, Mapping[str, Any]] = {}
+    out: dict[Part, Any] = {}
+    for data in dict.fromkeys(config.data for config in configs):
+        whole = parts.build("data", data.name, **data.options).load()
+        facts[data] = {
+            "sizes": {"train": len(whole.train)},
+            "max_len": whole.max_len,
+            "causal": whole.causal,
+            "tree": bool(whole.train.trees),
+            "vectors": None if whole.vectors is None else whole.vectors.shape[1],
+        }
+        out[data] = pared(whole)
+    for config in configs:
+        sweep.check_fit(config, facts[config.data])
+    sweep.check_parts((config, facts[config.data]) for config in configs)
+    return out
+
+
+# ---- the workers
+
+
+def forked() -> Any:
+    """How workers are started: from a process that loads PyTorch meanwhile where there is one, else anew."""
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context: Any = multiprocessing.get_context(method)
+    if method == "forkserver":
+        from multiprocessing.forkserver import ensure_running
+
+        context.set_forkserver_preload(["stackcli.depths", *sweep.preload()])
+        ensure_running()
+    return context
+
+
+def looked(
+    configs: Sequence[Config], loaded: Mapping[Part, Any], workers: int, context: Any
+) -> Iterator[tuple[int, Any]]:
+    """(index of the config, its depths.Start, or why there is none). The deepest are first, so that no worker stands
+    idle at the end, and memory once taken serves all that follow."""
+    from stackcli.depths import measure
+
+    deepest_first = sorted(range(len(configs)), key=lambda i: -configs[i].depth)
+    count = max(1, min(workers, len(configs)))
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=uninterrupted)
+    try:
+        waiting = {pool.submit(measure, configs[i], loaded[configs[i].data]): i for i in deepest_first}
+        for future in as_completed(waiting):
+            config, error = configs[waiting[future]], future.exception()
+            what = f"depth={config.depth} residual={config.residual.name} seed={config.seed}"
+            yield waiting[future], future.result() if error is None else f"{what}: {type(error).__name__}: {error}"
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def uninterrupted() -> None:
+    """Ctrl-C is the driver's affair."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+# ---- the frames
+
+
+def gathered(name: str, arms: Arms, starts: Mapping[int, Any]) -> Frames:
+    """What was seen as a study's frames: every figure and table that asks for no more than step 0 can be made of it."""
+    import pandas as pd
+
+    axes = swept(arms)
+    runs, layers = [], []
+    for i, (config, arm, label) in enumerate(zip(arms.configs, arms.arms, arms.labelled, strict=True)):
+        settings = {**config.flat(), **label, "arm": arm}
+        point = " ".join(f"{axis}={study.shown(settings[axis])}" for axis in axes if axis in settings)
+        head = {"run": f"{point} seed={config.seed}".strip(), "point": point, "seed": config.seed}
+        head |= {"arm": arm, **{axis: settings.get(axis) for axis in axes}}
+        start = starts[i]
+        if isinstance(start, str):
+            runs.append({**head, **settings, "status": "failed"})
+            continue
+        finite = start.row["finite"]
+        runs.append({**head, **settings, **start.row, "status": "done" if finite else "diverged"})
+        layers += [{**head, **asdict(row)} for row in start.layers]
+    frame = pd.DataFrame(runs)
+    frame["diverged_step"] = (frame["status"] == "diverged").map({True: 0.0, False: float("nan")})
+    empty = pd.DataFrame()
+    return Frames(
+        study=name, command="probe", axes=axes, runs=frame, curve=empty, layers=pd.DataFrame(layers), position=empty
+    )
+
+
+def swept(arms: Arms) -> tuple[str, ...]:
+    """The axes: those typed, or in an experiment the arm and what is swept within one."""
+    if "arm" not in arms.axes:
+        return arms.axes
+    varied: dict[str, None] = {}
+    for arm in dict.fromkeys(arms.arms):
+        mine = [c.flat() for c, a in zip(arms.configs, arms.arms, strict=True) if a == arm]
+        varied |= {k: None for k in mine[0] if k != "seed" and len({flat.get(k) for flat in mine}) > 1}
+    return ("arm", *varied)

@@ -1,0 +1,112 @@
+"""DataFrames -> what each remedy did: to the accuracy, to the finding itself, to the time of a step."""
+
+import math
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+
+from stackcli import comparison, findings, stats
+from stackcli.frames import Frames
+from stackcli.sentences import metric_of
+
+BEFORE = "as it was"
+COLUMNS = ["sick", "remedy", "finding", "had", "has", "n", "metric", "value", "mean", "low", "high", "wins", "pairs"]
+COLUMNS += ["p_holm", "verdict", "step_ratio"]
+
+
+def effects(frames: Frames) -> pd.DataFrame:
+    """A row for each sick point, remedy and finding that the point had: `had` and `has`, runs with the finding before
+    and after, of `n`; `value`, the metric's mean with the remedy; `mean`, `low`, `high`, `wins` of `pairs`, `p_holm`,
+    `verdict` of the paired difference; `step_ratio`, time of a step over that of the sick run."""
+    found = findings.findings(frames)
+    told = comparison.differences(frames)
+    rows: list[dict[str, Any]] = []
+    for sick, group in frames.runs.groupby("sick", sort=False):
+        part = Frames(**{**vars(frames), "runs": group})
+        had = {f.name: f for f in found if f.point in set(group.loc[group["remedy"] == BEFORE, "point"])}
+        for remedy, runs in group.groupby("remedy", sort=False):
+            point = runs["point"].iloc[0]
+            line = told[(told["where"] == f"sick={sick}") & (told["arm"] == remedy)]
+            numbers = line.iloc[0].to_dict() if len(line) else {}
+            metric = metric_of(part, group)
+            for name in had:
+                here = [f.seeds[0] for f in found if f.point == point and f.name == name]
+                rows.append(
+                    {
+                        "sick": sick,
+                        "remedy": remedy,
+                        "finding": name,
+                        "had": had[name].seeds[0],
+                        "has": here[0] if here else 0,
+                        "n": int(runs["status"].isin(["done", "diverged"]).sum()),
+                        "metric": metric,
+                        "value": float(pd.to_numeric(stats.done(runs)[metric]).mean()),
+                        **{k: numbers.get(k, math.nan) for k in ("mean", "low", "high", "wins", "p_holm")},
+                        "pairs": numbers.get("n", math.nan),
+                        "verdict": numbers.get("verdict", ""),
+                        "step_ratio": _ratio(runs, group[group["remedy"] == BEFORE]),
+                    }
+                )
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _ratio(runs: pd.DataFrame, before: pd.DataFrame) -> float:
+    if "step_ms" not in runs or runs["step_ms"].isna().all() or before["step_ms"].isna().all():
+        return math.nan
+    return float(runs["step_ms"].mean() / before["step_ms"].mean())
+
+
+def told(frames: Frames) -> list[tuple[str, Table]]:
+    """A table for each sick point, with its title; at most 80 columns wide."""
+    rows = effects(frames)
+    out = []
+    for sick, group in rows.groupby("sick", sort=False):
+        names = list(dict.fromkeys(group["finding"]))
+        made = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+        unit = "excess" if group["metric"].iloc[0] == "test_excess" else "acc"
+        heads = ("remedy", "still in", f"test {unit}", "difference, 95 % interval", "step", "verdict")
+        for i, head in enumerate(heads):
+            made.add_column(head, justify="left" if i in (0, 5) else "right", overflow="fold")
+        for remedy, lines in group.groupby("remedy", sort=False):
+            first = lines.iloc[0]
+            still = ", ".join(f"{int(k)}/{int(n)}" for k, n in zip(lines["has"], lines["n"], strict=True))
+            step = "" if math.isnan(first["step_ratio"]) else f"{first['step_ratio']:.2f}x"
+            difference = "" if math.isnan(first["mean"]) else f"{first['mean']:+.3f}{_interval(first)}"
+            value = "" if math.isnan(first["value"]) else f"{first['value']:.3f}"
+            made.add_row(str(remedy), still, value, difference, step, str(first["verdict"]))
+        out.append((f"{sick}: {', '.join(names)}", made))
+    return out
+
+
+def _interval(row: pd.Series) -> str:
+    return "" if math.isnan(row["low"]) else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
+
+
+def sentences(frames: Frames) -> list[str]:
+    """For each finding which remedies mended it: in none of the seeds any more, and at what cost."""
+    out = []
+    rows = effects(frames)
+    for (sick, name), group in rows.groupby(["sick", "finding"], sort=False):
+        treated = group[group["remedy"] != BEFORE]
+        gone = treated[(treated["has"] == 0) & (treated["n"] > 0)]
+        what = f"{str(name).capitalize()} at {sick}"
+        if gone.empty:
+            left = treated.sort_values("has").head(1)
+            best = "".join(
+                f"; least with {r['remedy']}, {int(r['has'])} of {int(r['n'])} seeds" for _, r in left.iterrows()
+            )
+            out.append(f"{what}: no remedy mended it in every seed{best}.")
+            continue
+        ways = [f"{r['remedy']} ({_gain(r['mean'])}{_cost(r['step_ratio'])})" for _, r in gone.iterrows()]
+        out.append(f"{what}: gone in every seed with {'; '.join(ways)}.")
+    return out
+
+
+def _gain(mean: float) -> str:
+    return "" if math.isnan(mean) else f"{mean:+.3f}, "
+
+
+def _cost(ratio: float) -> str:
+    return "time not measured" if math.isnan(ratio) else f"a step takes {ratio:.2f} times as long"

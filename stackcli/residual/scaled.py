@@ -1,0 +1,27 @@
+"""Scaled residual: x + branch(norm(x)) / sqrt(branches of the stack), after Noci et al. 2022, sec. 3, arXiv:2206.03126.
+
+They show that with branches of order 1/sqrt(L) the stream keeps its size at any depth and tokens stay apart, so that
+the gradients of queries and keys do not vanish. Taken is that order and no more: their theory has no normalisation,
+here the branch is that of pre-LN. The constant counts branches, 2 a block (1 where ff=0), as De and Smith 2020,
+arXiv:2002.10444, do for residual networks: branches of equal variance then add one such variance in all, at any depth.
+"""
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from stackcli.residual.base import Branch, Residual
+
+
+class Scaled(Residual):
+    """Pre-LN with every branch divided by the same constant, which is not learned."""
+
+    closing_norm = True
+
+    def __init__(self, *, dim: int, depth: int, branches: int, layer: int, norm: Callable[[], nn.Module]) -> None:
+        super().__init__(dim=dim, depth=depth, branches=branches, layer=layer, norm=norm)
+        self.scale = 1 / math.sqrt(branches)
+
+    def forward(self, x: Tensor, branch: Branch, mask: Tensor | None = None) -> Tensor:
+        return x + self.scale * branch(self.norm(x, mask))

@@ -1,0 +1,216 @@
+"""How gradients scale with depth before training, beside theory, and how deep a stack can be expected to train.
+
+`runs` is a frame with a row a stack: the axes, `seed`, `status`, the settings by the name that a user types, and the
+numbers of `depths.measure`. A scheme is a choice of every axis but depth.
+
+An expectation is no promise. Its criteria are numbers read before training, and their bounds are of two kinds: those of
+the literature, and two that were set on runs of our own, which `CALIBRATION` describes.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from stackcli import stats
+from stackcli.sentences import name, shown
+
+FIRST = 2  # the least depth of a slope: a stack of one block is not a stack
+SLOPES = {"slope_plain": "grad_last", "slope_free": "free_last", "slope_update": "update"}
+INITS = ("default", "xavier", "orthogonal")  # variance in proportion to 1 / fan in, at every depth the same
+
+
+class Law(NamedTuple):
+    """Exponent of G3 of the last block's last map in the depth, and where it is from."""
+
+    slope: float
+    source: str
+
+
+XIONG = "Xiong et al. 2020, thm. 1"
+LAWS = {
+    "post": Law(0.0, XIONG),
+    "pre": Law(-0.5, XIONG),
+    "deepnorm": Law(-0.5, "beta / alpha of Wang et al. 2022, fig. 2"),  # (8 N)^(-1/4) / (2 N)^(1/4)
+}
+
+
+def law(settings: Mapping[str, Any]) -> Law | None:
+    """What theory says of a stack with these settings: for Xavier's initialisation, and so for others whose size does
+    not change with depth; None where it says nothing."""
+    plain = settings["norm"] in ("layer", "rms") and settings["init"] in INITS and not settings["share_layers"]
+    own = [settings.get(f"residual.{key}") for key in ("alpha", "beta")]
+    if not plain or any(value == value and value for value in own):
+        return None
+    return LAWS.get(str(settings["residual"]))
+
+
+# ---- slopes
+
+
+def schemes(runs: pd.DataFrame, axes: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Each choice of every axis but depth, and its runs, in the order met."""
+    others = [axis for axis in axes if axis != "depth"]
+    if not others:
+        yield {}, runs
+        return
+    for key, group in runs.groupby(others, sort=False, dropna=False):
+        yield dict(zip(others, key, strict=True)), group
+
+
+def slope(depths: Sequence[float], values: Sequence[float]) -> float:
+    """Exponent p of values ~ depth^p by least squares on both logarithms, over depths of FIRST and more; NaN where
+    fewer than two are left, or a value is not positive."""
+    x, y = np.asarray(depths, dtype=float), np.asarray(values, dtype=float)
+    x, y = x[x >= FIRST], y[x >= FIRST]
+    if len(set(x)) < 2 or not (np.isfinite(y) & (y > 0)).all():
+        return math.nan
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def slopes(runs: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
+    """A row a scheme and seed: the axes but depth, `seed`, `slope_plain` (of G1 of the last block's last map),
+    `slope_free` (G3), `slope_update` (the first step), `theory` (of G3), `theory_source`, and of the shallowest stack
+    `order` and `order_theory` of rank collapse."""
+    out = []
+    for key, group in schemes(runs[runs["status"] != "failed"], axes):
+        for seed, mine in group.sort_values("depth").groupby("seed", sort=True):
+            found = {head: slope(mine["depth"], mine[column]) for head, column in SLOPES.items()}
+            first, known = mine.iloc[0], [law(row) for row in mine.to_dict("records")]
+            theory = known[0] if known[0] and len(set(known)) == 1 else None
+            told = {"theory": theory.slope, "theory_source": theory.source} if theory else {}
+            order = {name: first[name] for name in ("order", "order_theory")}
+            out.append({**key, "seed": seed, **found, "theory": math.nan, "theory_source": "", **told, **order})
+    return pd.DataFrame(out)
+
+
+# ---- how deep
+
+
+class Criterion(NamedTuple):
+    """Holds where low <= the number <= high. `below` and `above` are the words for a number outside, with {} for it;
+    `source` is of the effect, `bound` of the number."""
+
+    column: str
+    low: float
+    high: float
+    below: str
+    above: str
+    source: str
+
+
+CALIBRATION = ""
+OWN = "bound from our own runs"
+CRITERIA = (
+    Criterion("finite", 1, 1, "the loss, a gradient or the first step is not finite", "", ""),
+    Criterion(
+        "free_ratio_init",
+        1e-2,
+        1e2,
+        "the gradient vanishes towards the input: G3 of block 1 is {} of that of the last block",
+        "the gradient explodes towards the input: G3 of block 1 is {} times that of the last block",
+        "bounds: two decades",
+    ),
+    Criterion(
+        "rank",
+        0.05,
+        math.inf,
+        "tokens become one: the rank residual of the last block is {}",
+        "",
+        f"Dong et al. 2021, Noci et al. 2022; {OWN}",
+    ),
+    Criterion(
+        "entropy",
+        0.05,
+        math.inf,
+        "attention collapses: its entropy falls to {} of that of even attention",
+        "",
+        "Zhai et al. 2023",
+    ),
+    Criterion(
+        "step_ratio",
+        0.5,
+        math.inf,
+        "the first step at lr={lr:g} is too large: after it the gradient at block 1 is {} of that at the last block",
+        "",
+        f"Wang et al. 2022, sec. 3; {OWN}",
+    ),
+)
+
+
+class Fault(NamedTuple):
+    """A criterion that does not hold at a point: the number that is furthest outside, over seeds, and the words."""
+
+    criterion: Criterion
+    value: float
+    words: str
+
+
+class Expectation(NamedTuple):
+    """Of a scheme: the deepest of the depths asked up to which every criterion holds in every seed (None: not even the
+    first), the first at which one does not (None: there is none), and all that is wrong there."""
+
+    scheme: dict[str, Any]
+    deepest: int | None
+    first: int | None
+    faults: tuple[Fault, ...]
+
+
+def faults(runs: pd.DataFrame) -> tuple[Fault, ...]:
+    """What does not hold at one point, over its seeds. A number that was not taken breaks nothing."""
+    out = []
+    for criterion in CRITERIA:
+        values = pd.to_numeric(runs[criterion.column]).to_numpy(dtype=float)
+        values = values[~np.isnan(values)]
+        for outside, worst, words in (
+            (values < criterion.low, min, criterion.below),
+            (values > criterion.high, max, criterion.above),
+        ):
+            if outside.any():
+                value = float(worst(values))
+                said = words.replace("{lr:g}", shown(float(runs["lr"].iloc[0]))).replace("{}", brief(value))
+                out.append(Fault(criterion, value, said))
+    return tuple(out)
+
+
+def brief(value: float) -> str:
+    """A number in a sentence: three digits."""
+    return f"{value:.1e}" if value and not 1e-3 <= abs(value) < 1e5 else f"{value:.3g}"
+
+
+def expectations(runs: pd.DataFrame, axes: Sequence[str]) -> list[Expectation]:
+    """How deep each scheme can be expected to train, of the depths asked."""
+    out = []
+    for key, group in schemes(runs[runs["status"] != "failed"], axes):
+        deepest = first = None
+        found: tuple[Fault, ...] = ()
+        for depth, mine in group.groupby("depth", sort=True):
+            found = faults(mine)
+            if found:
+                first = int(depth)
+                break
+            deepest = int(depth)
+        out.append(Expectation(key, deepest, first, found))
+    return out
+
+
+def said(expected: Expectation, asked: Sequence[int]) -> str:
+    """The expectation as a sentence or two."""
+    head = " ".join(name(axis, value) for axis, value in expected.scheme.items())
+    head = f"{head}: " if head else ""
+    if expected.first is None:
+        whole = f"every depth asked, up to {max(asked)}" if len(set(asked)) > 1 else f"depth {max(asked)}"
+        return f"{head}expected to train at {whole}; no criterion fails."
+    until = "none of the depths asked is" if expected.deepest is None else f"depth {expected.deepest} is the deepest"
+    reasons = "; ".join(f"{f.words} ({bound(f)})" for f in expected.faults)
+    return f"{head}{until} expected to train. At depth {expected.first} {reasons}."
+
+
+def bound(fault: Fault) -> str:
+    """The threshold and where it is from."""
+    c = fault.criterion
+    if c.column == "finite":
+        return "in some seed"
+    return f"bound {c.low if fault.value < c.low else c.high:g}; {c.source}"

@@ -1,0 +1,237 @@
+"""DataFrames -> what went wrong in each run, as numbers beside their thresholds. Never PyTorch.
+
+What counts as learnt. Guessing by class frequencies costs the entropy of the training labels; the lowest loss is that of
+the data where it is known, else 0. Of a train loss, `learnt` is the share of the way from guessing down to what can be
+reached: the train loss at the chosen weights of the point with the lowest mean validation loss on the same data, so that
+labels that are noise are held against nobody; at most half-way where no point of the study has learnt. A run has learnt
+while `learnt` is `HALF` or more.
+
+When a layer is ill. An ill layer in a stack that learns does no harm and is no sign: tokens that are to be pooled may
+become alike, and a head that has found its token looks nowhere else. So the gradient, the rank and the attention count
+in the looks that precede an evaluation at which the run had not learnt, and before the loss was no longer finite.
+
+Each threshold lies between what healthy and sick stacks of our own showed (tests/test_findings.py builds them): the
+extremes seen on either side stand beside it.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from stackcli.frames import Frames
+
+HALF = 0.5  # of what can be learnt; nothing learnt 0.0, healthy runs 0.9 to 1
+VANISHES = 1e-2  # G4, block 1 over block L; sick 6e-9 to 4e-3, healthy 0.1 to 40
+EXPLODES = 1e2  # the same; sick 4e2 to 5e5
+COLLAPSED = 1e-2  # rank residual of the last block; sick 1e-7 to 1e-3, healthy 0.04 to 0.9
+SHARP = 0.1  # entropy of a layer's attention over that of even attention; sick 0.0 to 0.02, healthy 0.3 to 1
+SLOW = (
+    1e-3  # G5, update over weight, the highest median of all looks: the rule of thumb; sick 8e-5, healthy 2e-3 to 4e-2
+)
+FAST = 5e-2  # the same; sick 0.1 to 0.8
+GAP = 0.25  # overfitting gap at the end, in units of what guessing costs; sick 0.9 to 2, healthy 0.0 to 0.14
+
+
+class Sign(NamedTuple):
+    """A number beyond its threshold, the step at which it was worst, and the unit of both."""
+
+    value: float
+    threshold: float
+    step: float = math.nan
+
+
+class Run(NamedTuple):
+    """A finished run. `curve`: its evaluations with `learnt`; `looks`: a row a look, in order, with `step`, `gradient`
+    (G4, block 1 over block L), `rank` (residual of the last block), `focus` (lowest entropy of a layer's attention over
+    that of even attention), `update` (median G5 of all linear maps) and `counts`: whether the run had not learnt then.
+    `scale`: what guessing costs above the lowest loss, nats; NaN where it is not known."""
+
+    row: Mapping[str, Any]
+    curve: pd.DataFrame
+    looks: pd.DataFrame
+    scale: float
+
+    @property
+    def diverged(self) -> bool:
+        return bool(self.row["status"] == "diverged")
+
+    @property
+    def learnt(self) -> bool:
+        """Whether it had at its last evaluation, or this is not known; never, where the loss was no longer finite."""
+        return not self.diverged and (self.curve.empty or not float(self.curve["learnt"].iloc[-1]) < HALF)
+
+
+def signs(run: Run) -> dict[str, Sign]:
+    """Finding -> the sign of it, without what another one explains: a learning rate that is too high explains all that
+    was well before the first step, an exploding gradient the alignment of tokens and the saturation of attention, and
+    any of them that the training loss is high."""
+    found = {name: sign for name, test in TESTS.items() if (sign := test(run)) is not None}
+    if "undertuned learning rate" in found and found["undertuned learning rate"].threshold == FAST:
+        first = run._replace(looks=run.looks[run.looks["step"] == 0].assign(counts=True))
+        found = {name: sign for name, sign in found.items() if name not in INNER or INNER[name](first) is not None}
+    elif any(name in found for name in INNER):
+        found.pop("undertuned learning rate", None)  # weights that get no gradient move little at any rate
+    if "exploding gradient" in found:
+        found = {k: v for k, v in found.items() if k not in ("rank collapse", "attention collapse")}
+    if len(found) > 1:
+        found.pop("underfitting", None)
+    return found
+
+
+# ---- the tests, gravest first
+
+
+def diverged(run: Run) -> Sign | None:
+    step = run.row["diverged_step"]
+    return Sign(math.inf, math.inf, float(step)) if run.diverged else None
+
+
+def exploding(run: Run) -> Sign | None:
+    return _worst(run, "gradient", EXPLODES, highest=True)
+
+
+def vanishing(run: Run) -> Sign | None:
+    return _worst(run, "gradient", VANISHES)
+
+
+def collapsed(run: Run) -> Sign | None:
+    return _worst(run, "rank", COLLAPSED)
+
+
+def sharp(run: Run) -> Sign | None:
+    return _worst(run, "focus", SHARP)
+
+
+def undertuned(run: Run) -> Sign | None:
+    """Too high: weights were once remade by the twentieth part in a step. Too low: they never moved by a thousandth.
+    Only where the run has not learnt: a rate with which it does is no wrong one."""
+    moved = run.looks["update"].dropna()
+    if moved.empty or run.learnt:
+        return None
+    at = moved.idxmax()
+    peak, step = float(moved[at]), float(run.looks["step"][at])
+    if peak >= FAST:
+        return Sign(peak, FAST, step)
+    return Sign(peak, SLOW, step) if peak < SLOW and not run.diverged else None
+
+
+def underfits(run: Run) -> Sign | None:
+    if run.diverged or run.learnt:
+        return None
+    return Sign(float(run.curve["learnt"].iloc[-1]), HALF, float(run.curve["step"].iloc[-1]))
+
+
+def overfits(run: Run) -> Sign | None:
+    if not run.learnt:
+        return None
+    gap = float(run.row["gap_end"])
+    return Sign(gap, GAP * run.scale, float(run.row["step_end"])) if gap >= GAP * run.scale else None
+
+
+INNER: dict[str, Callable[[Run], Sign | None]] = {
+    "exploding gradient": exploding,
+    "vanishing gradient": vanishing,
+    "rank collapse": collapsed,
+    "attention collapse": sharp,
+}
+TESTS: dict[str, Callable[[Run], Sign | None]] = {
+    "divergence": diverged,
+    **INNER,
+    "undertuned learning rate": undertuned,
+    "underfitting": underfits,
+    "overfitting": overfits,
+}
+
+
+def _worst(run: Run, measure: str, threshold: float, *, highest: bool = False) -> Sign | None:
+    """The extreme of the looks that count, where it lies beyond the threshold."""
+    values = run.looks.loc[run.looks["counts"], measure].dropna()
+    if values.empty:
+        return None
+    at = values.idxmax() if highest else values.idxmin()
+    value = float(values[at])
+    beyond = value > threshold if highest else value < threshold
+    return Sign(value, threshold, float(run.looks["step"][at])) if beyond else None
+
+
+# ---- the numbers of a run
+
+
+def runs(frames: Frames) -> Iterator[Run]:
+    """Every run that is done or diverged, in the order of the study."""
+    whole = frames.runs[frames.runs["status"].isin(["done", "diverged"])] if len(frames.runs) else frames.runs
+    lowest = {key: _reached(frames, group) for key, group in whole.groupby(_data(whole))} if len(whole) else {}
+    curves = dict(list(frames.curve.groupby("run"))) if len(frames.curve) else {}
+    layers = dict(list(frames.layers.groupby("run"))) if len(frames.layers) else {}
+    for (_, row), key in zip(whole.iterrows(), whole[_data(whole)] if len(whole) else (), strict=True):
+        guess, floor = bounds(frames, row)
+        curve = curves.get(row["run"], pd.DataFrame(columns=["step", "train_loss"])).sort_values("step")
+        reach = min(max(lowest[key], floor), (guess + floor) / 2)
+        curve = curve.assign(learnt=(guess - curve["train_loss"].astype(float)) / (guess - reach))
+        looks = _looks(layers.get(row["run"], pd.DataFrame()), row)
+        yield Run(row.to_dict(), curve, _counted(looks, curve, bool(row["status"] == "diverged")), guess - floor)
+
+
+def _data(runs: pd.DataFrame) -> str:
+    return "facts" if "facts" in runs else "data"
+
+
+def bounds(frames: Frames, row: pd.Series) -> tuple[float, float]:
+    """What guessing by class frequencies costs (NaN where they are not known), and the lowest loss; nats."""
+    facts: Mapping[str, Any] = frames.facts.get(str(row[_data(frames.runs)]), {})
+    shares = [share for share in facts.get("shares", {}).get("train", {}).values() if share > 0]
+    return -sum(p * math.log(p) for p in shares) if shares else math.nan, float(facts.get("entropy") or 0.0)
+
+
+def _reached(frames: Frames, group: pd.DataFrame) -> float:
+    """Train loss at the chosen weights of the point with the lowest mean validation loss; infinite where none is done."""
+    done = group[group["status"] == "done"]
+    if done.empty:
+        return math.inf
+    means = done.assign(val=done["val_loss"].astype(float), train=done["train_loss"].astype(float))
+    means = means.groupby("point", sort=False)[["val", "train"]].mean()
+    return float(means.loc[means["val"].idxmin(), "train"])
+
+
+def _looks(layers: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
+    columns = ["step", "gradient", "rank", "focus", "update"]
+    if layers.empty:
+        return pd.DataFrame(columns=columns, dtype=float)
+    last = layers["layer"].max()
+    blocks = layers[layers["tensor"] == "block"].set_index(["step", "layer"])
+    first, end = (blocks.xs(layer, level="layer") for layer in (1, last))
+    heads = layers[layers["tensor"].str.startswith("head")].groupby(["step", "layer"])["entropy"].mean()
+    even = even_entropy(row)
+    moved = layers["update"].astype(float).replace([np.inf, -np.inf], np.nan)
+    out = pd.DataFrame(
+        {
+            "gradient": (first["g4"] / end["g4"].where(end["g4"] > 0)).astype(float),
+            "rank": end["rank"].astype(float),
+            "focus": heads.groupby("step").min() / even if even >= math.log(2) else math.nan,
+            "update": moved.groupby(layers["step"]).median(),
+        }
+    )
+    return out.rename_axis("step").reset_index()[columns]
+
+
+def even_entropy(row: Mapping[str, Any]) -> float:
+    """Entropy of a query that looks at all it may see alike, nats, mean over the tokens of the median training
+    sequence."""
+    n = int(row["flops_len"]) if pd.notna(row.get("flops_len")) else 0
+    reach = int(row["attention.reach"]) if row.get("attention") == "window" else n
+    ahead = 0 if row.get("causal") else reach
+    seen = (min(n - 1, at + ahead) - max(0, at - reach) + 1 for at in range(n))
+    return sum(map(math.log, seen)) / n if n else 0.0
+
+
+def _counted(looks: pd.DataFrame, curve: pd.DataFrame, broken: bool) -> pd.DataFrame:
+    """Marks the looks after which, at the next evaluation, the run had not learnt; of several before one evaluation the
+    last. The last of all where the loss was no longer finite."""
+    steps = looks["step"].to_numpy()
+    after = curve[(curve["step"] > 0) & (curve["learnt"] < HALF)]["step"].to_numpy()
+    at = set((np.searchsorted(steps, after, side="right") - 1).tolist()) if len(steps) else set()
+    at |= {len(steps) - 1} if broken and len(steps) else set()
+    return looks.assign(counts=[i in at for i in range(len(steps))])

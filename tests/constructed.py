@@ -1,0 +1,110 @@
+"""Stacks built to be ill in one way each, and healthy ones: the settings, what is changed by hand, and what is found."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+
+from stackcli import baselines, parts
+from stackcli import config as settings
+from stackcli.data.base import Loaded
+from stackcli.frames import Frames
+from stackcli.model import StackedAttention, build_for
+from stackcli.settings import Config, Part
+from stackcli.train import Training
+
+
+class Case(NamedTuple):
+    """`words`: the settings; `found`: the findings, each in every seed; `change`: what is done to the drawn stack."""
+
+    words: str
+    found: frozenset[str] = frozenset()
+    change: Callable[[StackedAttention], None] = lambda stack: None
+
+
+def sharp(stack: StackedAttention) -> None:
+    """Queries and keys thirty times as large: every softmax is saturated from the start."""
+    for block in stack.stack:
+        block.attention.qkv.weight[: 2 * block.attention.qkv.in_features] *= 30
+
+
+def swollen(stack: StackedAttention) -> None:
+    """What every branch adds to the stream is twice as large."""
+    for block in stack.stack:
+        block.attention.out.weight *= 2
+        block.feed.ff2.weight *= 2  # type: ignore[union-attr]
+
+
+SMALL = "dim=32 heads=2 ff=2 batch=32 steps=192 label_smoothing=0"
+LAG = f"data=lag data.lags=1 data.train_len=12 data.size=1024 causal=true {SMALL}"
+MAJORITY, ORDER = f"data=majority {SMALL}", f"data=order data.size=1024 {SMALL}"
+BARE = "norm=none residual=none"
+CASES = {
+    "healthy": Case(f"{MAJORITY} data.size=1024 depth=2"),
+    "healthy, eight blocks": Case(f"{MAJORITY} data.size=1024 depth=8"),
+    "healthy, post-LN": Case(f"{MAJORITY} data.size=1024 depth=4 residual=post lr=0.003"),
+    "healthy, sharp heads": Case(f"{LAG} depth=2 lr=0.003"),
+    "healthy, a fifth of the labels wrong": Case(f"{MAJORITY} data.size=1024 depth=2 data.noise=0.2"),
+    "vanishing gradient": Case(f"{LAG} depth=3 {BARE} init=gpt2", frozenset({"vanishing gradient"})),
+    "no skip": Case(
+        f"{ORDER} depth=8 residual=none", frozenset({"vanishing gradient", "rank collapse"})
+    ),
+    "exploding gradient": Case(f"{LAG} depth=6 norm=none init=xavier", frozenset({"exploding gradient"}), swollen),
+    "rank collapse": Case(f"{ORDER} depth=3 {BARE} init=xavier", frozenset({"rank collapse"})),
+    "attention collapse": Case(f"{ORDER} depth=2", frozenset({"attention collapse"}), sharp),
+    "overfitting": Case(f"{MAJORITY} data.size=64 depth=2 data.noise=0.2", frozenset({"overfitting"})),
+    "underfitting": Case(f"{ORDER} depth=2 pe=none", frozenset({"underfitting"})),
+    "rate too low": Case(f"{MAJORITY} data.size=1024 depth=2 lr=1e-5", frozenset({"undertuned learning rate"})),
+    "rate too high": Case(f"{MAJORITY} data.size=1024 depth=2 lr=1", frozenset({"undertuned learning rate"})),
+    "divergence": Case(
+        f"{MAJORITY} data.size=1024 depth=2 residual=pre norm=none lr=1e6 schedule=constant warmup=0",
+        frozenset({"divergence", "undertuned learning rate"}),
+    ),
+}
+
+
+@cache
+def data(part: Part) -> tuple[Loaded, dict[str, Any]]:
+    source = parts.build("data", part.name, **part.options)
+    loaded = source.load()
+    return loaded, asdict(baselines.facts(part.name, source.fingerprint(), loaded))
+
+
+def trained(config: Config, change: Callable[[StackedAttention], None]) -> Training:
+    loaded, _ = data(config.data)
+    model = build_for(config, loaded)
+    with torch.no_grad():
+        change(model)
+    training = Training(model, loaded, config)
+    while not training.finished:
+        training.advance()
+    return training
+
+
+def frames(name: str, seeds: Sequence[int]) -> Frames:
+    """A case as a study of one point, trained in this process."""
+    case, rows, curve, layers = CASES[name], [], [], []
+    typed = tuple(case.words.split())
+    first = settings.grid([*typed, "seeds=1"]).configs[0]
+    for seed in seeds:
+        config = replace(first, seed=seed)
+        training = trained(config, case.change)
+        head = {"run": f"{name}/{seed}", "arm": "", "point": "", "seed": seed}
+        rows.append({**head, **config.flat(), **asdict(training.result()), "facts": config.data.name})
+        curve += [{**head, **asdict(row)} for row in training.curve]
+        layers += [{**head, **asdict(row)} for row in training.layers]
+    facts = {first.data.name: data(first.data)[1]}
+    return Frames(
+        study=name,
+        command="sweep",
+        axes=(),
+        overrides=typed,
+        runs=pd.DataFrame(rows),
+        curve=pd.DataFrame(curve),
+        layers=pd.DataFrame(layers),
+        position=pd.DataFrame(),
+        facts=facts,
+    )

@@ -1,0 +1,120 @@
+"""A data set's size and label noise: which items train, and which labels are wrong."""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy.stats import chisquare
+
+from stackcli import parts, sweep
+from stackcli.data.base import DataError, Loaded
+from stackcli.data.csv import Csv
+from stackcli.store import Store
+from tests.factory import part
+
+REAL = ("subjects", "digits")
+
+
+def load(name: str, **keys: Any) -> Loaded:
+    return parts.build("data", name, **keys).load()  # type: ignore[no-any-return]
+
+
+def items(loaded: Loaded) -> dict[Any, int]:
+    """Label of each training item, by its content: the text, or the pixels."""
+    content = loaded.train.texts if loaded.text else loaded.train.tokens
+    return dict(zip(content, loaded.train.labels, strict=True))
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_few_training_items_are_among_the_many_and_the_other_parts_stay_whole(name: str) -> None:
+    whole = load(name)
+    before: set[Any] = set()
+    for size in (20, 40, 400, len(whole.train)):
+        cut = load(name, size=size)
+        now = set(items(cut))
+        assert len(now) == size and before <= now and items(cut).items() <= items(whole).items()
+        assert list(items(cut)) == [item for item in items(whole) if item in now]  # in their order
+        assert (cut.val.labels, cut.test.labels) == (whole.val.labels, whole.test.labels)
+        assert (cut.val.texts, cut.test.texts) == (whole.val.texts, whole.test.texts)
+        before = now
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_every_class_keeps_its_share(name: str) -> None:
+    shares = Counter(load(name).train.labels)
+    for size in (10, 100, 333):
+        found = Counter(load(name, size=size).train.labels)
+        assert all(abs(found[c] - size * n / shares.total()) <= 1 for c, n in shares.items()), size
+
+
+def test_a_rare_class_keeps_its_share(tmp_path: Path) -> None:
+    rows = [(f"text number {i}", "rare" if i % 10 == 0 else "common") for i in range(400)]
+    (tmp_path / "a.csv").write_text("text,label\n" + "".join(f"{t},{c}\n" for t, c in rows))
+    whole = Counter(Csv(path=str(tmp_path / "a.csv")).load().train.labels)
+    for size in (20, 50, 200):
+        found = Counter(Csv(path=str(tmp_path / "a.csv"), size=size).load().train.labels)
+        assert abs(found[1] - size * whole[1] / whole.total()) <= 1
+
+
+def test_which_items_train_does_not_hang_on_their_order_in_the_file(tmp_path: Path) -> None:
+    rows = [f"text number {i},{'cat' if i % 3 else 'dog'}" for i in range(90)]
+    for name, lines in (("a.csv", rows), ("b.csv", rows[::-1])):
+        (tmp_path / name).write_text("text,label\n" + "\n".join(lines))
+    one, two = (Csv(path=str(tmp_path / name), size=30, noise=0.3).load() for name in ("a.csv", "b.csv"))
+    assert items(one) == items(two)
+
+
+def test_the_vocabulary_is_that_of_the_texts_that_train() -> None:
+    cut = load("subjects", size=30)
+    words = {word for text in cut.train.texts for word in re.findall(r"[a-z]+", text.lower()) if len(word) > 3}
+    known = {word for entry in cut.vocab[2:] for word in re.findall(r"[a-z]+", entry) if len(word) > 3}
+    assert known == words
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_more_items_than_there_are_and_fewer_than_classes_are_refused(name: str) -> None:
+    count, classes = len(load(name).train), len(load(name).classes)
+    with pytest.raises(DataError, match=rf"data\.size={count + 1}: the training part has {count};"):
+        load(name, size=count + 1)
+    with pytest.raises(DataError, match=rf"data\.size={classes - 1}: fewer than the {classes} classes"):
+        load(name, size=classes - 1)
+
+
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("noise", [0.1, 0.4, 1.0])
+def test_that_share_of_training_and_validation_labels_is_wrong_and_none_of_the_test(name: str, noise: float) -> None:
+    clean, noisy = load(name), load(name, noise=noise)
+    assert noisy.test == clean.test and noisy.train.tokens == clean.train.tokens and noisy.vocab == clean.vocab
+    for right, said in ((clean.train.labels, noisy.train.labels), (clean.val.labels, noisy.val.labels)):
+        wrong = sum(a != b for a, b in zip(right, said, strict=True))
+        assert abs(wrong - noise * len(right)) <= 3 * (len(right) * noise * (1 - noise)) ** 0.5
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_wrong_label_is_any_other_class_as_often(name: str) -> None:
+    clean, noisy = load(name), load(name, noise=1.0)
+    many = len(clean.classes)
+    steps = [(b - a) % many for a, b in zip(clean.train.labels, noisy.train.labels, strict=True)]
+    counts = Counter(steps)
+    assert set(counts) == set(range(1, many)) and chisquare(list(counts.values())).pvalue > 0.01
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_more_noise_adds_wrong_labels_and_the_size_changes_none(name: str) -> None:
+    clean, some, more = (items(load(name, noise=noise)) for noise in (0.0, 0.2, 0.5))
+    assert all(more[item] == label for item, label in some.items() if label != clean[item])
+    assert items(load(name, noise=0.2, size=100)).items() <= some.items()
+
+
+def test_facts_and_baselines_are_those_of_the_data_as_they_are_cut(tmp_path: Path) -> None:
+    store, keys, found = Store(tmp_path), set(), []
+    for options in ({}, {"size": 40}, {"size": 40, "noise": 0.5}):
+        source = parts.build("data", "subjects", **options)
+        key, facts = sweep.known(part("subjects", **options), source, source.fingerprint(), store)
+        keys.add(key)
+        found.append(facts)
+    assert len(keys) == 3 and [facts["sizes"]["train"] for facts in found[1:]] == [40, 40]
+    whole, few, wrong = (facts["tfidf_acc"] for facts in found)
+    assert whole > few + 0.1 > wrong + 0.15

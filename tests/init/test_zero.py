@@ -1,0 +1,60 @@
+"""Branches that end with zeros: at first a stack is what it would be without them."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from stackcli.address import torch_at
+from stackcli.model import build, try_parts
+from tests.factory import config, padding, stack, tokens
+
+
+@pytest.mark.parametrize("norm", ["layer", "rms", "batch", "none"])
+@pytest.mark.parametrize("ff", [0.0, 2.0])
+def test_every_block_is_the_identity_where_the_stream_is_not_normalised(norm: str, ff: float) -> None:
+    model, seen = stack(init="zero", residual="pre", norm=norm, ff=ff, depth=4), []
+    for block in model.stack:
+        block.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output)))
+    model(tokens(), padding([9, 5, 1], 9))
+    assert len(seen) == 4 and all(torch.equal(before, after) for before, after in seen)
+    assert seen[0][0].std() > 0
+
+
+def test_the_jacobian_of_a_block_is_the_identity_and_only_the_ends_of_branches_have_a_gradient() -> None:
+    model, x = stack(init="zero", residual="pre", depth=3), tokens()
+    F.cross_entropy(model(x), torch.tensor([0, 1, 2])).backward()
+    for block in model.stack:
+        ends = [block.attention.out, block.feed.ff2]
+        assert all(m.weight.grad.any() and m.bias.grad.any() for m in ends)
+        assert not block.attention.qkv.weight.grad.any() and not block.feed.ff1.weight.grad.any()
+    shallow = stack(init="zero", residual="pre", depth=1)
+    F.cross_entropy(shallow(x), torch.tensor([0, 1, 2])).backward()
+    assert (model.embedding.weight.grad - shallow.embedding.weight.grad).abs().max() < 1e-12
+
+
+def test_the_ends_are_zero_and_all_else_is_nn_linears() -> None:
+    for layer, role, weight, bias in stack(init="zero", seed=4).maps():
+        if role in ("o", "ff2"):
+            assert not weight.any() and not bias.any()
+            continue
+        theirs = nn.Linear(weight.shape[1], weight.shape[0])
+        with torch_at(4, layer, role):
+            nn.init.kaiming_uniform_(theirs.weight, a=5**0.5)
+        with torch_at(4, layer, role, "bias"):
+            nn.init.uniform_(theirs.bias, -(weight.shape[1] ** -0.5), weight.shape[1] ** -0.5)
+        assert (weight - theirs.weight).abs().max() < 1e-7 and (bias - theirs.bias).abs().max() < 1e-7, (layer, role)
+
+
+def test_token_vectors_keep_the_spread_asked_for() -> None:
+    table = build(config(init="zero", embed_std=0.3), vocab=4000, classes=2, max_len=4).embedding.weight.detach()
+    assert abs(float(table.std()) / 0.3 - 1) < 0.01
+
+
+def test_with_gates_of_zero_as_well_no_branch_could_ever_move_so_that_is_refused() -> None:
+    both = config(init="zero", residual="rezero", norm="none")
+    with pytest.raises(ValueError, match="residual=rezero and init=zero"):
+        try_parts(both)
+    model = stack(init="zero", residual="rezero", norm="none")
+    F.cross_entropy(model(tokens()), torch.tensor([0, 1, 2])).backward()
+    assert not any(p.grad.any() for block in model.stack for p in block.parameters())

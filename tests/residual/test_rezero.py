@@ -1,0 +1,81 @@
+"""ReZero: gates at zero, no normalisation."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd.functional import jacobian
+
+from stackcli import config as settings
+from stackcli.pe.base import Context
+from tests.factory import padding, stack, tokens
+from tests.residual import oracle
+
+
+def rule(x: Tensor, norm: oracle.Map, branch: oracle.Map, gate: Tensor) -> Tensor:
+    return x + gate * branch(x)
+
+
+def own(join: Any) -> tuple[Tensor]:
+    return (join.gate,)
+
+
+def test_the_stream_after_a_branch_is_the_papers() -> None:
+    oracle.check_join("rezero", rule, own)
+
+
+def test_a_stack_of_three_blocks_is_the_papers_with_gates_drawn_at_random() -> None:
+    oracle.check_stack("rezero", rule, closing=False, own=own)
+
+
+@pytest.mark.parametrize("ff", [0.0, 2.0])
+def test_at_first_the_stack_is_the_identity_and_so_is_its_jacobian(ff: float) -> None:
+    model = stack(residual="rezero", norm="none", depth=4, ff=ff, pe="relative")
+    x = torch.randn(1, 5, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def through(x: Tensor) -> Tensor:
+        for block in model.stack:
+            x = block(x, Context(torch.arange(5)), model.pe)
+        return x
+
+    assert torch.equal(through(x), x)
+    assert torch.equal(jacobian(through, x).reshape(80, 80), torch.eye(80, dtype=torch.float64))
+
+
+def test_at_first_the_gradient_of_every_branch_is_zero_and_that_of_every_gate_is_not() -> None:
+    model = stack(residual="rezero", norm="none", depth=4)
+    model(tokens(), padding([9, 5, 1], 9)).square().sum().backward()
+    inside = {name: p.grad for name, p in model.named_parameters() if name.startswith("blocks.")}
+    gates = {name for name in inside if "gate" in name}
+    assert len(gates) == 4 and len(inside) == 4 + 4 * 8
+    assert all((grad == 0).all() != (name in gates) for name, grad in inside.items())
+
+
+def test_a_block_has_one_gate_for_both_of_its_branches_and_no_other_blocks() -> None:
+    model = stack(residual="rezero", norm="none", depth=3)
+    assert all(block.join.gate is block.feed_join.gate for block in model.stack)
+    assert len({id(block.join.gate) for block in model.stack}) == 3
+    assert len({id(p) for p in model.parameters() if p.dim() == 0}) == 3
+
+
+def test_a_layer_that_is_shared_has_one_gate_at_every_depth() -> None:
+    model = stack(residual="rezero", norm="none", depth=3, share_layers=True)
+    assert len({id(join.gate) for block in model.stack for join in block.joins()}) == 1
+
+
+def test_nothing_in_the_stack_is_normalised_whatever_norm_was_asked_for() -> None:
+    model = stack(residual="rezero", norm="layer")
+    assert not [name for name, _ in model.named_parameters() if "norm" in name or "closing" in name]
+
+
+def test_the_norm_is_taken_away_where_none_was_typed() -> None:
+    grid = settings.grid(["residual=pre,rezero", "seeds=1"])
+    assert [(c.residual.name, c.norm.name) for c in grid.configs] == [("pre", "layer"), ("rezero", "none")]
+
+
+def test_a_norm_typed_beside_it_is_refused() -> None:
+    for schemes in ("rezero", "pre,rezero"):
+        with pytest.raises(settings.UsageError, match="residual=rezero needs norm=none, not layer; leave norm out"):
+            settings.grid([f"residual={schemes}", "norm=layer", "seeds=1"])
+    assert settings.grid(["residual=rezero", "norm=none", "seeds=1"]).configs[0].norm.name == "none"

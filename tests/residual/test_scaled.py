@@ -1,0 +1,47 @@
+"""The scaled residual: the same small weight on every branch."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.factory import stack, tokens
+from tests.residual import oracle
+
+
+def rule(x: Tensor, norm: oracle.Map, branch: oracle.Map, branches: int = 6) -> Tensor:
+    return x + branch(norm(x)) / branches**0.5
+
+
+def test_the_stream_after_a_branch_is_the_papers() -> None:
+    oracle.check_join("scaled", rule)
+
+
+def test_a_stack_of_three_blocks_is_the_papers_with_gains_and_offsets() -> None:
+    oracle.check_stack("scaled", rule, closing=True)
+
+
+def test_where_there_is_no_feed_forward_map_a_block_has_one_branch() -> None:
+    model, x = stack(residual="scaled", depth=3, ff=0.0, pe="none"), tokens()
+    oracle.stir(model, "join", "closing")
+    said, x = model(x), model.embedding.weight[x]
+    for block in model.stack:
+        attention = partial(block.attention, ctx=oracle.Context(torch.arange(9)), pe=model.pe)
+        x = rule(x, oracle.affine(block.join.norm), attention, branches=3)
+    pooled = oracle.affine(model.closing)(x).mean(1)
+    assert (said - (pooled @ model.head.weight.T + model.head.bias)).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("depth", [1, 8, 64])
+def test_independent_branches_of_variance_1_add_1_in_all_at_every_depth(depth: int) -> None:
+    D, draw = 256, torch.Generator().manual_seed(depth)
+    x = torch.randn(1, 64, D, dtype=torch.float64, generator=draw)
+    join, pre = (oracle.made(name, dim=D, depth=depth, branches=2 * depth) for name in ("scaled", "pre"))
+    one, other = x, x
+    with torch.no_grad():
+        for _ in range(2 * depth):
+            w = torch.randn(D, D, dtype=torch.float64, generator=draw) / D**0.5
+            one, other = join(one, lambda z, w=w: z @ w), pre(other, lambda z, w=w: z @ w)
+    assert abs(float(one.var()) - 2) < 0.1
+    assert abs(float(other.var()) / (1 + 2 * depth) - 1) < 0.1

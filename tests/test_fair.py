@@ -1,0 +1,300 @@
+"""Fair depth: the sizes chosen, counted again on stacks that are really built, and by loops over every other size."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from stackcli import cli, experiments, fair, parts
+from stackcli import model as core
+from stackcli.config import part_defaults
+from stackcli.fair import Asked
+from stackcli.model import StackedAttention, build
+from stackcli.settings import Config
+from stackcli.study import Arms
+from stackcli.yaml_files import UsageError
+from tests.factory import config, part, tokens
+from tests.helpers import stackattn, words, write_data
+
+DEPTHS = (1, 2, 4, 8, 16, 32)
+RESIDUALS = tuple(n for n in parts.names("residual") if parts.built_in("residual", n))
+NORMS = tuple(n for n in parts.names("norm") if parts.built_in("norm", n))
+PES = tuple(n for n in parts.names("pe") if parts.built_in("pe", n))
+SOME_PES, FFS = ("learned", "relative", "rope"), (0.0, 1.0, 4.0)
+CASES = [("pre", pe, ff, DEPTHS) for pe in SOME_PES for ff in FFS]
+CASES += [(r, SOME_PES[i % 3], FFS[i // 3 % 3], (1, 4, 32)) for i, r in enumerate(RESIDUALS) if r != "pre"]
+ASKED = Asked(out=4, every=False, length=20, max_len=32)
+
+
+def of(residual: str, **more: Any) -> Config:
+    """A config of a residual scheme, with the parts that it needs."""
+    return config(residual=residual, **{**parts.needs("residual", residual), **more})
+
+
+def built(c: Config, asked: Asked = ASKED) -> StackedAttention:
+    return build(c, vocab=7, classes=asked.out, max_len=asked.max_len, every=asked.every)
+
+
+def core_of(model: StackedAttention) -> int:
+    """Parameters by their names: all but the tables of tokens and positions."""
+    tables = {n for n, _ in model.named_parameters() if n.startswith(("embedding.", "pe.")) or ".own." in n}
+    return sum(p.numel() for n, p in model.named_parameters() if n not in tables)
+
+
+def chosen(c: Config, by: str, depths: Sequence[int] = DEPTHS) -> list[Config]:
+    """The sizes for each depth that can be brought near the cost of depth 4."""
+    like = replace(c, depth=4)
+    found = [fair.sized(replace(c, depth=d), like, by, ASKED) for d in depths]
+    return [one.made for one in found if abs(one.off) <= fair.NEAR]
+
+
+@pytest.mark.parametrize("residual,pe,ff,depths", CASES)
+def test_every_depth_has_the_parameters_of_the_middle_one(
+    residual: str, pe: str, ff: float, depths: tuple[int, ...]
+) -> None:
+    c = of(residual, pe=pe, ff=ff, dim=64, heads=1)
+    target = core_of(built(replace(c, depth=4)))
+    made = chosen(c, "params", depths)
+    assert len(made) >= len(depths) - (0 if ff else 2)  # without ff some depths are out of reach
+    for one in made:
+        assert abs(core_of(built(one)) / target - 1) <= 0.03, one
+        assert one.dim % one.heads == 0 and ff / 1.51 <= one.ff <= ff * 1.51
+    assert next(one for one in made if one.depth == 4) == replace(c, depth=4)
+
+
+@pytest.mark.parametrize("pe", ["learned", "xl", "cope"])
+@pytest.mark.parametrize("ff", [1.0, 4.0])
+def test_every_depth_has_the_flops_of_the_middle_one(pe: str, ff: float) -> None:
+    c = config(pe=pe, ff=ff, dim=64, heads=2, kernel="explicit")
+    target, made = counted(built(replace(c, depth=4)), 20), chosen(c, "flops", DEPTHS[:5])
+    assert [one.depth for one in made] == list(DEPTHS[:5]) and len({one.dim for one in made}) == 5
+    for one in made:
+        assert abs(counted(built(one), 20) / target - 1) <= 0.03, one
+
+
+@pytest.mark.parametrize("residual", RESIDUALS)
+@pytest.mark.parametrize("share", [False, True])
+def test_the_closed_form_counts_what_a_stack_has(residual: str, share: bool) -> None:
+    for norm in NORMS:
+        for ff in FFS:
+            c = of(residual, ff=ff, dim=12, heads=2, depth=3, share_layers=share)
+            c = replace(c, norm=config(norm=norm).norm) if not parts.needs("residual", residual) else c
+            assert fair.params(c, ASKED) == core_of(built(c)), c
+
+
+def counted(model: StackedAttention, length: int) -> int:
+    """FLOPs by PyTorch's own counter, in a forward pass of one sequence, which is a chain where a tree is asked for."""
+    chain = torch.arange(length).sub(1).clamp(min=0).expand(1, length)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.eval()(tokens(1, length) % 7, tree=chain)
+    return int(counter.get_total_flops())
+
+
+KEYS = [(pe, {}) for pe in PES] + [("structural", {"form": "absolute"})]
+KEYS += [(pe, {"layers": kind}) for pe in PES for kind in ("own", "shared") if "layers" in part_defaults("pe", pe)]
+
+
+@pytest.mark.parametrize("pe,keys", KEYS)
+@pytest.mark.parametrize("every", [False, True])
+def test_the_closed_form_of_flops_is_pytorchs_count(pe: str, keys: dict[str, Any], every: bool) -> None:
+    asked = ASKED._replace(every=every, length=17)
+    for depth, ff in ((1, 0.0), (3, 1.5)):
+        c = config(pe=part(pe, **{**part_defaults("pe", pe), **keys}), ff=ff, dim=16, heads=2, depth=depth)
+        c = replace(c, kernel="explicit")
+        model = built(c, asked)
+        assert fair.flops(c, asked) == core.flops(c, model, 17) == counted(model, 17)
+
+
+def by_hand(depth: int, dim: int, hidden: int) -> int:
+    """Parameters of a pre-LN stack with LayerNorm and four classes."""
+    feed = 2 * dim * hidden + hidden + dim + 2 * dim if hidden else 0
+    return depth * (4 * dim * dim + 4 * dim + 2 * dim + feed) + 2 * dim + 4 * dim + 4
+
+
+@pytest.mark.parametrize("dim,heads,ff", [(64, 4, 4.0), (64, 8, 1.0), (30, 3, 2.5), (64, 4, 0.0), (24, 6, 4.0)])
+def test_no_other_sizes_do_better(dim: int, heads: int, ff: float) -> None:
+    target = by_hand(4, dim, round(ff * dim))
+    c = config(pe="none", dim=dim, heads=heads, ff=ff)
+    for depth in (1, 2, 3, 8, 16):
+        one = fair.sized(replace(c, depth=depth), replace(c, depth=4), "params", ASKED)
+        off = {
+            (d, f): abs(by_hand(depth, d, round(f * d)) / target - 1)
+            for d in range(heads, 4 * dim, heads)
+            for f in ([n / 10 for n in range(math.ceil(ff / 0.15), int(ff * 15) + 1)] or [0.0])
+        }
+        typed = [e for (_, f), e in off.items() if f == ff]
+        assert math.isclose(one.cost, by_hand(depth, one.made.dim, round(one.made.ff * one.made.dim)))
+        if min(typed) <= 0.03:
+            assert one.made.ff == ff and math.isclose(abs(one.off), min(typed))
+        elif min(off.values()) <= 0.03:
+            nearest = min(abs(math.log(f / ff)) for (_, f), e in off.items() if e <= 0.03)
+            assert abs(one.off) <= 0.03 and abs(math.log(one.made.ff / ff)) <= nearest + 0.25
+        else:
+            assert math.isclose(abs(one.off), min(off.values()), rel_tol=0.5)
+
+
+def test_shared_layers_have_the_same_parameters_at_every_depth() -> None:
+    c = config(share_layers=True, dim=32)
+    assert [(one.dim, one.ff) for one in chosen(c, "params")] == [(32, 4.0)] * 6
+    assert len({one.dim for one in chosen(c, "flops", DEPTHS[:5])}) == 5
+
+
+def test_the_width_of_given_word_vectors_stays() -> None:
+    c, asked = config(dim=32, heads=4), ASKED._replace(fixed=True)
+    near = fair.sized(replace(c, depth=5), replace(c, depth=4), "params", asked)
+    assert near.made.dim == 32 and near.made.ff < 4 and abs(near.off) <= 0.03
+    assert abs(fair.sized(replace(c, depth=16), replace(c, depth=4), "params", asked).off) > 0.03
+
+
+# ---- the words
+
+
+SMALL = ("dim=32", "heads=4", "epochs=1")
+
+
+def test_the_middle_depth_keeps_what_was_typed_and_every_seed_has_the_same_sizes() -> None:
+    found = fair.arms(("depth=8,1,2", "match=params", "residual=pre,post", *SMALL), None)
+    sizes = {(c.residual.name, c.depth, c.dim, c.ff) for c in found.configs}
+    assert len(found.configs) == 18 and len(sizes) == 6
+    assert {s for s in sizes if s[1] == 2} == {("pre", 2, 32, 4.0), ("post", 2, 32, 4.0)}
+    assert [c.seed for c in found.configs[:3]] == [0, 1, 2]
+    assert found.axes == ("depth", "residual") and not {"dim", "ff"} & set(found.base)
+    assert "match=params" in found.overrides and found.typed[1] == "match=params"
+    last = fair.arms(("depth=8,1,2", "match=params", "match_depth=8", *SMALL), None)
+    assert {c.dim for c in last.configs if c.depth == 8} == {32} and found.overrides != last.overrides
+    four = fair.arms(("depth=1,2,4,8", "match=params", *SMALL), None)
+    assert four.match == {"by": "params", "depth": 2}
+
+
+def test_match_none_is_the_grid_as_typed() -> None:
+    plain, none = (fair.arms(("depth=1,2", *more), None) for more in ((), ("match=none",)))
+    assert none == replace(plain, typed=("depth=1,2", "match=none"))
+
+
+def test_data_sets_are_matched_each_by_itself() -> None:
+    line = ("data=copy,parity", "data.size=40", "causal=true", "depth=1,4", "match=flops", *SMALL)
+    found = fair.arms(line, None)
+    lengths = {c.data.name: parts.build("data", c.data.name, **c.data.options).load() for c in found.configs}
+    for name, loaded in lengths.items():
+        length = sorted(map(len, loaded.train.tokens))[20]
+        both = {c.depth: c for c in found.configs if c.data.name == name and c.seed == 0}
+        one, four = (core.flops(c, build(c, **loaded.sizes), length) for c in (both[1], both[4]))
+        assert abs(four / one - 1) < 0.035 and both[1].dim == 32
+
+
+BAD = {
+    "match=foo": "match=foo: unknown. Choose from none, params, flops",
+    "match=parms": "did you mean params?",
+    "match=null": "match=None: unknown",
+    "match=params match=flops": "match is given twice",
+    "match=params,flops": "match=params,flops: takes one value",
+    "match=params dim=32,64": "match=params chooses dim for every depth: give dim one value",
+    "match=flops ff=1,2": "match=flops chooses ff for every depth",
+    "match=params depth=4": "match=params needs several depths: depth=1,2,4",
+    "match=params match_depth=3": "match_depth=3: choose from the depths, 1, 2, 4",
+    "match_depth=2": "match_depth goes with match=params or match=flops",
+    "match=params dim=8 heads=8 ff=0": "comes no nearer than dim=",
+    "match=params lr=-1": "lr=-1",
+    "match=foo lr=-1": "lr=-1",
+    "match=params data=csv data.path=missing.csv": "no such file",
+    "match=params pe=alibi heads=1": "even number of heads",
+}
+
+
+@pytest.mark.parametrize("typed", BAD)
+def test_words_that_cannot_be_matched_are_refused(typed: str) -> None:
+    given = typed.split(" ")
+    keys = {word.partition("=")[0] for word in given}
+    line = [word for word in ("depth=1,2,4", *SMALL) if word.partition("=")[0] not in keys]
+    with pytest.raises(ValueError, match=r".") as error:
+        fair.arms((*line, *given), None)
+    assert BAD[typed].replace(". Choose", "; choose") in str(error.value).replace(". Choose", "; choose")
+    assert "foo" not in typed or "match=foo" in str(error.value)
+
+
+def test_a_depth_that_cannot_be_matched_is_told_with_how_near_it_came() -> None:
+    with pytest.raises(UsageError) as error:
+        fair.arms(("depth=2,4,8", "match=params", "dim=8", "heads=8", "ff=0"), None)
+    (first, second) = error.value.problems
+    assert "depth=2 comes no nearer than dim=8 ff=0" in first and "(-4" in first and "depth=4 dim=8 ff=0" in first
+    assert "depth=8 comes no nearer than dim=8 ff=0" in second and "(+9" in second
+
+
+def test_a_recorded_study_may_be_matched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fair-one").mkdir()
+    (tmp_path / "fair-one" / "settings.txt").write_text("# one line\ndepth=1,4 match=params dim=32 epochs=1\n")
+    monkeypatch.setattr(experiments, "FOLDERS", (tmp_path,))
+    found: Arms = cli.replay("fair-one", ["seeds=1"], None)
+    assert {(c.depth, c.dim) for c in found.configs} == {(1, 32), (4, 16)} and found.match["by"] == "params"
+    assert found.typed == ("--experiment", "fair-one", "seeds=1")
+    assert {c.dim for c in cli.replay("fair-one", ["match=none"], None).configs} == {32}
+
+
+# ---- the command
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data") / "d.csv")
+
+
+def line(data: Path, *more: str) -> list[str]:
+    return words(data, "depth=1,2,4", "dim=16", "ff=2", "seeds=2", *more)
+
+
+def test_a_matched_study_is_announced_told_and_found_again(data: Path, tmp_path: Path) -> None:
+    dry = stackattn("ablate-depth", *line(data, "match=params"), "--dry-run", cwd=tmp_path)
+    assert dry.returncode == 0 and not list(tmp_path.iterdir())
+    sizes = [text for text in dry.stderr.splitlines() if text.startswith("  depth=")]
+    assert len(sizes) == 6 and "depth=2 residual=post: dim=16 ff=2: " in dry.stderr and "(+0.0 %)" in dry.stderr
+    done = stackattn("ablate-depth", *line(data, "match=params"), cwd=tmp_path)
+    assert done.returncode == 0 and all(text in done.stderr for text in sizes), done.stderr
+    assert "dim and ff were chosen for each depth" in done.stdout and "of depth 2, to within" in " ".join(
+        done.stdout.split()
+    )
+    table = done.stdout[: done.stdout.index("majority")]
+    assert "dim" in table and "ff" in table and "core" in table and max(map(len, table.splitlines())) <= 80
+    again = stackattn("ablate-depth", *line(data, "match=params"), cwd=tmp_path)
+    assert "12 there already, 0 to train" in again.stderr and again.returncode == 0
+    other = stackattn("ablate-depth", *line(data, "match=params", "match_depth=1"), cwd=tmp_path)
+    assert other.returncode == 0 and "8 to train" not in other.stderr  # another study, not a conflict
+    names = sorted(p.parent.name for p in tmp_path.glob("outputs/studies/*/study.json"))
+    assert len(names) == 2
+
+
+def test_a_named_study_refuses_runs_that_are_matched_otherwise(data: Path, tmp_path: Path) -> None:
+    named = ("--study", "mine")
+    stackattn("sweep", *line(data, "match=params"), *named, cwd=tmp_path)
+    done = stackattn("sweep", *line(data, "match=flops"), *named, cwd=tmp_path)
+    assert done.returncode == 4 and "match='params of depth=2 dim=16 ff=2' there" in done.stderr
+
+
+def test_each_depth_and_scheme_gets_its_learning_rate_and_the_sensitivity_is_drawn(data: Path, tmp_path: Path) -> None:
+    given = line(data, "match=flops", "depth=1,2")
+    given = [w for w in given if w != "depth=1,2,4"]
+    done = stackattn("ablate-depth", *given, "--tune", "lr=0.001,0.01", "--figures", "svg", cwd=tmp_path, figures=True)
+    assert done.returncode == 0, done.stderr
+    assert "16 runs (depth = 1, 2; residual = pre, post; lr = 0.001, 0.01; seeds 1000000, 1000001)" in done.stderr
+    tuned = [text for text in done.stderr.splitlines() if text.startswith("tuned on 2 seeds")]
+    assert len(tuned) == 4 and all(" lr=0.0" in text for text in tuned)
+    (figure,) = tmp_path.glob("outputs/studies/*-tune/sensitivity.svg")
+    assert figure.stat().st_size > 5_000
+    head = done.stdout[: done.stdout.index("majority")]
+    assert all(word in head for word in ("dim", "ff", "flops", "lr"))
+    rows = [text.split() for text in head.splitlines() if " pre " in text or " post " in text]
+    rates = {(r[0], r[1]): r[4] for r in rows}
+    assert rates == {
+        (t.split("depth=")[1].split()[0], t.split("residual=")[1].split()[0]): t.split("lr=")[1].split()[0]
+        for t in tuned
+    }
+
+
+@pytest.mark.parametrize("key", ["dim=16,32", "ff=1,2", "heads=1,2", "share_layers=true,false"])
+def test_what_sizes_a_stack_is_not_tuned_where_sizes_are_matched(key: str, data: Path, tmp_path: Path) -> None:
+    done = stackattn("sweep", *line(data, "match=params"), "--tune", key, cwd=tmp_path)
+    assert done.returncode == 2 and "match=params sizes every depth" in done.stderr

@@ -1,0 +1,104 @@
+"""Remedies: the point at which each finding is taken up, the runs that are tried there, and what they did."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from stackcli import findings, mending, remedies
+from stackcli.findings import Finding, Remedy
+from tests.factory import config, part
+from tests.figures.factory import study
+from tests.helpers import stackattn, words, write_data
+
+WARM, CALM = Remedy(("warmup=0.2",), ""), Remedy(("dropout=0.3",), "")
+
+
+def finding(name: str, point: str, k: int, *ways: Remedy) -> Finding:
+    return Finding(name, point, "", 1.0, 0.5, "", (k, 3), ways)
+
+
+RUNS = pd.DataFrame({"point": ["depth=2", "depth=8", "depth=16"], "depth": [2, 8, 16]})
+
+
+def test_each_finding_is_taken_up_where_most_runs_have_it_and_of_these_at_the_deepest() -> None:
+    found = [finding("overfitting", "depth=2", 3, CALM), finding("overfitting", "depth=8", 3, CALM)]
+    found += [finding("overfitting", "depth=16", 2, CALM), finding("divergence", "depth=16", 1, WARM)]
+    taken = {f.name: f.point for f in mending.taken_up(found, RUNS)}
+    assert taken == {"overfitting": "depth=8", "divergence": "depth=16"}
+
+
+def test_a_finding_without_a_remedy_is_not_taken_up_and_no_remedy_is_tried_twice_at_a_point() -> None:
+    found = [finding("divergence", "depth=16", 3, WARM), finding("underfitting", "depth=16", 3, WARM, CALM)]
+    assert mending.chosen(found, RUNS) == {"depth=16": [("warmup=0.2",), ("dropout=0.3",)]}
+    assert mending.chosen([finding("overfitting", "depth=2", 3)], RUNS) == {}
+
+
+def test_of_many_remedies_the_first_are_tried() -> None:
+    many = [Remedy((f"dropout=0.{i}",), "") for i in range(1, 9)]
+    assert mending.chosen([finding("overfitting", "depth=2", 3, *many)], RUNS)["depth=2"] == [
+        (f"dropout=0.{i}",) for i in range(1, mending.MOST + 1)
+    ]
+
+
+def test_a_treated_run_differs_in_the_remedy_alone_and_a_part_takes_its_keys_along() -> None:
+    sick = config(residual="post", norm=part("layer", eps=1e-3), seed=7, depth=3)
+    assert mending.treated(sick, ("warmup=0.2",)) == replace(sick, warmup=0.2)
+    other = mending.treated(sick, ("norm=none",))
+    assert other == replace(sick, norm=part("none"))
+    assert mending.treated(sick, ("residual=deepnorm",)).residual.name == "deepnorm"
+
+
+def test_the_sick_runs_come_first_and_every_run_is_paired_by_seed() -> None:
+    sick = {"depth=4 residual=post": [config(residual="post", depth=4, seed=s) for s in (0, 1)]}
+    tried = {"depth=4 residual=post": [("warmup=0.2",), ("residual=pre",)]}
+    arms = mending.arms_of(tried, sick, base={"dim": 64, "residual": "post"}, overrides=(), typed=())
+    assert [label["remedy"] for label in arms.labels] == ["as it was"] * 2 + ["warmup=0.2"] * 2 + ["residual=pre"] * 2
+    assert [c.seed for c in arms.configs] == [0, 1] * 3
+    assert arms.base == {"dim": 64}  # what a remedy changes is no longer shared
+    assert {label["sick"] for label in arms.labels} == {"depth=4 residual=post"}
+
+
+def treated_frames(monkeypatch: pytest.MonkeyPatch, still: dict[str, int]) -> Any:
+    """Runs of one sick point, as it was and with two remedies; `still`: point -> runs that have the finding."""
+    frames = study({"remedy": ["as it was", "warmup=0.2", "dropout=0.3"], "sick": ["depth=16"]})
+    gain = {"as it was": 0.0, "warmup=0.2": 0.3, "dropout=0.3": 0.0}
+    runs = frames.runs.assign(
+        test_acc=[0.4 + 0.01 * s + gain[r] for s, r in zip(frames.runs["seed"], frames.runs["remedy"], strict=True)]
+    )
+    runs["step_ms"] = runs["remedy"].map({"as it was": 10.0, "warmup=0.2": 10.0, "dropout=0.3": 12.0})
+    points = dict(zip(runs["remedy"], runs["point"], strict=True))
+    found = [finding("underfitting", points[remedy], k) for remedy, k in still.items() if k]
+    monkeypatch.setattr(findings, "findings", lambda _: found)
+    return replace(frames, runs=runs, command="remedies")
+
+
+def test_effects_tell_what_became_of_the_finding_the_accuracy_and_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = treated_frames(monkeypatch, {"as it was": 3, "warmup=0.2": 0, "dropout=0.3": 2})
+    rows = remedies.effects(frames).set_index("remedy")
+    assert rows["had"].tolist() == [3, 3, 3] and rows["has"].tolist() == [3, 0, 2]
+    assert rows.loc["warmup=0.2", "mean"] == pytest.approx(0.3) and rows.loc["dropout=0.3", "mean"] == pytest.approx(0)
+    assert rows.loc["warmup=0.2", "low"] == pytest.approx(0.3) and rows.loc["warmup=0.2", "wins"] == 3
+    assert rows.loc["dropout=0.3", "step_ratio"] == pytest.approx(1.2)
+    assert remedies.sentences(frames) == [
+        "Underfitting at depth=16: gone in every seed with warmup=0.2 (+0.300, a step takes 1.00 times as long)."
+    ]
+
+
+def test_where_nothing_mended_it_the_least_bad_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = treated_frames(monkeypatch, {"as it was": 3, "warmup=0.2": 1, "dropout=0.3": 3})
+    said = remedies.sentences(frames)
+    assert said == ["Underfitting at depth=16: no remedy mended it in every seed; least with warmup=0.2, 1 of 3 seeds."]
+
+
+def test_the_remedies_of_a_real_study_are_run_and_told(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "d.csv", 80)
+    sick = words(data, "depth=1,2", "residual=pre", "lr=1e-7", "steps=20", "seeds=2", "label_smoothing=0")
+    done = stackattn("ablate-depth", *sick, "--remedies", "--study", "s", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "as it was" in done.stdout and (tmp_path / "outputs" / "studies" / "s-remedies" / "remedies.csv").is_file()
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    again = stackattn("ablate-depth", *sick, "--remedies", "--study", "s", cwd=tmp_path)
+    assert again.returncode == 0 and "0 to train" in again.stderr and again.stdout == done.stdout
