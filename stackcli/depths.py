@@ -63,8 +63,10 @@ def measure(config: Config, loaded: Loaded) -> Start:
     `finite`: the loss, its gradients and the loss after the first step are. `signal_first`, `signal_last`: RMS of the
     output of block 1 and of the last. `grad_last`, `free_last`: G1 and G3 of the last block's last map, nats.
     `grad_ratio_init`, `free_ratio_init`: block 1 over the last block. `cosine`, `rank`: of the last block's output.
-    `entropy`: the least of the layers' mean attention entropy, as a share of that of even attention. `update`,
-    `step_ratio`: as `first_step` has them. `order`, `order_theory`: of rank collapse.
+    `apart`: how far what is asked about can be told apart: where every token is, `rank`; where a sequence is, the rank
+    residual of the sequences' vectors before the classifier. `entropy`: the least of the layers' mean attention
+    entropy, as a share of that of even attention. `update`, `step_ratio`: as `first_step` has them. `order`,
+    `order_theory`: of rank collapse.
     """
     torch.set_num_threads(config.threads)
     model = core.build_for(config, loaded).to(config.device)
@@ -77,7 +79,8 @@ def measure(config: Config, loaded: Loaded) -> Start:
         layers = probe.look(model, batch, step=0, updates={})
     row = {**read(layers, even_entropy(model, batch)), **order}
     if not layers:
-        return Start({**row, "finite": False, "update": math.nan, "step_ratio": math.nan}, layers)
+        return Start({**row, "finite": False, "apart": None, "update": math.nan, "step_ratio": math.nan}, layers)
+    row["apart"] = row["rank"] if model.every else heard.apart()
     step = first_step(model, batch, config, heard)
     finite = all(math.isfinite(v) for r in layers for v in (r.g1, r.g3, r.g4, r.signal) if v is not None)
     return Start({**row, **step, "finite": finite and math.isfinite(step["update"])}, layers)
@@ -125,25 +128,34 @@ def even_entropy(model: core.StackedAttention, batch: Batch) -> float:
 
 @dataclass
 class Heard:
-    """What passed while the probe looked: the logits, and the gradient of each parameter."""
+    """What passed while the probe looked: what the classifier was given, (B, D) or (B, T, D), the logits, and the
+    gradient of each parameter."""
 
-    logits: Tensor | None = None
+    given: Tensor
+    logits: Tensor
     grads: dict[nn.Parameter, Tensor] = field(default_factory=dict)
+
+    def apart(self) -> float | None:
+        """The rank residual of the sequences' vectors."""
+        return probe.rank_residual(self.given[None], self.given.new_ones(1, len(self.given), dtype=torch.bool))
 
 
 @contextmanager
 def overheard(model: core.StackedAttention) -> Iterator[Heard]:
     """Inside, a probe leaves its logits and gradients too, which saves a pass of our own."""
-    heard, handles = Heard(), []
+    heard = Heard(torch.empty(0), torch.empty(0))
 
-    def answered(_: nn.Module, __: Any, logits: Tensor) -> None:
+    def answered(_: nn.Module, given: tuple[Tensor, ...], __: Tensor) -> None:
+        heard.given = given[0].detach()
+
+    def ended(_: nn.Module, __: Any, logits: Tensor) -> None:
         heard.logits = logits.detach()
 
     def arrived(parameter: nn.Parameter) -> Any:
         return lambda grad: heard.grads.__setitem__(parameter, grad)
 
-    handles.append(model.register_forward_hook(answered))
-    handles += [p.register_hook(arrived(p)) for p in model.parameters() if p.requires_grad]
+    handles = [model.head.register_forward_hook(answered), model.register_forward_hook(ended)]
+    handles += [p.register_hook(arrived(p)) for p in model.parameters() if p.requires_grad]  # type: ignore[no-untyped-call]
     try:
         yield heard
     finally:
@@ -158,7 +170,6 @@ def first_step(model: core.StackedAttention, batch: Batch, config: Config, heard
     block 1's output over that at the last block's: below 1 the gradient vanishes towards the input, as it does where
     the step was so large that what enters the normalisations has grown (Wang et al. 2022, sec. 3).
     """
-    assert heard.logits is not None
     for parameter, grad in heard.grads.items():
         parameter.grad = grad
     if config.clip:
@@ -190,7 +201,8 @@ def collapse_order(model: core.StackedAttention, max_len: int) -> float | None:
     T = min(TOKENS, max_len)
     if T < 2:
         return None
-    block, pe = (copy.deepcopy(m).double().cpu().eval() for m in (model.stack[0], model.pe))
+    block = copy.deepcopy(model.stack[0]).double().cpu().eval()
+    pe = copy.deepcopy(model.pe).double().cpu().eval()
     draw = generator("evaluation", "collapse")
     D = model.embedding.weight.shape[1]
     middle, around = (torch.from_numpy(draw.normal(size=(n, D))) for n in (1, T))

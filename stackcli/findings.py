@@ -6,9 +6,9 @@ remedies are settings of this tool, in the order worth trying, without those tha
 
 import math
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from rich import box
 from rich.table import Table
 
 from stackcli import signs, stats
+from stackcli.cures import Remedy, remedies, rounded
 from stackcli.frames import Frames
 from stackcli.sentences import shown
 from stackcli.settings import Config
@@ -34,14 +35,6 @@ SOURCES = {
 }  # gravest first
 EDGE = "the ends of the values tried"
 SETTINGS = {f.name for f in fields(Config)}
-GOAL = 3e-3  # update over weight that a changed learning rate aims at: what our healthy runs had
-
-
-class Remedy(NamedTuple):
-    """Settings to change, as they are typed, and why."""
-
-    words: tuple[str, ...]
-    why: str
 
 
 class Finding(NamedTuple):
@@ -76,9 +69,8 @@ def findings(frames: Frames) -> list[Finding]:
 
 
 def _finding(name: str, point: str, having: Sequence[tuple[Run, Sign]], n: int) -> Finding:
-    run = having[0][0]
-    value, threshold = (float(np.median([sign[i] for _, sign in having])) for i in (0, 1))
-    mended = REMEDIES[name](run.row, having)
+    run, threshold = having[0][0], having[0][1].threshold
+    value = float(np.median([sign.value for _, sign in having]))
     return Finding(
         name=name,
         point=point,
@@ -87,14 +79,8 @@ def _finding(name: str, point: str, having: Sequence[tuple[Run, Sign]], n: int) 
         threshold=threshold,
         source=SOURCES[name],
         seeds=(len(having), n),
-        remedies=tuple(Remedy(words, why) for words, why in mended if not _has(run.row, words)),
+        remedies=tuple(remedies(name, run.row, value)),
     )
-
-
-def _has(row: Mapping[str, Any], words: Iterable[str]) -> bool:
-    """Whether a run has these settings already."""
-    pairs = (word.partition("=")[::2] for word in words)
-    return all(shown(row.get(key)) == value for key, value in pairs)
 
 
 # ---- the evidence, in words
@@ -113,11 +99,11 @@ def _at(having: Having) -> str:
 
 
 def _end(having: Having) -> str:
-    """What it did to the train loss."""
-    losses = [float(run.curve["train_loss"].iloc[-1]) for run, _ in having if len(run.curve)]
-    if not losses or any(run.diverged for run, _ in having):
+    """What became of the train loss."""
+    if any(run.diverged or run.curve.empty for run, _ in having):
         return ""
-    return f"; train loss {_num(float(np.median(losses)))} at the end"
+    loss = float(np.median([run.curve["train_loss"].iloc[-1] for run, _ in having]))
+    return f"; train loss {_num(loss)} at the end, {_num(having[0][0].guess)} by guessing"
 
 
 def _gradient(having: Having, value: float, threshold: float) -> str:
@@ -143,9 +129,7 @@ def _rate(having: Having, value: float, threshold: float) -> str:
 
 
 def _fit(having: Having, value: float, threshold: float) -> str:
-    loss = float(np.median([run.curve["train_loss"].iloc[-1] for run, _ in having]))
-    share = f"{_num(value)} of what can be learnt was, below {threshold:g}"
-    return f"train loss {_num(loss)} nats at the end: {share}"
+    return f"learnt {_num(max(0.0, value))} of what can be learnt, below {threshold:g}{_end(having)}"
 
 
 def _gap(having: Having, value: float, threshold: float) -> str:
@@ -172,130 +156,6 @@ EVIDENCE: dict[str, Callable[[Having, float, float], str]] = {
 }
 
 
-# ---- the remedies
-
-Tried = Iterator[tuple[tuple[str, ...], str]]
-
-
-def _joined(row: Mapping[str, Any]) -> Tried:
-    """Other residual schemes, for a stack whose own hands nothing back."""
-    if row["residual"] in ("none", "post"):
-        yield ("residual=pre",), "an identity path through every block (Xiong et al. 2020)"
-    if row["residual"] == "post" and row["init"] in ("default", "xavier", "small", "orthogonal"):
-        yield ("residual=deepnorm",), "a heavier skip and smaller branches (Wang et al. 2022)"
-    if row["residual"] == "post":
-        yield ("residual=admin",), "a skip as heavy as what it carries (Liu et al. 2020)"
-
-
-def _slower(row: Mapping[str, Any]) -> Tried:
-    if row["warmup"] < 0.2:
-        yield ("warmup=0.2",), "small steps while the layers settle (Xiong et al. 2020)"
-    yield (f"lr={round_(row['lr'] / 3)}",), "smaller steps"
-
-
-def _for_gradient(row: Mapping[str, Any], having: Having) -> Tried:
-    if row["norm"] == "none" and row["residual"] != "rezero":
-        yield ("norm=layer",), "every branch gets an input of one size"
-    if having[0][1].value < 1:
-        yield from _joined(row)
-    else:
-        yield ("init=small",), "smaller attention maps (Nguyen and Salazar 2019)"
-        if row["residual"] in ("none", "post", "pre"):
-            yield ("residual=scaled",), "branches divided by the root of their number (Noci et al. 2022)"
-        if not row["clip"]:
-            yield ("clip=1.0",), "a bound on the global gradient norm (Pascanu et al. 2013)"
-    yield from _slower(row)
-
-
-def _for_rank(row: Mapping[str, Any], having: Having) -> Tried:
-    yield from _joined(row)
-    yield from _slower(row)
-    if row["residual"] == "pre":
-        yield ("residual=scaled",), "branches divided by the root of their number (Noci et al. 2022)"
-
-
-def _for_attention(row: Mapping[str, Any], having: Having) -> Tried:
-    yield from _slower(row)
-    if row["init"] not in ("small", "gpt2"):
-        yield ("init=small",), "smaller queries and keys (Nguyen and Salazar 2019)"
-    if row["attention_dropout"] < 0.1:
-        yield ("attention_dropout=0.1",), "no answer may hang on one token"
-    if row["weight_decay"] < 0.1:
-        yield ("weight_decay=0.1",), "a bound on the growth of queries and keys"
-
-
-def _for_rate(row: Mapping[str, Any], having: Having) -> Tried:
-    peak, lr = float(np.median([sign.value for _, sign in having])), row["lr"]
-    for factor in (GOAL / peak, 3 * GOAL / peak if peak < GOAL else GOAL / peak / 3):
-        yield (f"lr={round_(lr * factor)}",), f"so that a step moves a weight by about {GOAL:g} of its size"
-    if peak < GOAL:
-        yield _longer(row), "more steps at the same rate"
-    elif row["warmup"] < 0.2:
-        yield ("warmup=0.2",), "small steps while the layers settle"
-
-
-def _for_divergence(row: Mapping[str, Any], having: Having) -> Tried:
-    yield (f"lr={round_(row['lr'] / 10)}",), "smaller steps"
-    if not row["clip"]:
-        yield ("clip=1.0",), "a bound on the global gradient norm (Pascanu et al. 2013)"
-    if row["norm"] == "none" and row["residual"] != "rezero":
-        yield ("norm=layer",), "every branch gets an input of one size"
-    yield from _joined(row)
-    if row["warmup"] < 0.2:
-        yield ("warmup=0.2",), "small steps while the layers settle"
-
-
-def _longer(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return (f"steps={2 * int(row['steps'])}",) if row["steps"] else (f"epochs={2 * int(row['epochs'])}",)
-
-
-def _for_underfit(row: Mapping[str, Any], having: Having) -> Tried:
-    yield _longer(row), "more steps"
-    yield (f"lr={round_(row['lr'] * 3)}",), "larger steps"
-    if row["dropout"]:
-        yield ("dropout=0.0",), "nothing withheld"
-    yield (f"dim={2 * int(row['dim'])}",), "a wider stack"
-
-
-def _for_overfit(row: Mapping[str, Any], having: Having) -> Tried:
-    for key, least, why in (
-        ("dropout", 0.3, "more noise in every branch"),
-        ("weight_decay", 0.1, "a pull towards small weights"),
-        ("attention_dropout", 0.1, "no answer may hang on one token"),
-    ):
-        if row[key] < least:
-            yield (f"{key}={least:g}",), why
-    if row["depth"] > 1 and row["layer_drop"] < 0.2 and row["residual"] != "none":
-        yield ("layer_drop=0.2",), "no answer may hang on one layer (stochastic depth)"
-    if row["depth"] > 1:
-        yield ("share_layers=true",), "one layer's weights for all"
-    if not row["patience"]:
-        yield ("patience=2",), "stops where validation loss rises"
-    size = row.get("data.size")
-    if size is not None and not pd.isna(size) and size:
-        text = row["data"] in ("subjects", "csv")
-        yield (f"data.size={0 if text else 2 * int(size)}",), "more data"
-
-
-def round_(value: float) -> str:
-    """To one digit, 1 or 3, as learning rates are tried: 0.00042 -> 0.0003. As it is typed."""
-    power = math.floor(math.log10(value))
-    digit = min((1, 3, 10), key=lambda d: abs(math.log10(value / d) - power))
-    return f"{float(f'{digit}e{power}'):g}"
-
-
-REMEDIES: dict[str, Callable[[Mapping[str, Any], Having], Tried]] = {
-    "divergence": _for_divergence,
-    "exploding gradient": _for_gradient,
-    "vanishing gradient": _for_gradient,
-    "rank collapse": _for_rank,
-    "attention collapse": _for_attention,
-    "undertuned learning rate": _for_rate,
-    "underfitting": _for_underfit,
-    "overfitting": _for_overfit,
-}
-
-
 # ---- a learning rate at the end of those tried
 
 
@@ -315,7 +175,7 @@ def _edges(frames: Frames) -> Iterator[tuple[str, Finding]]:
         if best not in (tried[0], tried[-1]):
             continue
         by_seed = whole.loc[whole.groupby("seed")["val_loss"].idxmin(), "lr"]
-        beyond = round_(best * 3 if best == tried[-1] else best / 3)
+        beyond = rounded(best * 3 if best == tried[-1] else best / 3)
         which = "largest" if best == tried[-1] else "smallest"
         point = str(group.loc[group["lr"] == best, "point"].iloc[0])
         yield (
@@ -360,8 +220,8 @@ COLUMNS += ["remedy", "why", "command"]
 
 
 def frame(found: Sequence[Finding], frames: Frames) -> pd.DataFrame:
-    """A row for each finding and remedy (one without a remedy has one row): `point`, `finding`, `k` of `n` runs with the
-    Wilson interval `low`, `high` of their share, `value`, `threshold`, `evidence`, `source`, `remedy`, `why`,
+    """A row for each finding and remedy (one without a remedy has one row): `point`, `finding`, `k` of `n` runs with
+    the Wilson interval `low`, `high` of their share, `value`, `threshold`, `evidence`, `source`, `remedy`, `why`,
     `command`."""
     rows = []
     for f in found:
@@ -376,20 +236,37 @@ def frame(found: Sequence[Finding], frames: Frames) -> pd.DataFrame:
 
 
 def table(found: Sequence[Finding]) -> Table:
-    """For a terminal of 80 columns: point, finding, evidence, k of n runs with the 95 % interval of their share, and the
-    first remedy."""
-    out = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for head, width in (("at", 13), ("finding", 12), ("evidence", 27), ("seeds", 8), ("to try", 15)):
+    """For a terminal of 80 columns: point, finding, evidence, k of n runs with the 95 % interval of their share, and
+    the first remedy."""
+    sources = dict.fromkeys(f"{f.name}: {f.source.partition(';')[0]}" for f in found)
+    caption = f"{'; '.join(sources)}. Thresholds: our own constructed cases." if found else None
+    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
+    for head, width in (("at", 14), ("finding", 11), ("evidence", 25), ("seeds", 8), ("to try", 16)):
         out.add_column(head, width=width, overflow="fold")
     before = None
     for f in found:
         k, n = f.seeds
         sure = stats.wilson(k, n)
-        interval = f"{sure.low:.2f} to {sure.high:.2f}".replace("0.", ".")
+        interval = f"{sure.low:.2f}–{sure.high:.2f}".replace("0.", ".")
         first = " ".join(f.remedies[0].words) if f.remedies else ""
         out.add_row("" if f.point == before else f.point, f.name, f.evidence, f"{k} of {n}\n{interval}", first)
         before = f.point
     return out
+
+
+def told(frames: Frames) -> list[tuple[str, Table]]:
+    """The table with its title; none where nothing was found."""
+    found = findings(frames)
+    return [("what went wrong, and in how many runs (95 % interval of their share)", table(found))] if found else []
+
+
+def to_markdown(found: Sequence[Finding], frames: Frames) -> str:
+    """A Markdown table, a row for each finding with its first remedy; empty where nothing was found."""
+    rows = frame(found, frames).drop_duplicates(["point", "finding"])
+    each = zip(rows["k"], rows["n"], rows["low"], rows["high"], strict=True)
+    rows = rows.assign(seeds=[f"{k} of {n}, {low:.2f} to {high:.2f}" for k, n, low, high in each])
+    kept = rows[["point", "finding", "evidence", "seeds", "source", "remedy", "command"]]
+    return str(kept.to_markdown(index=False, disable_numparse=True)) if len(kept) else ""
 
 
 def sentences(found: Sequence[Finding], frames: Frames) -> list[str]:
@@ -402,11 +279,10 @@ def sentences(found: Sequence[Finding], frames: Frames) -> list[str]:
         out.append(f"No finding: all {len(finished)} runs learnt what can be learnt, and what they learnt holds.")
     elif well:
         out.append(f"No finding at {', '.join(well)}.")
+    tried: dict[str, list[str]] = {}
     for f in _gravest(found):
-        out.append(
-            f"To try {' '.join(f.remedies[0].words)} against {f.name}: {command(frames, f.point, f.remedies[0].words)}"
-        )
-    return out + depths(frames)
+        tried.setdefault(command(frames, f.point, f.remedies[0].words), []).append(f.name)
+    return [*out, *(f"Against {', '.join(names)}: {line}" for line, names in tried.items()), *depths(frames)]
 
 
 def _gravest(found: Sequence[Finding]) -> list[Finding]:
@@ -420,8 +296,8 @@ def _gravest(found: Sequence[Finding]) -> list[Finding]:
 
 
 def depths(frames: Frames) -> list[str]:
-    """Whether the deepest stack loses by its optimisation or by overfitting: its validation loss at the end against that
-    of the best depth, which is the difference of the train losses plus that of the gaps. He et al. 2015, sec. 1,
+    """Whether the deepest stack loses by its optimisation or by overfitting: its validation loss at the end against
+    that of the best depth, which is the difference of the train losses plus that of the gaps. He et al. 2015, sec. 1,
     arXiv:1512.03385, call a train loss that rises with depth degradation."""
     done = stats.done(frames.runs)
     if "depth" not in frames.axes or done["depth"].nunique() < 2:
@@ -449,10 +325,12 @@ def _depth(runs: pd.DataFrame, where: str) -> str:
     if not val.n:
         return ""
     interval = "" if math.isnan(val.low) else f", 95 % interval {val.low:+.2f} to {val.high:+.2f}"
-    text = f"{lead} validation loss at the end of depth {deep:g} is {val.mean:+.2f} nats from that of depth {best:g}{interval}"
-    parts = f"{train.mean:+.2f} of it train loss, {val.mean - train.mean:+.2f} gap"
+    text = (
+        f"{lead} validation loss at the end is {val.mean:+.2f} nats at depth {deep:g} against depth {best:g}{interval}:"
+        f" {train.mean:+.2f} by the train loss and {val.mean - train.mean:+.2f} by the gap"
+    )
     if math.isnan(val.low) or val.low <= 0:
-        return f"{text} ({parts}): not separated over {val.n} seed{'s' if val.n > 1 else ''}."
+        return f"{text}; not separated over {val.n} seed{'s' if val.n > 1 else ''}."
     if train.mean >= val.mean / 2:
-        return f"{text} ({parts}): the optimisation fails with depth (degradation, He et al. 2015), not generalisation."
-    return f"{text} ({parts}): the deeper stack overfits; its optimisation does not fail."
+        return f"{text}. With depth the optimisation fails (degradation, He et al. 2015), not the generalisation."
+    return f"{text}. The deeper stack overfits; its optimisation does not fail."

@@ -29,7 +29,7 @@ from stackcli.train import EVALUATION, Training
 SEQUENCES = 512  # of the training part, that the classifiers learn from; three times as many answer no better
 TOKENS = 1024  # of them, where every token is asked about; four times as many answer no better
 ITEMS = 2048  # sequences or tokens of the test part, whose vectors are kept
-REMOVALS = 2560  # sequences x layers that are answered with a layer removed, so that it costs a few percent of a run
+REMOVALS = 2048  # sequences x layers that are answered with a layer removed, so that it costs a few percent of a run
 FEWEST = 64  # sequences that are, however deep the stack
 STRENGTH = 0.1  # C of the classifiers, whose loss is |w|^2 / 2 + C (sum of -log p)
 SLOPE = 1e-4  # largest gradient of that loss, over C N, at which they have learned
@@ -143,14 +143,14 @@ def passes(model: StackedAttention, part: Padded, sequences: np.ndarray, *, full
 
 def vectors(model: StackedAttention, passed: Pass, asked: Tensor) -> Vectors:
     """What is looked at of a batch; `asked`: `items` of its part."""
-    labels = passed.batch.labels
+    labels = passed.batch.labels if model.outputs > 1 else passed.batch.labels[..., None]
     if model.every:
         here = asked[passed.sequences, : labels.shape[1]].to(labels.device)
         found = [x[here] for x in passed.layers]
     else:
         here = asked[passed.sequences, 0].to(labels.device)
         found = [pool(x, passed.ctx.mask)[here] for x in passed.layers]
-    return Vectors([x.cpu() for x in found], labels[here].view(int(here.sum()), -1).cpu())
+    return Vectors([x.cpu() for x in found], labels[here].cpu())
 
 
 def joined(found: Sequence[Vectors]) -> Vectors:

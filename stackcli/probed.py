@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 from rich import box
@@ -18,7 +18,7 @@ from stackcli.progress import Progress
 from stackcli.sentences import shown
 from stackcli.settings import Options
 
-FIGURES = ("gradient", "collapse")
+FIGURES = ("signal", "gradient", "slopes", "collapse")
 
 
 class Column(NamedTuple):
@@ -35,11 +35,12 @@ COLUMNS = {
     "free_ratio_init": Column("free\n1/L", True),
     "cosine": Column("cosine", False),
     "rank": Column("rank", True),
+    "apart": Column("apart", True),
     "entropy": Column("entropy", False),
     "update": Column("first\nstep", True),
     "step_ratio": Column("after\n1/L", True),
 }
-HIDE_FIRST = ("signal_first", "grad_ratio_init", "entropy", "cosine")
+HIDE_FIRST = ("signal_first", "cosine", "grad_ratio_init", "entropy", "apart")
 
 
 def report(frames: Frames, folder: Path, options: Options, progress: Progress) -> None:
@@ -100,22 +101,17 @@ def read(folder: Path) -> Frames:
 def summary(frames: Frames) -> pd.DataFrame:
     """A row a point: the axes and `depth`, `done` of `planned` seeds whose numbers are finite, the means over these,
     and `expected`: whether the stack can be expected to train."""
-    runs, axes = frames.runs, list(dict.fromkeys([*frames.axes, "depth"]))
-    deepest = [(e.scheme, e.first) for e in scaling.expectations(runs, frames.axes)]
+    axes = [*(axis for axis in frames.axes if axis != "depth"), "depth"]
     rows = []
-    for key, group in runs.groupby(axes, sort=False, dropna=False):
-        done = group[group["status"] == "done"]
-        row = dict(zip(axes, key, strict=True))
-        first = next((f for scheme, f in deepest if all(_same(row[a], v) for a, v in scheme.items())), 0)
-        row |= {"done": len(done), "planned": len(group), "expected": first is None or row["depth"] < first}
-        rows.append(row | {name: mean(done, name) for name in COLUMNS})
+    for expected in scaling.expectations(frames.runs, frames.axes):
+        for depth, group in expected.runs.groupby("depth", sort=True):
+            done = group[group["status"] == "done"]
+            row = {**expected.scheme, "depth": depth, "done": len(done), "planned": len(group)}
+            row["expected"] = expected.first is None or depth < expected.first
+            rows.append(row | {name: mean(done, name) for name in COLUMNS})
     table = pd.DataFrame(rows)
     table.attrs["axes"] = axes
     return table
-
-
-def _same(a: Any, b: Any) -> bool:
-    return bool(a == b or (pd.isna(a) and pd.isna(b)))
 
 
 def mean(runs: pd.DataFrame, column: str) -> float:
@@ -130,7 +126,7 @@ def mean(runs: pd.DataFrame, column: str) -> float:
 
 def render(table: pd.DataFrame, width: int = tables.WIDTH) -> Table:
     """For a terminal of `width` columns; columns that do not fit are left out and named in the caption."""
-    columns, hidden = list(COLUMNS), []
+    columns, hidden = list(COLUMNS), list[str]()
     out = _drawn(table, columns, hidden)
     for name in HIDE_FIRST:
         if Console(width=10_000).measure(out).maximum <= width:

@@ -46,17 +46,19 @@ def report(store: Store, name: str, options: Options, progress: Progress, *, aga
 
 def evidence(frames: Any) -> list[tuple[str, Any]]:
     """The tables that follow the summary on a terminal, each with its title."""
-    from stackcli import comparison, remedies
+    from stackcli import comparison, findings, remedies
 
-    how = {"compare-pe": comparison.told, "remedies": remedies.told}
+    how = {"compare-pe": comparison.told, "ablate-depth": findings.told, "remedies": remedies.told}
     return how[frames.command](frames) if frames.command in how else []
 
 
 def spoken(frames: Any) -> list[str]:
     """What is said under the tables."""
-    from stackcli import remedies
+    from stackcli import findings, remedies
     from stackcli.sentences import certainty, sentences
 
+    if frames.command == "ablate-depth":
+        return [*findings.sentences(findings.findings(frames), frames), *sentences(frames)]
     return [*remedies.sentences(frames), certainty(frames)] if frames.command == "remedies" else sentences(frames)
 
 
@@ -92,12 +94,14 @@ def next_command(frames: Any, options: Options) -> str:
 
 def write_tables(frames: Any, folder: Path) -> list[Path]:
     """The summary as CSV, Markdown and LaTeX; the tidy row of each run; the long rows of each step and layer."""
-    from stackcli import comparison, remedies, tables
+    from stackcli import comparison, findings, remedies, tables
 
     table = tables.summary(frames)
+    found = findings.findings(frames) if frames.command == "ablate-depth" else []
+    parts = [tables.to_markdown(table), findings.to_markdown(found, frames), "\n".join(spoken(frames))]
     texts = {
         "table.csv": tables.to_csv(table),
-        "table.md": tables.to_markdown(table) + "\n\n" + "\n".join(spoken(frames)) + "\n",
+        "table.md": "\n\n".join(filter(None, parts)) + "\n",
         "table.tex": tables.to_latex(table),
         "runs.csv": tables.to_csv(frames.runs),
         "curve.csv": tables.to_csv(frames.curve),
@@ -110,6 +114,7 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
         "stack.csv": frames.stack,
     }
     texts |= {name: tables.to_csv(rows) for name, rows in more.items() if len(rows)}
+    texts |= {"findings.csv": tables.to_csv(findings.frame(found, frames))} if frames.command == "ablate-depth" else {}
     texts |= {"remedies.csv": tables.to_csv(remedies.effects(frames))} if frames.command == "remedies" else {}
     for name, text in texts.items():
         write(folder / name, text)

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from stackcli import stats
 from stackcli.sentences import name, shown
 
 FIRST = 2  # the least depth of a slope: a stack of one block is not a stack
@@ -40,11 +39,12 @@ LAWS = {
 def law(settings: Mapping[str, Any]) -> Law | None:
     """What theory says of a stack with these settings: for Xavier's initialisation, and so for others whose size does
     not change with depth; None where it says nothing."""
-    plain = settings["norm"] in ("layer", "rms") and settings["init"] in INITS and not settings["share_layers"]
+    plain = settings.get("norm") in ("layer", "rms") and settings.get("init") in INITS
+    plain &= settings.get("share_layers") in (False, None)
     own = [settings.get(f"residual.{key}") for key in ("alpha", "beta")]
     if not plain or any(value == value and value for value in own):
         return None
-    return LAWS.get(str(settings["residual"]))
+    return LAWS.get(str(settings.get("residual")))
 
 
 # ---- slopes
@@ -114,10 +114,10 @@ CRITERIA = (
         "bounds: two decades",
     ),
     Criterion(
-        "rank",
+        "apart",
         0.05,
         math.inf,
-        "tokens become one: the rank residual of the last block is {}",
+        "what is asked about becomes one: its rank residual is {}",
         "",
         f"Dong et al. 2021, Noci et al. 2022; {OWN}",
     ),
@@ -131,7 +131,7 @@ CRITERIA = (
     ),
     Criterion(
         "step_ratio",
-        0.5,
+        0.4,
         math.inf,
         "the first step at lr={lr:g} is too large: after it the gradient at block 1 is {} of that at the last block",
         "",
@@ -153,6 +153,7 @@ class Expectation(NamedTuple):
     first), the first at which one does not (None: there is none), and all that is wrong there."""
 
     scheme: dict[str, Any]
+    runs: pd.DataFrame
     deepest: int | None
     first: int | None
     faults: tuple[Fault, ...]
@@ -183,16 +184,16 @@ def brief(value: float) -> str:
 def expectations(runs: pd.DataFrame, axes: Sequence[str]) -> list[Expectation]:
     """How deep each scheme can be expected to train, of the depths asked."""
     out = []
-    for key, group in schemes(runs[runs["status"] != "failed"], axes):
+    for key, group in schemes(runs, axes):
         deepest = first = None
         found: tuple[Fault, ...] = ()
-        for depth, mine in group.groupby("depth", sort=True):
+        for depth, mine in group[group["status"] != "failed"].groupby("depth", sort=True):
             found = faults(mine)
             if found:
                 first = int(depth)
                 break
             deepest = int(depth)
-        out.append(Expectation(key, deepest, first, found))
+        out.append(Expectation(key, group, deepest, first, found))
     return out
 
 

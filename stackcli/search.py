@@ -140,7 +140,7 @@ def plan(space: Space, options: Options) -> "Look":
             raise UsageError([f"--prune: a run of 1 cannot be cut short; give {length} more"])
     store = Store(options.out)
     executor = Local(workers=options.jobs, preload=sweep.preload())
-    ends = sweep.plan(corners, store, soon=(lambda: None) if options.dry_run else executor.warm)
+    ends = sweep.plan(corners, store)
     look = Look(space, options, name, store, executor, corners, ends, rungs, length)
     for view, axes in ((name, ("arm",)), (f"{name}-search", look.axes)):
         if (store.study(view) / "study.json").is_file():
@@ -269,7 +269,7 @@ class Look:
         new = [config for config in first if config not in self.runs]
         if not new:
             return True
-        todo = sweep.plan(new, self.store, force=self.options.force)
+        todo = sweep.plan(new, self.store, force=self.options.force, soon=self.executor.warm)
         lines = [f"trial {first[job.config]} {study.point(job.config, '', self.axes)}" for job in todo.todo]
         total = sum(rung.size for rung in self.rungs)
         progress = Progress(quiet=self.options.quiet, total=total, labels=lines, told=on_validation)

@@ -1,17 +1,17 @@
 """DataFrames -> what went wrong in each run, as numbers beside their thresholds. Never PyTorch.
 
-What counts as learnt. Guessing by class frequencies costs the entropy of the training labels; the lowest loss is that of
-the data where it is known, else 0. Of a train loss, `learnt` is the share of the way from guessing down to what can be
-reached: the train loss at the chosen weights of the point with the lowest mean validation loss on the same data, so that
-labels that are noise are held against nobody; at most half-way where no point of the study has learnt. A run has learnt
-while `learnt` is `HALF` or more.
+What counts as learnt. Guessing by class frequencies costs the entropy of the training labels; the lowest loss is that
+of the data where it is known, else 0. Of a train loss, `learnt` is the share of the way from guessing down to what can
+be reached: the train loss at the chosen weights of the point with the lowest mean validation loss on the same data, so
+that labels that are noise are held against nobody; at most half-way where no point of the study has learnt. A run has
+learnt while `learnt` is `HALF` or more, and is stuck where, with `EARLY` of its steps behind it, it has not.
 
 When a layer is ill. An ill layer in a stack that learns does no harm and is no sign: tokens that are to be pooled may
 become alike, and a head that has found its token looks nowhere else. So the gradient, the rank and the attention count
-in the looks that precede an evaluation at which the run had not learnt, and before the loss was no longer finite.
+in the looks that precede an evaluation at which the run was stuck, and before the loss was no longer finite.
 
-Each threshold lies between what healthy and sick stacks of our own showed (tests/test_findings.py builds them): the
-extremes seen on either side stand beside it.
+Each threshold lies between what healthy and sick stacks of our own showed (tests/constructed.py builds them): the
+extremes on either side stand beside it.
 """
 
 import math
@@ -24,13 +24,12 @@ import pandas as pd
 from stackcli.frames import Frames
 
 HALF = 0.5  # of what can be learnt; nothing learnt 0.0, healthy runs 0.9 to 1
+EARLY = 0.25  # of the steps
 VANISHES = 1e-2  # G4, block 1 over block L; sick 6e-9 to 4e-3, healthy 0.1 to 40
 EXPLODES = 1e2  # the same; sick 4e2 to 5e5
-COLLAPSED = 1e-2  # rank residual of the last block; sick 1e-7 to 1e-3, healthy 0.04 to 0.9
+COLLAPSED = 5e-3  # rank residual of the last block; sick 5e-8 to 1e-3, healthy 0.03 to 0.95
 SHARP = 0.1  # entropy of a layer's attention over that of even attention; sick 0.0 to 0.02, healthy 0.3 to 1
-SLOW = (
-    1e-3  # G5, update over weight, the highest median of all looks: the rule of thumb; sick 8e-5, healthy 2e-3 to 4e-2
-)
+SLOW = 1e-3  # G5, update over weight, the highest of all looks: the rule of thumb; sick 8e-5, healthy 2e-3 to 4e-2
 FAST = 5e-2  # the same; sick 0.1 to 0.8
 GAP = 0.25  # overfitting gap at the end, in units of what guessing costs; sick 0.9 to 2, healthy 0.0 to 0.14
 
@@ -46,12 +45,13 @@ class Sign(NamedTuple):
 class Run(NamedTuple):
     """A finished run. `curve`: its evaluations with `learnt`; `looks`: a row a look, in order, with `step`, `gradient`
     (G4, block 1 over block L), `rank` (residual of the last block), `focus` (lowest entropy of a layer's attention over
-    that of even attention), `update` (median G5 of all linear maps) and `counts`: whether the run had not learnt then.
-    `scale`: what guessing costs above the lowest loss, nats; NaN where it is not known."""
+    that of even attention), `update` (median G5 of all linear maps) and `counts`: whether the run was stuck then.
+    `guess`: what guessing costs, `scale`: the same above the lowest loss, nats; NaN where it is not known."""
 
     row: Mapping[str, Any]
     curve: pd.DataFrame
     looks: pd.DataFrame
+    guess: float
     scale: float
 
     @property
@@ -86,7 +86,7 @@ def signs(run: Run) -> dict[str, Sign]:
 
 def diverged(run: Run) -> Sign | None:
     step = run.row["diverged_step"]
-    return Sign(math.inf, math.inf, float(step)) if run.diverged else None
+    return Sign(float(step), math.nan, float(step)) if run.diverged else None
 
 
 def exploding(run: Run) -> Sign | None:
@@ -106,16 +106,16 @@ def sharp(run: Run) -> Sign | None:
 
 
 def undertuned(run: Run) -> Sign | None:
-    """Too high: weights were once remade by the twentieth part in a step. Too low: they never moved by a thousandth.
-    Only where the run has not learnt: a rate with which it does is no wrong one."""
+    """Too high: weights were once remade by the twentieth part in a step, and the run was stuck. Too low: they never
+    moved by a thousandth, and it has not learnt at the end."""
     moved = run.looks["update"].dropna()
-    if moved.empty or run.learnt:
+    if moved.empty:
         return None
     at = moved.idxmax()
     peak, step = float(moved[at]), float(run.looks["step"][at])
     if peak >= FAST:
-        return Sign(peak, FAST, step)
-    return Sign(peak, SLOW, step) if peak < SLOW and not run.diverged else None
+        return Sign(peak, FAST, step) if run.diverged or len(stuck(run.curve)) else None
+    return Sign(peak, SLOW, step) if peak < SLOW and not (run.learnt or run.diverged) else None
 
 
 def underfits(run: Run) -> Sign | None:
@@ -172,7 +172,7 @@ def runs(frames: Frames) -> Iterator[Run]:
         reach = min(max(lowest[key], floor), (guess + floor) / 2)
         curve = curve.assign(learnt=(guess - curve["train_loss"].astype(float)) / (guess - reach))
         looks = _looks(layers.get(row["run"], pd.DataFrame()), row)
-        yield Run(row.to_dict(), curve, _counted(looks, curve, bool(row["status"] == "diverged")), guess - floor)
+        yield Run(row.to_dict(), curve, _counted(looks, curve, bool(row["status"] == "diverged")), guess, guess - floor)
 
 
 def _data(runs: pd.DataFrame) -> str:
@@ -187,7 +187,8 @@ def bounds(frames: Frames, row: pd.Series) -> tuple[float, float]:
 
 
 def _reached(frames: Frames, group: pd.DataFrame) -> float:
-    """Train loss at the chosen weights of the point with the lowest mean validation loss; infinite where none is done."""
+    """Train loss at the chosen weights of the point with the lowest mean validation loss; infinite where there is
+    none."""
     done = group[group["status"] == "done"]
     if done.empty:
         return math.inf
@@ -227,11 +228,15 @@ def even_entropy(row: Mapping[str, Any]) -> float:
     return sum(map(math.log, seen)) / n if n else 0.0
 
 
+def stuck(curve: pd.DataFrame) -> pd.DataFrame:
+    """The evaluations at which a run had not learnt, though there had been time to."""
+    return curve[(curve["step"] > 0) & (curve["step"] >= EARLY * curve["step"].max()) & (curve["learnt"] < HALF)]
+
+
 def _counted(looks: pd.DataFrame, curve: pd.DataFrame, broken: bool) -> pd.DataFrame:
-    """Marks the looks after which, at the next evaluation, the run had not learnt; of several before one evaluation the
-    last. The last of all where the loss was no longer finite."""
+    """Marks the last look before each evaluation at which the run was stuck; the last of all where the loss was no
+    longer finite."""
     steps = looks["step"].to_numpy()
-    after = curve[(curve["step"] > 0) & (curve["learnt"] < HALF)]["step"].to_numpy()
-    at = set((np.searchsorted(steps, after, side="right") - 1).tolist()) if len(steps) else set()
+    at = set((np.searchsorted(steps, stuck(curve)["step"], side="right") - 1).tolist()) if len(steps) else set()
     at |= {len(steps) - 1} if broken and len(steps) else set()
     return looks.assign(counts=[i in at for i in range(len(steps))])

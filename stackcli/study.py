@@ -246,15 +246,15 @@ def same_kernel(config: Config, plan: Any) -> str:
 
 
 def data_names(plan: Any) -> dict[Any, str]:
-    """A name for each data set: that of its part; with the file, or the key's beginning, where two share it."""
+    """A name for each data set: that of its part, and where several share it the keys in which they differ, of a file
+    its name alone; the beginning of the facts' key where that is not enough."""
     names: dict[Any, str] = {}
     for data in plan.facts:
-        wanted = [data.name, f"{data.name} {Path(str(data.options.get('path', ''))).name}"]
-        shared = sum(other.name == data.name for other in plan.facts) > 1
-        name = wanted[1] if shared and data.options.get("path") else wanted[0]
-        if shared and (name in names.values() or name == data.name):
-            name = f"{name} {plan.facts_keys[data][:6]}"
-        names[data] = name
+        others = [other.options for other in plan.facts if other.name == data.name]
+        differ = [(k, v) for k, v in data.keys if any(other.get(k) != v for other in others)]
+        said = (Path(str(v)).name if k == "path" else f"{k}={shown(v)}" for k, v in differ)
+        name = " ".join([data.name, *said])
+        names[data] = f"{name} {plan.facts_keys[data][:6]}" if name in names.values() else name
     return names
 
 

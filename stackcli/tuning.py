@@ -59,6 +59,9 @@ def parsed(word: str, arms: Arms) -> tuple[str, tuple[Any, ...]]:
     problems = checks.check_values({axis.key: value} for value in values)
     if len(values) < 2:
         problems.append(f"--tune {word}: a search needs at least two values")
+    if not problems:
+        flats = [{**c.flat(), axis.key: value} for c in arms.configs for value in values]
+        problems += [text for flat in flats for text in checks.check_together(flat)]
     if problems:
         raise UsageError(problems)
     return axis.key, values

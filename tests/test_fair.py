@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from stackcli import cli, experiments, fair, parts
+from stackcli import cli, experiments, fair, parts, tuning
 from stackcli import model as core
 from stackcli.config import part_defaults
 from stackcli.fair import Asked
 from stackcli.model import StackedAttention, build
 from stackcli.settings import Config
+from stackcli.store import ConflictError, Store
 from stackcli.study import Arms
 from stackcli.yaml_files import UsageError
 from tests.factory import config, part, tokens
@@ -244,57 +245,58 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def line(data: Path, *more: str) -> list[str]:
-    return words(data, "depth=1,2,4", "dim=16", "ff=2", "seeds=2", *more)
+    return words(data, "depth=1,3", "dim=16", "ff=2", "seeds=1", *more)
 
 
 def test_a_matched_study_is_announced_told_and_found_again(data: Path, tmp_path: Path) -> None:
     dry = stackattn("ablate-depth", *line(data, "match=params"), "--dry-run", cwd=tmp_path)
     assert dry.returncode == 0 and not list(tmp_path.iterdir())
     sizes = [text for text in dry.stderr.splitlines() if text.startswith("  depth=")]
-    assert len(sizes) == 6 and "depth=2 residual=post: dim=16 ff=2: " in dry.stderr and "(+0.0 %)" in dry.stderr
+    assert len(sizes) == 4 and "depth=1 residual=post: dim=16 ff=2: 2,258 (+0.0 %)" in dry.stderr
     done = stackattn("ablate-depth", *line(data, "match=params"), cwd=tmp_path)
     assert done.returncode == 0 and all(text in done.stderr for text in sizes), done.stderr
-    assert "dim and ff were chosen for each depth" in done.stdout and "of depth 2, to within" in " ".join(
-        done.stdout.split()
-    )
     table = done.stdout[: done.stdout.index("majority")]
-    assert "dim" in table and "ff" in table and "core" in table and max(map(len, table.splitlines())) <= 80
+    assert all(head in table.split() for head in ("dim", "ff", "core")) and "2.26k" in table
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    said = " ".join(done.stdout.split())
+    assert "all have the 2,258 to 2,290 non-embedding parameters of depth 1, to within" in said
     again = stackattn("ablate-depth", *line(data, "match=params"), cwd=tmp_path)
-    assert "12 there already, 0 to train" in again.stderr and again.returncode == 0
-    other = stackattn("ablate-depth", *line(data, "match=params", "match_depth=1"), cwd=tmp_path)
-    assert other.returncode == 0 and "8 to train" not in other.stderr  # another study, not a conflict
-    names = sorted(p.parent.name for p in tmp_path.glob("outputs/studies/*/study.json"))
-    assert len(names) == 2
+    assert "4 there already, 0 to train" in again.stderr and again.returncode == 0
+    other = stackattn("ablate-depth", *line(data, "match=params", "match_depth=3"), cwd=tmp_path)
+    assert other.returncode == 0, other.stderr  # another study, not a conflict
+    assert len(list(tmp_path.glob("outputs/studies/*/study.json"))) == 2
 
 
 def test_a_named_study_refuses_runs_that_are_matched_otherwise(data: Path, tmp_path: Path) -> None:
-    named = ("--study", "mine")
-    stackattn("sweep", *line(data, "match=params"), *named, cwd=tmp_path)
-    done = stackattn("sweep", *line(data, "match=flops"), *named, cwd=tmp_path)
-    assert done.returncode == 4 and "match='params of depth=2 dim=16 ff=2' there" in done.stderr
+    one, other = (fair.arms(tuple(line(data, f"match={by}")), None).base for by in ("params", "flops"))
+    study = {"axes": ["depth"], "runs": [], "facts": {}}
+    store = Store(tmp_path)
+    store.save_study("mine", {**study, "base": one}, grow=True)
+    with pytest.raises(ConflictError, match="match='params of depth=1 dim=16 ff=2' there, 'flops of depth=1"):
+        store.save_study("mine", {**study, "base": other}, grow=True)
 
 
-def test_each_depth_and_scheme_gets_its_learning_rate_and_the_sensitivity_is_drawn(data: Path, tmp_path: Path) -> None:
-    given = line(data, "match=flops", "depth=1,2")
-    given = [w for w in given if w != "depth=1,2,4"]
-    done = stackattn("ablate-depth", *given, "--tune", "lr=0.001,0.01", "--figures", "svg", cwd=tmp_path, figures=True)
+def test_each_depth_gets_its_learning_rate_and_the_sensitivity_is_drawn(data: Path, tmp_path: Path) -> None:
+    tune = ("--tune", "lr=0.001,0.01", "--figures", "svg")
+    done = stackattn("ablate-depth", *line(data, "match=flops", "residual=post"), *tune, cwd=tmp_path, figures=True)
     assert done.returncode == 0, done.stderr
-    assert "16 runs (depth = 1, 2; residual = pre, post; lr = 0.001, 0.01; seeds 1000000, 1000001)" in done.stderr
+    assert "8 runs (depth = 1, 3; lr = 0.001, 0.01; seeds 1000000, 1000001)" in done.stderr
     tuned = [text for text in done.stderr.splitlines() if text.startswith("tuned on 2 seeds")]
-    assert len(tuned) == 4 and all(" lr=0.0" in text for text in tuned)
     (figure,) = tmp_path.glob("outputs/studies/*-tune/sensitivity.svg")
     assert figure.stat().st_size > 5_000
     head = done.stdout[: done.stdout.index("majority")]
-    assert all(word in head for word in ("dim", "ff", "flops", "lr"))
-    rows = [text.split() for text in head.splitlines() if " pre " in text or " post " in text]
-    rates = {(r[0], r[1]): r[4] for r in rows}
-    assert rates == {
-        (t.split("depth=")[1].split()[0], t.split("residual=")[1].split()[0]): t.split("lr=")[1].split()[0]
-        for t in tuned
-    }
+    assert all(word in head.split() for word in ("dim", "ff", "lr", "flops"))
+    rows = [text.split() for text in head.splitlines() if text.split()[:1] in (["1"], ["3"])]
+    shown = {f"depth={row[0]} lr={row[3]}" for row in rows}
+    assert shown == {text.partition("own: ")[2].partition(" (")[0] for text in tuned} and len(shown) == 2
 
 
-@pytest.mark.parametrize("key", ["dim=16,32", "ff=1,2", "heads=1,2", "share_layers=true,false"])
-def test_what_sizes_a_stack_is_not_tuned_where_sizes_are_matched(key: str, data: Path, tmp_path: Path) -> None:
-    done = stackattn("sweep", *line(data, "match=params"), "--tune", key, cwd=tmp_path)
-    assert done.returncode == 2 and "match=params sizes every depth" in done.stderr
+@pytest.mark.parametrize("word", ["dim=16,32", "ff=1,2", "heads=1,2", "share_layers=true,false"])
+def test_what_sizes_a_stack_is_not_tuned_where_sizes_are_matched(word: str) -> None:
+    with pytest.raises(UsageError, match="match=params sizes every depth"):
+        tuning.parsed(word, fair.arms(("depth=1,2", "match=params"), None))
+
+
+def test_a_tuned_size_must_fit_the_others() -> None:
+    with pytest.raises(UsageError, match="dim=64 is not divisible by heads=3"):
+        tuning.parsed("heads=2,3", fair.arms(("depth=1,2",), None))

@@ -236,6 +236,19 @@ def test_of_many_items_a_fixed_draw_of_those_asked_about_is_looked_at() -> None:
     assert sorted(order.tolist()) == list(range(60))
 
 
+@pytest.mark.parametrize("loaded", [tiny(), two_questions(2)], ids=["sequences", "tokens"])
+def test_small_batches_of_which_nothing_is_looked_at_change_nothing(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = training(loaded, depth=1)
+    monkeypatch.setattr(inside, "ITEMS", 5)
+    whole = inside.rows(run)
+    monkeypatch.setattr(inside, "EVALUATION", 2)
+    for one, other in zip(whole, inside.rows(run), strict=True):
+        assert one.probe_acc == other.probe_acc and one.cka == pytest.approx(other.cka, abs=1e-5)
+        assert one.without_acc == other.without_acc
+
+
 # ---- the classifier
 
 

@@ -12,10 +12,10 @@ ROWS = [
     ["study", "probed"],
     ["report", "predict", "certified", "catalogue", "searched"],
     ["remedies"],
-    ["sweep", "tables", "comparison", "figures", "progress"],
+    ["sweep", "tables", "comparison", "figures", "progress", "findings"],
     ["scaling"],
     ["sentences"],
-    ["launcher", "stats", "baselines", "importances"],
+    ["launcher", "stats", "signs", "cures", "baselines", "importances"],
     ["store", "sampling"],
     ["timing", "certify", "inside", "depths"],
     ["train", "config"],
@@ -43,7 +43,7 @@ GROUPS = ("pe", "residual", "norm", "attention", "init", "data", "figures", "lau
 OWNERS = {"typer": {"cli"}, "hydra": {"config"}, "omegaconf": {"config"}}
 OWNERS |= {"optuna": {"search", "sampling", "importances"}}
 NO_TORCH = {"tables", "comparison", "sentences", "stats", "report", "store", "config", "record", "settings", "frames"}
-NO_TORCH |= {"study", "questions", "search", "sampling", "importances"}
+NO_TORCH |= {"findings", "signs", "cures", "study", "questions", "search", "sampling", "importances"}
 
 
 def imports(path: Path) -> set[str]:

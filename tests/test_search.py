@@ -347,7 +347,7 @@ def test_runs_that_diverge_are_never_the_best(data: Path, tool: Tool) -> None:
             return {"status": "diverged", "diverged_step": 2, "val_loss": None, "test_acc": None}
         return {"val_loss": 1 - found.lr, "test_acc": 0.5}
 
-    said = tool(*asked(data, trials=20), score=fragile)
+    said = tool(*asked(data, kind="bayes", trials=20), score=fragile)
     assert said.code == 0, said.err
     assert {t["status"] for t in said.trials} == {"done", "diverged"}
     assert all((t["status"] == "diverged") == (float(t["lr"]) > 3e-3) for t in said.trials)
@@ -458,15 +458,21 @@ def test_a_setting_that_is_drawn_again_is_not_trained_again(data: Path, tool: To
     said = tool(*words(data, "depth=1,2", "seeds=1"), "--search", "random", "--trials", "10")
     assert said.code == 0 and len(said.trials) == 10
     assert len({t["run"] for t in said.trials}) == 2 and sum(c.seed == 1_000_000 for c in tool.ran) == 2  # type: ignore[attr-defined]
+    line = words(data, "depth=1,2", "seeds=1")
+    tool(*line, "--search", "bayes", "--trials", "15", "--force")
+    assert sum(c.seed == 1_000_000 for c in tool.ran) == 2  # type: ignore[attr-defined]
 
 
 def test_another_search_cannot_take_the_name_of_a_study(data: Path, tool: Tool) -> None:
-    assert tool(*asked(data, "--study", "mine")).code == 0
+    def lower_is_better(found: Config) -> dict[str, Any]:
+        return {"val_loss": found.lr}
+
+    assert tool(*asked(data, "--study", "mine", trials=4), score=lower_is_better).code == 0
     for other in (asked(data, "--study", "mine", kind="bayes"), asked(data, "--study", "mine", "--prune", "steps=9")):
         said = tool(*other)
         assert said.code == 4 and "has other settings" in said.err and tool.ran == []  # type: ignore[attr-defined]
-    more = tool(*asked(data, "--study", "mine", trials=20))  # the same search, longer: its first trials are there
-    assert more.code == 0 and len([c for c in tool.ran if c.seed >= 1_000_000]) == 8  # type: ignore[attr-defined]
+    more = tool(*asked(data, "--study", "mine", trials=20), score=lower_is_better)  # the same, longer: 4 are there
+    assert more.code == 0 and len([c for c in tool.ran if c.seed >= 1_000_000]) == 16  # type: ignore[attr-defined]
     assert {run["arm"] for run in more.study["runs"]} == {"defaults", "best of 20"}
 
 

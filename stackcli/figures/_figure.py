@@ -82,6 +82,12 @@ def leftmost(axes: Axes) -> bool:
     return place is None or place.is_first_col()
 
 
+def across(axes: Axes) -> int:
+    """How many panels stand in a row of its figure."""
+    place = axes.get_subplotspec()
+    return 1 if place is None else int(place.get_gridspec().ncols)
+
+
 def legend(
     figure: Figure, entries: Sequence[tuple[Artist, str]], axes: Axes | None = None, *, grow: bool = True
 ) -> None:
@@ -89,9 +95,7 @@ def legend(
     unless `grow` is off: for panels side by side one does."""
     if not entries:
         return
-    place_of = axes.get_subplotspec() if axes is not None else None
-    across = place_of.get_gridspec().ncols if place_of is not None else 1
-    room = figure.get_figwidth() * 72 / across - (2 if axes is None else 34)
+    room = figure.get_figwidth() * 72 - 2 if axes is None else figure.get_figwidth() * 72 / across(axes) - 34
     texts = [fit(text, room - _HANDLE, lines=3) for _, text in entries]
     widths = [_HANDLE + max(map(width, text.split("\n"))) for text in texts]
     columns = next(n for n in range(len(texts), 0, -1) if n == 1 or sum(map(max, _columns(widths, n))) <= room)

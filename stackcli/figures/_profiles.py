@@ -3,6 +3,7 @@
 `removal` and `layer_probe` share it.
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,9 +54,10 @@ def draw(
         axes.set_xlabel("layer (block)")
         axes.set_ylabel(unit if base.leftmost(axes) else "")
         axes.tick_params(labelbottom=True)
-    for axes in panels if level is not None else ():
-        axes.axhline(level, color=base.GREY, linewidth=0.6, label="level")
-    _levels.limits(panels[0], [] if level is None else [level])
+    levels = [] if level is None else [level]
+    for axes, at in itertools.product(panels, levels):
+        axes.axhline(at, color=base.GREY, linewidth=0.6, label="level")
+    _levels.limits(panels[0], levels)
     parts[0].explain(figure, extra or [])
     several = "mean, 95 % t interval over seeds" if max(point.count for point in lines.points) > 1 else ""
     base.note(figure, several, words, base.left_out(shown, lines.total, "points"), *lines.remarks[1:])

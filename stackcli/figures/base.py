@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import Any
 
 from stackcli import parts
-from stackcli.figures._figure import Draw, bar, blank, grid, leftmost, legend, new, note, save, shade, styled
+from stackcli.figures._figure import Draw, across, bar, blank, grid, leftmost, legend, new, note, save, shade, styled
+from stackcli.figures._laws import FIRST, law, slope
 from stackcli.figures._lines import Lines, counts, lines, styles, swatch
 from stackcli.figures._numbers import finite, interval, log_ticks, mean_by, number
 from stackcli.figures._points import Point, Scale, facets, last_map, left_out, plain, points, scale, spread
@@ -21,6 +22,7 @@ from stackcli.suggest import nearest
 __all__ = [
     "COLUMN",
     "DASHES",
+    "FIRST",
     "FORMATS",
     "FULL",
     "GREY",
@@ -35,6 +37,7 @@ __all__ = [
     "Part",
     "Point",
     "Scale",
+    "across",
     "bar",
     "blank",
     "compared",
@@ -48,6 +51,7 @@ __all__ = [
     "interval",
     "label",
     "last_map",
+    "law",
     "left_out",
     "leftmost",
     "legend",
@@ -64,6 +68,7 @@ __all__ = [
     "save",
     "scale",
     "shade",
+    "slope",
     "spread",
     "styled",
     "styles",

@@ -34,7 +34,7 @@ def draw(frames: Frames) -> Figure | None:
         axes.set_yticks(base.counts(int(grid.index.max())))
         axes.set_xlabel("head (index)")
         axes.set_ylabel("layer (block)")
-        axes.set_title(point.heading(400 / across - 20 if len(maps) > 1 else 150))
+        axes.set_title(point.heading(400 / base.across(axes) - 20 if base.across(axes) > 1 else 150))
     base.bar(figure, mesh, "attention entropy (nats)")
     base.note(figure, base.left_out(len(maps), len(found), "points"))
     return figure
@@ -45,8 +45,8 @@ def _write(axes: Axes, grid: pd.DataFrame, top: float) -> None:
     if len(grid.index) > LAYERS or len(grid.columns) > HEADS:
         return
     for (layer, head), value in grid.stack().items():
-        look = {"color": "white" if value < DARK * top else "black", "size": base.SIZE}
-        axes.text(head, layer, f"{value:.2f}", ha="center", va="center", **look)
+        ink = "white" if value < DARK * top else "black"
+        axes.text(head, layer, f"{value:.2f}", ha="center", va="center", size=base.SIZE, color=ink)
 
 
 def _map(rows: pd.DataFrame) -> pd.DataFrame:

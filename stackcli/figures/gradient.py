@@ -26,8 +26,8 @@ def draw(frames: Frames) -> Figure | None:
         return None
     if not (lines := base.lines(frames)).points:
         return None
-    parts = lines.split()
-    figure, panels = _panels(parts)
+    parts, times = lines.split(), _times(table)
+    figure, panels = _panels(parts, times)
     names = "/".join(sorted(table["tensor"].unique(), reverse=True))
     crosses = False
     for axes, norm, when, part in panels:
@@ -39,7 +39,8 @@ def draw(frames: Frames) -> Figure | None:
             axes.set_title(base.fit(f"{part.names[0]}, {TIMES[when]}", 430 / len(parts)))
         elif norm == "g1":
             axes.set_title(TIMES[when])
-    _depths([axes for axes, *_ in panels[-max(2, len(parts)) :]], lines)
+    across = len(parts) if len(parts) > 1 else len(times)
+    _depths([axes for axes, *_ in panels[-across:]], lines)
     entry = [(base.swatch(color=base.GREY, marker="x", linewidth=0.7), "a run that diverged")] if crosses else []
     parts[0].explain(figure, entry)
     base.note(figure, *lines.remarks)
@@ -49,16 +50,22 @@ def draw(frames: Frames) -> Figure | None:
 Panel = tuple[Axes, str, str, base.Lines]  # norm, first or last, lines
 
 
-def _panels(parts: tuple[base.Lines, ...]) -> tuple[Figure, list[Panel]]:
-    """Two norms by two times, row by row; where the lines are split a column for each part, and the norms and times
+def _times(table: pd.DataFrame) -> tuple[str, ...]:
+    """The start alone, where nothing was trained."""
+    return tuple(TIMES) if bool((table["step"] > 0).any()) else ("first",)
+
+
+def _panels(parts: tuple[base.Lines, ...], times: tuple[str, ...]) -> tuple[Figure, list[Panel]]:
+    """Two norms by the times, row by row; where the lines are split a column for each part, and the norms and times
     below each other. Panels of one norm have one scale."""
-    keys = list(itertools.product(NORMS, TIMES))
+    keys = list(itertools.product(NORMS, times))
     if len(parts) == 1:
-        figure, panels = base.new(base.FULL, 3.9, 2, 2, sharex=True, sharey="row")
+        size = base.FULL if len(times) > 1 else base.COLUMN
+        figure, panels = base.new(size, 3.9, 2, len(times), sharex=True, sharey="row")
         return figure, [(axes, *key, parts[0]) for axes, key in zip(panels.flat, keys, strict=True)]
-    figure, panels = base.new(base.FULL, 6.6, 4, len(parts), sharex=True, sharey="row")
-    for above, below in ((0, 1), (2, 3)):
-        panels[below, 0].sharey(panels[above, 0])
+    figure, panels = base.new(base.FULL, 1.65 * len(keys), len(keys), len(parts), sharex=True, sharey="row")
+    for below in range(1, len(keys), 2) if len(times) > 1 else ():
+        panels[below, 0].sharey(panels[below - 1, 0])
     rows = zip(panels, keys, strict=True)
     return figure, [(axes, *key, part) for row, key in rows for axes, part in zip(row, parts, strict=True)]
 

@@ -35,7 +35,7 @@ def draw(frames: Frames) -> Figure | None:
             norm=norm,
             cmap="cividis",
         )
-        _dress(axes, frames, point, grid, room=360 / across - 2 if len(maps) > 1 else 150)
+        _dress(axes, frames, point, grid, room=360 / base.across(axes) - 2 if len(maps) > 1 else 150)
     names = "/".join(sorted(table["tensor"].unique(), reverse=True))
     base.bar(figure, mesh, f"G1, L2 norm of the gradient of {names} (nats)")
     grey = any(grid.isna().any(axis=None) for grid in maps.values())

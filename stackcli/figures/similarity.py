@@ -31,7 +31,7 @@ def draw(frames: Frames) -> Figure | None:
         axes.set_yticks(ticks)
         axes.set_xlabel("layer (block)")
         axes.set_ylabel("layer (block)")
-        axes.set_title(point.heading(400 / across - 20 if len(shown) > 1 else 150))
+        axes.set_title(point.heading(400 / base.across(axes) - 20 if base.across(axes) > 1 else 150))
     base.bar(figure, mesh, "CKA of the outputs of two layers (0 to 1)")
     base.note(figure, "0: what enters block 1", base.left_out(len(shown), len(found), "points"))
     return figure

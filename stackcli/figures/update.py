@@ -28,7 +28,7 @@ def draw(frames: Frames) -> Figure | None:
     figure, panels = base.grid(len(shown), across, 1.75, sharex=True, sharey=True)
     for axes, point in zip(panels, shown, strict=True):
         _panel(axes, point, point.shown(table))
-        axes.set_title(point.heading(360 / across - 2 if len(shown) > 1 else 150))
+        axes.set_title(point.heading(360 / base.across(axes) - 2 if base.across(axes) > 1 else 150))
         axes.set_ylabel("update / weight\n(share)" if base.leftmost(axes) else "")
         axes.set_xlabel("step (optimiser steps)")
         axes.tick_params(labelbottom=True)

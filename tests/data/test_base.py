@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from scipy.stats import chisquare
 
-from stackcli import parts, sweep
+from stackcli import parts, study, sweep
 from stackcli.data.base import DataError, Loaded
 from stackcli.data.csv import Csv
 from stackcli.store import Store
@@ -118,3 +119,11 @@ def test_facts_and_baselines_are_those_of_the_data_as_they_are_cut(tmp_path: Pat
     assert len(keys) == 3 and [facts["sizes"]["train"] for facts in found[1:]] == [40, 40]
     whole, few, wrong = (facts["tfidf_acc"] for facts in found)
     assert whole > few + 0.1 > wrong + 0.15
+
+
+def test_data_sets_of_several_sizes_are_told_apart_by_name() -> None:
+    sets = [part("subjects", size=40, noise=0.0), part("subjects", size=80, noise=0.0), part("digits", size=0)]
+    paths = [part("csv", path=path) for path in ("a/x.csv", "a/y.csv", "b/x.csv")]
+    plan = SimpleNamespace(facts=dict.fromkeys([*sets, *paths]), facts_keys={paths[2]: "0123456789"})
+    said = ["subjects size=40", "subjects size=80", "digits", "csv x.csv", "csv y.csv", "csv x.csv 012345"]
+    assert list(study.data_names(plan).values()) == said

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 from torch.autograd.functional import jacobian
 
+from stackcli import certify
 from stackcli import config as settings
 from stackcli.pe.base import Context
-from tests.factory import padding, stack, tokens
+from tests.factory import config, padding, stack, tokens
 from tests.residual import oracle
 
 
@@ -79,3 +80,8 @@ def test_a_norm_typed_beside_it_is_refused() -> None:
         with pytest.raises(settings.UsageError, match="residual=rezero needs norm=none, not layer; leave norm out"):
             settings.grid([f"residual={schemes}", "norm=layer", "seeds=1"])
     assert settings.grid(["residual=rezero", "norm=none", "seeds=1"]).configs[0].norm.name == "none"
+
+
+def test_the_check_of_an_encoding_looks_through_open_gates() -> None:
+    seen = certify.stack(config(residual="rezero", norm="none", dim=16, heads=2, pe="alibi"), 9)
+    assert not torch.allclose(seen(tokens()).flip(1), seen(tokens().flip(1)), atol=1e-6)

@@ -1,0 +1,110 @@
+"""Gradient of the last block's last map against depth before training (G1, G3), theory dashed, and the first step."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from stackcli.figures import base
+from stackcli.frames import Frames
+
+PANELS = {
+    "g1": "G1, L2 norm of the gradient of\nthe last block's {} (nats)",
+    "g3": "G3, alignment-free norm of the gradient of\nthe last block's {} (nats)",
+    "update": "change of the logits by\nthe first step (nats, RMS)",
+}
+Look = dict[str, Any]
+
+
+@base.styled
+def draw(frames: Frames) -> Figure | None:
+    """Geometric means over the seeds that were looked at, every seed a dot; a line for each choice of the axes other
+    than depth, with its exponent of G3. A dashed line has the exponent of theory, and the mean height of its own."""
+    table = _table(frames)
+    if table.empty or table.loc[table["depth"] >= base.FIRST, "depth"].nunique() < 2:
+        return None
+    columns = [column for column in PANELS if column in table and len(base.finite(table[column]))]
+    names = list(dict.fromkeys(table["scheme"]))
+    kept = base.spread(names, base.LINES)
+    looks = {n: {**look, "linestyle": "-"} for n, look in zip(kept, base.styles(len(kept)), strict=True)}
+    figure, (panels,) = base.new(base.FULL, 2.4, 1, len(columns), sharex=True)
+    laws = {name: _law(frames, table[table["scheme"] == name]) for name in kept}
+    for axes, column in zip(panels, columns, strict=True):
+        axes.set_ylabel(PANELS[column].format("/".join(sorted(table["tensor"].unique(), reverse=True))))
+        for name, look in looks.items():
+            mine = table[table["scheme"] == name]
+            _line(axes, mine, column, look)
+            if column == "g3" and laws[name] is not None:
+                _theory(axes, mine, float(laws[name]), look)  # type: ignore[arg-type]
+        _dress(axes, sorted(set(table["depth"])))
+    entries = [(base.swatch(**look), _words(name, table, laws[name])) for name, look in looks.items()]
+    theory = any(slope is not None for slope in laws.values())
+    dashed = [(base.swatch(color=base.GREY, linestyle="--", linewidth=0.9), "theory of G3")] if theory else []
+    base.legend(figure, [*entries, *dashed])
+    base.note(figure, base.left_out(len(kept), len(names), "lines"))
+    return figure
+
+
+def _table(frames: Frames) -> pd.DataFrame:
+    """A row a run: `scheme`, `depth`, `seed`, `run`, `tensor`, `g1`, `g3` of the last block's last map at step 0, and
+    `update` where the first step was taken."""
+    maps = base.last_map(frames.layers)
+    if maps.empty:
+        return maps
+    maps, out = maps[maps["step"] == 0], []
+    steps = frames.runs.set_index("run")["update"].to_dict() if "update" in frames.runs else {}
+    for point in base.points(frames):
+        rows = point.rows(maps, [*point.done, *(run for run, _ in point.broken)])
+        others = [f"{a}={base.typed(v)}" for a, v in zip(frames.axes, point.values, strict=True) if a != "depth"]
+        for row in rows[rows["layer"] == point.depth].to_dict("records"):
+            head = {"scheme": " ".join(others) or "all runs", "depth": point.depth, "update": steps.get(row["run"])}
+            out.append({**head, **{k: row.get(k) for k in ("run", "seed", "tensor", "g1", "g3")}})
+    return pd.DataFrame(out).astype({"update": float}) if out else pd.DataFrame()
+
+
+def _law(frames: Frames, rows: pd.DataFrame) -> float | None:
+    """The exponent of theory, where it is one for all depths."""
+    runs = frames.runs[frames.runs["run"].isin(rows["run"])].to_dict("records")
+    found = {law.slope if (law := base.law(run)) else None for run in runs}
+    return found.pop() if len(found) == 1 else None
+
+
+def _words(name: str, table: pd.DataFrame, theory: float | None) -> str:
+    """A line's name with the exponent of G3, the mean of those of its seeds."""
+    seeds = table[table["scheme"] == name].groupby("seed")
+    found = base.finite([base.slope(rows["depth"], rows["g3"]) for _, rows in seeds])
+    if not len(found):
+        return name
+    beside = f", theory {base.number(theory)}" if theory is not None else ""
+    return f"{name}: G3 ~ depth^{base.number(round(float(found.mean()), 2) + 0.0)}{beside}"
+
+
+def _line(axes: Axes, rows: pd.DataFrame, column: str, look: Look) -> None:
+    dots = {"color": look["color"], "alpha": 0.6, "markersize": 4, "markeredgewidth": 0}
+    if rows["seed"].nunique() > 1:
+        axes.plot(rows["depth"], rows[column].where(rows[column] > 0), ".", **dots, label="seeds")
+    means = base.mean_by(rows, column, ["depth"], geometric=True)
+    axes.plot(means.index.to_numpy(dtype=float), means.to_numpy(dtype=float), **look, label="mean")
+
+
+def _theory(axes: Axes, rows: pd.DataFrame, slope: float, look: Look) -> None:
+    """A power of depth, as high as the points are in the mean of their logarithms."""
+    means = base.mean_by(rows[rows["depth"] >= base.FIRST], "g3", ["depth"], geometric=True)
+    if len(means) < 2:
+        return
+    depths = means.index.to_numpy(dtype=float)
+    height = np.mean(np.log(means.to_numpy(dtype=float)) - slope * np.log(depths))
+    axes.plot(
+        depths, np.exp(height) * depths**slope, color=look["color"], linestyle="--", linewidth=0.9, label="theory"
+    )
+
+
+def _dress(axes: Axes, depths: list[int]) -> None:
+    axes.set_yscale("log")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(depths, labels=[str(depth) for depth in depths])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(base.label("depth"))

@@ -1,0 +1,207 @@
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from stackcli import signs
+from stackcli.frames import Frames
+
+STEPS = (0, 1, 4, 16, 64, 100)
+GUESS = math.log(4)
+HEALTHY = {"gradient": 3.0, "rank": 0.2, "focus": 0.9, "update": 3e-3}
+Looks = Mapping[str, float | Sequence[float]]
+
+
+def run(
+    losses: Sequence[float] = (1.4, 0.5, 0.2, 0.1, 0.1),
+    *,
+    seed: int = 0,
+    point: str = "",
+    gap: float = 0.0,
+    diverged: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    **looks: float | Sequence[float],
+) -> dict[str, Any]:
+    """A run of 100 steps with two layers of two heads; `looks`: numbers of all looks or of each."""
+    row = {"run": f"{point}/{seed}", "arm": "", "point": point, "seed": seed, "depth": 2, "data": "majority"}
+    row |= {"attention": "full", "causal": False, "flops_len": 8, "step_end": 100, "diverged_step": diverged}
+    row |= {"status": "done" if diverged is None else "diverged", "gap_end": gap, "train_loss": losses[-1]}
+    row |= {"train_loss_end": losses[-1], "val_loss_end": losses[-1] + gap, "val_loss": losses[-1] + gap}
+    row |= dict(settings or {})
+    head = {key: row[key] for key in ("run", "point", "seed")}
+    curve = [{**head, "step": 25 * i, "train_loss": loss} for i, loss in enumerate(losses)]
+    layers = [line for i, step in enumerate(STEPS) for line in look(head, step, i, {**HEALTHY, **looks})]
+    return {"row": row, "curve": curve, "layers": layers}
+
+
+def look(head: Mapping[str, Any], step: int, i: int, numbers: Looks) -> list[dict[str, Any]]:
+    """The rows of one look that show these numbers; the first layer's rank and heads are those of a healthy layer."""
+    at = {key: value if isinstance(value, float | int) else value[i] for key, value in numbers.items()}
+    even = math.log(8)
+    out: list[dict[str, Any]] = []
+    for layer in (1, 2):
+        first = layer == 1
+        block = {"g4": 7.0 * at["gradient"] if first else 7.0, "rank": 0.5 if first else at["rank"]}
+        out.append({**head, "step": step, "layer": layer, "tensor": "block", **block})
+        # the mean over the heads is what counts: one head may be sharp
+        heads = (0.9, 0.9) if first else (0.0, 2 * at["focus"])
+        out += [
+            {**head, "step": step, "layer": layer, "tensor": f"head{h}", "entropy": even * share}
+            for h, share in enumerate(heads)
+        ]
+        moved = (at["update"] / 10, at["update"], math.inf if step == 1 else 10 * at["update"])
+        out += [
+            {**head, "step": step, "layer": layer, "tensor": name, "update": value if step else None}
+            for name, value in zip(("q", "v", "ff2"), moved, strict=True)
+        ]
+    return out
+
+
+def study(*runs: Mapping[str, Any], entropy: float | None = None, shares: Sequence[float] = (0.25,) * 4) -> Frames:
+    facts = {"shares": {"train": {f"x{i}": share for i, share in enumerate(shares)}}, "entropy": entropy}
+    return Frames(
+        study="study",
+        command="ablate-depth",
+        axes=(),
+        runs=pd.DataFrame([r["row"] for r in runs]),
+        curve=pd.DataFrame([line for r in runs for line in r["curve"]]),
+        layers=pd.DataFrame([line for r in runs for line in r["layers"]]),
+        position=pd.DataFrame(),
+        facts={"majority": facts},
+    )
+
+
+def found(*runs: Mapping[str, Any], **data: Any) -> list[set[str]]:
+    return [set(signs.signs(r)) for r in signs.runs(study(*runs, **data))]
+
+
+FLAT = (1.4, 1.39, 1.38, 1.37, 1.37)  # the losses of a run that learns nothing
+
+
+def test_guessing_costs_the_entropy_of_the_labels() -> None:
+    only = next(signs.runs(study(run(), shares=(0.5, 0.25, 0.25, 0.0))))
+    assert only.guess == pytest.approx(1.5 * math.log(2), abs=1e-12)
+    known = next(signs.runs(study(run(), entropy=0.4, shares=(0.5, 0.25, 0.25, 0.0))))
+    assert known.scale == pytest.approx(1.5 * math.log(2) - 0.4, abs=1e-12)
+
+
+def test_learnt_is_the_share_of_the_way_from_guessing_to_the_point_that_validates_best() -> None:
+    best, worse = run((1.4, 0.3), point="a"), run((1.4, 0.9), point="b", gap=0.1)
+    a, b = signs.runs(study(best, worse))
+    assert a.curve["learnt"].iloc[-1] == pytest.approx(1.0)
+    assert b.curve["learnt"].iloc[-1] == pytest.approx((GUESS - 0.9) / (GUESS - 0.3))
+
+
+def test_a_point_that_learns_the_noise_by_heart_is_no_measure_for_the_others() -> None:
+    """A fifth of the labels is wrong; one point stops at the entropy of that, the other goes on and validates worse."""
+    honest = run((1.4, 0.8, 0.72, 0.72, 0.72), point="a")
+    by_heart = run((1.4, 0.8, 0.3, 0.1, 0.05), point="b", gap=2.0)
+    assert found(honest, by_heart) == [set(), {"overfitting"}]
+
+
+def test_a_study_in_which_nothing_learns_is_no_measure_of_itself() -> None:
+    assert found(run(FLAT)) == [{"underfitting"}]
+
+
+def test_noise_that_is_known_is_subtracted() -> None:
+    assert found(run((1.4, 1.2, 1.1, 1.1, 1.1)), entropy=1.05) == [set()]
+    assert found(run((1.4, 1.2, 1.1, 1.1, 1.1))) == [{"underfitting"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "measure", "ill", "well"),
+    [
+        ("vanishing gradient", "gradient", 0.9e-2, 1.1e-2),
+        ("exploding gradient", "gradient", 110.0, 90.0),
+        ("rank collapse", "rank", 0.9 * signs.COLLAPSED, 1.1 * signs.COLLAPSED),
+        ("attention collapse", "focus", 0.09, 0.11),
+        ("undertuned learning rate", "update", 0.9e-3, 1.1e-3),
+        ("undertuned learning rate", "update", 5.5e-2, 4.5e-2),
+    ],
+)
+def test_a_stack_that_does_not_learn_is_explained_by_what_lies_beyond_a_threshold(
+    name: str, measure: str, ill: float, well: float
+) -> None:
+    assert found(run(FLAT, **{measure: ill})) == [{name}]
+    assert found(run(FLAT, **{measure: well})) == [{"underfitting"}]
+
+
+@pytest.mark.parametrize("measure", ["gradient", "rank", "focus", "update"])
+def test_in_a_stack_that_learns_nothing_is_an_illness(measure: str) -> None:
+    assert found(run(**{measure: 1e-9})) == [set()]
+    assert found(run(**{measure: 1e9})) == [set()]
+
+
+def test_what_was_over_before_the_run_could_be_stuck_is_no_finding() -> None:
+    early = (1e-9, 1e-9, 1e-9, 0.3, 0.3, 0.3)  # in the looks at 0, 1 and 4, with evaluations at 25, 50, 75 and 100
+    assert found(run(FLAT, rank=early)) == [{"underfitting"}]
+    late = (0.3, 0.3, 0.3, 1e-9, 0.3, 0.3)  # at 16, the last look before 25
+    assert found(run(FLAT, rank=late)) == [{"rank collapse"}]
+
+
+def test_a_collapse_that_held_the_run_up_for_half_of_its_steps_is_found_though_it_passed() -> None:
+    held = run((1.4, 1.39, 1.39, 0.6, 0.1), rank=(0.3, 0.3, 0.3, 1e-3, 0.3, 0.3))
+    (only,) = signs.runs(study(held))
+    assert signs.signs(only) == {"rank collapse": signs.Sign(1e-3, signs.COLLAPSED, 16)}
+
+
+def test_a_rate_that_is_too_high_explains_what_was_well_before_the_first_step() -> None:
+    after = (0.9, 0.9, *(1e-9,) * 4)
+    assert found(run(FLAT, update=0.3, focus=after, rank=after)) == [{"undertuned learning rate"}]
+    assert found(run(FLAT, update=0.3, focus=1e-9)) == [{"undertuned learning rate", "attention collapse"}]
+
+
+def test_a_rate_that_is_too_high_is_found_where_the_run_learns_at_last() -> None:
+    assert found(run((1.4, 1.5, 1.5, 0.6, 0.1), update=0.3)) == [{"undertuned learning rate"}]
+
+
+def test_weights_that_get_no_gradient_are_not_said_to_have_too_low_a_rate() -> None:
+    assert found(run(FLAT, update=1e-6, gradient=1e-9)) == [{"vanishing gradient"}]
+
+
+def test_an_exploding_gradient_explains_aligned_tokens_and_saturated_attention() -> None:
+    assert found(run(FLAT, gradient=1e4, rank=1e-4, focus=0.0)) == [{"exploding gradient"}]
+
+
+def test_overfitting_is_a_gap_of_a_quarter_of_guessing_in_a_run_that_learnt() -> None:
+    assert found(run(gap=0.26 * GUESS)) == [{"overfitting"}]
+    assert found(run(gap=0.24 * GUESS)) == [set()]
+    assert found(run(FLAT, gap=2.0)) == [{"underfitting"}]
+
+
+def test_a_diverged_run_is_called_that_with_its_step_and_what_its_last_look_showed() -> None:
+    broken = run((1.4,), diverged=70, gradient=(*(3.0,) * 5, 1e6), gap=math.nan)
+    only = next(signs.runs(study(broken, run(seed=1, point="well"))))
+    assert signs.signs(only) == {
+        "divergence": pytest.approx(signs.Sign(70, math.nan, 70), nan_ok=True),
+        "exploding gradient": signs.Sign(1e6, signs.EXPLODES, 100),
+    }
+
+
+def test_runs_that_failed_are_left_out_and_runs_without_looks_are_judged_by_their_losses() -> None:
+    bare = {**run(FLAT), "layers": []}
+    failed = run(seed=1, settings={"status": "failed"})
+    assert found(bare, failed) == [{"underfitting"}]
+
+
+def test_the_entropy_of_even_attention_is_that_of_what_may_be_seen() -> None:
+    """Loops over queries and keys."""
+    for causal in (False, True):
+        for reach in (1, 2, None):
+            rows = []
+            for i in range(7):
+                keys = [j for j in range(7) if (not causal or j <= i) and (reach is None or abs(i - j) <= reach)]
+                rows.append(math.log(len(keys)))
+            row = {"flops_len": 7, "causal": causal, "attention": "full" if reach is None else "window"}
+            row |= {"attention.reach": reach}
+            assert signs.even_entropy(row) == pytest.approx(sum(rows) / 7, abs=1e-12)
+
+
+def test_attention_that_can_see_one_token_only_is_not_called_collapsed() -> None:
+    assert found(run(FLAT, focus=0.0, settings={"flops_len": 1})) == [{"underfitting"}]
+
+
+def test_where_the_class_shares_are_not_known_nothing_is_said_of_learning() -> None:
+    assert found(run(FLAT, rank=1e-9), shares=()) == [set()]
