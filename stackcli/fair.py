@@ -169,8 +169,8 @@ def sized(point: Config, like: Config, by: str, asked: Asked) -> Sized:
 
 
 def candidates(point: Config, like: Config, cost: Cost, fixed: bool) -> Iterator[Config]:
-    """The typed ff and the one in reach that costs the nearest to `like`, at every dim where the cost lies in reach,
-    and at one on either side; at the typed dim alone where it is `fixed`."""
+    """The typed ff, and the one in reach that costs the nearest to `like`, at every dim from the first guess to the
+    first one on the other side of that cost; at the typed dim alone where it is `fixed`."""
     target, heads = cost(like), point.heads
     start = max(1, round(point.dim * math.sqrt(like.depth / point.depth) / heads)) * heads
     ways = [[point.dim]] if fixed else [range(start, 0, -heads), range(start + heads, WIDEST + 1, heads)]
@@ -178,15 +178,20 @@ def candidates(point: Config, like: Config, cost: Cost, fixed: bool) -> Iterator
         for dim in way:
             made = replace(point, dim=dim)
             if accepted(made):
-                ends = [replace(made, ff=made.ff * factor) for factor in (1 / STRETCH, STRETCH)]
-                low, high = map(cost, ends)
-                share = min(1.0, max(0.0, (target - low) / (high - low))) if high > low else 0.0
-                best = ends[0].ff + share * (ends[1].ff - ends[0].ff)
-                coarse, fine = (replace(made, ff=round(best, digits)) for digits in (1, 2))
                 yield made
-                yield coarse if abs(cost(coarse) / target - 1) <= NEAR else fine
-                if (high < target) if dim <= start else (low > target):
+                yield fitted(made, target, cost)
+                if (cost(made) <= target) == (dim <= start):
                     break
+
+
+def fitted(made: Config, target: int, cost: Cost) -> Config:
+    """With the ff in reach whose cost is nearest to the target: costs grow in a line with ff. One decimal, where that is
+    near enough, or two."""
+    least, most = (replace(made, ff=made.ff * factor) for factor in (1 / STRETCH, STRETCH))
+    low, high = cost(least), cost(most)
+    share = min(1.0, max(0.0, (target - low) / (high - low))) if high > low else 0.0
+    coarse, fine = (replace(made, ff=round(least.ff + share * (most.ff - least.ff), digits)) for digits in (1, 2))
+    return coarse if abs(cost(coarse) / target - 1) <= NEAR else fine
 
 
 def accepted(made: Config) -> bool:

@@ -30,8 +30,8 @@ class Frames:
     `position`: `run`, `point`, `seed`, the axes, `tensor` ("table", "keys 1", ...), `position` (a position, or for
     relative encodings an offset), `dimension`, `value`: the trained position tables.
     `axes`: the swept settings in the order typed, `seed` left out; empty for a single run. `("arm",)` in an experiment.
-    `match`: where dim and ff were chosen so that every depth has the same, `by` (params, flops) and the `depth` that has
-    the settings as typed. `chosen`: settings that were chosen for each point, as it has them, and are no axes.
+    `match`: where dim and ff were chosen so that every depth costs the same, `by` (params, flops) and the `depth` with
+    the settings as typed. `chosen`: settings that were chosen for each point and are no axes.
     `overrides`: the settings as typed, axes among them; in an experiment a line an arm, `ARM: WORDS`.
     `facts`: one `record.Facts` as a dict for each data set; the column `facts` of `runs` says which (where it is
     missing, `data` does).

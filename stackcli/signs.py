@@ -10,6 +10,9 @@ When a layer is ill. An ill layer in a stack that learns does no harm and is no 
 become alike, and a head that has found its token looks nowhere else. So the gradient, the rank and the attention count
 in the looks that precede an evaluation at which the run was stuck, and before the loss was no longer finite.
 
+The gradient is G4, at the blocks' outputs: where nothing normalises, G3 of the weights stays level while it vanishes or
+explodes, as what the gradient gains on its way to the input the activations gain on theirs to the output.
+
 Each threshold lies between what healthy and sick stacks of our own showed (tests/constructed.py builds them): the
 extremes on either side stand beside it.
 """

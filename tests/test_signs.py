@@ -31,7 +31,7 @@ def run(
     row |= {"train_loss_end": losses[-1], "val_loss_end": losses[-1] + gap, "val_loss": losses[-1] + gap}
     row |= dict(settings or {})
     head = {key: row[key] for key in ("run", "point", "seed")}
-    curve = [{**head, "step": 25 * i, "train_loss": loss} for i, loss in enumerate(losses)]
+    curve = [{**head, "step": 100 * i // (len(losses) - 1 or 1), "train_loss": loss} for i, loss in enumerate(losses)]
     layers = [line for i, step in enumerate(STEPS) for line in look(head, step, i, {**HEALTHY, **looks})]
     return {"row": row, "curve": curve, "layers": layers}
 
@@ -135,10 +135,12 @@ def test_in_a_stack_that_learns_nothing_is_an_illness(measure: str) -> None:
 
 
 def test_what_was_over_before_the_run_could_be_stuck_is_no_finding() -> None:
-    early = (1e-9, 1e-9, 1e-9, 0.3, 0.3, 0.3)  # in the looks at 0, 1 and 4, with evaluations at 25, 50, 75 and 100
-    assert found(run(FLAT, rank=early)) == [{"underfitting"}]
-    late = (0.3, 0.3, 0.3, 1e-9, 0.3, 0.3)  # at 16, the last look before 25
-    assert found(run(FLAT, rank=late)) == [{"rank collapse"}]
+    early = (1e-9, 1e-9, 1e-9, 0.3, 0.3, 0.3)  # in the looks at 0, 1 and 4
+    assert found(run(FLAT, rank=early)) == [{"underfitting"}]  # evaluations at 25, 50, 75, 100
+    assert found(run((1.4, *FLAT, *FLAT), rank=early)) == [{"underfitting"}]  # at 10, too early to be stuck, 20, ...
+    for at in (3, 4, 5):  # the last looks before 25, before 75, and at 100
+        late = [1e-9 if i == at else 0.3 for i in range(6)]
+        assert found(run(FLAT, rank=late)) == [{"rank collapse"}], at
 
 
 def test_a_collapse_that_held_the_run_up_for_half_of_its_steps_is_found_though_it_passed() -> None:

@@ -26,4 +26,4 @@ def _table(frames: Frames) -> pd.DataFrame:
     whole = done.drop_duplicates(["run", "point"]).set_index(["run", "point"])["test_acc"]
     rows = rows.join(whole, on=["run", "point"])
     lost = pd.to_numeric(rows["test_acc"]) - pd.to_numeric(rows["without_acc"])
-    return rows.assign(value=lost)[lost.notna() & (rows["layer"] > 0)]
+    return rows.assign(value=lost)[lost.notna()]

@@ -42,8 +42,14 @@ def test_a_loss_of_nothing_is_a_line() -> None:
 
 
 def test_many_lines_of_two_schemes_are_a_panel_each_on_one_scale() -> None:
-    figure = factory.draw("removal", factory.CASES["two axes"]())
+    frames = factory.CASES["two axes"]()
+    frames.stack.loc[frames.stack["residual"] == "post", "without_acc"] -= 3.0  # far outside the other's range
+    figure = factory.draw("removal", frames)
     pre, post = figure.axes
+    low, high = pre.get_ylim()
+    assert all(
+        low < y < high for axes in (pre, post) for line in factory.labelled(axes, "mean") for y in line.get_ydata()
+    )
     assert factory.titles(figure) == ["residual=pre", "residual=post"] and pre.get_ylim() == post.get_ylim()
     assert len(factory.labelled(pre, "mean")) == len(factory.labelled(post, "mean")) == 5
 

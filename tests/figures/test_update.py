@@ -37,10 +37,11 @@ def test_the_rule_of_thumb_is_a_dashed_line_and_named() -> None:
 def test_a_last_step_of_no_learning_rate_is_left_out_and_said_to_be_and_any_other_is_kept() -> None:
     frames = factory.study({"depth": [1, 2]})
     assert "without the last step" in factory.draw("update", frames).texts[0].get_text()
-    frames.curve["lr"] = np.where(frames.curve["step"] == 10, 1e-9, 1e-3)  # a constant rate after a first step of none
+    frames.curve["step"] = frames.curve["step"].replace(10, 16)
+    frames.curve["lr"] = np.where(frames.curve["step"] == 16, 1e-9, 1e-3)  # a constant rate but for one early step
     figure = factory.draw("update", frames)
     (line,) = factory.labelled(figure.axes[0], "layer 1")
-    assert max(line.get_xdata()) == 200 and "without" not in figure.texts[0].get_text()
+    assert {16, 200} <= set(line.get_xdata()) and "without" not in figure.texts[0].get_text()
 
 
 def test_weights_of_zero_have_no_ratio_and_hide_no_other_map() -> None:
