@@ -185,8 +185,8 @@ def candidates(point: Config, like: Config, cost: Cost, fixed: bool) -> Iterator
 
 
 def fitted(made: Config, target: int, cost: Cost) -> Config:
-    """With the ff in reach whose cost is nearest to the target: costs grow in a line with ff. One decimal, where that is
-    near enough, or two."""
+    """With the ff in reach whose cost is nearest to the target, to one decimal where that is near enough, else to two:
+    costs grow in a line with ff."""
     least, most = (replace(made, ff=made.ff * factor) for factor in (1 / STRETCH, STRETCH))
     low, high = cost(least), cost(most)
     share = min(1.0, max(0.0, (target - low) / (high - low))) if high > low else 0.0

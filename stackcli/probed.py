@@ -173,7 +173,7 @@ def render_slopes(slopes: pd.DataFrame, axes: Sequence[str]) -> Table:
     for key, mine in slopes.groupby(others, sort=False, dropna=False) if others else [(("all",), slopes)]:
         plain, free, step = (over_seeds(mine[c]) for c in scaling.SLOPES)
         order = over_seeds(mine["order"], 3)
-        told = [plain, free, exact(mine["theory"]), step, order, exact(mine["order_theory"])]
+        told = [plain, free, exact(mine["theory"]) if free else "", step, order, exact(mine["order_theory"])]
         out.add_row(*(Text(shown(k)) for k in key), *map(Text, told))
     return out
 

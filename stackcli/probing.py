@@ -5,7 +5,7 @@ import multiprocessing
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from stackcli import parts, study, sweep
@@ -28,11 +28,10 @@ def execute(arms: Arms, options: Options) -> int:
     progress = Progress(quiet=options.quiet, total=len(arms.configs), labels=())
     for note in arms.notes:
         progress.say(note)
-    seeds = sorted({config.seed for config in arms.configs})
-    progress.say(f"{len(arms.configs)} stacks, seeds {', '.join(map(str, seeds))}; nothing is trained")
-    for config in dict.fromkeys(replace(c, seed=0, depth=1) for c in arms.configs):
-        for text in study.needed(config):
-            progress.say(text)
+    count, seeds = len(arms.configs), sorted({config.seed for config in arms.configs})
+    progress.say(f"{count} stack{'s' * (count > 1)}, seeds {', '.join(map(str, seeds))}; nothing is trained")
+    for text in dict.fromkeys(text for config in arms.configs for text in study.needed(config)):
+        progress.say(text)
     starts = dict(looked(arms.configs, loaded, options.jobs, context))
     failed = {i: start for i, start in starts.items() if isinstance(start, str)}
     for text in dict.fromkeys(failed.values()):

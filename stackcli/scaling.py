@@ -17,6 +17,7 @@ import pandas as pd
 from stackcli.sentences import name, shown
 
 FIRST = 2  # the least depth of a slope: a stack of one block is not a stack
+SIZES = ("dim", "ff")  # which a law takes to be the same at every depth
 SLOPES = {"slope_plain": "grad_last", "slope_free": "free_last", "slope_update": "update"}
 INITS = ("default", "xavier", "orthogonal")  # variance in proportion to 1 / fan in, at every depth the same
 
@@ -78,8 +79,9 @@ def slopes(runs: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
     for key, group in schemes(runs[runs["status"] != "failed"], axes):
         for seed, mine in group.sort_values("depth").groupby("seed", sort=True):
             found = {head: slope(mine["depth"], mine[column]) for head, column in SLOPES.items()}
-            first, known = mine.iloc[0], [law(row) for row in mine.to_dict("records")]
-            theory = known[0] if known[0] and len(set(known)) == 1 else None
+            first, known = mine.iloc[0], {law(row) for row in mine.to_dict("records")}
+            alike = len(known) == 1 and all(mine[size].nunique() == 1 for size in SIZES)
+            theory = known.pop() if alike else None
             told = {"theory": theory.slope, "theory_source": theory.source} if theory else {}
             order = {name: first[name] for name in ("order", "order_theory")}
             out.append({**key, "seed": seed, **found, "theory": math.nan, "theory_source": "", **told, **order})
@@ -204,9 +206,10 @@ def said(expected: Expectation, asked: Sequence[int]) -> str:
     if expected.first is None:
         whole = f"every depth asked, up to {max(asked)}" if len(set(asked)) > 1 else f"depth {max(asked)}"
         return f"{head}expected to train at {whole}; no criterion fails."
-    until = "none of the depths asked is" if expected.deepest is None else f"depth {expected.deepest} is the deepest"
     reasons = "; ".join(f"{f.words} ({bound(f)})" for f in expected.faults)
-    return f"{head}{until} expected to train. At depth {expected.first} {reasons}."
+    if expected.deepest is None:
+        return f"{head}not expected to train, even at depth {expected.first}: {reasons}."
+    return f"{head}depth {expected.deepest} is the deepest expected to train. At depth {expected.first} {reasons}."
 
 
 def bound(fault: Fault) -> str:

@@ -48,27 +48,30 @@ def faint(stack: StackedAttention) -> None:
                 parameter.requires_grad_(False)
 
 
-SMALL = "dim=32 heads=2 ff=2 batch=32 steps=192 label_smoothing=0"
-LAG = f"data=lag data.lags=1 data.train_len=12 data.size=1024 causal=true {SMALL}"
-MAJORITY, ORDER = f"data=majority {SMALL}", f"data=order data.size=1024 {SMALL}"
+SMALL = "dim=32 heads=2 ff=2 batch=32 label_smoothing=0"
+LONG = f"{SMALL} steps=192"
+LAG = f"data=lag data.lags=1 data.train_len=12 data.size=1024 causal=true {LONG}"
+MAJORITY, ORDER = f"data=majority data.size=1024 {LONG}", f"data=order data.size=1024 {LONG}"
 BARE = "norm=none residual=none"
 CASES = {
-    "healthy": Case(f"{MAJORITY} data.size=1024 depth=2"),
-    "healthy, eight blocks": Case(f"{MAJORITY} data.size=1024 depth=8"),
-    "healthy, post-LN": Case(f"{MAJORITY} data.size=1024 depth=4 residual=post lr=0.003"),
+    "healthy": Case(f"{MAJORITY} depth=2"),
+    "healthy, eight blocks": Case(f"{MAJORITY} depth=8"),
+    "healthy, post-LN": Case(f"{MAJORITY} depth=4 residual=post lr=0.003"),
     "healthy, sharp heads": Case(f"{LAG} depth=2 lr=0.003"),
-    "healthy, a fifth of the labels wrong": Case(f"{MAJORITY} data.size=1024 depth=2 data.noise=0.2"),
+    "healthy, a fifth of the labels wrong": Case(f"{MAJORITY} depth=2 data.noise=0.2"),
     "vanishing gradient": Case(f"{LAG} depth=3 {BARE} init=xavier", frozenset({"vanishing gradient"}), faint),
     "no skip": Case(f"{ORDER} depth=8 residual=none", frozenset({"vanishing gradient", "rank collapse"})),
     "exploding gradient": Case(f"{LAG} depth=6 norm=none init=xavier", frozenset({"exploding gradient"}), swollen),
     "rank collapse": Case(f"{ORDER} depth=3 {BARE} init=xavier", frozenset({"rank collapse"})),
     "attention collapse": Case(f"{ORDER} depth=2", frozenset({"attention collapse"}), sharp),
-    "overfitting": Case(f"{MAJORITY} data.size=64 depth=2 data.noise=0.2", frozenset({"overfitting"})),
+    "overfitting": Case(
+        f"data=majority data.size=64 data.noise=0.2 {SMALL} depth=2 steps=96 lr=0.003", frozenset({"overfitting"})
+    ),
     "underfitting": Case(f"{ORDER} depth=2 pe=none", frozenset({"underfitting"})),
-    "rate too low": Case(f"{MAJORITY} data.size=1024 depth=2 lr=1e-5", frozenset({"undertuned learning rate"})),
-    "rate too high": Case(f"{MAJORITY} data.size=1024 depth=2 lr=1", frozenset({"undertuned learning rate"})),
+    "rate too low": Case(f"{MAJORITY} depth=2 lr=1e-5", frozenset({"undertuned learning rate"})),
+    "rate too high": Case(f"{MAJORITY} depth=2 lr=1", frozenset({"undertuned learning rate"})),
     "divergence": Case(
-        f"{MAJORITY} data.size=1024 depth=2 residual=pre norm=none lr=1e6 schedule=constant warmup=0",
+        f"{MAJORITY} depth=2 residual=pre norm=none lr=1e6 schedule=constant warmup=0",
         frozenset({"divergence"}),
     ),
 }

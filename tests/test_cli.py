@@ -9,7 +9,19 @@ import pytest
 
 from tests.helpers import environment, stackattn, words, write_data
 
-COMMANDS = ("train", "sweep", "ablate-depth", "compare-pe", "plot", "predict", "list", "runs", "verify", "check")
+COMMANDS = (
+    "train",
+    "sweep",
+    "ablate-depth",
+    "compare-pe",
+    "plot",
+    "predict",
+    "list",
+    "runs",
+    "verify",
+    "check",
+    "probe",
+)
 
 BAD = {
     "depth=0": "depth=0: must be at least 1",

@@ -10,17 +10,19 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from stackcli import cli, experiments, fair, parts, tuning
+from stackcli import cli, experiments, fair, parts, tables, tuning
 from stackcli import model as core
 from stackcli.config import part_defaults
 from stackcli.fair import Asked
 from stackcli.model import StackedAttention, build
+from stackcli.sentences import sentences
 from stackcli.settings import Config
 from stackcli.store import ConflictError, Store
 from stackcli.study import Arms
 from stackcli.yaml_files import UsageError
 from tests.factory import config, part, tokens
 from tests.helpers import stackattn, words, write_data
+from tests.test_tables import frames
 
 DEPTHS = (1, 2, 4, 8, 16, 32)
 RESIDUALS = tuple(n for n in parts.names("residual") if parts.built_in("residual", n))
@@ -237,6 +239,25 @@ def test_a_recorded_study_may_be_matched(tmp_path: Path, monkeypatch: pytest.Mon
     assert {(c.depth, c.dim) for c in found.configs} == {(1, 32), (4, 16)} and found.match["by"] == "params"
     assert found.typed == ("--experiment", "fair-one", "seeds=1")
     assert {c.dim for c in cli.replay("fair-one", ["match=none"], None).configs} == {32}
+
+
+# ---- the table and its sentences
+
+
+def test_the_table_shows_what_was_chosen_and_the_sentence_how_near_it_comes() -> None:
+    study = frames()
+    near = study.runs["depth"].map({1: 0.98, 2: 1.01, 4: 1.0, 8: 1.0, 16: 1.004})
+    study.runs["flops"], study.runs["params_embedding"] = 5e6 * near, study.runs["params"] - 2e5 * near
+    study.runs["dim"], study.runs["ff"] = 256 // study.runs["depth"], 4.0
+    by = {name: replace(study, match={"by": name, "depth": 4}, chosen=("dim", "ff")) for name in ("params", "flops")}
+    assert tables.summary(by["params"]).attrs["columns"][:4] == ["dim", "ff", "params_core", "test_acc"]
+    found = tables.summary(by["flops"])
+    assert found.attrs["columns"][:4] == ["dim", "ff", "flops", "test_acc"] and found["dim"][0] == "256"
+    assert tables.summary(study, cols=["params_core"])["params_core"][0] == pytest.approx(196e3)
+    said = {name: " ".join(sentences(one)) for name, one in by.items()}
+    assert "have the 200,000 non-embedding parameters of depth 4, to within 2.0 %." in said["params"]
+    assert "have the 5,000,000 FLOPs of a forward pass of depth 4, to within 2.0 %." in said["flops"]
+    assert "to within" not in " ".join(sentences(study))
 
 
 # ---- the command

@@ -53,6 +53,25 @@ def test_every_recorded_expectation_is_of_an_arm_that_is_run() -> None:
         assert {arm for e in read(file) for arm in e.arms} == arms
 
 
+def test_a_study_marked_probe_is_looked_at_and_its_slopes_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def run(line: list[str], check: bool) -> None:
+        asked.append(line[3:])
+        place = tmp_path / "probes" / "gradient-against-depth"
+        place.mkdir(parents=True)
+        rows = [f"{arm},{seed},{slope},1" for arm, slope in (("post", 0.05), ("pre", -0.7)) for seed in (0, 1)]
+        (place / "slopes.csv").write_text("\n".join(["arm,seed,slope_free,order", *rows]))
+
+    monkeypatch.setattr("subprocess.run", run)
+    found = known.replayed("gradient-against-depth", tmp_path, 7)
+    assert asked == [["probe", "--experiment", "gradient-against-depth", "seed=7", "--out", str(tmp_path), "--quiet"]]
+    asks = [Expectation((arm,), "slope_free", ">=", -0.6) for arm in ("post", "pre")]
+    assert [(o.held, o.values) for o in held(found, asks)] == [(True, (0.05, 0.05)), (False, (-0.7, -0.7))]
+
+
 def test_a_line_that_is_no_expectation_is_named(tmp_path: Path) -> None:
     (tmp_path / "e.txt").write_text("# fine\nrope: test_acc = 1\n")
     with pytest.raises(ValueError, match="'rope: test_acc = 1' is not"):

@@ -25,7 +25,7 @@ HEALTHY = {
     "cosine": 0.999,  # a fact, and no criterion
     "rank": 1e-6,
 }
-SETTINGS = {"norm": "layer", "init": "xavier", "share_layers": False, "lr": 0.001, "status": "done"}
+SETTINGS = {"norm": "layer", "init": "xavier", "share_layers": False, "lr": 0.001, "status": "done", "dim": 64, "ff": 4}
 
 
 def runs(residuals: tuple[str, ...] = ("pre",), depths: tuple[int, ...] = DEPTHS, seeds: int = 3) -> pd.DataFrame:
@@ -96,9 +96,11 @@ def test_theory_is_silent_outside_its_setting(change: dict[str, Any]) -> None:
     assert scaling.law({**SETTINGS, "residual": "deepnorm", "residual.alpha": 0.0, **change}) is None
 
 
-def test_a_scheme_whose_depths_have_different_theories_has_none() -> None:
+@pytest.mark.parametrize("change", [{"init": "gpt2"}, {"dim": 32}, {"ff": 2}])
+def test_a_scheme_whose_depths_differ_in_more_has_no_theory(change: dict[str, Any]) -> None:
     frame = runs(("pre",))
-    frame.loc[frame["depth"] == 8, "init"] = "gpt2"
+    assert set(scaling.slopes(frame, ("depth", "residual"))["theory"]) == {-0.5}
+    frame.loc[frame["depth"] == 8, list(change)] = list(change.values())
     assert scaling.slopes(frame, ("depth", "residual"))["theory"].isna().all()
 
 
@@ -159,7 +161,7 @@ def test_the_worst_seed_is_told() -> None:
 def test_where_not_even_the_first_depth_holds_it_is_said() -> None:
     found = one(spoilt("apart", 0.0, "depth >= 1"))
     assert (found.deepest, found.first) == (None, 1)
-    assert "none of the depths asked is expected to train. At depth 1 " in scaling.said(found, DEPTHS)
+    assert "residual=pre: not expected to train, even at depth 1: what is asked" in scaling.said(found, DEPTHS)
 
 
 def test_schemes_are_judged_apart_and_what_was_not_taken_breaks_nothing() -> None:

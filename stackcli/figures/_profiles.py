@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from stackcli.figures import _levels, base
 from stackcli.frames import Frames
 
-MOST = 8  # lines of a panel, as their intervals hide each other
 WIDE = 12  # blocks from which a panel needs the page
 REACH, STEP = 0.3, 0.08  # of the distance between layers: how far lines are moved apart to either side, and each
 
@@ -39,7 +38,7 @@ def draw(
     figure, panels = _panels(len(parts), deepest)
     shown = 0
     for axes, part in zip(panels, parts, strict=True):
-        points = base.spread(part.points, MOST)
+        points = base.spread(part.points, base.LINES)
         shown += len(points)
         reach = min(REACH, STEP * (len(points) - 1))
         for point, shift in zip(points, np.linspace(-reach, reach, len(points)), strict=True):

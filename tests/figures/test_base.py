@@ -80,7 +80,9 @@ def test_runs_that_never_started_draw_nothing(name: str) -> None:
 def test_the_same_frames_give_the_same_bytes_whatever_the_users_settings(name: str, tmp_path: Path) -> None:
     own = {"sensitivity": {"lr": [1, 2]}, "bias": {"pe": ["alibi", "t5"]}, "mends": factory.REMEDIES}
     commands = {"importance": "search", "mends": "remedies"}
-    frames = replace(factory.study(own.get(name, {"depth": [1, 2]}), seeds=2), command=commands.get(name, "sweep"))
+    frames = factory.study(own.get(name, {"depth": [2, 4]}), seeds=2)
+    layers = frames.layers.assign(signal=frames.layers["layer"] ** 0.5)
+    frames = replace(frames, layers=layers, command=commands.get(name, "sweep"))
     first = base.save(factory.draw(name, frames), tmp_path / "a", ("svg", "png"))
     with matplotlib.rc_context({"savefig.dpi": 50, "lines.linewidth": 9, "font.size": 20, "savefig.bbox": "tight"}):
         second = base.save(factory.draw(name, frames), tmp_path / "b", ("svg", "png"))

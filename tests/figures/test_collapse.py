@@ -52,3 +52,15 @@ def test_only_what_was_measured_has_a_panel() -> None:
     assert len(factory.draw("collapse", frames).axes) == 2
     frames.layers[["cosine", "rank"]] = np.nan
     assert collapse.draw(frames) is None
+
+
+def test_many_lines_of_two_schemes_are_a_row_each_on_one_scale() -> None:
+    frames = factory.CASES["two axes"]()
+    frames.layers.loc[frames.layers["residual"] == "post", "cosine"] /= 2
+    figure = factory.draw("collapse", frames)
+    assert factory.titles(figure) == ["residual=pre", "residual=post"] and len(figure.axes) == 6
+    pre, post = figure.axes[0], figure.axes[3]
+    (one,), (other,) = factory.labelled(pre, "depth=16 residual=pre"), factory.labelled(post, "depth=16 residual=post")
+    assert np.allclose(other.get_ydata(), np.asarray(one.get_ydata()) / 2) and one.get_color() == other.get_color()
+    assert pre.get_ylim() == post.get_ylim()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [f"depth={d}" for d in (1, 2, 4, 8, 16)]

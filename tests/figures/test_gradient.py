@@ -1,5 +1,7 @@
 """Gradient profiles: geometric means over seeds, layer by layer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -71,3 +73,37 @@ def test_a_norm_that_was_not_taken_leaves_a_word() -> None:
     frames.layers["g3"] = np.nan
     axes = factory.draw("gradient", frames).axes
     assert not axes[0].texts and [text.get_text() for text in axes[2].texts] == ["zero, or not taken"]
+
+
+@pytest.mark.parametrize("axes", [{"depth": [2, 4]}, {"depth": [1, 2, 4, 8], "residual": ["pre", "post"]}])
+def test_where_nothing_was_trained_there_is_a_start_and_no_end(axes: dict[str, list[object]]) -> None:
+    frames = factory.study(axes)
+    start = replace(frames, layers=frames.layers.query("step == 0"))
+    figure = factory.draw("gradient", start)
+    factory.check(figure)
+    assert len(figure.axes) == 2 * len(axes.get("residual", [1]))
+    assert all(title.endswith("at initialisation") for title in factory.titles(figure))
+    whole = factory.draw("gradient", frames)
+    for point in ("depth=2", "depth=4"):
+        point += " residual=pre" if "residual" in axes else ""
+        (line,), (same,) = factory.labelled(figure.axes[0], point), factory.labelled(whole.axes[0], point)
+        assert np.allclose(line.get_ydata(), same.get_ydata())
+
+
+def test_many_lines_of_two_schemes_are_a_column_each_and_panels_of_one_norm_share_a_scale() -> None:
+    frames = factory.CASES["two axes"]()
+    figure = factory.draw("gradient", frames)
+    assert factory.titles(figure) == [
+        f"residual={scheme}, {when}"
+        for when in ("at initialisation", "at the end of training") * 2
+        for scheme in ("pre", "post")
+    ]
+    for i, (norm, step) in enumerate((norm, step) for norm in ("g1", "g3") for step in (0, 200)):
+        for axes, scheme in zip(figure.axes[2 * i : 2 * i + 2], ("pre", "post"), strict=True):
+            (line,) = factory.labelled(axes, f"depth=16 residual={scheme}")
+            rows = frames.layers[frames.layers["step"] == step].query("depth == 16 and residual == @scheme")
+            ends = rows[rows["tensor"] == "ff2"].groupby("layer")[norm].prod() ** (1 / 3)
+            assert np.allclose(line.get_ydata(), ends)
+            assert len([line for line in axes.lines if str(line.get_label()).startswith("depth=")]) == 5
+    for norm in (figure.axes[:4], figure.axes[4:]):
+        assert len({axes.get_ylim() for axes in norm}) == 1

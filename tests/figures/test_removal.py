@@ -62,10 +62,12 @@ def test_a_scheme_without_a_finished_run_has_an_empty_panel_that_says_so() -> No
     assert [text.get_text() for text in figure.axes[1].texts] == ["no finished run"]
 
 
-def test_of_many_points_eight_are_drawn() -> None:
+def test_of_many_points_nine_are_drawn_and_of_many_categories_each_in_the_legend_is() -> None:
     figure = factory.draw("removal", factory.CASES["twenty depths"]())
-    assert len(factory.labelled(figure.axes[0], "mean")) == 8
-    assert "8 of 20 points shown" in figure.texts[0].get_text()
+    assert len(factory.labelled(figure.axes[0], "mean")) == 9
+    assert "9 of 20 points shown" in figure.texts[0].get_text()
+    figure = factory.draw("removal", factory.CASES["thirty categories"]())
+    assert len(factory.labelled(figure.axes[0], "mean")) == len(figure.legends[0].get_texts()) == 9
 
 
 def test_runs_that_were_not_taken_apart_have_none() -> None:
