@@ -430,7 +430,7 @@ def load(store: Store, name: str) -> "Frames":
         study=name,
         command=study["command"],
         axes=axes,
-        overrides=tuple(study["overrides"]),
+        overrides=tuple(study.get("overrides", ())),
         match=study.get("match", {}),
         chosen=tuple(study.get("chosen", ())),
         runs=_numbers(frame, pd),

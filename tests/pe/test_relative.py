@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from stackcli.attention.full import Full
 from stackcli.model import Attention
 from stackcli.pe.base import Context
 from stackcli.pe.relative import Relative
@@ -103,7 +104,7 @@ def test_a_whole_attention_layer_equals_the_paper_with_padding_and_a_causal_mask
     clip: int, where: str, causal: bool
 ) -> None:
     pe, pos, D = encoding(clip), POSITIONS[where], H * E
-    layer = Attention(dim=D, heads=H, causal=causal, explicit=False).double()
+    layer = Attention(dim=D, heads=H, causal=causal, pattern=Full(), dropout=0.0, explicit=False).double()
     x = torch.randn(B, T, D, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     lengths = [T, 4]
     ours = layer(x, Context(pos, padding(lengths, T)), pe)
