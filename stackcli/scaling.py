@@ -117,7 +117,7 @@ CRITERIA = (
     ),
     Criterion(
         "apart",
-        0.05,
+        0.1,
         math.inf,
         "what is asked about becomes one: its rank residual is {}",
         "",
@@ -133,7 +133,7 @@ CRITERIA = (
     ),
     Criterion(
         "step_ratio",
-        0.4,
+        0.3,
         math.inf,
         "the first step at lr={lr:g} is too large: after it the gradient at block 1 is {} of that at the last block",
         "",

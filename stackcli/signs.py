@@ -26,15 +26,15 @@ import pandas as pd
 
 from stackcli.frames import Frames
 
-HALF = 0.5  # of what can be learnt; nothing learnt 0.0, healthy runs 0.9 to 1
+HALF = 0.5  # of what can be learnt; sick runs 0.0 to 0.4, healthy ones 0.97 to 1 at the end
 EARLY = 0.25  # of the steps
-VANISHES = 1e-2  # G4, block 1 over block L; sick 6e-9 to 4e-3, healthy 0.1 to 40
-EXPLODES = 1e2  # the same; sick 4e2 to 5e5
-COLLAPSED = 5e-3  # rank residual of the last block; sick 5e-8 to 1e-3, healthy 0.03 to 0.95
-SHARP = 0.1  # entropy of a layer's attention over that of even attention; sick 0.0 to 0.02, healthy 0.3 to 1
-SLOW = 1e-3  # G5, update over weight, the highest of all looks: the rule of thumb; sick 8e-5, healthy 2e-3 to 4e-2
-FAST = 5e-2  # the same; sick 0.1 to 0.8
-GAP = 0.25  # overfitting gap at the end, in units of what guessing costs; sick 0.9 to 2, healthy 0.0 to 0.14
+VANISHES = 1e-2  # G4, block 1 over block L; sick 2e-9 to 1.4e-3, healthy 0.1 to 40
+EXPLODES = 1e2  # the same; sick 2e2 to 5e5
+COLLAPSED = 5e-3  # rank residual of the last block; sick 5e-8 to 6e-4, healthy 0.026 to 0.95
+SHARP = 0.1  # entropy of a layer's attention over that of even attention; sick 0.0 to 0.005, healthy 0.16 to 1
+SLOW = 1e-3  # G5, update over weight, the highest of all looks: the rule of thumb; sick 6e-5, healthy 2e-3 to 4e-2
+FAST = 5e-2  # the same; sick 0.12 to 1
+GAP = 0.25  # overfitting gap at the end, in units of what guessing costs; sick 0.9 to 2.4, healthy 0.0 to 0.14
 
 
 class Sign(NamedTuple):

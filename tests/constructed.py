@@ -61,7 +61,7 @@ CASES = {
     "healthy, a fifth of the labels wrong": Case(f"{MAJORITY} depth=2 data.noise=0.2"),
     "vanishing gradient": Case(f"{LAG} depth=3 {BARE} init=xavier", frozenset({"vanishing gradient"}), faint),
     "no skip": Case(f"{ORDER} depth=8 residual=none", frozenset({"vanishing gradient", "rank collapse"})),
-    "exploding gradient": Case(f"{LAG} depth=6 norm=none init=xavier", frozenset({"exploding gradient"}), swollen),
+    "exploding gradient": Case(f"{LAG} depth=8 norm=none init=xavier", frozenset({"exploding gradient"}), swollen),
     "rank collapse": Case(f"{ORDER} depth=3 {BARE} init=xavier", frozenset({"rank collapse"})),
     "attention collapse": Case(f"{ORDER} depth=2", frozenset({"attention collapse"}), sharp),
     "overfitting": Case(

@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_command_of_the_readme_runs(line: str, folder: Path) -> None:
     words = shlex.split(line)
     assert words[0] == "stackattn"
-    trains = words[1] in ("train", "sweep", "ablate-depth", "compare-pe") and "--experiment" not in words
+    trains = words[1] in ("train", "sweep", "ablate-depth", "compare-pe", "probe") and "--experiment" not in words
     small = [w for w in SMALL if trains and not (words[1] == "train" and w.startswith("seeds"))]
     replayed = ["--dry-run"] if "--experiment" in words else []
     done = stackattn(*words[1:], *small, *replayed, cwd=folder, figures=True)
