@@ -38,7 +38,7 @@ class Frames:
     """
 
     study: str
-    command: str  # train, sweep, ablate-depth, compare-pe, search (halving where it cut runs short)
+    command: str  # train, sweep, ablate-depth, compare-pe, probe, search (halving where it cut runs short)
     axes: tuple[str, ...]
     overrides: tuple[str, ...] = ()
     runs: pd.DataFrame

@@ -3,8 +3,20 @@
 `runs` is a frame with a row a stack: the axes, `seed`, `status`, the settings by the name that a user types, and the
 numbers of `depths.measure`. A scheme is a choice of every axis but depth.
 
-An expectation is no promise. Its criteria are numbers read before training, and their bounds are of two kinds: those of
-the literature, and two that were set on runs of our own, which `CALIBRATION` describes.
+An expectation is no promise. Its criteria are numbers read before training, and their bounds are of two kinds: wide
+ones, and two that were set on 190 short runs of our own, after seeing them: copying the token before at width 32, and
+questions at width 64, at depth 2 to 48 with post-LN, pre-LN, DeepNorm and no skip, two initialisations, lr 3e-4 to
+3e-3, most without a warm-up. A run counted as trained where its train loss fell below .9 of the entropy of the classes.
+The bounds tell 186 of them rightly, and 16 of 17 of a third task (majority) on which they were not set.
+
+* After the first step the gradient at block 1 was .32 and more of that at the last block in the stacks that trained
+  well, and .33 and less in those that failed for no other reason; but for one of .53, post-LN at depth 8 on questions.
+* Where tokens are answered they could be told apart by .14 and more in the stacks that trained well, and by .08 and
+  less in those that failed for no other reason; from .07 to .17 four stacks learnt half the task. Where a sequence is
+  answered its tokens may be one: without a skip, depth 4 learns questions at a rank residual of 2e-7. There the
+  sequences' vectors count.
+* No criteria, as they do not tell them apart: the token cosine (.99 at depth 32 with pre-LN, which trains) and the
+  change of the logits by the first step (as large with pre-LN as with post-LN).
 """
 
 import math
@@ -103,7 +115,10 @@ class Criterion(NamedTuple):
     source: str
 
 
-CALIBRATION = ""
+CALIBRATION = (
+    "An expectation, not a promise: all is read before training. Our own bounds were set on 190 short runs, of which "
+    "they tell 186 rightly; of 17 others, of another task, 16."
+)
 OWN = "bound from our own runs"
 CRITERIA = (
     Criterion("finite", 1, 1, "the loss, a gradient or the first step is not finite", "", ""),
@@ -119,7 +134,7 @@ CRITERIA = (
         "apart",
         0.1,
         math.inf,
-        "what is asked about becomes one: its rank residual is {}",
+        "what is asked about can hardly be told apart: its rank residual is {}",
         "",
         f"Dong et al. 2021, Noci et al. 2022; {OWN}",
     ),

@@ -37,6 +37,9 @@ FAST = 5e-2  # the same; sick 0.12 to 1
 GAP = 0.25  # overfitting gap at the end, in units of what guessing costs; sick 0.9 to 2.4, healthy 0.0 to 0.14
 
 
+LOOKS = ["step", "gradient", "rank", "focus", "update"]
+
+
 class Sign(NamedTuple):
     """A number beyond its threshold, the step at which it was worst, and the unit of both."""
 
@@ -168,13 +171,15 @@ def runs(frames: Frames) -> Iterator[Run]:
     whole = frames.runs[frames.runs["status"].isin(["done", "diverged"])] if len(frames.runs) else frames.runs
     lowest = {key: _reached(frames, group) for key, group in whole.groupby(_data(whole))} if len(whole) else {}
     curves = dict(list(frames.curve.groupby("run"))) if len(frames.curve) else {}
-    layers = dict(list(frames.layers.groupby("run"))) if len(frames.layers) else {}
+    seen = dict(list(_looks(frames.layers).groupby("run")))
     for (_, row), key in zip(whole.iterrows(), whole[_data(whole)] if len(whole) else (), strict=True):
         guess, floor = bounds(frames, row)
         curve = curves.get(row["run"], pd.DataFrame(columns=["step", "train_loss"])).sort_values("step")
         reach = min(max(lowest[key], floor), (guess + floor) / 2)
         curve = curve.assign(learnt=(guess - curve["train_loss"].astype(float)) / (guess - reach))
-        looks = _looks(layers.get(row["run"], pd.DataFrame()), row)
+        even = even_entropy(row)
+        looks = seen.get(row["run"], pd.DataFrame(columns=[*LOOKS, "heads"], dtype=float))
+        looks = looks.assign(focus=looks["heads"] / even if even >= math.log(2) else math.nan)[LOOKS]
         yield Run(row.to_dict(), curve, _counted(looks, curve, bool(row["status"] == "diverged")), guess, guess - floor)
 
 
@@ -200,25 +205,23 @@ def _reached(frames: Frames, group: pd.DataFrame) -> float:
     return float(means.loc[means["val"].idxmin(), "train"])
 
 
-def _looks(layers: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
-    columns = ["step", "gradient", "rank", "focus", "update"]
+def _looks(layers: pd.DataFrame) -> pd.DataFrame:
+    """Of every run and step the numbers of a look; `heads` is the lowest mean entropy of a layer's heads, nats."""
     if layers.empty:
-        return pd.DataFrame(columns=columns, dtype=float)
-    last = layers["layer"].max()
-    blocks = layers[layers["tensor"] == "block"].set_index(["step", "layer"])
-    first, end = (blocks.xs(layer, level="layer") for layer in (1, last))
-    heads = layers[layers["tensor"].str.startswith("head")].groupby(["step", "layer"])["entropy"].mean()
-    even = even_entropy(row)
-    moved = layers["update"].astype(float).replace([np.inf, -np.inf], np.nan)
-    out = pd.DataFrame(
-        {
-            "gradient": (first["g4"] / end["g4"].where(end["g4"] > 0)).astype(float),
-            "rank": end["rank"].astype(float),
-            "focus": heads.groupby("step").min() / even if even >= math.log(2) else math.nan,
-            "update": moved.groupby(layers["step"]).median(),
-        }
-    )
-    return out.rename_axis("step").reset_index()[columns]
+        return pd.DataFrame(columns=["run", *LOOKS, "heads"], dtype=float)
+    at = ["run", "step"]
+    blocks = layers[layers["tensor"] == "block"]
+    first = blocks[blocks["layer"] == 1].set_index(at)
+    end = blocks[blocks["layer"] == blocks.groupby("run")["layer"].transform("max")].set_index(at)
+    heads = layers[layers["tensor"].str.startswith("head")].groupby([*at, "layer"])["entropy"].mean()
+    moved = layers.assign(update=layers["update"].astype(float).replace([np.inf, -np.inf], np.nan))  # from weights of 0
+    out = {
+        "gradient": first["g4"].astype(float) / end["g4"].astype(float).where(end["g4"] > 0),
+        "rank": end["rank"].astype(float),
+        "heads": heads.groupby(at).min(),
+        "update": moved.groupby(at)["update"].median(),
+    }
+    return pd.DataFrame(out).rename_axis(at).reset_index()
 
 
 def even_entropy(row: Mapping[str, Any]) -> float:

@@ -69,7 +69,7 @@ def test_points_stand_in_the_order_of_the_study_and_the_gravest_finding_first() 
 VARIANTS = [
     ("residual=post",),
     ("residual=none", "norm=none"),
-    ("residual=none", "warmup=0.3", "init=xavier"),
+    ("residual=none", "warmup=0.2", "init=xavier"),
     ("residual=pre", "norm=none", "clip=0"),
     ("residual=post", "init=gpt2", "weight_decay=0.2", "attention_dropout=0.1"),
     ("residual=pre", "init=small", "dropout=0.3", "layer_drop=0.2", "patience=3", "data.size=500"),
@@ -114,6 +114,13 @@ def test_the_command_trains_the_point_again_with_the_remedy_and_nothing_else_cha
     again = settings.grid(shlex.split(line)[2:]).configs
     before = [c for c in configs if c.depth == 4 and c.residual.name == "post"]
     assert [c.flat() for c in again] == [{**c.flat(), "residual": "pre"} for c in before]
+
+
+def test_the_own_keys_of_a_part_that_is_exchanged_go_with_it() -> None:
+    words = ("data=majority", "residual=deepnorm", "residual.alpha=2")
+    whole = replace(study({**run(), "row": {**run()["row"], **typed(*words)}}), overrides=words)
+    assert findings.command(whole, "", ("residual=pre",)) == "stackattn sweep data=majority residual=pre"
+    assert "residual.alpha=2" in findings.command(whole, "", ("lr=0.01",))
 
 
 def test_the_command_of_an_experiment_s_arm_is_that_of_its_line() -> None:
@@ -195,6 +202,8 @@ def test_what_depth_costs_is_told_apart_into_train_loss_and_gap() -> None:
     assert "optimisation fails" in fails and "+0.80 by the train loss" in fails and "depth 16 against depth 1" in fails
     overfits = deep({1: 0.5, 16: 0.8}, {1: 0.1, 16: 0.05})
     assert "overfits" in overfits and "-0.05 by the train loss and +0.35 by the gap" in overfits
+    both = deep({1: 0.5, 16: 1.1}, {1: 0.1, 16: 0.45})  # 0.35 of 0.6
+    assert "optimisation fails" in both
     assert "not separated over 5 seeds" in deep({1: 0.5, 16: 0.51}, {1: 0.1, 16: 0.1})
     assert "that of the deepest stack, 16 blocks" in deep({1: 0.5, 16: 0.3}, {1: 0.1, 16: 0.05})
 

@@ -124,7 +124,7 @@ FAULTS = [
     ("finite", False, "not finite"),
     ("free_ratio_init", 0.004, "vanishes towards the input: G3 of block 1 is 0.004"),
     ("free_ratio_init", 300.0, "explodes towards the input: G3 of block 1 is 300 times"),
-    ("apart", 0.01, "becomes one: its rank residual is 0.01 (bound 0.05"),
+    ("apart", 0.01, "can hardly be told apart: its rank residual is 0.01 (bound 0.1"),
     ("entropy", 0.02, "attention collapses: its entropy falls to 0.02"),
     ("step_ratio", 0.2, "first step at lr=0.001 is too large: after it the gradient at block 1 is 0.2 of"),
 ]
@@ -139,10 +139,10 @@ def test_each_criterion_is_raised_where_it_should_be_and_alone(column: str, valu
     assert words in said and said.startswith("residual=pre: depth 4 is the deepest expected to train. At depth 8 ")
 
 
-INSIDE = [("free_ratio_init", 0.02), ("free_ratio_init", 90.0), ("apart", 0.06), ("entropy", 0.06)]
+INSIDE = [("free_ratio_init", 0.02), ("free_ratio_init", 90.0), ("apart", 0.11), ("entropy", 0.06)]
 
 
-@pytest.mark.parametrize(("column", "value"), [*INSIDE, ("step_ratio", 0.5), ("step_ratio", 40.0)])
+@pytest.mark.parametrize(("column", "value"), [*INSIDE, ("step_ratio", 0.31), ("step_ratio", 40.0)])
 def test_a_number_inside_its_bounds_breaks_nothing(column: str, value: float) -> None:
     assert one(spoilt(column, value, "depth >= 8")).first is None
 
@@ -153,7 +153,7 @@ def test_the_deepest_is_before_the_first_fault_though_deeper_ones_hold_again() -
 
 
 def test_the_worst_seed_is_told() -> None:
-    frame = spoilt("step_ratio", 0.3, "depth == 8")
+    frame = spoilt("step_ratio", 0.2, "depth == 8")
     found = one(spoilt("step_ratio", 0.1, "depth == 8 and seed == 2", frame))
     assert [fault.value for fault in found.faults] == [0.1]
 

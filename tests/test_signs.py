@@ -159,6 +159,14 @@ def test_a_rate_that_is_too_high_is_found_where_the_run_learns_at_last() -> None
     assert found(run((1.4, 1.5, 1.5, 0.6, 0.1), update=0.3)) == [{"undertuned learning rate"}]
 
 
+def test_a_weight_that_starts_at_zero_has_no_relative_update() -> None:
+    r = run(FLAT, update=1.1e-3)
+    for line in r["layers"]:
+        if line["tensor"] in ("v", "ff2") and line["step"] <= 16:
+            line["update"] = math.inf if line["step"] else None
+    assert found(r) == [{"underfitting"}]
+
+
 def test_weights_that_get_no_gradient_are_not_said_to_have_too_low_a_rate() -> None:
     assert found(run(FLAT, update=1e-6, gradient=1e-9)) == [{"vanishing gradient"}]
 

@@ -58,7 +58,8 @@ def _table(frames: Frames) -> pd.DataFrame:
     steps = frames.runs.set_index("run")["update"].to_dict() if "update" in frames.runs else {}
     for point in base.points(frames):
         rows = point.rows(maps, [*point.done, *(run for run, _ in point.broken)])
-        others = [f"{a}={base.typed(v)}" for a, v in zip(frames.axes, point.values, strict=True) if a != "depth"]
+        values = zip(frames.axes, point.values, strict=True)
+        others = [base.typed(v) if a == "arm" else f"{a}={base.typed(v)}" for a, v in values if a != "depth"]
         for row in rows[rows["layer"] == point.depth].to_dict("records"):
             head = {"scheme": " ".join(others) or "all runs", "depth": point.depth, "update": steps.get(row["run"])}
             out.append({**head, **{k: row.get(k) for k in ("run", "seed", "tensor", "g1", "g3")}})
