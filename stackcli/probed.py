@@ -36,7 +36,7 @@ COLUMNS = {
     "cosine": Column("cosine", False),
     "rank": Column("rank", True),
     "apart": Column("apart", True),
-    "entropy": Column("entropy", False),
+    "entropy": Column("least\nentr.", False),
     "update": Column("first\nstep", True),
     "step_ratio": Column("after\n1/L", True),
 }
@@ -184,7 +184,7 @@ def over_seeds(values: pd.Series, decimals: int = 2) -> str:
     if not len(kept):
         return ""
     found = stats.interval(kept)
-    text = f"{found.mean:.{decimals}f}"
+    text = f"{round(found.mean, decimals) + 0.0:.{decimals}f}"
     if math.isnan(found.low):
         return text
     return f"{text}±{(found.high - found.low) / 2:.{decimals}f}".replace("±0.", "±.")
@@ -213,7 +213,7 @@ def theory(slopes: pd.DataFrame) -> list[str]:
     sources = [text for text in dict.fromkeys(slopes["theory_source"]) if text]
     seeds = slopes["seed"].nunique()
     over = f"mean and 95 % t interval over {seeds} seeds" if seeds > 1 else "one seed"
-    named = f"; theory of G3 at Xavier's initialisation: {', '.join(sources)}" if sources else ""
+    named = f"; theory of G3 at Xavier's initialisation: {'; '.join(sources)}" if sources else ""
     told = [f"Slopes are exponents of depth, from depth {scaling.FIRST}, of the last block's last map: {over}{named}."]
     return told if slopes["slope_free"].notna().any() else []
 

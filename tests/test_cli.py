@@ -263,7 +263,7 @@ def test_the_version_is_the_packages(tmp_path: Path) -> None:
         ("stackattn sweep pe=le", 2, "pe=learned"),
         ("stackattn sweep pe=learned,re", 2, "pe=learned,relative"),
         ("stackattn sweep pe = le", 4, "learned"),  # as bash breaks it
-        ("stackattn sweep residual =", 3, "none\npost\npre"),
+        ("stackattn sweep residual =", 3, "admin\ndeepnorm\nlayerscale\nnone\npost\npre\nrezero\nsandwich\nscaled"),
         ("stackattn sweep depth=1 schedule = cos", 5, "cosine"),
     ],
 )

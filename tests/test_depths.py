@@ -117,8 +117,8 @@ def test_even_attention_has_the_entropy_of_a_count_of_keys(causal: bool, reach: 
 )
 @pytest.mark.parametrize("decay", [0.0, 0.5])
 def test_the_first_step_is_that_of_adamw_written_out(change: dict[str, Any], decay: float) -> None:
-    """Kingma and Ba 2015, alg. 1: after one step the corrected moments are g and g^2, so that the size of g counts only
-    where it is as small as epsilon. Loshchilov and Hutter 2019, eq. 12: a matrix first shrinks by lr times the decay."""
+    """Kingma and Ba 2015, alg. 1: after one step the corrected moments are g and g^2, so that the size of g counts
+    only where it is as small as epsilon. Loshchilov and Hutter 2019, eq. 12: a matrix first shrinks by lr * decay."""
     c = config(**{**SMALL, "lr": 0.003, "weight_decay": decay, "warmup": 0.5, **change})
     found = depths.measure(c, depths.pared(data(c))).row
     model, batch = ready(c)

@@ -272,6 +272,7 @@ def line(data: Path, *more: str) -> list[str]:
     return words(data, "depth=1,3", "dim=16", "ff=2", "seeds=1", *more)
 
 
+@pytest.mark.slow
 def test_a_matched_study_is_announced_told_and_found_again(data: Path, tmp_path: Path) -> None:
     dry = stackattn("ablate-depth", *line(data, "match=params"), "--dry-run", cwd=tmp_path)
     assert dry.returncode == 0 and not list(tmp_path.iterdir())
@@ -300,6 +301,7 @@ def test_a_named_study_refuses_runs_that_are_matched_otherwise(data: Path, tmp_p
         store.save_study("mine", {**study, "base": other}, grow=True)
 
 
+@pytest.mark.slow
 def test_each_depth_gets_its_learning_rate_and_the_sensitivity_is_drawn(data: Path, tmp_path: Path) -> None:
     tune = ("--tune", "lr=0.001,0.01", "--figures", "svg")
     done = stackattn("ablate-depth", *line(data, "match=flops", "residual=post"), *tune, cwd=tmp_path, figures=True)

@@ -93,6 +93,7 @@ def test_where_nothing_mended_it_the_least_bad_remedy_is_named(monkeypatch: pyte
     assert said == ["Underfitting at depth=16: no remedy mended it in every seed; least with warmup=0.2, 1 of 3 seeds."]
 
 
+@pytest.mark.slow
 def test_the_remedies_of_a_real_study_are_run_and_told(tmp_path: Path) -> None:
     data = write_data(tmp_path / "d.csv", 80)
     sick = words(data, "depth=1,2", "residual=pre", "lr=1e-7", "steps=20", "seeds=2", "label_smoothing=0")

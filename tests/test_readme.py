@@ -22,7 +22,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.mark.parametrize("line", LINES)
+SLOW = ("--remedies", "--search", "stackattn probe")  # many runs, or many stacks, however small
+
+
+@pytest.mark.parametrize(
+    "line", [pytest.param(x, marks=pytest.mark.slow if any(w in x for w in SLOW) else ()) for x in LINES]
+)
 def test_every_command_of_the_readme_runs(line: str, folder: Path) -> None:
     words = shlex.split(line)
     assert words[0] == "stackattn"

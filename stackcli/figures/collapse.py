@@ -16,6 +16,8 @@ PANELS = {
 }
 SHARED: dict[str, Any] = {"sharex": True, "sharey": "col"}
 
+MARKS = 16  # on a line, at most
+
 
 @base.styled
 def draw(frames: Frames) -> Figure | None:
@@ -73,5 +75,6 @@ def _profile(rows: pd.DataFrame, column: str) -> pd.Series:
 
 def _plot(axes: Axes, profile: pd.Series, **style: Any) -> bool:
     if len(profile):
-        axes.plot(profile.index.to_numpy(dtype=float), profile.to_numpy(dtype=float), **style)
+        at, every = profile.index.to_numpy(dtype=float), -(-len(profile) // MARKS)
+        axes.plot(at, profile.to_numpy(dtype=float), markevery=every, **style)
     return bool(len(profile))

@@ -17,6 +17,8 @@ NORMS = {
 }
 TIMES = {"first": "at initialisation", "last": "at the end of training"}
 
+MARKS = 16  # on a line, at most
+
 
 @base.styled
 def draw(frames: Frames) -> Figure | None:
@@ -114,5 +116,6 @@ def _profile(rows: pd.DataFrame, norm: str, when: str) -> pd.Series:
 
 def _plot(axes: Axes, profile: pd.Series, unit: int, **style: Any) -> bool:
     if len(profile):
-        axes.plot(profile.index.to_numpy(dtype=float) / unit, profile.to_numpy(dtype=float), **style)
+        at, every = profile.index.to_numpy(dtype=float) / unit, -(-len(profile) // MARKS)
+        axes.plot(at, profile.to_numpy(dtype=float), markevery=every, **style)
     return bool(len(profile)) and bool(np.isfinite(profile).any())
