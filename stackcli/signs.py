@@ -170,8 +170,8 @@ def runs(frames: Frames) -> Iterator[Run]:
     """Every run that is done or diverged, in the order of the study."""
     whole = frames.runs[frames.runs["status"].isin(["done", "diverged"])] if len(frames.runs) else frames.runs
     lowest = {key: _reached(frames, group) for key, group in whole.groupby(_data(whole))} if len(whole) else {}
-    curves = dict(list(frames.curve.groupby("run"))) if len(frames.curve) else {}
-    seen = dict(list(_looks(frames.layers).groupby("run")))
+    curves = dict(list(once(frames.curve, "step").groupby("run"))) if len(frames.curve) else {}
+    seen = dict(list(_looks(once(frames.layers, "step", "layer", "tensor")).groupby("run")))
     for (_, row), key in zip(whole.iterrows(), whole[_data(whole)] if len(whole) else (), strict=True):
         guess, floor = bounds(frames, row)
         curve = curves.get(row["run"], pd.DataFrame(columns=["step", "train_loss"])).sort_values("step")
@@ -181,6 +181,11 @@ def runs(frames: Frames) -> Iterator[Run]:
         looks = seen.get(row["run"], pd.DataFrame(columns=[*LOOKS, "heads"], dtype=float))
         looks = looks.assign(focus=looks["heads"] / even if even >= math.log(2) else math.nan)[LOOKS]
         yield Run(row.to_dict(), curve, _counted(looks, curve, bool(row["status"] == "diverged")), guess, guess - floor)
+
+
+def once(rows: pd.DataFrame, *keys: str) -> pd.DataFrame:
+    """The rows of each run once: it may stand at two points of a study, ill at one and a remedy at the other."""
+    return rows.drop_duplicates(["run", *keys]) if len(rows) else rows
 
 
 def _data(runs: pd.DataFrame) -> str:

@@ -48,10 +48,9 @@ def faint(stack: StackedAttention) -> None:
                 parameter.requires_grad_(False)
 
 
-SMALL = "dim=32 heads=2 ff=2 batch=32 label_smoothing=0"
-LONG = f"{SMALL} steps=192"
-LAG = f"data=lag data.lags=1 data.train_len=12 data.size=1024 causal=true {LONG}"
-MAJORITY, ORDER = f"data=majority data.size=1024 {LONG}", f"data=order data.size=1024 {LONG}"
+SMALL = "dim=32 heads=2 ff=2 batch=32 label_smoothing=0 steps=96"
+LAG = f"data=lag data.lags=1 data.train_len=12 data.size=1024 causal=true {SMALL}"
+MAJORITY, ORDER = f"data=majority data.size=1024 {SMALL}", f"data=order data.size=1024 {SMALL}"
 BARE = "norm=none residual=none"
 CASES = {
     "healthy": Case(f"{MAJORITY} depth=2"),
@@ -65,7 +64,7 @@ CASES = {
     "rank collapse": Case(f"{ORDER} depth=3 {BARE} init=xavier", frozenset({"rank collapse"})),
     "attention collapse": Case(f"{ORDER} depth=2", frozenset({"attention collapse"}), sharp),
     "overfitting": Case(
-        f"data=majority data.size=64 data.noise=0.2 {SMALL} depth=2 steps=96 lr=0.003", frozenset({"overfitting"})
+        f"data=majority data.size=64 data.noise=0.2 {SMALL} depth=2 lr=0.003", frozenset({"overfitting"})
     ),
     "underfitting": Case(f"{ORDER} depth=2 pe=none", frozenset({"underfitting"})),
     "rate too low": Case(f"{MAJORITY} depth=2 lr=1e-5", frozenset({"undertuned learning rate"})),
