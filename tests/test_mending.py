@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stackcli import findings, mending, remedies
+from stackcli import findings, mending, remedies, signs
 from stackcli.findings import Finding, Remedy
 from tests.factory import config, part
 from tests.figures.factory import study
@@ -103,3 +103,16 @@ def test_the_remedies_of_a_real_study_are_run_and_told(tmp_path: Path) -> None:
     assert max(map(len, done.stdout.splitlines())) <= 80
     again = stackattn("ablate-depth", *sick, "--remedies", "--study", "s", cwd=tmp_path)
     assert again.returncode == 0 and "0 to train" in again.stderr and again.stdout == done.stdout
+
+
+def test_a_run_that_is_ill_at_one_point_and_a_remedy_at_another_is_read_once() -> None:
+    frames = study({"depth": [2, 4]})
+    twice = {
+        name: pd.concat([rows, rows.assign(point="other")], ignore_index=True)
+        for name in ("runs", "curve", "layers")
+        for rows in [getattr(frames, name)]
+    }
+    once, both = list(signs.runs(frames)), list(signs.runs(replace(frames, **twice)))
+    assert len(both) == 2 * len(once) == 12
+    for a, b in zip(once + once, both, strict=True):
+        assert a.looks.equals(b.looks) and len(a.curve) == len(b.curve)
