@@ -107,6 +107,7 @@ def test_the_remedies_of_a_real_study_are_run_and_told(tmp_path: Path) -> None:
 
 def test_a_run_that_is_ill_at_one_point_and_a_remedy_at_another_is_read_once() -> None:
     frames = study({"depth": [2, 4]})
+    frames = replace(frames, runs=frames.runs.assign(train_loss=0.1), layers=frames.layers.assign(g4=1.0))
     twice = {
         name: pd.concat([rows, rows.assign(point="other")], ignore_index=True)
         for name in ("runs", "curve", "layers")
