@@ -85,7 +85,7 @@ def preload() -> list[str]:
     """The modules that a run needs: loaded before the first, so that an edit of the source reaches no later run. The
     last two are loaded by PyTorch's optimisers and by the tool's own main module."""
     own = (f"stackcli.{g}.{n}" for g in GROUPS for n in parts.names(g) if parts.built_in(g, n))
-    return ["stackcli.sweep", "stackcli.train", "stackcli.inside", *own, "torch._dynamo", "typer"]
+    return ["stackcli.sweep", "stackcli.train", "stackcli.inside", "stackcli.timing", *own, "torch._dynamo", "typer"]
 
 
 def check_device(devices: set[str]) -> None:
@@ -326,16 +326,27 @@ def timing_key(config: Config, fingerprint: str) -> str:
 
 def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:
     """Measures every architecture of a study that has a result, alone on the machine and in one pass, so that their
-    times can be compared; nothing where the study has them all already."""
+    times can be compared; nothing where the study has them all already. In a process of its own, which finds PyTorch
+    loaded. Raises RuntimeError where that fails."""
     runs = [entry for entry in store.read_study(study)["runs"] if store.finished(entry["run"])]
     todo = {entry["timing"]: store.config(entry["run"]) for entry in runs}
     same = {e["timing_same"]: store.config(e["run"]) for e in runs if "timing_same" in e}
     todo |= {key: replace(config, kernel="explicit") for key, config in same.items() if key not in todo}
     if set(todo) <= set(store.timings(study)):
         return
-    from stackcli import timing
+    from stackcli.launcher.local import Local
 
     say(f"timing {len(todo)} architecture{'s' if len(todo) > 1 else ''}, alone on the machine")
+    for outcome in Local(workers=1, preload=preload()).run(time_all, [(store.root, study, todo)]):
+        if outcome.state in ("failed", "lost"):
+            raise RuntimeError(f"the timing pass failed: {outcome.detail}")
+
+
+def time_all(job: tuple[Path, str, Mapping[str, Config]], say: Say, stop: Stop) -> None:
+    """Times architectures, each under its key, and saves what was found with the study; a job of a launcher."""
+    from stackcli import timing
+
+    root, study, todo = job
     loaded = {data: parts.build("data", data.name, **data.options).load() for data in {c.data for c in todo.values()}}
     arms = [timing.prepare(config, loaded[config.data]) for config in todo.values()]
-    store.save_timings(study, dict(zip(todo, timing.measure(arms), strict=True)))
+    Store(root, create=False).save_timings(study, dict(zip(todo, timing.measure(arms), strict=True)))

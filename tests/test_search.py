@@ -410,7 +410,7 @@ def test_a_search_of_bayes_comes_nearer_than_one_at_random(tool: Tool) -> None:
 # ---- however it is run
 
 
-@pytest.mark.parametrize("kind,trials", [("random", 4), ("bayes", 12)])
+@pytest.mark.parametrize("kind,trials", [("random", 3), pytest.param("bayes", 12, marks=pytest.mark.slow)])
 def test_the_trials_do_not_depend_on_the_number_of_workers(
     kind: str, trials: int, data: Path, tool: Tool, tmp_path: Path
 ) -> None:

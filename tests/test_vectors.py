@@ -79,7 +79,7 @@ def test_vectors_count_in_a_runs_identity_by_content_and_their_width_must_fit(tm
     moved = path.rename(tmp_path / "w.txt")
     again = stackattn("train", *words(data), f"data.vectors='{moved.as_posix()}'", cwd=tmp_path)
     assert "1 there already" in again.stderr
-    without = stackattn("train", *words(data), cwd=tmp_path)
+    without = stackattn("train", *words(data), "--dry-run", cwd=tmp_path)
     assert "1 to train" in without.stderr
     wide = stackattn("train", *words(data, "dim=16"), f"data.vectors='{moved.as_posix()}'", cwd=tmp_path)
     assert wide.returncode == 2 and "dim=8, not 16" in wide.stderr
