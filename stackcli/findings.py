@@ -33,6 +33,7 @@ SOURCES = {
     "underfitting": f"Goodfellow et al. 2016, Deep Learning, sec. 5.2; {OURS}",
     "overfitting": f"Goodfellow et al. 2016, Deep Learning, sec. 5.2; {OURS}",
 }  # gravest first
+MANY = 3  # points with the same finding; where there are more, a terminal is shown the gravest
 EDGE = "the ends of the values tried"
 SETTINGS = {f.name for f in fields(Config)}
 
@@ -237,14 +238,16 @@ def frame(found: Sequence[Finding], frames: Frames) -> pd.DataFrame:
 
 def table(found: Sequence[Finding]) -> Table:
     """For a terminal of 80 columns: point, finding, evidence, k of n runs with the 95 % interval of their share, and
-    the first remedy."""
+    the first remedy; of a finding at more than `MANY` points the gravest alone."""
     sources = dict.fromkeys(f"{f.name}: {f.source.partition(';')[0]}" for f in found)
     caption = f"{'; '.join(sources)}. Thresholds: our own constructed cases." if found else None
     out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
     for head, width in (("at", 14), ("finding", 11), ("evidence", 25), ("seeds", 8), ("to try", 16)):
         out.add_column(head, width=width, overflow="fold")
-    before = None
+    before, hidden = None, {id(f) for others in _repeated(found).values() for f in others}
     for f in found:
+        if id(f) in hidden:
+            continue
         k, n = f.seeds
         sure = stats.wilson(k, n)
         interval = f"{sure.low:.2f}–{sure.high:.2f}".replace("0.", ".")
@@ -270,7 +273,8 @@ def to_markdown(found: Sequence[Finding], frames: Frames) -> str:
 
 
 def sentences(found: Sequence[Finding], frames: Frames) -> list[str]:
-    """Where nothing was found, what tries the first remedy of each finding, and what depth did to the loss."""
+    """Where else the table's findings are, where nothing was found, what tries the first remedy of each finding, and
+    what depth did to the loss."""
     finished = frames.runs[frames.runs["status"].isin(["done", "diverged"])]
     points = list(dict.fromkeys(finished["point"].map(str)))
     well = [point or "this point" for point in points if point not in {f.point for f in found}]
@@ -279,6 +283,8 @@ def sentences(found: Sequence[Finding], frames: Frames) -> list[str]:
         out.append(f"No finding: all {len(finished)} runs learnt what can be learnt, and what they learnt holds.")
     elif well:
         out.append(f"No finding at {', '.join(well)}.")
+    for name, others in _repeated(found).items():
+        out.append(f"{name.capitalize()} also at {', '.join(f.point for f in others)}; findings.csv has all.")
     tried: dict[str, list[str]] = {}
     for f in _gravest(found):
         tried.setdefault(command(frames, f.point, f.remedies[0].words), []).append(f.name)
@@ -293,6 +299,13 @@ def _gravest(found: Sequence[Finding]) -> list[Finding]:
         if f.remedies and (f.name not in worst or k / n >= worst[f.name].seeds[0] / worst[f.name].seeds[1]):
             worst[f.name] = f
     return list(worst.values())
+
+
+def _repeated(found: Sequence[Finding]) -> dict[str, list[Finding]]:
+    """Of each finding at more than `MANY` points, all but the gravest."""
+    worst = {f.name: f for f in _gravest(found)}
+    each = {name: [f for f in found if f.name == name] for name in worst}
+    return {name: [f for f in same if f is not worst[name]] for name, same in each.items() if len(same) > MANY}
 
 
 def depths(frames: Frames) -> list[str]:

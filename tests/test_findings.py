@@ -174,6 +174,29 @@ def test_the_frame_has_a_row_for_each_remedy_with_its_command_and_the_wilson_int
     assert all(line.endswith(f" {words}") for line, words in zip(table["command"], table["remedy"], strict=True))
 
 
+def test_a_finding_at_many_points_is_shown_once_and_the_other_points_named() -> None:
+    def at(points: str) -> Frames:
+        each = [(FLAT, {"gap": 1.0} if p == "a" else {"rank": 1e-9}) for p in points]
+        runs = [run(*([] if "gap" in k else [c]), point=p, **k) for p, (c, k) in zip(points, each, strict=True)]
+        return study(*({**r, "row": {**typed("data=majority"), **r["row"]}} for r in runs))
+
+    def shown(frames: Frames) -> str:
+        out = Console(width=80, file=io.StringIO())
+        out.print(findings.table(findings.findings(frames)))
+        return out.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+    few, many = at("abcd"), at("abcde")
+    assert (
+        shown(few).count("rank residual") == 3 and "also at" not in findings.sentences(findings.findings(few), few)[0]
+    )
+    found = findings.findings(many)
+    assert len(found) == 5 and len(findings.frame(found, many)["point"].unique()) == 5
+    assert shown(many).count("rank residual") == 1 and shown(many).count("overfitting") == 2  # its source is named too
+    (said,) = [text for text in findings.sentences(found, many) if "also at" in text]
+    worst = next(line.split()[0] for line in shown(many).splitlines() if "rank" in line)
+    assert said == f"Rank collapse also at {', '.join(p for p in 'bcde' if p != worst)}; findings.csv has all."
+
+
 def test_that_nothing_was_found_is_said() -> None:
     well = study(run(), run(seed=1))
     assert findings.table([]).row_count == 0 and findings.told(well) == []

@@ -44,13 +44,12 @@ def test_the_wheel_works_from_another_folder(wheel: Path, tmp_path: Path) -> Non
     (site,) = [p for p in place.rglob("site-packages") if p.is_dir()]
     (site / "libraries.pth").write_text("\n".join(p for p in sys.path if p.endswith("site-packages")))
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [str(bin_ / "stackattn"), *words]
-        return subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    env = {name: value for name, value in environment().items() if name != "PYTHONPATH"}
 
-    where = subprocess.run([bin_ / "python", "-c", "import stackcli; print(stackcli.__file__)"], cwd=tmp_path,
-                           capture_output=True, text=True)  # fmt: skip
-    assert str(site) in where.stdout
+    def run(*words: str, program: str = "stackattn") -> subprocess.CompletedProcess[str]:
+        return subprocess.run([str(bin_ / program), *words], cwd=tmp_path, env=env, capture_output=True, text=True)
+
+    assert str(site) in run("-c", "import stackcli; print(stackcli.__file__)", program="python").stdout
     assert "subjects-depth" in run("list", "experiments").stdout
     swept = run("sweep", "--experiment", "subjects-depth", "--dry-run")
     assert swept.returncode == 0 and "15 runs" in swept.stderr
