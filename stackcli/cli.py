@@ -53,7 +53,7 @@ Overrides = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder in which runs are kept.")]
 Study = Annotated[str, typer.Option("--study", help="Name of the study; made from the command otherwise.")]
-Jobs = Annotated[int, typer.Option("-j", "--jobs", help="Runs at once; 0: one for each core.", min=-(10**9))]
+Jobs = Annotated[int, typer.Option("-j", "--jobs", help="Runs at once; 0: one for each core.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before more than 200 runs.")]
 Force = Annotated[bool, typer.Option("--force", help="Train again what is there already.")]

@@ -111,13 +111,14 @@ def folder(name: str) -> Path:
 
 def replayed(name: str, out: Path, seed: int) -> Frames:
     """Runs a study again, or where its folder holds a file `probe` looks at its stacks again, whose numbers of each arm
-    and seed (slope_free, order, ...) then are those of its runs."""
+    and seed (slope_free, order, ...) then are those of its runs. Raises CalledProcessError where the command fails."""
     looks = (folder(name) / "probe").exists()
-    line = ["probe" if looks else "sweep", "--experiment", name, f"seed={seed}", "--out", str(out), "--quiet"]
-    subprocess.run([sys.executable, "-m", "stackcli", *line], check=True)
+    study = f"{name}-{seed}"  # other seeds are another study
+    line = ["probe" if looks else "sweep", "--experiment", name, f"seed={seed}", "--study", study, "--out", str(out)]
+    subprocess.run([sys.executable, "-m", "stackcli", *line, "--quiet"], check=True)
     if looks:
-        return probed.read(out / "probes" / name)
-    return load(Store(out, create=False), name)
+        return probed.read(out / "probes" / study)
+    return load(Store(out, create=False), study)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -131,7 +132,13 @@ def main(words: Sequence[str] | None = None) -> int:
     quick = [n for n in known if given.slow or not (folder(n) / "slow").exists()]
     failed = 0
     for name in given.names or quick:
-        outcomes = held(replayed(name, given.out, given.seed), read(folder(name) / "expected.txt"))
+        expected = read(folder(name) / "expected.txt")
+        try:
+            outcomes = held(replayed(name, given.out, given.seed), expected)
+        except subprocess.CalledProcessError as error:
+            print(f"{name}: its runs failed (exit code {error.returncode}), so nothing of it is held")
+            failed += len(expected)
+            continue
         Console().print(table(name, outcomes))
         failed += sum(not o.held for o in outcomes)
     print(f"{failed} expectations failed" if failed else "every expectation held")

@@ -1,5 +1,6 @@
 """Known answers: what is expected is read, held against the runs, and a failure is a failure."""
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,16 +61,31 @@ def test_a_study_marked_probe_is_looked_at_and_its_slopes_are_held(
 
     def run(line: list[str], check: bool) -> None:
         asked.append(line[3:])
-        place = tmp_path / "probes" / "gradient-against-depth"
+        place = tmp_path / "probes" / "gradient-against-depth-7"
         place.mkdir(parents=True)
         rows = [f"{arm},{seed},{slope},1" for arm, slope in (("post", 0.05), ("pre", -0.7)) for seed in (0, 1)]
         (place / "slopes.csv").write_text("\n".join(["arm,seed,slope_free,order", *rows]))
 
     monkeypatch.setattr("subprocess.run", run)
     found = known.replayed("gradient-against-depth", tmp_path, 7)
-    assert asked == [["probe", "--experiment", "gradient-against-depth", "seed=7", "--out", str(tmp_path), "--quiet"]]
+    name = "gradient-against-depth"
+    line = ["probe", "--experiment", name, "seed=7", "--study", f"{name}-7", "--out", str(tmp_path), "--quiet"]
+    assert asked == [line]
     asks = [Expectation((arm,), "slope_free", ">=", -0.6) for arm in ("post", "pre")]
     assert [(o.held, o.values) for o in held(found, asks)] == [(True, (0.05, 0.05)), (False, (-0.7, -0.7))]
+
+
+def test_a_study_that_cannot_be_run_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(line: list[str], check: bool) -> None:
+        raise subprocess.CalledProcessError(4, line)
+
+    monkeypatch.setattr("subprocess.run", run)
+    assert known.main(["gradient-against-depth", "--out", str(tmp_path)]) == 1
+    expected = len(read(known.folder("gradient-against-depth") / "expected.txt"))
+    said = capsys.readouterr().out
+    assert "exit code 4" in said and f"{expected} expectations failed" in said
 
 
 def test_a_line_that_is_no_expectation_is_named(tmp_path: Path) -> None:
