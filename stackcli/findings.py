@@ -6,7 +6,7 @@ remedies are settings of this tool, in the order worth trying, without those tha
 
 import math
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import NamedTuple
 
@@ -236,7 +236,7 @@ def frame(found: Sequence[Finding], frames: Frames) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def table(found: Sequence[Finding]) -> Table:
+def table(found: Sequence[Finding], runs: pd.DataFrame) -> Table:
     """For a terminal of 80 columns: point, finding, evidence, k of n runs with the 95 % interval of their share, and
     the first remedy; of a finding at more than `MANY` points the gravest alone."""
     sources = dict.fromkeys(f"{f.name}: {f.source.partition(';')[0]}" for f in found)
@@ -244,7 +244,7 @@ def table(found: Sequence[Finding]) -> Table:
     out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
     for head, width in (("at", 14), ("finding", 11), ("evidence", 25), ("seeds", 8), ("to try", 16)):
         out.add_column(head, width=width, overflow="fold")
-    before, hidden = None, {id(f) for others in _repeated(found).values() for f in others}
+    before, hidden = None, {id(f) for others in _repeated(found, runs).values() for f in others}
     for f in found:
         if id(f) in hidden:
             continue
@@ -260,7 +260,8 @@ def table(found: Sequence[Finding]) -> Table:
 def told(frames: Frames) -> list[tuple[str, Table]]:
     """The table with its title; none where nothing was found."""
     found = findings(frames)
-    return [("what went wrong, and in how many runs (95 % interval of their share)", table(found))] if found else []
+    title = "what went wrong, and in how many runs (95 % interval of their share)"
+    return [(title, table(found, frames.runs))] if found else []
 
 
 def to_markdown(found: Sequence[Finding], frames: Frames) -> str:
@@ -283,27 +284,34 @@ def sentences(found: Sequence[Finding], frames: Frames) -> list[str]:
         out.append(f"No finding: all {len(finished)} runs learnt what can be learnt, and what they learnt holds.")
     elif well:
         out.append(f"No finding at {', '.join(well)}.")
-    for name, others in _repeated(found).items():
+    for name, others in _repeated(found, frames.runs).items():
         out.append(f"{name.capitalize()} also at {', '.join(f.point for f in others)}; findings.csv has all.")
     tried: dict[str, list[str]] = {}
-    for f in _gravest(found):
+    for f in gravest(found, frames.runs):
         tried.setdefault(command(frames, f.point, f.remedies[0].words), []).append(f.name)
     return [*out, *(f"Against {', '.join(names)}: {line}" for line, names in tried.items()), *depths(frames)]
 
 
-def _gravest(found: Sequence[Finding]) -> list[Finding]:
-    """Of each kind the one that most of the runs have, the last such in the order of the study."""
+def gravest(found: Iterable[Finding], runs: pd.DataFrame) -> list[Finding]:
+    """Of each finding that has a remedy the one at its worst point: most of the runs, then the deepest, then the first
+    named."""
+    depth = dict(zip(runs["point"], runs["depth"], strict=True))
     worst: dict[str, Finding] = {}
-    for f in found:
-        k, n = f.seeds
-        if f.remedies and (f.name not in worst or k / n >= worst[f.name].seeds[0] / worst[f.name].seeds[1]):
-            worst[f.name] = f
+    for finding in found:
+        best = worst.get(finding.name)
+        if finding.remedies and (best is None or _worse(finding, depth) > _worse(best, depth)):
+            worst[finding.name] = finding
     return list(worst.values())
 
 
-def _repeated(found: Sequence[Finding]) -> dict[str, list[Finding]]:
+def _worse(finding: Finding, depth: Mapping[str, int]) -> tuple[float, int]:
+    k, n = finding.seeds
+    return k / n, depth[finding.point]
+
+
+def _repeated(found: Sequence[Finding], runs: pd.DataFrame) -> dict[str, list[Finding]]:
     """Of each finding at more than `MANY` points, all but the gravest."""
-    worst = {f.name: f for f in _gravest(found)}
+    worst = {f.name: f for f in gravest(found, runs)}
     each = {name: [f for f in found if f.name == name] for name in worst}
     return {name: [f for f in same if f is not worst[name]] for name, same in each.items() if len(same) > MANY}
 

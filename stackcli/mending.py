@@ -25,6 +25,9 @@ Tried = Mapping[str, Sequence[tuple[str, ...]]]  # sick point -> words of each r
 def execute(arms: Arms, options: Options) -> int:
     """The command, and then the remedies of what it found; returns the exit code."""
     code = tuning.execute(arms, options)
+    if options.dry_run and not code:
+        say = Progress(quiet=options.quiet, total=0, labels=()).say
+        say(f"--remedies: then up to {MOST} remedies of each finding at its worst point, on the same seeds")
     return code if code or options.dry_run else mend(tuning.name_of(arms, options), arms, options)
 
 
@@ -38,7 +41,7 @@ def mend(name: str, arms: Arms, options: Options) -> int:
     if not tried:
         progress.say("no finding has a remedy to try")
         return 0
-    for finding in taken_up(found, frames.runs):
+    for finding in findings.gravest(found, frames.runs):
         progress.say(f"{finding.name} at {finding.point or 'this point'}: {len(tried[finding.point])} remedies")
     sick = of_points(store, name, tried)
     words = (*arms.overrides, "--remedies")
@@ -46,27 +49,10 @@ def mend(name: str, arms: Arms, options: Options) -> int:
     return study.execute(mending, replace(options, command="remedies", study=f"{name}-remedies", tune=""))
 
 
-def taken_up(found: Iterable[Finding], runs: Any) -> list[Finding]:
-    """Of each finding that has a remedy the one at its worst point: most of the runs, then the deepest, then the first
-    named."""
-    depth = dict(zip(runs["point"], runs["depth"], strict=True))
-    worst: dict[str, Finding] = {}
-    for finding in found:
-        best = worst.get(finding.name)
-        if finding.remedies and (best is None or _rank(finding, depth) > _rank(best, depth)):
-            worst[finding.name] = finding
-    return list(worst.values())
-
-
-def _rank(finding: Finding, depth: Mapping[str, int]) -> tuple[float, int]:
-    k, n = finding.seeds
-    return k / n, depth[finding.point]
-
-
 def chosen(found: Iterable[Finding], runs: Any) -> dict[str, list[tuple[str, ...]]]:
     """Sick point -> the settings of each remedy that is tried there, none twice."""
     out: dict[str, list[tuple[str, ...]]] = {}
-    for finding in taken_up(found, runs):
+    for finding in findings.gravest(found, runs):
         tried = out.setdefault(finding.point, [])
         tried += [remedy.words for remedy in finding.remedies[:MOST] if remedy.words not in tried]
     return out

@@ -155,7 +155,7 @@ def two() -> Frames:
 def test_the_table_is_eighty_columns_wide_and_cuts_nothing() -> None:
     out = Console(width=80, file=io.StringIO())
     found = findings.findings(two())
-    out.print(findings.table(found))
+    out.print(findings.table(found, two().runs))
     text = out.file.getvalue()  # type: ignore[attr-defined]
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
@@ -182,7 +182,7 @@ def test_a_finding_at_many_points_is_shown_once_and_the_other_points_named() -> 
 
     def shown(frames: Frames) -> str:
         out = Console(width=80, file=io.StringIO())
-        out.print(findings.table(findings.findings(frames)))
+        out.print(findings.table(findings.findings(frames), frames.runs))
         return out.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
     few, many = at("abcd"), at("abcde")
@@ -199,7 +199,7 @@ def test_a_finding_at_many_points_is_shown_once_and_the_other_points_named() -> 
 
 def test_that_nothing_was_found_is_said() -> None:
     well = study(run(), run(seed=1))
-    assert findings.table([]).row_count == 0 and findings.told(well) == []
+    assert findings.table([], well.runs).row_count == 0 and findings.told(well) == []
     assert findings.sentences([], well) == [
         "No finding: all 2 runs learnt what can be learnt, and what they learnt holds."
     ]

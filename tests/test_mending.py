@@ -26,7 +26,7 @@ RUNS = pd.DataFrame({"point": ["depth=2", "depth=8", "depth=16"], "depth": [2, 8
 def test_each_finding_is_taken_up_where_most_runs_have_it_and_of_these_at_the_deepest() -> None:
     found = [finding("overfitting", "depth=2", 3, CALM), finding("overfitting", "depth=8", 3, CALM)]
     found += [finding("overfitting", "depth=16", 2, CALM), finding("divergence", "depth=16", 1, WARM)]
-    taken = {f.name: f.point for f in mending.taken_up(found, RUNS)}
+    taken = {f.name: f.point for f in findings.gravest(found, RUNS)}
     assert taken == {"overfitting": "depth=8", "divergence": "depth=16"}
 
 
