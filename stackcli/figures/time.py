@@ -54,10 +54,10 @@ def _curves(frames: Frames, times: pd.DataFrame, scale: base.Scale) -> tuple[Fig
         axes.plot(at, rows["step_ms"], color="black", marker="o", label="step_ms")
         _quartiles(axes.vlines, at, rows)
         scale.dress(axes, "x", room)
-        axes.set_ylim(bottom=0)
         axes.set_ylabel("time of a step (ms)" if base.leftmost(axes) else "")
         if others:
             axes.set_title(base.fit(" ".join(f"{a}={base.typed(v)}" for a, v in zip(others, key, strict=True)), room))
+    panels[0].set_ylim(bottom=0)  # once all is drawn: it fixes the top of every panel
     styles = zip(PARTS.items(), base.styles(4)[1:], strict=True)
     entries = [(base.swatch(color="black", marker="o"), "whole step")]
     entries += [(base.swatch(**{**style, "color": COLOURS[c]}), words) for (c, words), style in styles if c in times]

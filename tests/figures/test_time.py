@@ -32,6 +32,7 @@ def test_another_axis_is_a_panel_for_each_value() -> None:
     assert (pre.get_title(), post.get_title()) == ("residual=pre", "residual=post")
     (one,), (two,) = factory.labelled(pre, "step_ms"), factory.labelled(post, "step_ms")
     assert np.allclose(2 * np.array(one.get_ydata()), two.get_ydata())
+    assert pre.get_ylim()[0] == 0 and pre.get_ylim()[1] == post.get_ylim()[1] > max(two.get_ydata())
 
 
 def test_categories_are_stacked_bars() -> None:
