@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from stackcli import stats
+from stackcli import signs, stats
 from stackcli.frames import Frames
 
 BAG = "TF-IDF + logistic regression"
 MATCHED = 0.10  # relative difference of final train losses beyond which the gap is also told at a matched train loss
-LEFT = 0.95  # of the train loss at the start: a run that stays above it has learnt nothing
+LEFT = 0.95  # of the train loss of guessing: a run that stays above it has learnt nothing
 MARGIN = 0.005  # of an accuracy, or nats: differences of encodings below it are called none
 GRADIENT = 2.0  # factor of the alignment-free ratio below or beyond which the gradient vanishes or grows
 
@@ -231,9 +231,11 @@ def _matched(frames: Frames, done: pd.DataFrame, low: float, high: float) -> str
     if abs(last - first) <= MATCHED * max(first, last) or curve.empty:
         return ""
     target, gaps = stats.matched_gap(curve)
-    begun = curve.sort_values("step").groupby("run")["train_loss"].first().mean()
-    if target > LEFT * begun:
-        return "; not every run has left the train loss it began with, so that no matched one compares them"
+    guess = signs.bounds(frames, done.iloc[0])[0]
+    if math.isnan(guess):
+        guess = curve.sort_values("step").groupby("run")["train_loss"].first().mean()
+    if target > LEFT * guess:
+        return "; not every run has left the train loss of guessing, so that no matched one compares them"
     means = [gaps[end["run"]].mean() for end in ends]
     if any(math.isnan(mean) for mean in means):
         return ""
