@@ -108,6 +108,10 @@ def _for_underfit(row: Row, value: float) -> Tried:
 
 
 def _for_overfit(row: Row, value: float) -> Tried:
+    size = row.get("data.size")
+    if size is not None and not pd.isna(size) and size:
+        limited = row["data"] in ("subjects", "csv", "digits")  # 0: all there are
+        yield (f"data.size={0 if limited else 2 * int(size)}",), "more data"
     for key, least, why in (
         ("dropout", 0.3, "more noise in every branch"),
         ("weight_decay", 0.1, "a pull towards small weights"),
@@ -117,14 +121,10 @@ def _for_overfit(row: Row, value: float) -> Tried:
             yield (f"{key}={least:g}",), why
     if row["depth"] > 1 and row["layer_drop"] < 0.2 and row["residual"] != "none":
         yield ("layer_drop=0.2",), "no answer may hang on one layer (stochastic depth)"
-    if row["depth"] > 1:
-        yield ("share_layers=true",), "one layer's weights for all"
     if not row["patience"]:
         yield ("patience=2",), "stops where validation loss rises"
-    size = row.get("data.size")
-    if size is not None and not pd.isna(size) and size:
-        text = row["data"] in ("subjects", "csv")
-        yield (f"data.size={0 if text else 2 * int(size)}",), "more data"
+    if row["depth"] > 1:
+        yield ("share_layers=true",), "one layer's weights for all"
 
 
 def rounded(value: float) -> str:

@@ -17,7 +17,7 @@ from stackcli.settings import GROUPS, Config, Options
 from stackcli.store import Store, load
 from stackcli.study import Arms
 
-MOST = 4  # remedies of one finding
+MOST = 6  # remedies of one finding
 
 Tried = Mapping[str, Sequence[tuple[str, ...]]]  # sick point -> words of each remedy
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from stackcli import config as settings
-from stackcli import cures, findings
+from stackcli import cures, findings, mending
 from stackcli.frames import Frames
 from tests.constructed import CASES, frames
 from tests.test_signs import FLAT, run, study
@@ -90,6 +90,16 @@ def test_every_remedy_is_a_setting_of_this_tool_that_the_run_does_not_have(
         assert {key: row[key] for key in changed} != {key: mended[key] for key in changed}, remedy
 
 
+def test_more_data_is_tried_first_where_there_is_more_and_every_regulariser_is_among_the_first() -> None:
+    def tried(*words: str) -> list[str]:
+        return [r.words[0] for r in cures.remedies("overfitting", typed(*words), 0.7)][: mending.MOST]
+
+    whole = ["dropout=0.3", "weight_decay=0.1", "attention_dropout=0.1", "layer_drop=0.2", "patience=2"]
+    assert tried("depth=4")[:5] == whole
+    assert tried("depth=4", "data.size=400")[0] == tried("data=digits", "data.size=200")[0] == "data.size=0"
+    assert tried("data=majority", "data.size=512")[0] == "data.size=1024"
+
+
 def test_a_learning_rate_is_changed_by_what_the_updates_lack() -> None:
     low = [r.words[0] for r in cures.remedies("undertuned learning rate", typed("lr=1e-5"), 3e-5)]
     assert low[:2] == ["lr=0.001", "lr=0.003"]  # a hundred and three hundred times as large
@@ -159,7 +169,7 @@ def test_the_table_is_eighty_columns_wide_and_cuts_nothing() -> None:
     text = out.file.getvalue()  # type: ignore[attr-defined]
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
-    for cell in ("residual=post ", "overfitting", "3 of 3", ".44–1.00", "residual=pre", "dropout=0.3"):
+    for cell in ("residual=post ", "overfitting", "3 of 3", ".44–1.00", "residual=pre", "data.size="):
         assert cell in text, cell
 
 
