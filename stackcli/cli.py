@@ -318,22 +318,23 @@ def asked(overrides: list[str] | None, config_dir: Path | None) -> Any:
 _many(
     "sweep",
     lambda words, folder: matched(words, folder),
-    "Train every combination of the settings given, over several seeds.",
+    "Train every combination, over several seeds. With --search, the settings that are worth trying instead.",
     "sweep depth=1,2,4,8,16",
     searching,
 )
 _many(
     "ablate-depth",
     lambda words, folder: matched(words, folder, presets=("depth=1,2,4,8,16", "residual=pre,post")),
-    "Depth 1 to 16 with pre-LN and post-LN: what goes wrong when layers are stacked? match=params or match=flops "
-    "chooses dim and ff so that no depth is larger than another.",
+    "Depth 1 to 16: what goes wrong, and what mends it. With pre-LN and post-LN, where residual= names no others; "
+    "match=params or match=flops chooses dim and ff so that no depth is larger than another.",
     "ablate-depth depth=1,4,16",
     mending_too,
 )
 _many(
     "compare-pe",
     lambda words, folder: asked(words, folder),
-    "Compare position encodings, paired by seed, on three data sets; the first encoding named is the baseline.",
+    "Compare position encodings, paired by seed. On three data sets, where data= names no others; the first encoding "
+    "named is the baseline.",
     "compare-pe pe=learned,sinusoidal,relative",
 )
 
@@ -410,7 +411,7 @@ def check(
     config_dir: ConfigDir = None,
     debug: Debug = False,
 ) -> None:
-    """Certify a position encoding: what it does, property by property, with the evidence."""
+    """Certify a position encoding, property by property. With the evidence of each."""
 
     def action() -> int:
         from stackcli import config
@@ -436,7 +437,7 @@ def probe(
     debug: Debug = False,
     experiment: Annotated[str, typer.Option("--experiment", help="Replay a recorded study by its name.")] = "",
 ) -> None:
-    """The depth check before any training: signal, gradients and first step of stacks of depth 1 to 128, the slopes
+    """The depth check before any training. Signal, gradients and first step of stacks of depth 1 to 128, the slopes
     over depth beside theory, and the deepest stack that can be expected to train."""
     given: dict[str, Any] = dict(out=out, study=study or experiment, jobs=jobs, quiet=quiet, json=json, csv=csv)
 
@@ -460,7 +461,7 @@ def list_parts(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """The choices of a group, every setting, or the recorded studies; `list pe dim=128` at another size."""
+    """The choices of a group, settings, recorded studies. `list pe dim=128` tells the cost at another size."""
 
     def action() -> int:
         from stackcli import config, experiments, parts
@@ -501,7 +502,7 @@ def encodings(overrides: list[str] | None, json: bool) -> int:
 
 @app.command(epilog="Example: stackattn runs")
 def runs(out: Out = Path("outputs"), json: Json = False, debug: Debug = False) -> None:
-    """The runs that are kept, newest first, and the studies that they belong to."""
+    """The runs that are kept, newest first. With the studies that they belong to."""
 
     def action() -> int:
         from stackcli.record import dumps

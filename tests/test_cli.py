@@ -163,6 +163,11 @@ def test_every_help_ends_with_an_example(command: str, tmp_path: Path) -> None:
     assert f"Example: stackattn {command}" in done.stdout.strip().splitlines()[-1]
 
 
+def test_the_list_of_commands_cuts_no_word(tmp_path: Path) -> None:
+    done = stackattn("--help", cwd=tmp_path, COLUMNS="80")
+    assert all(f"  {command} " in done.stdout for command in COMMANDS) and "..." not in done.stdout
+
+
 def modules(code: str, cwd: Path) -> set[str]:
     """The modules loaded after running the tool's main with these arguments."""
     program = f"import sys; sys.argv = ['stackattn', {code}]\n"
