@@ -32,8 +32,15 @@ def _joined(row: Row) -> Tried:
         yield ("residual=pre",), f"an identity path through every block ({XIONG})"
     if row["residual"] == "post" and row["init"] in ("default", "xavier", "small", "orthogonal"):
         yield ("residual=deepnorm",), "a heavier skip and smaller branches (Wang et al. 2022)"
-    if row["residual"] == "post":
+    if row["residual"] == "post" and not row["share_layers"]:
         yield ("residual=admin",), "a skip as heavy as what it carries (Liu et al. 2020)"
+
+
+def _normed(row: Row) -> Tried:
+    """Normalisation, where there is none, for a scheme that takes one."""
+    if row["norm"] == "none" and row["residual"] != "rezero":
+        words = ("norm=layer", "init=default") if row["init"] == "tfixup" else ("norm=layer",)
+        yield words, "every branch gets an input of one size"
 
 
 def _slower(row: Row) -> Tried:
@@ -43,8 +50,7 @@ def _slower(row: Row) -> Tried:
 
 
 def _for_gradient(row: Row, value: float) -> Tried:
-    if row["norm"] == "none" and row["residual"] != "rezero":
-        yield ("norm=layer",), "every branch gets an input of one size"
+    yield from _normed(row)
     if value < 1:
         yield from _joined(row)
     else:
@@ -76,6 +82,9 @@ def _for_attention(row: Row, value: float) -> Tried:
 
 def _for_rate(row: Row, value: float) -> Tried:
     lr = row["lr"]
+    if value <= 0:
+        yield ("lr=0.001",), "at this rate no weight moves"
+        return
     for factor in (GOAL / value, 3 * GOAL / value if value < GOAL else GOAL / value / 3):
         yield (f"lr={rounded(lr * factor)}",), f"so that a step moves a weight by about {GOAL:g} of its size"
     if value < GOAL:
@@ -88,8 +97,7 @@ def _for_divergence(row: Row, value: float) -> Tried:
     yield (f"lr={rounded(min(row['lr'] / 10, 1e-3))}",), "smaller steps"
     if not row["clip"]:
         yield ("clip=1.0",), "a bound on the global gradient norm (Pascanu et al. 2013)"
-    if row["norm"] == "none" and row["residual"] != "rezero":
-        yield ("norm=layer",), "every branch gets an input of one size"
+    yield from _normed(row)
     yield from _joined(row)
     if row["warmup"] < 0.2:
         yield ("warmup=0.2",), "small steps while the layers settle"
@@ -104,7 +112,8 @@ def _for_underfit(row: Row, value: float) -> Tried:
     yield (f"lr={rounded(row['lr'] * 3)}",), "larger steps"
     if row["dropout"]:
         yield ("dropout=0.0",), "nothing withheld"
-    yield (f"dim={2 * int(row['dim'])}",), "a wider stack"
+    if not row.get("data.vectors"):  # which have a width of their own
+        yield (f"dim={2 * int(row['dim'])}",), "a wider stack"
 
 
 def _for_overfit(row: Row, value: float) -> Tried:
@@ -119,11 +128,11 @@ def _for_overfit(row: Row, value: float) -> Tried:
     ):
         if row[key] < least:
             yield (f"{key}={least:g}",), why
-    if row["depth"] > 1 and row["layer_drop"] < 0.2 and row["residual"] != "none":
+    if row["depth"] > 1 and row["layer_drop"] < 0.2 and row["residual"] not in ("none", "sandwich"):
         yield ("layer_drop=0.2",), "no answer may hang on one layer (stochastic depth)"
     if not row["patience"]:
         yield ("patience=2",), "stops where validation loss rises"
-    if row["depth"] > 1:
+    if row["depth"] > 1 and not row["share_layers"] and row["residual"] != "admin":
         yield ("share_layers=true",), "one layer's weights for all"
 
 

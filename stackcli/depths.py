@@ -62,7 +62,8 @@ def measure(config: Config, loaded: Loaded) -> Start:
 
     `finite`: the loss, its gradients and the loss after the first step are. `signal_first`, `signal_last`: RMS of the
     output of block 1 and of the last. `grad_last`, `free_last`: G1 and G3 of the last block's last map, nats.
-    `grad_ratio_init`, `free_ratio_init`: block 1 over the last block. `cosine`, `rank`: of the last block's output.
+    `grad_ratio_init`, `free_ratio_init`: block 1 over the last block; `back_ratio`: the same of G4, at their outputs.
+    `cosine`, `rank`: of the last block's output.
     `apart`: how far what is asked about can be told apart: where every token is, `rank`; where a sequence is, the rank
     residual of the sequences' vectors before the classifier. `entropy`: the least of the layers' mean attention
     entropy, as a share of that of even attention. `update`, `step_ratio`: as `first_step` has them. `order`,
@@ -74,6 +75,7 @@ def measure(config: Config, loaded: Loaded) -> Start:
     batch = probe_batch(config, loaded)
     core.profile(model, batch)
     model.eval()
+    settle(model, batch)
     order = {"order": collapse_order(model, loaded.max_len), "order_theory": collapse_theory(config, model)}
     with overheard(model) as heard:
         layers = probe.look(model, batch, step=0, updates={})
@@ -107,6 +109,7 @@ def read(layers: list[LayerRow], even: float) -> dict[str, float | None]:
         "cosine": blocks[-1].cosine if blocks else None,
         "rank": blocks[-1].rank if blocks else None,
         "entropy": min(means) / even if means and even else None,
+        "back_ratio": blocks[0].g4 / blocks[-1].g4 if blocks and blocks[0].g4 is not None and blocks[-1].g4 else None,
     }
 
 
@@ -121,6 +124,21 @@ def even_entropy(model: core.StackedAttention, batch: Batch) -> float:
     keys = allowed.sum(-1).double().log()  # (T,), or (B, 1, T) where sequences differ
     each = keys.reshape(-1, T).expand(len(batch.tokens), T)
     return float(each.mean() if batch.mask is None else each[batch.mask].mean())
+
+
+def settle(model: core.StackedAttention, batch: Batch) -> None:
+    """Gives batch normalisation the statistics of this batch, by which a training step would normalise: those that it
+    starts with, 0 and 1, are of a stack without any. Dropout stays off."""
+    norms = [(m, m.momentum) for m in model.modules() if hasattr(m, "running_mean")]
+    for norm, _ in norms:
+        norm.train()
+        norm.momentum = 1.0  # type: ignore[assignment]
+    if norms:
+        with torch.no_grad():
+            model(batch.tokens, batch.mask, batch.pos, batch.tree)
+    for norm, momentum in norms:
+        norm.eval()
+        norm.momentum = momentum
 
 
 # ---- the first step
@@ -175,6 +193,7 @@ def first_step(model: core.StackedAttention, batch: Batch, config: Config, heard
     if config.clip:
         nn.utils.clip_grad_norm_(model.parameters(), config.clip)
     optimizer(model, config).step()
+    settle(model, batch)
     outputs: list[Tensor] = []
     ends = dict.fromkeys((model.stack[0], model.stack[-1]))
     handles = [block.register_forward_hook(lambda *now: outputs.append(now[-1])) for block in ends]

@@ -240,7 +240,8 @@ def table(found: Sequence[Finding], runs: pd.DataFrame) -> Table:
     """For a terminal of 80 columns: point, finding, evidence, k of n runs with the 95 % interval of their share, and
     the first remedy; of a finding at more than `MANY` points the gravest alone."""
     sources = dict.fromkeys(f"{f.name}: {f.source.partition(';')[0]}" for f in found)
-    caption = f"{'; '.join(sources)}. Thresholds: our own constructed cases." if found else None
+    ours = " Thresholds: our own constructed cases." if any(OURS in f.source for f in found) else ""
+    caption = f"{'; '.join(sources)}.{ours}" if found else None
     out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
     for head, width in (("at", 14), ("finding", 11), ("evidence", 25), ("seeds", 8), ("to try", 16)):
         out.add_column(head, width=width, overflow="fold")
@@ -281,7 +282,10 @@ def sentences(found: Sequence[Finding], frames: Frames) -> list[str]:
     well = [point or "this point" for point in points if point not in {f.point for f in found}]
     out = []
     if points and not found:
-        out.append(f"No finding: all {len(finished)} runs learnt what can be learnt, and what they learnt holds.")
+        lost = len(frames.runs) - len(finished)
+        rest = f"; {lost} did not finish" if lost else ""
+        which = f"the {len(finished)} runs that finished" if lost else f"all {len(finished)} runs"
+        out.append(f"No finding: {which} learnt what can be learnt, and what they learnt holds{rest}.")
     elif well:
         out.append(f"No finding at {', '.join(well)}.")
     for name, others in _repeated(found, frames.runs).items():
@@ -320,11 +324,10 @@ def depths(frames: Frames) -> list[str]:
     """Whether the deepest stack loses by its optimisation or by overfitting: its validation loss at the end against
     that of the best depth, which is the difference of the train losses plus that of the gaps. He et al. 2015, sec. 1,
     arXiv:1512.03385, call a train loss that rises with depth degradation."""
-    done = stats.done(frames.runs)
-    if "depth" not in frames.axes or done["depth"].nunique() < 2:
+    if "depth" not in frames.axes or not len(frames.runs):
         return []
     others = [axis for axis in frames.axes if axis != "depth"]
-    groups = done.groupby(others, sort=False, dropna=False) if others else [((), done)]
+    groups = frames.runs.groupby(others, sort=False, dropna=False) if others else [((), frames.runs)]
     told = []
     for key, group in groups:
         values = key if isinstance(key, tuple) else (key,)
@@ -333,25 +336,40 @@ def depths(frames: Frames) -> list[str]:
     return [text for text in told if text]
 
 
+PART = 0.25  # of what depth costs: what is less is not told as a cause
+
+
 def _depth(runs: pd.DataFrame, where: str) -> str:
+    lead = f"With {where}, the" if where else "The"
+    deepest, runs = runs["depth"].max(), stats.done(runs)
+    if runs["depth"].nunique() < 2:
+        return ""
+    if deepest not in set(runs["depth"]):
+        return f"{lead} deepest stack, {deepest:g} blocks, has no run that is done, so what it costs is not told."
     ends = {
         key: runs.pivot_table(index="seed", columns="depth", values=f"{key}_end") for key in ("val_loss", "train_loss")
     }
     deep, best = ends["val_loss"].columns.max(), ends["val_loss"].mean().idxmin()
-    lead = f"With {where}, the" if where else "The"
     if deep == best:
         return f"{lead} lowest validation loss at the end is that of the deepest stack, {deep:g} blocks."
     pairs = {key: (end[deep] - end[best]).dropna() for key, end in ends.items()}
     val, train = (stats.interval(pairs[key]) for key in ("val_loss", "train_loss"))
+    gap = stats.interval(pairs["val_loss"] - pairs["train_loss"])
     if not val.n:
         return ""
     interval = "" if math.isnan(val.low) else f", 95 % interval {val.low:+.2f} to {val.high:+.2f}"
     text = (
-        f"{lead} validation loss at the end is {val.mean:+.2f} nats at depth {deep:g} against depth {best:g}{interval}:"
-        f" {train.mean:+.2f} by the train loss and {val.mean - train.mean:+.2f} by the gap"
+        f"{lead} validation loss at the end is {val.mean:+.2f} nats at depth {deep:g} against the best, depth {best:g}"
+        f"{interval}: {train.mean:+.2f} by the train loss and {gap.mean:+.2f} by the gap"
     )
     if math.isnan(val.low) or val.low <= 0:
         return f"{text}; not separated over {val.n} seed{'s' if val.n > 1 else ''}."
-    if train.mean >= val.mean / 2:
-        return f"{text}. With depth the optimisation fails (degradation, He et al. 2015), not the generalisation."
-    return f"{text}. The deeper stack overfits; its optimisation does not fail."
+    fails, overfits = (part.low > 0 and part.mean >= PART * val.mean for part in (train, gap))
+    text += " (exploratory). "
+    if fails and overfits:
+        return f"{text}With depth the optimisation fails (degradation, He et al. 2015), and the stack overfits more."
+    if fails:
+        return f"{text}With depth the optimisation fails (degradation, He et al. 2015), not the generalisation."
+    if overfits:
+        return f"{text}The deeper stack overfits; its optimisation does not fail."
+    return f"{text}Which of the two it is, is not separated."

@@ -33,12 +33,14 @@ class Frames:
     `match`: where dim and ff were chosen so that every depth costs the same, `by` (params, flops) and the `depth` with
     the settings as typed. `chosen`: settings that were chosen for each point and are no axes.
     `overrides`: the settings as typed, axes among them; in an experiment a line an arm, `ARM: WORDS`.
+    `known`: of a study of remedies, `found` (sick point -> finding -> k, n and whether it is of the values tried) and
+    `reached` (data -> the train loss that counts as learnt), both of the study that they mend; else empty.
     `facts`: one `record.Facts` as a dict for each data set; the column `facts` of `runs` says which (where it is
     missing, `data` does).
     """
 
     study: str
-    command: str  # train, sweep, ablate-depth, compare-pe, probe, search (halving where it cut runs short)
+    command: str  # train, sweep, ablate-depth, compare-pe, remedies, probe, search (halving where it cut runs short)
     axes: tuple[str, ...]
     overrides: tuple[str, ...] = ()
     runs: pd.DataFrame
@@ -48,6 +50,7 @@ class Frames:
     stack: pd.DataFrame = field(default_factory=_nothing)
     match: dict[str, Any] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
+    known: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, dict[str, object]] = field(default_factory=dict)
     machine: dict[str, object] = field(default_factory=dict)  # of the timing pass: processor, threads, load, allocator
 

@@ -5,11 +5,12 @@ Each finding is taken up at one point, where the largest share of the runs has i
 was" first) and the sick point.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from stackcli import config, findings, study, sweep, tuning
+from stackcli import config, findings, signs, study, sweep, tuning
 from stackcli.findings import Finding
 from stackcli.progress import Progress
 from stackcli.remedies import BEFORE
@@ -37,25 +38,63 @@ def mend(name: str, arms: Arms, options: Options) -> int:
     frames = load(store, name)
     found = findings.findings(frames)
     progress = Progress(quiet=options.quiet, total=0, labels=())
-    tried = chosen(found, frames.runs)
+    refused: dict[str, str] = {}
+
+    def can(point: str, words: tuple[str, ...]) -> bool:
+        why = objection(of_points(store, name, [point])[point][0], words, store)
+        if why:
+            refused[f"{' '.join(words)} at {point or 'this point'}"] = why
+        return not why
+
+    tried = chosen(found, frames.runs, can)
+    for remedy, why in refused.items():
+        progress.say(f"not tried: {remedy}: {why}")
     if not tried:
         progress.say("no finding has a remedy to try")
         return 0
     for finding in findings.gravest(found, frames.runs):
+        if finding.point not in tried:
+            continue
         progress.say(f"{finding.name} at {finding.point or 'this point'}: {len(tried[finding.point])} remedies")
     sick = of_points(store, name, tried)
     words = (*arms.overrides, "--remedies")
-    mending = arms_of(tried, sick, base=arms.base, overrides=words, typed=arms.typed)
+    reached = {data: loss for data, loss in signs.reached(frames).items() if math.isfinite(loss)}
+    known = {"found": of_study(found, tried), "reached": reached}
+    mending = replace(arms_of(tried, sick, overrides=words, typed=arms.typed), known=known)
     return study.execute(mending, replace(options, command="remedies", study=f"{name}-remedies", tune=""))
 
 
-def chosen(found: Iterable[Finding], runs: Any) -> dict[str, list[tuple[str, ...]]]:
-    """Sick point -> the settings of each remedy that is tried there, none twice."""
+def of_study(found: Iterable[Finding], tried: Tried) -> dict[str, dict[str, tuple[int, int, bool]]]:
+    """Sick point -> finding -> k of n runs, and whether it is of the values tried and of no run."""
+    out: dict[str, dict[str, tuple[int, int, bool]]] = {}
+    for finding in found:
+        if finding.point in tried:
+            out.setdefault(finding.point, {})[finding.name] = (*finding.seeds, finding.source == findings.EDGE)
+    return out
+
+
+def objection(sick: Config, words: tuple[str, ...], store: Store) -> str:
+    """Why a remedy cannot be tried on a run; empty where it can."""
+    try:
+        mended = treated(sick, words)
+        sweep.plan((mended,), store)
+    except ValueError as error:
+        return str(error).splitlines()[0]
+    return "" if mended != sick else "the run has it"
+
+
+def chosen(
+    found: Iterable[Finding], runs: Any, can: Callable[[str, tuple[str, ...]], bool] = lambda point, words: True
+) -> dict[str, list[tuple[str, ...]]]:
+    """Sick point -> the settings of each remedy that is tried there, none twice; `can`: whether one can be."""
     out: dict[str, list[tuple[str, ...]]] = {}
     for finding in findings.gravest(found, runs):
         tried = out.setdefault(finding.point, [])
-        tried += [remedy.words for remedy in finding.remedies[:MOST] if remedy.words not in tried]
-    return out
+        those = [
+            remedy.words for remedy in finding.remedies if remedy.words in tried or can(finding.point, remedy.words)
+        ]
+        tried += [words for words in those[:MOST] if words not in tried]
+    return {point: tried for point, tried in out.items() if tried}
 
 
 def of_points(store: Store, name: str, points: Iterable[str]) -> dict[str, list[Config]]:
@@ -64,21 +103,19 @@ def of_points(store: Store, name: str, points: Iterable[str]) -> dict[str, list[
     return {point: [store.config(r["run"]) for r in runs if r["point"] == point] for point in points}
 
 
-def arms_of(
-    tried: Tried, sick: Mapping[str, Sequence[Config]], *, base: Mapping[str, Any], overrides: Any, typed: Any
-) -> Arms:
-    """Every sick point as it was and with each of its remedies. Raises UsageError for words that are no settings."""
+def arms_of(tried: Tried, sick: Mapping[str, Sequence[Config]], *, overrides: Any, typed: Any) -> Arms:
+    """Every sick point as it was and with each of its remedies. Its base is empty, so that it grows as the study does
+    that it mends. Raises UsageError for words that are no settings."""
     rows: list[tuple[Config, str, str]] = []
     for point, remedies in tried.items():
         rows += [(c, point, BEFORE) for c in sick[point]]
         rows += [(treated(c, words), point, " ".join(words)) for words in remedies for c in sick[point]]
     order = sorted(rows, key=lambda row: row[2] != BEFORE)  # the first value of an axis is the baseline
-    same = {k: v for k, v in base.items() if all(c.flat().get(k) == v for c, _, _ in rows)}
     return Arms(
         configs=tuple(c for c, _, _ in order),
         arms=tuple(f"{point}: {remedy}" if point else remedy for _, point, remedy in order),
         axes=("remedy", "sick"),
-        base=same,
+        base={},
         overrides=tuple(overrides),
         typed=tuple(typed),
         labels=tuple({"remedy": remedy, "sick": point or "the stack"} for _, point, remedy in order),

@@ -12,35 +12,39 @@ from stackcli.frames import Frames
 from stackcli.sentences import metric_of
 
 BEFORE = "as it was"
-COLUMNS = ["sick", "remedy", "finding", "had", "has", "n", "metric", "value", "mean", "low", "high", "wins", "pairs"]
-COLUMNS += ["p_holm", "verdict", "step_ratio"]
+COLUMNS = ["sick", "remedy", "finding", "had", "has", "n", "done", "planned", "metric", "value", "mean", "low", "high"]
+COLUMNS += ["wins", "pairs", "p_holm", "verdict", "step_ratio"]
 
 
 def effects(frames: Frames) -> pd.DataFrame:
     """A row for each sick point, remedy and finding that the point had: `had` and `has`, runs with the finding before
-    and after, of `n`; `value`, the metric's mean with the remedy; `mean`, `low`, `high`, `wins` of `pairs`, `p_holm`,
+    and after, of `n` that are done or diverged (NaN: no run has it, but the values tried); `done` of `planned` runs;
+    `value`, the metric's mean with the remedy; `mean`, `low`, `high`, `wins` of `pairs`, `p_holm`,
     `verdict` of the paired difference; `step_ratio`, time of a step over that of the sick run."""
     found = findings.findings(frames)
     told = comparison.differences(frames)
     rows: list[dict[str, Any]] = []
     for sick, group in frames.runs.groupby("sick", sort=False):
         part = Frames(**{**vars(frames), "runs": group})
-        had = {f.name: f for f in found if f.point in set(group.loc[group["remedy"] == BEFORE, "point"])}
+        now = {f.name: f.seeds for f in found if f.point in set(group.loc[group["remedy"] == BEFORE, "point"])}
+        had = frames.known.get("found", {}).get(sick) or now
         for remedy, runs in group.groupby("remedy", sort=False):
             point = runs["point"].iloc[0]
             line = told[(told["where"] == f"sick={sick}") & (told["arm"] == remedy)]
             numbers = line.iloc[0].to_dict() if len(line) else {}
             metric = metric_of(part, group)
-            for name in had:
+            for name, (k, *_, edge) in {n: (*seeds, False)[:3] for n, seeds in had.items()}.items():
                 here = [f.seeds[0] for f in found if f.point == point and f.name == name]
                 rows.append(
                     {
                         "sick": sick,
                         "remedy": remedy,
                         "finding": name,
-                        "had": had[name].seeds[0],
-                        "has": here[0] if here else 0,
+                        "had": k,
+                        "has": math.nan if edge else here[0] if here else 0,
                         "n": int(runs["status"].isin(["done", "diverged"]).sum()),
+                        "done": int((runs["status"] == "done").sum()),
+                        "planned": len(runs),
                         "metric": metric,
                         "value": float(pd.to_numeric(stats.done(runs)[metric]).mean()),
                         **{k: numbers.get(k, math.nan) for k in ("mean", "low", "high", "wins", "p_holm")},
@@ -71,7 +75,10 @@ def told(frames: Frames) -> list[tuple[str, Table]]:
             made.add_column(head, justify="left" if i in (0, 5) else "right", overflow="fold")
         for remedy, lines in group.groupby("remedy", sort=False):
             first = lines.iloc[0]
-            still = ", ".join(f"{int(k)}/{int(n)}" for k, n in zip(lines["has"], lines["n"], strict=True))
+            each = zip(lines["has"], lines["n"], strict=True)
+            still = ", ".join("-" if math.isnan(k) else f"{int(k)}/{int(n)}" for k, n in each)
+            lost = int(first["planned"] - first["done"])
+            still += f", {lost} broke" if lost else ""
             step = "" if math.isnan(first["step_ratio"]) else f"{first['step_ratio']:.2f}x"
             difference = "" if math.isnan(first["mean"]) else f"{first['mean']:+.3f}{_interval(first)}"
             value = "" if math.isnan(first["value"]) else f"{first['value']:.3f}"
@@ -85,15 +92,19 @@ def _interval(row: pd.Series) -> str:
 
 
 def sentences(frames: Frames) -> list[str]:
-    """For each finding which remedies mended it: in none of the seeds any more, and at what cost."""
+    """For each finding which remedies mended it, and at what cost: every run is done, and none has it any more."""
     out = []
     rows = effects(frames)
     for (sick, name), group in rows.groupby(["sick", "finding"], sort=False):
         treated = group[group["remedy"] != BEFORE]
-        gone = treated[(treated["has"] == 0) & (treated["n"] > 0)]
+        gone = treated[(treated["has"] == 0) & (treated["done"] == treated["planned"])]
         what = f"{str(name).capitalize()} at {sick}"
+        if treated["has"].isna().all():
+            gains = [f"{r['remedy']} ({_gain(r['mean'])}{_cost(r['step_ratio'])})" for _, r in treated.iterrows()]
+            out.append(f"{what}, the end of the values tried; beyond it: {'; '.join(gains)}.")
+            continue
         if gone.empty:
-            left = treated.sort_values("has").head(1)
+            left = treated[treated["done"] == treated["planned"]].sort_values("has").head(1)
             best = "".join(
                 f"; least with {r['remedy']}, {int(r['has'])} of {int(r['n'])} seeds" for _, r in left.iterrows()
             )

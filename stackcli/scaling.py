@@ -157,6 +157,12 @@ CRITERIA = (
 )
 
 
+BEFORE = (
+    "the gradient vanishes towards the input before any step: after the first it is, at block 1, {} of that at the last"
+)
+UNSEEN = Criterion("status", math.nan, math.nan, "a stack could not be looked at", "", "")
+
+
 class Fault(NamedTuple):
     """A criterion that does not hold at a point: the number that is furthest outside, over seeds, and the words."""
 
@@ -188,9 +194,17 @@ def faults(runs: pd.DataFrame) -> tuple[Fault, ...]:
         ):
             if outside.any():
                 value = float(worst(values))
+                if criterion.column == "step_ratio" and _gone(runs, criterion.low):
+                    words = BEFORE
                 said = words.replace("{lr:g}", shown(float(runs["lr"].iloc[0]))).replace("{}", brief(value))
                 out.append(Fault(criterion, value, said))
     return tuple(out)
+
+
+def _gone(runs: pd.DataFrame, low: float) -> bool:
+    """Whether the gradient has vanished towards the input before there was any step."""
+    before = pd.to_numeric(runs["back_ratio"]).dropna() if "back_ratio" in runs else pd.Series(dtype=float)
+    return bool(len(before)) and float(before.median()) < low
 
 
 def brief(value: float) -> str:
@@ -204,8 +218,9 @@ def expectations(runs: pd.DataFrame, axes: Sequence[str]) -> list[Expectation]:
     for key, group in schemes(runs, axes):
         deepest = first = None
         found: tuple[Fault, ...] = ()
-        for depth, mine in group[group["status"] != "failed"].groupby("depth", sort=True):
-            found = faults(mine)
+        for depth, mine in group.groupby("depth", sort=True):
+            unseen = bool((mine["status"] == "failed").any())
+            found = (Fault(UNSEEN, math.nan, UNSEEN.below),) if unseen else faults(mine)
             if found:
                 first = int(depth)
                 break
@@ -221,6 +236,9 @@ def said(expected: Expectation, asked: Sequence[int]) -> str:
     if expected.first is None:
         whole = f"every depth asked, up to {max(asked)}" if len(set(asked)) > 1 else f"depth {max(asked)}"
         return f"{head}expected to train at {whole}; no criterion fails."
+    if expected.faults[0].criterion is UNSEEN:
+        lead = f"up to depth {expected.deepest} no criterion fails; " if expected.deepest else ""
+        return f"{head}{lead}at depth {expected.first} {UNSEEN.below}, so that nothing is expected from there on."
     reasons = "; ".join(f"{f.words} ({bound(f)})" for f in expected.faults)
     if expected.deepest is None:
         return f"{head}not expected to train, even at depth {expected.first}: {reasons}."

@@ -41,7 +41,7 @@ LOOKS = ["step", "gradient", "rank", "focus", "update"]
 
 
 class Sign(NamedTuple):
-    """A number beyond its threshold, the step at which it was worst, and the unit of both."""
+    """A number beyond its threshold, and the step at which it was worst."""
 
     value: float
     threshold: float
@@ -120,7 +120,7 @@ def undertuned(run: Run) -> Sign | None:
     at = moved.idxmax()
     peak, step = float(moved[at]), float(run.looks["step"][at])
     if peak >= FAST:
-        return Sign(peak, FAST, step) if run.diverged or len(stuck(run.curve)) else None
+        return Sign(peak, FAST, step) if run.diverged or len(stuck(run.curve, planned(run.row, run.curve))) else None
     return Sign(peak, SLOW, step) if peak < SLOW and not (run.learnt or run.diverged) else None
 
 
@@ -169,18 +169,19 @@ def _worst(run: Run, measure: str, threshold: float, *, highest: bool = False) -
 def runs(frames: Frames) -> Iterator[Run]:
     """Every run that is done or diverged, in the order of the study."""
     whole = frames.runs[frames.runs["status"].isin(["done", "diverged"])] if len(frames.runs) else frames.runs
-    lowest = {key: _reached(frames, group) for key, group in whole.groupby(_data(whole))} if len(whole) else {}
+    lowest = reached(frames) | frames.known.get("reached", {})
     curves = dict(list(once(frames.curve, "step").groupby("run"))) if len(frames.curve) else {}
     seen = dict(list(_looks(once(frames.layers, "step", "layer", "tensor")).groupby("run")))
     for (_, row), key in zip(whole.iterrows(), whole[_data(whole)] if len(whole) else (), strict=True):
         guess, floor = bounds(frames, row)
         curve = curves.get(row["run"], pd.DataFrame(columns=["step", "train_loss"])).sort_values("step")
-        reach = min(max(lowest[key], floor), (guess + floor) / 2)
+        reach = min(max(lowest[str(key)], floor), (guess + floor) / 2)
         curve = curve.assign(learnt=(guess - curve["train_loss"].astype(float)) / (guess - reach))
         even = even_entropy(row)
         looks = seen.get(row["run"], pd.DataFrame(columns=[*LOOKS, "heads"], dtype=float))
         looks = looks.assign(focus=looks["heads"] / even if even >= math.log(2) else math.nan)[LOOKS]
-        yield Run(row.to_dict(), curve, _counted(looks, curve, bool(row["status"] == "diverged")), guess, guess - floor)
+        looks = _counted(looks, curve, planned(row, curve), bool(row["status"] == "diverged"))
+        yield Run(row.to_dict(), curve, looks, guess, guess - floor)
 
 
 def once(rows: pd.DataFrame, *keys: str) -> pd.DataFrame:
@@ -199,7 +200,13 @@ def bounds(frames: Frames, row: pd.Series) -> tuple[float, float]:
     return -sum(p * math.log(p) for p in shares) if shares else math.nan, float(facts.get("entropy") or 0.0)
 
 
-def _reached(frames: Frames, group: pd.DataFrame) -> float:
+def reached(frames: Frames) -> dict[str, float]:
+    """Of each data set the train loss that counts as learnt: that of `_reached`."""
+    runs = frames.runs[frames.runs["status"].isin(["done", "diverged"])] if len(frames.runs) else frames.runs
+    return {str(key): _reached(group) for key, group in runs.groupby(_data(runs))} if len(runs) else {}
+
+
+def _reached(group: pd.DataFrame) -> float:
     """Train loss at the chosen weights of the point with the lowest mean validation loss; infinite where there is
     none."""
     done = group[group["status"] == "done"]
@@ -239,15 +246,26 @@ def even_entropy(row: Mapping[str, Any]) -> float:
     return sum(map(math.log, seen)) / n if n else 0.0
 
 
-def stuck(curve: pd.DataFrame) -> pd.DataFrame:
-    """The evaluations at which a run had not learnt, though there had been time to."""
-    return curve[(curve["step"] > 0) & (curve["step"] >= EARLY * curve["step"].max()) & (curve["learnt"] < HALF)]
+def planned(row: Mapping[str, Any], curve: pd.DataFrame) -> float:
+    """The steps that the run was to take: it may have stopped early, or broken."""
+    if row.get("steps"):
+        return float(row["steps"])
+    end = curve[curve["epoch"] > 0].tail(1) if "epoch" in curve else curve.head(0)
+    if len(end) and row.get("epochs"):
+        return float(end["step"].iloc[0] / end["epoch"].iloc[0] * row["epochs"])
+    return float(curve["step"].max()) if len(curve) else 0.0
 
 
-def _counted(looks: pd.DataFrame, curve: pd.DataFrame, broken: bool) -> pd.DataFrame:
+def stuck(curve: pd.DataFrame, steps: float) -> pd.DataFrame:
+    """The evaluations at which a run of so many steps had not learnt, though there had been time to."""
+    return curve[(curve["step"] > 0) & (curve["step"] >= EARLY * steps) & (curve["learnt"] < HALF)]
+
+
+def _counted(looks: pd.DataFrame, curve: pd.DataFrame, length: float, broken: bool) -> pd.DataFrame:
     """Marks the last look before each evaluation at which the run was stuck; the last of all where the loss was no
     longer finite."""
     steps = looks["step"].to_numpy()
-    at = set((np.searchsorted(steps, stuck(curve)["step"], side="right") - 1).tolist()) if len(steps) else set()
+    still = stuck(curve, length)["step"]
+    at = set((np.searchsorted(steps, still, side="right") - 1).tolist()) if len(steps) else set()
     at |= {len(steps) - 1} if broken and len(steps) else set()
     return looks.assign(counts=[i in at for i in range(len(steps))])

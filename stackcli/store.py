@@ -319,6 +319,9 @@ class Store:
                 had = {r["run"] for r in study["runs"]}
                 runs = [*study["runs"], *(r for r in old["runs"] if r["run"] not in had)]
                 study = {**study, "runs": runs, "facts": {**old["facts"], **study["facts"]}}
+                if "known" in study:
+                    was = old.get("known", {})
+                    study["known"] = {key: {**was.get(key, {}), **new} for key, new in study["known"].items()}
         write(path, json.dumps(study, indent=1, allow_nan=False) + "\n")
         return path
 
@@ -433,6 +436,7 @@ def load(store: Store, name: str) -> "Frames":
         overrides=tuple(study.get("overrides", ())),
         match=study.get("match", {}),
         chosen=tuple(study.get("chosen", ())),
+        known=study.get("known", {}),
         runs=_numbers(frame, pd),
         curve=_long(curve, StepRow, axes, pd),
         layers=_long(layers, LayerRow, axes, pd),

@@ -34,6 +34,7 @@ class Arms:
     match: Mapping[str, Any] = field(default_factory=dict)  # what all depths have alike, and as which of them
     chosen: tuple[str, ...] = ()  # settings that were chosen for each point, and are no axes
     notes: tuple[str, ...] = ()  # what is to be said before anything runs
+    known: Mapping[str, Any] = field(default_factory=dict)  # of remedies, what the sick study found: as Frames.known
 
     @property
     def labelled(self) -> tuple[Mapping[str, str], ...]:
@@ -235,7 +236,7 @@ def describe(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
         "overrides": list(arms.overrides),
         "runs": runs,
         "facts": facts,
-    }
+    } | ({"known": dict(arms.known)} if arms.known else {})
 
 
 def same_kernel(config: Config, plan: Any) -> str:

@@ -157,6 +157,21 @@ def test_post_ln_loses_its_gradient_after_the_first_step_and_deepnorm_does_not()
     assert found["deepnorm"]["update"] < found["post"]["update"] / 2
 
 
+def test_batch_normalisation_is_looked_at_with_the_statistics_of_its_batch() -> None:
+    c = config(**{**SMALL, "depth": 3, "residual": "post", "norm": part("batch")})
+    model, batch = ready(c)
+    depths.settle(model, batch)
+    outputs: list[Tensor] = []
+    handle = model.stack[-1].register_forward_hook(lambda *now: outputs.append(now[-1]))
+    model(batch.tokens, batch.mask, batch.pos, batch.tree)
+    handle.remove()
+    real = outputs[0][batch.mask] if batch.mask is not None else outputs[0].flatten(0, 1)
+    assert torch.allclose(real.mean(0), torch.zeros(c.dim), atol=0.02)  # but for n / (n - 1) of the variance
+    assert torch.allclose(real.var(0), torch.ones(c.dim), atol=0.05)  # the last thing that post-LN does
+    assert all(m.momentum == 0.1 and not m.training for m in model.modules() if hasattr(m, "running_mean"))
+    assert depths.measure(c, depths.pared(data(c))).row["signal_last"] == pytest.approx(1, abs=0.02)
+
+
 def test_what_is_not_finite_is_said_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A step that is far too large, a gradient that overflows, a loss that is none."""
     c = config(**{**SMALL, "depth": 4, "norm": "none", "lr": 1e12})

@@ -1,17 +1,23 @@
 """Remedies: the point at which each finding is taken up, the runs that are tried there, and what they did."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from stackcli import findings, mending, remedies, signs
 from stackcli.findings import Finding, Remedy
+from stackcli.store import Store
 from tests.factory import config, part
 from tests.figures.factory import study
 from tests.helpers import stackattn, words, write_data
+from tests.test_signs import FLAT
+from tests.test_signs import run as sick
+from tests.test_signs import study as of_losses
 
 WARM, CALM = Remedy(("warmup=0.2",), ""), Remedy(("dropout=0.3",), "")
 
@@ -54,10 +60,10 @@ def test_a_treated_run_differs_in_the_remedy_alone_and_a_part_takes_its_keys_alo
 def test_the_sick_runs_come_first_and_every_run_is_paired_by_seed() -> None:
     sick = {"depth=4 residual=post": [config(residual="post", depth=4, seed=s) for s in (0, 1)]}
     tried = {"depth=4 residual=post": [("warmup=0.2",), ("residual=pre",)]}
-    arms = mending.arms_of(tried, sick, base={"dim": 64, "residual": "post"}, overrides=(), typed=())
+    arms = mending.arms_of(tried, sick, overrides=(), typed=())
     assert [label["remedy"] for label in arms.labels] == ["as it was"] * 2 + ["warmup=0.2"] * 2 + ["residual=pre"] * 2
     assert [c.seed for c in arms.configs] == [0, 1] * 3
-    assert arms.base == {"dim": 64}  # what a remedy changes is no longer shared
+    assert arms.base == {}  # it may grow by other points and other remedies
     assert {label["sick"] for label in arms.labels} == {"depth=4 residual=post"}
 
 
@@ -91,6 +97,54 @@ def test_where_nothing_mended_it_the_least_bad_remedy_is_named(monkeypatch: pyte
     frames = treated_frames(monkeypatch, {"as it was": 3, "warmup=0.2": 1, "dropout=0.3": 3})
     said = remedies.sentences(frames)
     assert said == ["Underfitting at depth=16: no remedy mended it in every seed; least with warmup=0.2, 1 of 3 seeds."]
+
+
+def test_a_remedy_under_which_runs_break_mends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = treated_frames(monkeypatch, {"as it was": 3, "warmup=0.2": 0, "dropout=0.3": 2})
+    first = (frames.runs["remedy"] == "warmup=0.2") & (frames.runs["seed"] == 0)
+    for broken in ("diverged", "failed"):
+        spoilt = replace(frames, runs=frames.runs.assign(status=frames.runs["status"].mask(first, broken)))
+        (said,) = remedies.sentences(spoilt)
+        assert (
+            said == "Underfitting at depth=16: no remedy mended it in every seed; least with dropout=0.3, 2 of 3 seeds."
+        )
+        out = Console(width=80, file=io.StringIO())
+        out.print(remedies.told(spoilt)[0][1])
+        assert "1 broke" in " ".join(out.file.getvalue().split())  # type: ignore[attr-defined]
+
+
+def test_what_the_sick_study_found_stands_though_the_remedies_alone_do_not_show_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames = treated_frames(monkeypatch, {})
+    assert remedies.effects(frames).empty
+    known = {"found": {"depth=16": {"underfitting": [3, 3, False]}}, "reached": {}}
+    rows = remedies.effects(replace(frames, known=known)).set_index("remedy")
+    assert rows["had"].tolist() == [3, 3, 3] and rows["has"].tolist() == [0, 0, 0]
+    edge = {"found": {"depth=16": {"undertuned learning rate": [2, 3, True]}}, "reached": {}}
+    (said,) = remedies.sentences(replace(frames, known=edge))
+    assert said.startswith(
+        "Undertuned learning rate at depth=16, the end of the values tried; beyond it: warmup=0.2 (+0."
+    )
+    assert "mended" not in said and "gone" not in said
+
+
+def test_learnt_is_what_the_sick_study_reached() -> None:
+    rows = [sick((*FLAT[:-1], 1.1), seed=s) for s in (0, 1)]  # the best there is here, and a bad one
+    alone = list(signs.runs(of_losses(*rows)))
+    reached = replace(of_losses(*rows), known={"reached": {"majority": 0.1}})
+    assert alone[0].curve["learnt"].iloc[-1] > 0.4 > 0.25 > next(iter(signs.runs(reached))).curve["learnt"].iloc[-1]
+
+
+def test_a_remedy_that_cannot_be_tried_is_told_and_the_next_one_taken(tmp_path: Path) -> None:
+    store = Store(tmp_path / "out")
+    sick_one = config(residual="sandwich", depth=2)
+    assert "layer_drop does not go with" in mending.objection(sick_one, ("layer_drop=0.2",), store)
+    assert mending.objection(sick_one, ("dropout=0.1",), store) == "the run has it"
+    assert mending.objection(sick_one, ("dropout=0.3",), store) == ""
+    found = [finding("overfitting", "depth=2", 3, WARM, CALM)]
+    assert mending.chosen(found, RUNS, lambda point, words: words != WARM.words) == {"depth=2": [CALM.words]}
+    assert mending.chosen(found, RUNS, lambda point, words: False) == {}
 
 
 @pytest.mark.slow

@@ -171,7 +171,20 @@ def test_schemes_are_judged_apart_and_what_was_not_taken_breaks_nothing() -> Non
     assert [(e.scheme, e.deepest) for e in found] == [({"residual": "pre"}, 32), ({"residual": "post"}, 8)]
 
 
-def test_a_stack_that_could_not_be_looked_at_is_left_out() -> None:
-    frame = spoilt("apart", 0.0, "depth == 8")
-    frame.loc[frame["depth"] == 8, "status"] = "failed"
-    assert one(frame).first is None
+def test_from_a_stack_on_that_could_not_be_looked_at_nothing_is_expected() -> None:
+    frame = spoilt("apart", 0.5, "depth == 8")
+    frame.loc[(frame["depth"] == 8) & (frame["seed"] == 1), "status"] = "failed"
+    found = one(frame)
+    assert (found.deepest, found.first) == (4, 8)
+    text = scaling.said(found, [1, 2, 4, 8, 16, 32])
+    assert "up to depth 4 no criterion fails; at depth 8 a stack could not be looked at" in text
+    frame["status"] = "failed"
+    assert "no criterion" not in scaling.said(one(frame), [1, 32]) and one(frame).deepest is None
+
+
+def test_a_gradient_that_was_gone_before_is_not_laid_on_the_first_step() -> None:
+    frame = spoilt("step_ratio", 0.05, "depth == 8")
+    assert "the first step at lr=" in one(frame).faults[0].words
+    words = one(frame.assign(back_ratio=0.06)).faults[0].words
+    assert "vanishes towards the input before any step" in words and "first step at" not in words
+    assert "the first step at lr=" in one(frame.assign(back_ratio=0.9)).faults[0].words

@@ -155,6 +155,18 @@ def test_a_rate_that_is_too_high_explains_what_was_well_before_the_first_step() 
     assert found(run(FLAT, update=0.3, focus=1e-9)) == [{"undertuned learning rate", "attention collapse"}]
 
 
+def test_a_run_that_broke_early_was_not_stuck_for_a_quarter_of_the_steps_it_was_to_take() -> None:
+    early = run((1.4, 1.39), rank=(0.3, 0.3, 1e-3, 0.3, 0.3, 0.3), diverged=12)
+    for line, step in zip(early["curve"], (0, 10), strict=True):
+        line["step"], line["epoch"] = step, step / 50
+    early["layers"] = [line for line in early["layers"] if line["step"] <= 4]
+    early["row"] |= {"steps": 400}
+    assert found(early)[0] >= {"divergence"} and signs.planned(early["row"], pd.DataFrame(early["curve"])) == 400
+    epochs = {**early["row"], "steps": 0, "epochs": 8}
+    assert signs.planned(epochs, pd.DataFrame(early["curve"])) == 400
+    assert signs.stuck(pd.DataFrame(early["curve"]).assign(learnt=0.0), 400).empty
+
+
 def test_a_rate_that_is_too_high_is_found_where_the_run_learns_at_last() -> None:
     assert found(run((1.4, 1.5, 1.5, 0.6, 0.1), update=0.3)) == [{"undertuned learning rate"}]
 

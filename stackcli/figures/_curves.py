@@ -31,7 +31,7 @@ def draw(frames: Frames, measure: str, unit: str) -> Figure | None:
     shown = base.spread(found, PANELS)
     figure, panels = base.grid(len(shown), 4, 1.6, sharey=True)
     across = panels[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
-    last = max(_all(point, frames.curve)["step"].max() for point in shown)
+    last = max(1, *(_all(point, frames.curve)["step"].max() for point in shown))
     for axes, point in zip(panels, shown, strict=True):
         _panel(axes, point, frames, looks)
         axes.set_title(point.heading(base.FULL * 72 / across - 26 if across > 1 else 190))

@@ -10,7 +10,7 @@ from typing import Any
 
 from stackcli import parts
 from stackcli.figures._figure import Draw, across, bar, blank, grid, leftmost, legend, new, note, save, shade, styled
-from stackcli.figures._laws import FIRST, law, slope
+from stackcli.figures._laws import FIRST, SIZES, law, slope
 from stackcli.figures._lines import Lines, counts, lines, styles, swatch
 from stackcli.figures._numbers import finite, interval, log_ticks, mean_by, number
 from stackcli.figures._points import Point, Scale, facets, last_map, left_out, plain, points, scale, spread
@@ -31,6 +31,7 @@ __all__ = [
     "ORDERED",
     "PALETTE",
     "SIZE",
+    "SIZES",
     "STYLE",
     "Draw",
     "Lines",

@@ -67,10 +67,11 @@ def _table(frames: Frames) -> pd.DataFrame:
 
 
 def _law(frames: Frames, rows: pd.DataFrame) -> float | None:
-    """The exponent of theory, where it is one for all depths."""
+    """The exponent of theory, where it is one for all depths and these are of one size."""
     runs = frames.runs[frames.runs["run"].isin(rows["run"])].to_dict("records")
     found = {law.slope if (law := base.law(run)) else None for run in runs}
-    return found.pop() if len(found) == 1 else None
+    alike = all(len({run.get(size) for run in runs}) == 1 for size in base.SIZES)
+    return found.pop() if len(found) == 1 and alike else None
 
 
 def _words(name: str, table: pd.DataFrame, theory: float | None) -> str:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 class Batch(nn.Module):
     """(B, T, D) -> (B, T, D), with a learned gain and offset for each dimension; mask: True on real tokens, (B, T).
 
-    In training with the mean and the biased variance of the batch's real tokens. In evaluation, and so in every probe,
-    with running ones, whose variance is the unbiased one, as `torch.nn.BatchNorm1d` has it. They start at 0 and 1: a
-    stack that has not been trained is evaluated as if it had no normalisation. One real token alone has no variance:
-    such a batch is normalised with the running statistics, and leaves them as they are.
+    In training with the mean and the biased variance of the batch's real tokens. In evaluation, and so when a run looks
+    at its layers, with running ones, whose variance is the unbiased one, as `torch.nn.BatchNorm1d` has it. They start
+    at 0 and 1: a stack that has not been trained is evaluated as if it had no normalisation (the command `probe` takes
+    the statistics of its batch instead). One real token alone has no variance: such a batch is normalised with the
+    running statistics, and leaves them as they are.
     """
 
     running_mean: Tensor

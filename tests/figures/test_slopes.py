@@ -77,6 +77,13 @@ def test_other_settings_than_those_of_theory_have_none() -> None:
     assert all("theory" not in text.get_text() for text in figure.legends[0].get_texts())
 
 
+def test_stacks_of_other_widths_at_other_depths_have_no_theory() -> None:
+    frames = planted({"pre": -0.5})
+    assert factory.labelled(factory.draw("slopes", frames).axes[1], "theory")
+    widths = frames.runs.assign(dim=frames.runs["depth"].map({1: 128, 2: 92, 4: 64, 8: 44}))
+    assert not factory.labelled(factory.draw("slopes", replace(frames, runs=widths)).axes[1], "theory")
+
+
 def test_without_two_depths_there_is_no_slope() -> None:
     assert slopes.draw(factory.study({"depth": [1, 2]})) is None
     assert slopes.draw(factory.study({"pe": ["learned", "none"]})) is None and slopes.draw(factory.empty()) is None
