@@ -161,20 +161,44 @@ def cell(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def render_slopes(slopes: pd.DataFrame, axes: Sequence[str]) -> Table:
-    """A row a scheme: exponents over depth with their intervals over seeds, beside theory."""
-    heads = ["slope\nG1", "slope\nG3", "theory", "slope of\nfirst step", "collapse\norder", "theory"]
-    out = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+HEADS = {
+    "slope_plain": "slope\nG1",
+    "slope_free": "slope\nG3",
+    "theory": "theory",
+    "slope_update": "slope of\nfirst step",
+    "order": "collapse\norder",
+    "order_theory": "theory",
+}
+
+
+def render_slopes(slopes: pd.DataFrame, axes: Sequence[str], width: int = tables.WIDTH) -> Table:
+    """A row a scheme: exponents over depth with their intervals over seeds, beside theory; columns that do not fit are
+    left out and named in the caption."""
+    hidden: list[str] = []
+    out = _exponents(slopes, axes, hidden)
+    for name in ("slope_plain", "slope_update"):
+        if Console(width=10_000).measure(out).maximum <= width:
+            break
+        hidden.append(name)
+        out = _exponents(slopes, axes, hidden)
+    return out
+
+
+def _exponents(slopes: pd.DataFrame, axes: Sequence[str], hidden: Sequence[str]) -> Table:
+    caption = f"hidden for width: {', '.join(hidden)}; slopes.csv has them" if hidden else None
+    heads = {name: head for name, head in HEADS.items() if name not in hidden}
+    out = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
     others = [axis for axis in axes if axis != "depth"]
     for axis in others or [""]:
         out.add_column(Text(axis), overflow="fold")
-    for head in heads:
+    for head in heads.values():
         out.add_column(Text(head), justify="right", no_wrap=True)
     for key, mine in slopes.groupby(others, sort=False, dropna=False) if others else [(("all",), slopes)]:
         plain, free, step = (over_seeds(mine[c]) for c in scaling.SLOPES)
         order = over_seeds(mine["order"], 3)
-        told = [plain, free, exact(mine["theory"]) if free else "", step, order, exact(mine["order_theory"])]
-        out.add_row(*(Text(shown(k)) for k in key), *map(Text, told))
+        theory = exact(mine["theory"]) if free else ""
+        cells = dict(zip(HEADS, (plain, free, theory, step, order, exact(mine["order_theory"])), strict=True))
+        out.add_row(*(Text(shown(k)) for k in key), *(Text(cells[name]) for name in heads))
     return out
 
 

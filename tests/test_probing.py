@@ -1,5 +1,6 @@
 """The command: the same numbers whatever the number of workers, tables, files, and what is wrong said beforehand."""
 
+import io
 import json
 import sys
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from stackcli import cli, depths, parts, probed, probing, tables
 from stackcli.config import grid
@@ -168,3 +170,17 @@ def test_a_data_set_is_read_once_and_only_its_probe_is_kept() -> None:
     ((_, kept),) = probing.read(given.configs).items()
     whole = parts.build("data", "lag", **given.configs[0].data.options).load()
     assert len(kept.train) == 32 < len(whole.train) and kept.max_len == whole.max_len
+
+
+def test_exponents_of_several_axes_hide_a_column_and_fold_no_word() -> None:
+    each = [(i, r, s) for i in ("default", "orthogonal") for r in ("pre", "deepnorm") for s in (0, 1)]
+    slopes = pd.DataFrame(each, columns=["init", "residual", "seed"])
+    for name in ("slope_plain", "slope_free", "slope_update", "order"):
+        slopes[name] = -0.4 + 0.3 * slopes["seed"]
+    slopes = slopes.assign(theory=-0.5, order_theory=1.0)
+    narrow, wide = Console(width=80, file=io.StringIO()), Console(width=200, file=io.StringIO())
+    narrow.print(probed.render_slopes(slopes, ["depth", "init", "residual"]))
+    wide.print(probed.render_slopes(slopes, ["depth", "init", "residual"], width=200))
+    small, whole = narrow.file.getvalue(), wide.file.getvalue()  # type: ignore[attr-defined]
+    assert all(word in small for word in ("orthogonal", "deepnorm", "hidden for width: slope_plain"))
+    assert "G1" in whole and "hidden" not in whole and max(map(len, small.splitlines())) <= 80
