@@ -294,6 +294,18 @@ def entry(run: str) -> dict[str, Any]:
     return {"run": run, "arm": "", "point": "", "settings": {"seed": 0}, "timing": "", "facts": "d"}
 
 
+def test_what_is_known_of_other_points_stays_when_remedies_grow(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    place.create()
+    for point, reached in (("depth=16", 0.2), ("depth=32", 0.1)):
+        known = {"found": {point: {"overfitting": [3, 3, False]}}, "reached": {"subjects": reached}}
+        place.save_study(
+            "s", {**study(), "command": "remedies", "runs": [entry("abc")], "facts": {}, "known": known}, grow=True
+        )
+    found = store.load(place, "s").known
+    assert set(found["found"]) == {"depth=16", "depth=32"} and found["reached"] == {"subjects": 0.1}
+
+
 def test_a_named_study_keeps_its_runs_when_it_grows(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
     for run in ("a", "b"):
