@@ -104,7 +104,8 @@ def sentences(frames: Frames) -> list[str]:
             out.append(f"{what}, the end of the values tried; beyond it: {'; '.join(gains)}.")
             continue
         if gone.empty:
-            left = treated[treated["done"] == treated["planned"]].sort_values("has").head(1)
+            left = treated[(treated["done"] == treated["planned"]) & (treated["has"] < treated["had"])]
+            left = left.sort_values("has").head(1)
             best = "".join(
                 f"; least with {r['remedy']}, {int(r['has'])} of {int(r['n'])} seeds" for _, r in left.iterrows()
             )

@@ -147,6 +147,11 @@ def test_a_remedy_that_cannot_be_tried_is_told_and_the_next_one_taken(tmp_path: 
     assert mending.chosen(found, RUNS, lambda point, words: False) == {}
 
 
+def test_where_every_run_still_has_it_no_remedy_is_said_to_have_it_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = treated_frames(monkeypatch, {"as it was": 3, "warmup=0.2": 3, "dropout=0.3": 3})
+    assert remedies.sentences(frames) == ["Underfitting at depth=16: no remedy mended it in every seed."]
+
+
 @pytest.mark.slow
 def test_the_remedies_of_a_real_study_are_run_and_told(tmp_path: Path) -> None:
     data = write_data(tmp_path / "d.csv", 80)
