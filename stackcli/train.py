@@ -44,11 +44,12 @@ def learning_rate(config: Config, step: int, steps: int) -> float:
 
 
 def optimizer(model: nn.Module, config: Config, more: Sequence[nn.Parameter] = ()) -> torch.optim.AdamW:
-    """AdamW, Loshchilov and Hutter 2019, eq. 12, arXiv:1711.05101; decay on matrices alone, not on biases and gains.
-    `more`: parameters that are trained beside the model's."""
+    """AdamW, Loshchilov and Hutter 2019, eq. 12, arXiv:1711.05101; decay on `model.matrices` alone. `more`: parameters
+    that are trained beside the model's."""
     trained = [p for p in (*model.parameters(), *more) if p.requires_grad]
-    matrices = [p for p in trained if p.dim() >= 2]
-    vectors = [p for p in trained if p.dim() < 2]
+    decayed = {id(p) for p in core.matrices(model)} | {id(p) for p in more if p.dim() >= 2}
+    matrices = [p for p in trained if id(p) in decayed]
+    vectors = [p for p in trained if id(p) not in decayed]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
@@ -79,12 +80,17 @@ class Answers(NamedTuple):
 Change = Callable[[Batch], Batch]
 
 
+def placed(model: core.StackedAttention, batch: Batch) -> Batch:
+    """The batch with its positions, where the model would draw them."""
+    return replace(batch, pos=model.positions(batch.tokens, batch.mask)) if model.reach else batch
+
+
 @torch.no_grad()
 def answers(model: core.StackedAttention, part: Padded, *, full: bool, change: Change = lambda batch: batch) -> Answers:
     """What the model answers about a part, of which each batch may be changed first; eval mode, plain loss."""
     model.eval()
     total, said, true, output = 0.0, [], [], []
-    for batch in map(change, part.in_order(EVALUATION, full=full)):
+    for batch in (change(placed(model, batch)) for batch in part.in_order(EVALUATION, full=full)):
         logits, labels = probe.scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
         total += float(F.cross_entropy(logits.cpu().double(), labels.cpu(), reduction="sum"))
         said.append(logits.argmax(-1).cpu().numpy())
@@ -280,9 +286,11 @@ class Training:
         out: dict[str, Any] = {}
         for name, change in (("shuffled", shuffled), ("reversed", backwards)):
             out[f"test_acc_{name}"] = answers(self.model, self.test, full=self.full, change=change).acc
-        room = self.test.max_len - int(self.test.lengths.max())
+        reach = self.model.reach or self.test.max_len
+        room = reach - int(self.test.lengths.max())
         if room and not self.full:
-            out["test_acc_shifted"] = answers(self.model, self.test, full=False, change=later(room)).acc
+            shift = latest(reach) if self.model.reach else later(room)
+            out["test_acc_shifted"] = answers(self.model, self.test, full=False, change=shift).acc
         return out
 
     # ---- stopping and going on
@@ -323,13 +331,13 @@ def _moved(batch: Batch, at: Tensor) -> Batch:
 
 
 def shuffled(batch: Batch) -> Batch:
-    """The real tokens of each row in an order drawn for that row."""
+    """The real tokens of each row in an order that is a function of the row's own tokens; padding stays behind."""
     B, T = batch.tokens.shape
-    draw = generator("evaluation", "shuffle", T)
-    keys = torch.from_numpy(draw.random((B, T)))
-    if batch.mask is not None:
-        keys = keys.masked_fill(~batch.mask.cpu(), 2.0)  # padding stays behind
-    return _moved(batch, keys.argsort(1))
+    lengths = [T] * B if batch.mask is None else batch.mask.sum(1).tolist()
+    at = torch.arange(T).repeat(B, 1)
+    for row, ids, length in zip(at, batch.tokens.tolist(), lengths, strict=True):
+        row[:length] = torch.from_numpy(generator("evaluation", "shuffle", *ids[:length]).permutation(length))
+    return _moved(batch, at)
 
 
 def backwards(batch: Batch) -> Batch:
@@ -344,7 +352,20 @@ def later(room: int) -> Change:
     """Every position raised by `room`, as if that much padding stood in front."""
 
     def change(batch: Batch) -> Batch:
-        return replace(batch, pos=torch.arange(batch.tokens.shape[1], device=batch.tokens.device) + room)
+        pos = torch.arange(batch.tokens.shape[1], device=batch.tokens.device) if batch.pos is None else batch.pos
+        return replace(batch, pos=pos + room)
+
+    return change
+
+
+def latest(reach: int) -> Change:
+    """Drawn positions of each row raised alike, so that its last real token stands at reach - 1."""
+
+    def change(batch: Batch) -> Batch:
+        assert batch.pos is not None
+        last = batch.pos if batch.mask is None else batch.pos.masked_fill(~batch.mask, 0)
+        raised = batch.pos + (reach - 1 - last.amax(1, keepdim=True))
+        return replace(batch, pos=raised.clamp(max=reach - 1))
 
     return change
 

@@ -85,8 +85,32 @@ def test_decay_is_on_matrices_alone() -> None:
     model = stack()
     decayed, free = optimizer(model, config(weight_decay=0.3)).param_groups
     assert decayed["weight_decay"] == 0.3 and all(p.dim() >= 2 for p in decayed["params"])
-    assert free["weight_decay"] == 0.0 and all(p.dim() == 1 for p in free["params"])
+    assert free["weight_decay"] == 0.0
+    table = {name: p for name, p in model.named_parameters() if p.dim() > 1 and any(p is q for q in free["params"])}
+    assert list(table) == ["pe.table"]  # of learned positions
     assert len(decayed["params"]) + len(free["params"]) == len(list(model.parameters()))
+
+
+MATRICES = {"xl": {"project"}, "mlp": {"inner", "outer"}, "fourier": {"inner.weight", "outer.weight"}}
+MATRICES |= {"fire": {"inner.weight", "outer.weight"}, "conv": {"weight"}}
+
+
+@pytest.mark.parametrize("name", parts.names("pe"))
+def test_decay_reaches_the_linear_maps_of_an_encoding_and_no_vector_of_it(name: str) -> None:
+    model = stack(pe=name)
+    decayed = {id(p) for p in optimizer(model, config(weight_decay=0.3)).param_groups[0]["params"]}
+    own = [(n, p) for pe in (model.pe, *(b.own for b in model.stack if b.own)) for n, p in pe.named_parameters()]
+    assert {n for n, p in own if id(p) in decayed} == MATRICES.get(name, set())
+
+
+def test_rows_that_training_never_reaches_stay_as_they_were_drawn() -> None:
+    run = training(pe="learned", weight_decay=1.0, lr=0.01)
+    run.model.pe.table = torch.nn.Parameter(torch.randn(20, run.model.pe.table.shape[1]))
+    run.optimizer = optimizer(run.model, run.config)
+    before = run.model.pe.table.detach().clone()
+    finish(run)
+    moved = (run.model.pe.table.detach() - before).abs().amax(1)
+    assert (moved[8:] == 0).all() and (moved[:8] > 0).all()  # the longest text has 8 tokens
 
 
 def test_a_loss_that_is_no_number_is_a_result_with_its_step() -> None:
