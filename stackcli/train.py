@@ -130,8 +130,8 @@ class Training:
 
         self.train, self.val, self.test = padded(loaded.train), padded(loaded.val), padded(loaded.test)
         self.train_subset = padded(subset(loaded.train, len(loaded.val)))
-        self.longer = [(length, padded(examples)) for length, examples in loaded.longer]
-        self.entropy = loaded.entropy
+        self.longer = [(length, padded(examples), examples.source_loss) for length, examples in loaded.longer]
+        self.source_loss = loaded.test.source_loss
         self.full = config.pad == "max"
         self.steps = planned_steps(config, len(self.train))
         self.per_epoch = math.ceil(len(self.train) / config.batch)
@@ -260,7 +260,8 @@ class Training:
             "test_loss_end": test_end[0],
             "test_acc_end": test_end[1],
             "test_loss": found.loss,
-            "test_excess": None if self.entropy is None else found.loss - self.entropy,
+            "test_source": self.source_loss,
+            "test_excess": None if self.source_loss is None else found.loss - self.source_loss,
             "gap_end": end.val_loss - end.train_loss,
             "gap_best": chosen.val_loss - chosen.train_loss,
             "acc_gap_end": end.train_acc - end.val_acc,
@@ -271,14 +272,15 @@ class Training:
         }
 
     def _lengths(self) -> dict[str, Any]:
-        """Loss and accuracy on the test parts of other lengths."""
+        """Loss and accuracy on the test parts of other lengths, beside the source's own loss."""
         rows = []
-        for length, part in self.longer:
+        for length, part, source_loss in self.longer:
+            source = math.nan if source_loss is None else source_loss
             try:
                 found = answers(self.model, part, full=False)
-                rows.append((length, found.loss, found.acc))
+                rows.append((length, found.loss, found.acc, source))
             except ValueError:  # positions that the encoding does not have
-                rows.append((length, math.nan, math.nan))
+                rows.append((length, math.nan, math.nan, source))
         return {"by_length": tuple(rows)}
 
     def _orders(self) -> dict[str, Any]:

@@ -66,6 +66,20 @@ def test_what_can_be_known_is_said(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
+def test_a_known_source_gives_the_log_probability_of_each_target_of_every_test_part(name: str) -> None:
+    loaded = load(name)
+    assert not loaded.train.log_probs and not loaded.val.log_probs
+    for part in (loaded.test, *(part for _, part in loaded.longer)):
+        if loaded.entropy is None:
+            assert part.source_loss is None
+            continue
+        asked = part.targets or tuple((label,) for label in part.labels)
+        assert [len(row) for row in part.log_probs] == [len(row) for row in asked]
+        assert all(p == 0.0 for row, of in zip(part.log_probs, asked, strict=True) for p, c in zip(row, of) if c < 0)
+        assert part.source_loss == 0.0 if loaded.entropy == 0.0 else part.source_loss is not None
+
+
+@pytest.mark.parametrize("name", TASKS)
 def test_noise_replaces_answers_of_training_and_validation_and_nothing_else(name: str) -> None:
     clean, some, more, few = (load(name, noise=n, size=s) for n, s in ((0.0, 300), (0.2, 300), (0.6, 300), (0.2, 60)))
     assert some.test == clean.test and some.longer == clean.longer and some.entropy == clean.entropy

@@ -264,17 +264,19 @@ def test_several_answers_a_token_are_scored_one_by_one() -> None:
         asked = labels[..., lag] >= 0
         right = float((said[..., lag] == labels[..., lag])[asked].double().mean())
         assert math.isclose(result.acc_by_output[lag], right)
-    assert {n: acc for n, _, acc in result.by_length}[6] == result.test_acc
+    assert {n: acc for n, _, acc, _ in result.by_length}[6] == result.test_acc
 
 
 def test_an_encoding_that_ends_is_refused_beyond_its_end_and_says_nothing_there() -> None:
     run = task("markov", {"train_len": 8, "longest": 4}, causal=True, epochs=1, pe="relative")
     finish(run)
     result = run.result()
-    assert [n for n, _, _ in result.by_length] == [4, 8, 16, 32] and all(
-        math.isfinite(x) for _, x, _ in result.by_length
+    assert [n for n, *_ in result.by_length] == [4, 8, 16, 32] and all(
+        math.isfinite(x) for _, *rest in result.by_length for x in rest
     )
-    assert result.test_excess is not None and math.isclose(result.test_excess, result.test_loss - run.entropy)
+    assert result.test_loss is not None and result.test_source is not None
+    assert result.test_excess == result.test_loss - result.test_source
+    assert {n: source for n, _, _, source in result.by_length}[8] == result.test_source
     assert result.test_acc_shuffled is None
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -35,6 +36,8 @@ class Examples:
 
     Where every token is asked about, `labels` is empty and `targets` holds the classes of each sequence's tokens, token
     by token, `UNSCORED` where nothing is asked. `trees`: the index of each token's parent, a root's being its own.
+    `log_probs`, where the source of the data is known: the natural logarithm of the probability that the source itself
+    gives to each target (to the label where there is one), 0 where nothing is asked.
     """
 
     tokens: tuple[tuple[int, ...], ...]
@@ -42,9 +45,18 @@ class Examples:
     texts: tuple[str, ...]
     targets: tuple[tuple[int, ...], ...] = ()
     trees: tuple[tuple[int, ...], ...] = ()
+    log_probs: tuple[tuple[float, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @property
+    def source_loss(self) -> float | None:
+        """Mean loss of the data's own source on these very items, nats per scored item: what a perfect model has here,
+        while the source's entropy is its mean over all items that could have been drawn. None where it is not known."""
+        if not self.log_probs:
+            return None
+        return -math.fsum(p for row in self.log_probs for p in row) / len(self.answers)
 
     @property
     def answers(self) -> list[int]:
