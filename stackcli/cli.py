@@ -361,8 +361,10 @@ def plot(
         for name in figure or ():
             check_choice("--figure", name, names)
         chosen = formats(figures)
-        from stackcli.report import redraw
+        from stackcli.report import edited, redraw
 
+        if remark := edited(out, study):
+            print(remark, file=sys.stderr)
         for path in redraw(out, study, chosen, figure or ()):
             print(path)
         return 0

@@ -226,8 +226,9 @@ class Training:
 
     # ---- the end
 
-    def result(self) -> Result:
-        """The run's row. The test part is read here, once, with the last and with the chosen weights."""
+    def result(self, *, test: bool = True) -> Result:
+        """The run's row. The test part is read here, once, with the last and with the chosen weights, or without
+        `test` not at all: its numbers then are None."""
         params, tables = core.count(self.model)
         length = int(np.median(self.train.lengths))
         common: dict[str, Any] = {
@@ -245,9 +246,20 @@ class Training:
         if self.diverged_step is not None:
             return Result(status="diverged", diverged_step=self.diverged_step, **common)
         end, chosen = self.curve[-1], min(self.curve, key=lambda row: row.val_loss)
-        return Result(status="done", step_best=chosen.step, **common, **self._losses(end, chosen))
+        tested = self._tested() if test else {}
+        return Result(status="done", step_best=chosen.step, **common, **self._losses(end, chosen), **tested)
 
     def _losses(self, end: StepRow, chosen: StepRow) -> dict[str, Any]:
+        return {
+            **{f"{k}_end": getattr(end, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
+            **{k: getattr(chosen, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
+            "gap_end": end.val_loss - end.train_loss,
+            "gap_best": chosen.val_loss - chosen.train_loss,
+            "acc_gap_end": end.train_acc - end.val_acc,
+            "acc_gap_best": chosen.train_acc - chosen.val_acc,
+        }
+
+    def _tested(self) -> dict[str, Any]:
         test_end = self._score(self.test)
         last = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.model.load_state_dict(self.best or last)
@@ -255,17 +267,11 @@ class Training:
         more = self._lengths() | ({} if self.model.every else self._orders())
         self.model.load_state_dict(last)
         return {
-            **{f"{k}_end": getattr(end, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
-            **{k: getattr(chosen, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
             "test_loss_end": test_end[0],
             "test_acc_end": test_end[1],
             "test_loss": found.loss,
             "test_source": self.source_loss,
             "test_excess": None if self.source_loss is None else found.loss - self.source_loss,
-            "gap_end": end.val_loss - end.train_loss,
-            "gap_best": chosen.val_loss - chosen.train_loss,
-            "acc_gap_end": end.train_acc - end.val_acc,
-            "acc_gap_best": chosen.train_acc - chosen.val_acc,
             **by_class(found.true, found.said, len(self.classes)),
             **({"acc_by_output": by_output(found)} if self.model.outputs > 1 else {}),
             **more,

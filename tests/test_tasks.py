@@ -75,7 +75,8 @@ def test_a_known_source_gives_the_log_probability_of_each_target_of_every_test_p
             continue
         asked = part.targets or tuple((label,) for label in part.labels)
         assert [len(row) for row in part.log_probs] == [len(row) for row in asked]
-        assert all(p == 0.0 for row, of in zip(part.log_probs, asked, strict=True) for p, c in zip(row, of) if c < 0)
+        pairs = [pair for row in zip(part.log_probs, asked, strict=True) for pair in zip(*row, strict=True)]
+        assert all(p == 0.0 for p, target in pairs if target < 0)
         assert part.source_loss == 0.0 if loaded.entropy == 0.0 else part.source_loss is not None
 
 
