@@ -26,6 +26,7 @@ def facts(name: str, fingerprint: str, loaded: Loaded) -> Facts:
         every=loaded.every,
         causal=loaded.causal,
         tree=bool(loaded.train.trees),
+        treeless=loaded.treeless,
         max_len=loaded.max_len,
         vectors=None if loaded.vectors is None else loaded.vectors.shape[1],
         entropy=loaded.entropy,

@@ -117,7 +117,7 @@ def guarded(action: Callable[[], int], debug: bool) -> None:
         code = exit_code(error)
         if getattr(error, "errno", None) == errno.ENOSPC:
             error = OSError(f"{error}; what is finished is kept: make room and run the command again")
-        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
+        print("\n".join(f"error: {line}" for line in str(error).split("\n")), file=sys.stderr)
     raise typer.Exit(code)
 
 

@@ -224,9 +224,8 @@ def _parsed(word: str) -> Any:
     try:
         return OverridesParser.create().parse_override(word).value()
     except HydraException as error:
-        raise UsageError(
-            [f"{word}: not in Hydra's grammar ({str(error).splitlines()[0]}); quote text with '...'"]
-        ) from None
+        why = str(error).partition("\n")[0]
+        raise UsageError([f"{word}: not in Hydra's grammar ({why}); quote text with '...'"]) from None
 
 
 def _listed(word: str, key: str, value: Any) -> tuple[Scalar, ...]:

@@ -120,9 +120,10 @@ def drawn(part: Padded) -> np.ndarray:
 def items(part: Padded, sequences: np.ndarray, most: int) -> Tensor:
     """True on what is looked at of these sequences, drawn where there is more: (sequences of the part, 1), or
     (sequences, T) where every token is asked about."""
-    labels = part.labels.view(len(part), *(part.labels.shape[1:2] or (1,)), -1)  # (sequences, T or 1, outputs)
-    asked = torch.zeros(labels.shape[:2], dtype=torch.bool)
-    asked[sequences] = (labels[sequences] != UNSCORED).any(-1)
+    longest = int(part.lengths.max()) if part.targets is not None else 1
+    labels = part.asked(sequences, longest).view(len(sequences), longest, -1)  # (sequences, T or 1, outputs)
+    asked = torch.zeros(len(part), longest, dtype=torch.bool)
+    asked[sequences] = (labels != UNSCORED).any(-1)
     there = asked.view(-1).nonzero()[:, 0]
     beyond = generator("evaluation", "inside", "items").permutation(len(there))[most:]
     asked.view(-1)[there[beyond]] = False

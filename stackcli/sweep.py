@@ -131,8 +131,13 @@ def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:
     for config, facts in distinct.values():
         try:
             if parts.load("pe", config.pe.name).needs_tree and not facts.get("tree"):
+                why = (
+                    f": {reason}; parse the sentences, or choose another pe"
+                    if (reason := facts.get("treeless"))
+                    else ""
+                )
                 raise ValueError(
-                    f"pe={config.pe.name} needs data that carry a tree, which data={config.data.name} lack"
+                    f"pe={config.pe.name} needs data that carry a tree, which data={config.data.name} lack{why}"
                 )
             try_parts(config)
         except ValueError as error:
@@ -144,7 +149,8 @@ def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:
 def known(data: Part, source: Any, content: str, store: Store) -> tuple[str, Mapping[str, Any]]:
     """(key, facts) of a data set; `keep_facts` keeps the facts, baselines included, under their key."""
     options = data.placeless
-    key = digest({"name": data.name, "content": content, **options})
+    told = {k: v for k, v in data.keys if k == "encoding"}  # in the notices
+    key = digest({"name": data.name, "content": content, **options, **told})
     facts = store.facts(key)
     if facts is None:
         from stackcli.baselines import facts as work_out
@@ -185,7 +191,7 @@ def run(plan: Plan, executor: Executor, store: Store) -> Iterator[tuple[Job, Out
     for outcome in executor.run(work, plan.todo):
         job = plan.todo[outcome.job]
         if outcome.state == "failed":
-            last = str(outcome.detail).strip().splitlines()[-1]
+            last = str(outcome.detail).strip().rpartition("\n")[2]
             outcome = Outcome(outcome.job, "failed", f"{last} ({logged(store, job.run, str(outcome.detail))})")
         yield job, outcome
 
