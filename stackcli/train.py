@@ -27,6 +27,7 @@ from stackcli.settings import Config
 from stackcli.text import MAX_CLASSES
 
 EVALUATION = 64  # sequences at once in an evaluation
+COUNTED = 1 << 16  # answers that are counted at a time
 
 
 def planned_steps(config: Config, examples: int) -> int:
@@ -88,8 +89,9 @@ def answers(model: core.StackedAttention, part: Padded, *, full: bool, change: C
     for batch in map(change, part.in_order(EVALUATION, full=full)):
         logits, labels = probe.scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
         total += float(F.cross_entropy(logits.cpu().double(), labels.cpu(), reduction="sum"))
-        said.append(logits.argmax(-1).cpu().numpy().astype(np.int32))
-        true.append(labels.cpu().numpy().astype(np.int32))
+        small = np.min_scalar_type(logits.shape[-1])  # a language has as many answers as tokens
+        said.append(logits.argmax(-1).cpu().numpy().astype(small))
+        true.append(labels.cpu().numpy().astype(small))
         if model.outputs > 1:
             which = torch.arange(model.outputs).expand(batch.labels.shape)
             output.append(which[batch.labels.cpu() != UNSCORED].numpy().astype(np.int32))
@@ -360,10 +362,14 @@ def by_class(true: np.ndarray, said: np.ndarray, classes: int) -> dict[str, Any]
     """Accuracy, recall of each class, macro F1 and the confusion matrix (rows: true class). A class that the part
     lacks has recall 0 and counts in the mean F1 only if it was answered. Of more than `MAX_CLASSES` classes, the words
     of a language, say, there is no confusion matrix: it would be larger than the data."""
-    hit, asked, answered = (np.bincount(rows, minlength=classes) for rows in (true[true == said], true, said))
+    hit, asked, answered = np.zeros((3, classes), dtype=np.int64)
     confusion = np.zeros((classes, classes) if classes <= MAX_CLASSES else (0, 0), dtype=np.int64)
-    if len(confusion):
-        np.add.at(confusion, (true, said), 1)
+    for start in range(0, len(true), COUNTED):
+        t, s = true[start : start + COUNTED], said[start : start + COUNTED]
+        for count, rows in ((hit, t[t == s]), (asked, t), (answered, s)):
+            count += np.bincount(rows, minlength=classes)
+        if len(confusion):
+            np.add.at(confusion, (t, s), 1)
     f1 = 2 * hit / np.maximum(asked + answered, 1)
     return {
         "test_acc": float(hit.sum() / max(1, len(true))),

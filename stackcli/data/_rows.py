@@ -67,7 +67,9 @@ class Rows(Sequence[np.ndarray]):
         return Rows, (self.flat(), np.cumsum(lengths) - lengths, lengths)
 
     def flat(self) -> np.ndarray:
-        """All of them, one after the other."""
+        """All of them, one after the other; a view where they follow one another."""
+        if isinstance(self.starts, range) and len(self) and self.starts.step == self.lengths[0]:
+            return self.values[self.starts.start : self.starts.start + len(self) * self.starts.step]
         return np.concatenate([self.values[:0], *self])
 
     def _starts(self, rows: np.ndarray) -> np.ndarray:

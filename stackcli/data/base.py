@@ -52,6 +52,8 @@ class Examples:
         if self.labels:
             return np.array(self.labels)
         every = Rows.of(self.targets).flat()
+        if every.dtype.kind == "u":  # no room for UNSCORED
+            return every
         scored: np.ndarray = every[every != UNSCORED]
         return scored
 
