@@ -126,20 +126,20 @@ def items(part: Padded, sequences: np.ndarray, most: int) -> Tensor:
         some = sequences[i : i + EVALUATION]
         labels = part.asked(some, longest).view(len(some), longest, -1)  # (sequences, T or 1, outputs)
         asked[some] = (labels != UNSCORED).any(-1)
-    draw = np.arange(int(torch.count_nonzero(asked)), dtype=np.int32)
+    draw = np.arange(np.count_nonzero(asked.numpy()), dtype=np.int32)
     generator("evaluation", "inside", "items").shuffle(draw)
     return only(asked, draw[:most].astype(np.int64))
 
 
 def only(asked: Tensor, picked: np.ndarray) -> Tensor:
     """Of the items asked about, numbered from the first sequence on, those picked."""
-    out, counts = torch.zeros_like(asked), np.count_nonzero(asked.numpy(), axis=1)
+    counts = np.count_nonzero(asked.numpy(), axis=1)
     ends = counts.cumsum()
     rows = np.searchsorted(ends, picked, side="right")
     before = torch.from_numpy(picked - (ends - counts)[rows])
     places = (asked[rows].cumsum(1) == before[:, None] + 1) & asked[rows]
-    out[torch.from_numpy(rows), places.int().argmax(1)] = True
-    return out
+    asked.zero_()[torch.from_numpy(rows), places.int().argmax(1)] = True
+    return asked
 
 
 def passes(model: StackedAttention, part: Padded, sequences: np.ndarray, *, full: bool) -> Iterator[Pass]:

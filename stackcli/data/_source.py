@@ -8,7 +8,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import IO
@@ -44,8 +44,9 @@ def expand(path: str) -> str:
 def check_encoding(name: str) -> str:
     """The name of a text encoding. Raises DataError for any other word."""
     try:
-        codecs.lookup(name)
-        b"".decode(name)
+        codecs.getincrementaldecoder(name)
+        with suppress(UnicodeDecodeError):
+            b"a".decode(name)
     except (LookupError, ValueError):
         known = "utf-8, utf-16, latin-1, cp1252, shift_jis, gb18030"
         raise DataError(f"data.encoding={name}: no text encoding that Python knows; for example {known}") from None
