@@ -21,13 +21,13 @@ from stackcli import probe
 from stackcli.address import address, generator
 from stackcli.auxiliary import Auxiliary
 from stackcli.batches import Batch, Padded, order
+from stackcli.data._rows import STEP, count
 from stackcli.data.base import UNSCORED, Examples, Loaded
 from stackcli.record import LayerRow, Result, StepRow
 from stackcli.settings import Config
 from stackcli.text import MAX_CLASSES
 
 EVALUATION = 64  # sequences at once in an evaluation
-COUNTED = 1 << 16  # answers that are counted at a time
 
 
 def planned_steps(config: Config, examples: int) -> int:
@@ -362,14 +362,10 @@ def by_class(true: np.ndarray, said: np.ndarray, classes: int) -> dict[str, Any]
     """Accuracy, recall of each class, macro F1 and the confusion matrix (rows: true class). A class that the part
     lacks has recall 0 and counts in the mean F1 only if it was answered. Of more than `MAX_CLASSES` classes, the words
     of a language, say, there is no confusion matrix: it would be larger than the data."""
-    hit, asked, answered = np.zeros((3, classes), dtype=np.int64)
+    hit, asked, answered = (count(rows, classes) for rows in (true[true == said], true, said))
     confusion = np.zeros((classes, classes) if classes <= MAX_CLASSES else (0, 0), dtype=np.int64)
-    for start in range(0, len(true), COUNTED):
-        t, s = true[start : start + COUNTED], said[start : start + COUNTED]
-        for count, rows in ((hit, t[t == s]), (asked, t), (answered, s)):
-            count += np.bincount(rows, minlength=classes)
-        if len(confusion):
-            np.add.at(confusion, (t, s), 1)
+    for i in range(0, len(true) if len(confusion) else 0, STEP):
+        np.add.at(confusion, (true[i : i + STEP], said[i : i + STEP]), 1)
     f1 = 2 * hit / np.maximum(asked + answered, 1)
     return {
         "test_acc": float(hit.sum() / max(1, len(true))),

@@ -6,6 +6,16 @@ from typing import Any
 
 import numpy as np
 
+STEP = 1 << 16  # numbers that are counted at a time
+
+
+def count(values: np.ndarray, kinds: int) -> np.ndarray:
+    """How often 0 .. kinds - 1 stand there, (kinds,), without a wider copy of the values."""
+    found = np.zeros(kinds, dtype=np.int64)
+    for start in range(0, len(values), STEP):
+        found += np.bincount(values[start : start + STEP], minlength=kinds)
+    return found
+
 
 class Rows(Sequence[np.ndarray]):
     """Row i is `values[starts[i] : starts[i] + lengths[i]]`, a view. Equal to any sequence of equal rows."""

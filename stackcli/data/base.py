@@ -11,7 +11,7 @@ from annotated_types import Ge, Le
 
 from stackcli import text as words
 from stackcli.address import address, generator
-from stackcli.data._rows import Rows
+from stackcli.data._rows import Rows, count
 from stackcli.data._source import USAGE, DataError, check_encoding, encoded, expand, read_bytes
 from stackcli.data._table import read_table
 from stackcli.vectors import read
@@ -56,6 +56,10 @@ class Examples:
             return every
         scored: np.ndarray = every[every != UNSCORED]
         return scored
+
+    def counts(self, classes: int) -> np.ndarray:
+        """How often each class is the answer, (classes,)."""
+        return count(self.answers, classes)
 
     def only(self, rows: Iterable[int]) -> "Examples":
         """Some of the sequences."""

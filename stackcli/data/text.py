@@ -14,7 +14,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from stackcli import text as words
-from stackcli.data._rows import Rows
+from stackcli.data._rows import Rows, count
 from stackcli.data._source import DataError, blocks, check_encoding, content_hash, expand
 from stackcli.data._task import test_lengths
 from stackcli.data.base import Data, Examples, Loaded
@@ -57,7 +57,7 @@ class Text(Data):
                 f"{self.path}: {len(tokens):,} {self.unit}s; a tenth of them must be more than "
                 f"data.train_len={self.train_len}"
             )
-        seen, held_out = counts(train, len(kinds)), counts(tokens[cuts[1] :], len(kinds))
+        seen, held_out = count(train, len(kinds)), count(tokens[cuts[1] :], len(kinds))
         vocab = vocabulary(kinds, seen, self.min_count)
         renumber(tokens, kinds, vocab)
         lengths = [n for n in test_lengths(self.train_len, self.longest) if n < len(test)]
@@ -168,14 +168,6 @@ def widened(values: np.ndarray, used: int, kinds: int) -> np.ndarray:
     wider = np.empty(len(values), dtype=kind)
     wider[:used] = values[:used]
     return wider
-
-
-def counts(tokens: np.ndarray, kinds: int) -> np.ndarray:
-    """How often each kind stands there, (kinds,)."""
-    found = np.zeros(kinds, dtype=np.int64)
-    for start in range(0, len(tokens), STEP):
-        found += np.bincount(tokens[start : start + STEP], minlength=kinds)
-    return found
 
 
 def vocabulary(kinds: Mapping[str, int], seen: np.ndarray, min_count: int) -> tuple[str, ...]:
