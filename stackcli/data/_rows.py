@@ -55,7 +55,7 @@ class Rows(Sequence[np.ndarray]):
         return all(np.array_equal(a, b) for a, b in zip(self, other, strict=True))
 
     def __hash__(self) -> int:
-        return hash((len(self), self.values.size))
+        return hash((len(self), int(self.lengths.sum())))
 
     def only(self, rows: Iterable[int]) -> "Rows":
         """Some of the rows."""

@@ -80,11 +80,8 @@ def _checked(found: Reading, path: str) -> list[str]:
 
 def _read_separated(content: str, path: str, text: str, label: str) -> tuple[Reading, list[str]]:
     usual = SUFFIXES.get(Path(path.removesuffix(".gz")).suffix.lower(), ",")
-    said = (
-        content[4] if content[:4].lower() == "sep=" and content[5:6] in ("\n", "") and content[4:5].strip("\n") else ""
-    )
-    skip = 1 if said else 0
-    body = content.partition("\n")[2] if said else content
+    first = SEPARATOR_LINE.match(content)
+    said, skip, body = (first[1], 1, content[first.end() :]) if first else ("", 0, content)
     between, head = _header(body, path, (text, label), [said] if said else [usual, *SEPARATORS])
     at = (_column(head, text, "data.text", path), _column(head, label, "data.label", path))
     notices = [] if said or between == usual else [f"cells are split by {SEPARATORS[between]}, as the header shows"]
