@@ -125,6 +125,7 @@ class Facts:
     every: bool = False  # every token is asked about, not the sequence
     causal: bool = False  # the data need a causal model
     tree: bool = False  # the data carry trees
+    treeless: str = ""  # why data that might carry trees carry none
     max_len: int = 0  # positions of the longest input
     vectors: int | None = None  # numbers in each given word vector
     entropy: float | None = None  # lowest mean loss that any model can reach, nats; None where it is not known

@@ -149,7 +149,7 @@ def plan(space: Space, options: Options) -> "Look":
         look.defaults = tuple(space.config({}, seed) for seed in space.seeds)
         sweep.plan(look.defaults, store)
     except ValueError as error:
-        look.defaults, look.without = (), str(error).splitlines()[0]
+        look.defaults, look.without = (), str(error).partition("\n")[0]
     return look
 
 
@@ -245,7 +245,8 @@ class Look:
                 return False
         if refused := sampler.refused:
             what = f"{len(refused)} settings that were drawn do not go together, and others took their place"
-            self.say(f"{what}; the first: {refused[0].splitlines()[0]}")
+            first = refused[0].partition("\n")[0]
+            self.say(f"{what}; the first: {first}")
         return True
 
     def made(self, values: Mapping[str, Scalar]) -> Config:

@@ -138,8 +138,13 @@ def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:
     for config, facts in distinct.values():
         try:
             if parts.load("pe", config.pe.name).needs_tree and not facts.get("tree"):
+                why = (
+                    f": {reason}; parse the sentences, or choose another pe"
+                    if (reason := facts.get("treeless"))
+                    else ""
+                )
                 raise ValueError(
-                    f"pe={config.pe.name} needs data that carry a tree, which data={config.data.name} lack"
+                    f"pe={config.pe.name} needs data that carry a tree, which data={config.data.name} lack{why}"
                 )
             try_parts(config)
         except ValueError as error:
@@ -151,8 +156,9 @@ def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:
 def known(data: Part, made: Any, content: str, store: Store) -> tuple[str, Mapping[str, Any]]:
     """(key, facts) of a data set; `keep_facts` keeps the facts, baselines included, under their key."""
     options = data.placeless
-    own = source.fingerprint("data", data.name)
-    key = digest({"name": data.name, "content": content, "source": own, "numerics": NUMERICS_VERSION, **options})
+    own = {"source": source.fingerprint("data", data.name), "numerics": NUMERICS_VERSION}
+    own |= {k: v for k, v in data.keys if k == "encoding"}  # in the notices
+    key = digest({"name": data.name, "content": content, **options, **own})
     facts = store.facts(key)
     if facts is None:
         from stackcli.baselines import facts as work_out
@@ -193,7 +199,7 @@ def run(plan: Plan, executor: Executor, store: Store) -> Iterator[tuple[Job, Out
     for outcome in executor.run(work, plan.todo):
         job = plan.todo[outcome.job]
         if outcome.state == "failed":
-            last = str(outcome.detail).strip().splitlines()[-1]
+            last = str(outcome.detail).strip().rpartition("\n")[2]
             outcome = Outcome(outcome.job, "failed", f"{last} ({logged(store, job.run, str(outcome.detail))})")
         yield job, outcome
 

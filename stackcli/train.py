@@ -21,9 +21,11 @@ from stackcli import probe
 from stackcli.address import address, generator
 from stackcli.auxiliary import Auxiliary
 from stackcli.batches import Batch, Padded, order
+from stackcli.data._rows import STEP, count
 from stackcli.data.base import UNSCORED, Examples, Loaded
 from stackcli.record import LayerRow, Result, StepRow
 from stackcli.settings import Config
+from stackcli.text import MAX_CLASSES
 
 EVALUATION = 64  # sequences at once in an evaluation
 
@@ -93,15 +95,16 @@ def answers(model: core.StackedAttention, part: Padded, *, full: bool, change: C
     for batch in (change(placed(model, batch)) for batch in part.in_order(EVALUATION, full=full)):
         logits, labels = probe.scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
         total += float(F.cross_entropy(logits.cpu().double(), labels.cpu(), reduction="sum"))
-        said.append(logits.argmax(-1).cpu().numpy())
-        true.append(labels.cpu().numpy())
+        small = np.min_scalar_type(logits.shape[-1])  # a language has as many answers as tokens
+        said.append(logits.argmax(-1).cpu().numpy().astype(small))
+        true.append(labels.cpu().numpy().astype(small))
         if model.outputs > 1:
             which = torch.arange(model.outputs).expand(batch.labels.shape)
-            output.append(which[batch.labels.cpu() != UNSCORED].numpy())
+            output.append(which[batch.labels.cpu() != UNSCORED].numpy().astype(np.int32))
         else:
-            output.append(np.zeros(len(labels)))
+            output.append(np.zeros(len(labels), dtype=np.int8))
     count = sum(map(len, true))
-    return Answers(total / count, *(np.concatenate(rows).astype(np.int64) for rows in (said, true, output)))
+    return Answers(total / count, *(np.concatenate(rows) for rows in (said, true, output)))
 
 
 def subset(examples: Examples, size: int) -> Examples:
@@ -386,13 +389,15 @@ def by_output(found: Answers) -> tuple[float, ...]:
 
 def by_class(true: np.ndarray, said: np.ndarray, classes: int) -> dict[str, Any]:
     """Accuracy, recall of each class, macro F1 and the confusion matrix (rows: true class). A class that the part
-    lacks has recall 0 and counts in the mean F1 only if it was answered."""
-    confusion = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusion, (true, said), 1)
-    hit, asked, answered = np.diag(confusion), confusion.sum(1), confusion.sum(0)
+    lacks has recall 0 and counts in the mean F1 only if it was answered. Of more than `MAX_CLASSES` classes, the words
+    of a language, say, there is no confusion matrix: it would be larger than the data."""
+    hit, asked, answered = (count(rows, classes) for rows in (true[true == said], true, said))
+    confusion = np.zeros((classes, classes) if classes <= MAX_CLASSES else (0, 0), dtype=np.int64)
+    for i in range(0, len(true) if len(confusion) else 0, STEP):
+        np.add.at(confusion, (true[i : i + STEP], said[i : i + STEP]), 1)
     f1 = 2 * hit / np.maximum(asked + answered, 1)
     return {
-        "test_acc": float(hit.sum() / max(1, confusion.sum())),
+        "test_acc": float(hit.sum() / max(1, len(true))),
         "acc_by_class": tuple((hit / np.maximum(asked, 1)).tolist()),
         "macro_f1": float(f1[(asked + answered) > 0].mean()),
         "confusion": tuple(map(tuple, confusion.tolist())),

@@ -40,7 +40,7 @@ def test_parts_are_apart_well_formed_and_as_long_as_they_say(name: str) -> None:
     for part in every_part(loaded):
         assert max(map(len, part.tokens)) <= loaded.max_len and min(map(len, part.tokens)) >= 1
         assert {t for row in part.tokens for t in row} <= set(range(1, len(loaded.vocab)))
-        assert set(part.answers) <= set(range(len(loaded.classes))) and part.answers
+        assert set(part.answers) <= set(range(len(loaded.classes))) and len(part.answers)
         if loaded.every:
             assert [len(t) * loaded.outputs for t in part.tokens] == [len(t) for t in part.targets]
             assert all(set(row) != {UNSCORED} for row in part.targets)

@@ -275,7 +275,7 @@ def test_several_answers_a_token_are_scored_one_by_one() -> None:
     part = run.test
     with torch.no_grad():
         run.model.load_state_dict(run.best or {})
-        said = run.model.eval()(part.tokens.long()[:, :6])[:, :, :, :].argmax(-1)  # (N, T, 3)
+        said = run.model.eval()(part.cut(np.arange(len(part))).tokens)[:, :, :, :].argmax(-1)  # (N, T, 3)
     labels = part.labels[:, :6]
     for lag in range(3):
         asked = labels[..., lag] >= 0
