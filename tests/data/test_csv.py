@@ -5,12 +5,14 @@ import gzip
 import io
 import json
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stackcli.data.base import DataError, Loaded
+from stackcli.data.base import DataError, Loaded, read_table
 from stackcli.data.csv import Csv
 
 
@@ -198,6 +200,32 @@ def test_a_quoted_cell_of_a_csv_spans_lines_and_that_is_counted(tmp_path: Path) 
     expected = dict(list(csv.reader(io.StringIO(data.decode())))[1:])
     assert all_rows(loaded) == expected and 'one, two\nthree "four"' in expected
     assert "2 rows span several lines, as their quotes say, the first at line 62, the longest 3 lines" in loaded.notices
+
+
+def some_text(draw: random.Random, signs: list[str]) -> str:
+    return "".join(draw.choice(signs) for _ in range(draw.randint(1, 8))).strip() or "x"
+
+
+@pytest.mark.parametrize("between", [",", ";", "|", "\t"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_what_the_csv_module_writes_is_read_back(between: str, quoting: Any, tmp_path: Path) -> None:
+    draw, signs = random.Random(1), ["a", "b c", '"', '""', "'", " ", "é"]
+    signs += [between, "\n"] if between != "\t" else []
+    for _ in range(50):
+        pairs = [(some_text(draw, signs), draw.choice("pq")) for _ in range(draw.randint(3, 30))]
+        buffer = io.StringIO()
+        csv.writer(buffer, delimiter=between, quoting=quoting).writerows([("text", "label"), *pairs])
+        (tmp_path / "a.csv").write_text(buffer.getvalue(), newline="")
+        assert read_table(str(tmp_path / "a.csv"), "text", "label")[0] == pairs
+
+
+def test_a_tsv_without_whole_quoted_cells_is_read_sign_by_sign(tmp_path: Path) -> None:
+    draw, signs = random.Random(2), ["a", "b c", '"x', 'x"', "'", '"', " "]
+    for _ in range(100):
+        pairs = [(some_text(draw, signs), draw.choice("pq")) for _ in range(draw.randint(3, 30))]
+        pairs = [(text, label) for text, label in pairs if not (text[0] == text[-1] == '"')]
+        (tmp_path / "a.tsv").write_bytes(tsv([*pairs, ("a", "p")]))
+        assert read_table(str(tmp_path / "a.tsv"), "text", "label")[0] == [*pairs, ("a", "p")]
 
 
 # ---- separators, headers, encodings
