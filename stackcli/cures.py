@@ -80,6 +80,18 @@ def _for_attention(row: Row, value: float) -> Tried:
         yield ("weight_decay=0.1",), "a bound on the growth of queries and keys"
 
 
+def _for_starved(row: Row, value: float) -> Tried:
+    if row["init"] != "default":
+        yield ("init=default",), "queries and keys that are drawn: where both are zero, neither gets a gradient"
+    if row["pe"] in ("none", "alibi", "conv"):
+        yield ("pe=relative",), "tokens that are equal are told apart by their places"
+    yield from _normed(row)
+    yield from _joined(row)
+    if row["residual"] == "pre":
+        yield ("residual=scaled",), f"branches divided by the root of their number ({NOCI})"
+    yield from _slower(row)
+
+
 def _for_rate(row: Row, value: float) -> Tried:
     lr = row["lr"]
     if value <= 0:
@@ -149,6 +161,7 @@ CURES: dict[str, Callable[[Row, float], Tried]] = {
     "vanishing gradient": _for_gradient,
     "rank collapse": _for_rank,
     "attention collapse": _for_attention,
+    "starved queries and keys": _for_starved,
     "undertuned learning rate": _for_rate,
     "underfitting": _for_underfit,
     "overfitting": _for_overfit,

@@ -79,7 +79,7 @@ def measure(config: Config, loaded: Loaded) -> Start:
     order = {"order": collapse_order(model, loaded.max_len), "order_theory": collapse_theory(config, model)}
     with overheard(model) as heard:
         layers = probe.look(model, batch, step=0, updates={})
-    row = {**read(layers, even_entropy(model, batch)), **order}
+    row = {**read(layers), **order}
     if not layers:
         return Start({**row, "finite": False, "apart": None, "update": math.nan, "step_ratio": math.nan}, layers)
     row["apart"] = row["rank"] if model.every else heard.apart()
@@ -88,15 +88,15 @@ def measure(config: Config, loaded: Loaded) -> Start:
     return Start({**row, **step, "finite": finite and math.isfinite(step["update"])}, layers)
 
 
-def read(layers: list[LayerRow], even: float) -> dict[str, float | None]:
+def read(layers: list[LayerRow]) -> dict[str, float | None]:
     """The numbers of a stack that are read off its layers; None where there are none."""
     blocks = sorted((r for r in layers if r.tensor == "block"), key=lambda r: r.layer)
     name = "ff2" if any(r.tensor == "ff2" for r in layers) else "o"
     last = next((r for r in layers if r.tensor == name and r.layer == len(blocks)), None)
     heads: dict[int, list[float]] = {}
     for r in layers:
-        if r.entropy is not None:
-            heads.setdefault(r.layer, []).append(r.entropy)
+        if r.entropy is not None and r.even:
+            heads.setdefault(r.layer, []).append(r.entropy / r.even)
     means = [sum(values) / len(values) for values in heads.values()]
     ratios = probe.ratios(layers)
     return {
@@ -108,22 +108,9 @@ def read(layers: list[LayerRow], even: float) -> dict[str, float | None]:
         "free_ratio_init": ratios["free_ratio_init"],
         "cosine": blocks[-1].cosine if blocks else None,
         "rank": blocks[-1].rank if blocks else None,
-        "entropy": min(means) / even if means and even else None,
+        "entropy": min(means) if means else None,
         "back_ratio": blocks[0].g4 / blocks[-1].g4 if blocks and blocks[0].g4 is not None and blocks[-1].g4 else None,
     }
-
-
-def even_entropy(model: core.StackedAttention, batch: Batch) -> float:
-    """Entropy of attention that sees all it may alike, nats: the mean over real queries of the log of the number of
-    keys that a query may see."""
-    T = batch.tokens.shape[1]
-    ctx = Context(torch.arange(T, device=batch.tokens.device), batch.mask)
-    allowed = model.stack[0].attention.allowed(ctx, T)
-    if allowed is None:
-        return math.log(T)
-    keys = allowed.sum(-1).double().log()  # (T,), or (B, 1, T) where sequences differ
-    each = keys.reshape(-1, T).expand(len(batch.tokens), T)
-    return float(each.mean() if batch.mask is None else each[batch.mask].mean())
 
 
 def settle(model: core.StackedAttention, batch: Batch) -> None:

@@ -228,7 +228,7 @@ def cost_of(by: str, asked: Asked) -> Cost:
 
 def params(made: Config, asked: Asked) -> int:
     """Trained parameters of a stack but for its token and position tables, without making it: per block 4 D^2 + 4 D of
-    attention, 2 D F + F + D of the feed-forward map and those of its joins; the last norm; the classifier. Layers that
+    attention, 2 D F + F + D of the feed-forward map and those of its joins; the first and the last norm; the classifier. Layers that
     are shared count once."""
     from stackcli.model import hidden_of, makers
 
@@ -237,19 +237,17 @@ def params(made: Config, asked: Asked) -> int:
     second.pair(first)
     joins = {id(p): p.numel() for p in (*first.parameters(), *(second.parameters() if F else ()))}
     block = 4 * D * D + 4 * D + (2 * D * F + F + D if F else 0) + sum(joins.values())
-    closing = make.norm().parameters() if parts.load("residual", made.residual.name).closing_norm else ()
+    scheme = parts.load("residual", made.residual.name)
+    ends = (scheme.opening_norm + scheme.closing_norm) * sum(p.numel() for p in make.norm().parameters())
     layers = 1 if made.share_layers else made.depth
-    return int(layers * block + sum(p.numel() for p in closing) + (D + 1) * asked.out)
+    return int(layers * block + ends + (D + 1) * asked.out)
 
 
 def flops(made: Config, asked: Asked) -> int:
-    """What `model.flops` says of a training sequence of the median length, without making the stack."""
-    from stackcli.model import hidden_of, makers
+    """FLOPs of a forward pass of one training sequence of the median length, without making the stack."""
+    from stackcli.model import closed_flops, makers
 
-    D, T, kind = made.dim, asked.length, parts.load("pe", made.pe.name)
+    kind = parts.load("pe", made.pe.name)
     own = made.pe.options.get("layers", "own" if kind.per_layer else "shared") == "own"
     encoding = makers(made, asked.max_len).encoding(1 if own else 0)
-    times = made.depth if own or encoding.every_block else 1
-    block = 8 * T * D * D + 4 * T * T * D + 4 * T * D * hidden_of(made)
-    answered = T if asked.every else 1
-    return int(made.depth * block + times * encoding.flops(T) + 2 * D * asked.out * answered)
+    return closed_flops(made, encoding, own=own, length=asked.length, out=asked.out, every=asked.every)

@@ -29,6 +29,7 @@ SOURCES = {
     "vanishing gradient": f"Pascanu et al. 2013, sec. 2.1, arXiv:1211.5063; {OURS}",
     "rank collapse": f"Dong et al. 2021, arXiv:2103.03404, Noci et al. 2022, arXiv:2206.03126; {OURS}",
     "attention collapse": f"Zhai et al. 2023, arXiv:2303.06296; {OURS}",
+    "starved queries and keys": f"Noci et al. 2022, sec. 3, arXiv:2206.03126; {OURS}",
     "undertuned learning rate": f"CS231n notes (2015), 'Ratio of weights:updates', a rule of thumb; {OURS}",
     "underfitting": f"Goodfellow et al. 2016, Deep Learning, sec. 5.2; {OURS}",
     "overfitting": f"Goodfellow et al. 2016, Deep Learning, sec. 5.2; {OURS}",
@@ -123,6 +124,11 @@ def _focus(having: Having, value: float, threshold: float) -> str:
     return f"{what} at {_at(having)}, below {threshold:g}{_end(having)}"
 
 
+def _starved(having: Having, value: float, threshold: float) -> str:
+    what = f"gradient of queries over that of values {_num(value)} in every layer"
+    return f"{what} at {_at(having)}, below {threshold:g}{_end(having)}"
+
+
 def _rate(having: Having, value: float, threshold: float) -> str:
     side = ("too high", "above") if threshold == FAST else ("too low", "below")
     what = f"{side[0]}: a step moves a weight by {_num(value)} of its size at most (G5, median map)"
@@ -151,6 +157,7 @@ EVIDENCE: dict[str, Callable[[Having, float, float], str]] = {
     "vanishing gradient": _gradient,
     "rank collapse": _rank,
     "attention collapse": _focus,
+    "starved queries and keys": _starved,
     "undertuned learning rate": _rate,
     "underfitting": _fit,
     "overfitting": _gap,

@@ -192,6 +192,7 @@ class StackedAttention(nn.Module):
         dim: int,
         pe: PositionEncoding,
         blocks: list[Block],
+        opening: nn.Module | None,
         closing: nn.Module | None,
         dropout: float,
         every: bool,
@@ -200,7 +201,7 @@ class StackedAttention(nn.Module):
         super().__init__()
         self.every, self.outputs, self.classes = every, outputs, classes  # every: answers at each token, not once
         self.embedding = nn.Embedding(vocab, dim)
-        self.pe, self.blocks, self.closing = pe, nn.ModuleList(blocks), closing
+        self.pe, self.opening, self.blocks, self.closing = pe, opening, nn.ModuleList(blocks), closing
         self.stack = tuple(blocks)  # the same blocks, with their type
         self.head = nn.Linear(dim, outputs * classes)
         self.reach, self.seed = 0, 0  # positions are drawn from 0 .. reach - 1, at this seed; reach=0: they count
@@ -222,7 +223,10 @@ class StackedAttention(nn.Module):
         """What enters block 1, token vectors with their positions (B, T, D), and where the tokens stand."""
         pos = self.positions(tokens, mask) if pos is None else pos
         ctx = Context(pos, mask, tree, causal=self.stack[0].attention.causal)
-        return self.dropout(self.pe.embed(self.embedding(tokens), ctx)), ctx
+        x = self.pe.embed(self.embedding(tokens), ctx)
+        if self.opening is not None:
+            x = self.opening(x, mask)
+        return self.dropout(x), ctx
 
     def answer(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """The last block's output (B, T, D) -> logits."""
@@ -396,7 +400,8 @@ def build(
     if c.share_layers:
         for block in blocks[1:]:
             share(blocks[0], block)
-    closing = make.norm() if parts.load("residual", c.residual.name).closing_norm else None
+    scheme = parts.load("residual", c.residual.name)
+    opening, closing = (make.norm() if wanted else None for wanted in (scheme.opening_norm, scheme.closing_norm))
     pe = PositionEncoding(dim=c.dim, heads=c.heads, max_len=max_len) if own else make.encoding(0)
     model = StackedAttention(
         vocab=vocab,
@@ -404,6 +409,7 @@ def build(
         dim=c.dim,
         pe=pe,
         blocks=blocks,
+        opening=opening,
         closing=closing,
         dropout=c.dropout,
         every=every,
@@ -528,15 +534,22 @@ def matrices(model: nn.Module) -> Iterator[nn.Parameter]:
 
 
 def flops(config: Config, model: StackedAttention, length: int) -> int:
+    """Floating-point operations of a stack that is made: `closed_flops` with its own parts."""
+    own = model.stack[0].own
+    out, every = model.head.out_features, model.every
+    return closed_flops(config, own or model.pe, own=own is not None, length=length, out=out, every=every)
+
+
+def closed_flops(
+    config: Config, encoding: PositionEncoding, *, own: bool, length: int, out: int, every: bool
+) -> int:
     """Floating-point operations (multiply-adds x 2) of the matrix products in one forward pass of one sequence of
-    `length` tokens: per block 8 T D^2 + 4 T^2 D + 4 T D F, the encoding's own, and the classifier's 2 D C, at each
-    token where each is answered."""
+    `length` tokens: per block 8 T D^2 + 4 T^2 D + 4 T D F, the encoding's, in each block where each has its `own` or
+    all of its work is done there, and the classifier's 2 D `out`, at `every` token or once."""
     D, T, hidden = config.dim, length, hidden_of(config)
     block = 8 * T * D * D + 4 * T * T * D + 4 * T * D * hidden
-    own = sum(b.own.flops(T) for b in model.stack if b.own is not None)
-    shared = model.pe.flops(T) * (config.depth if model.pe.every_block else 1)
-    answered = T if model.every else 1
-    return config.depth * block + own + shared + 2 * D * model.head.out_features * answered
+    times = config.depth if own or encoding.every_block else 1
+    return config.depth * block + times * encoding.flops(T) + 2 * D * out * (T if every else 1)
 
 
 def count(model: StackedAttention) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from stackcli.address import generator
 from stackcli.batches import Batch
 from stackcli.data.base import UNSCORED
 from stackcli.model import Attention, StackedAttention
+from stackcli.pe.base import Context
 from stackcli.record import LayerRow
 
 BATCH = 32
@@ -104,9 +105,10 @@ def look(
         for layer, block in enumerate(model.stack, start=1):
             out += _maps(layer, block, tape, by_tensor, delta, updates, step)
             out.append(_block(layer, tape.outputs[f"{layer}.block"], delta[f"{layer}.block"], batch.mask, out, step))
-            entropy = head_entropy(tape.attention[layer], batch.mask)
+            entropy, even = head_entropy(tape.attention[layer], batch.mask), even_entropy(block.attention, batch)
             out += [
-                LayerRow(step=step, layer=layer, tensor=f"head{h}", entropy=e) for h, e in enumerate(entropy.tolist())
+                LayerRow(step=step, layer=layer, tensor=f"head{h}", entropy=e, even=even)
+                for h, e in enumerate(entropy.tolist())
             ]
     return out
 
@@ -210,6 +212,18 @@ def head_entropy(weights: Tensor, mask: Tensor | None) -> Tensor:
     kept = mask.to(entropy.dtype)[:, None, :]
     over_real: Tensor = (entropy * kept).sum((0, 2)) / kept.sum().clamp(min=1)
     return over_real
+
+
+def even_entropy(attention: Attention, batch: Batch) -> float:
+    """Entropy of attention that looks at all it may see alike, nats: the mean over real queries of the logarithm of the
+    number of keys that a query may see."""
+    B, T = batch.tokens.shape
+    allowed = attention.allowed(Context(torch.arange(T, device=batch.tokens.device), batch.mask), T)
+    if allowed is None:
+        return math.log(T)
+    keys = allowed.sum(-1).double().log()  # (T,), or (B, 1, T) where sequences differ
+    each = keys.reshape(-1, T).expand(B, T)
+    return float(each.mean() if batch.mask is None else each[batch.mask].mean())
 
 
 def weights(model: StackedAttention) -> dict[Key, Tensor]:

@@ -46,6 +46,7 @@ class LayerRow:
     rank: float | None = None  # |X - mean token| / |X|, averaged over sequences
     signal: float | None = None  # root mean square of the block's output over real tokens
     entropy: float | None = None  # of the attention weights of a head, nats, mean over real queries
+    even: float | None = None  # the entropy that attention would have if it looked at all it may see alike, nats
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,12 +32,13 @@ VANISHES = 1e-2  # G4, block 1 over block L; sick 2e-9 to 2.6e-3, healthy 0.1 to
 EXPLODES = 1e2  # the same; sick 1e4 to 1.5e5
 COLLAPSED = 5e-3  # rank residual of the last block; sick 5e-8 to 6e-4, healthy 0.026 to 0.95
 SHARP = 0.1  # entropy of a layer's attention over that of even attention; sick 0.0 to 0.005, healthy 0.16 to 1
+STARVED = 5e-3  # gradient of Q over that of V, the highest of all layers; sick 0, and 1e-3 to 3e-3 where tokens are one, healthy 0.02 to 0.15
 SLOW = 1e-3  # G5, update over weight, the highest of all looks: the rule of thumb; sick 6e-5, healthy 2e-3 to 4e-2
 FAST = 5e-2  # the same; sick 0.12 to 2
 GAP = 0.25  # overfitting gap at the end, in units of what guessing costs; sick 0.9 to 2.4, healthy 0.0 to 0.14
 
 
-LOOKS = ["step", "gradient", "rank", "focus", "update"]
+LOOKS = ["step", "gradient", "rank", "focus", "starved", "update"]
 
 
 class Sign(NamedTuple):
@@ -51,7 +52,8 @@ class Sign(NamedTuple):
 class Run(NamedTuple):
     """A finished run. `curve`: its evaluations with `learnt`; `looks`: a row a look, in order, with `step`, `gradient`
     (G4, block 1 over block L), `rank` (residual of the last block), `focus` (lowest entropy of a layer's attention over
-    that of even attention), `update` (median G5 of all linear maps) and `counts`: whether the run was stuck then.
+    that of even attention), `starved` (gradient of Q over that of V, the highest of all layers), `update` (median G5 of
+    all linear maps) and `counts`: whether the run was stuck then.
     `guess`: what guessing costs, `scale`: the same above the lowest loss, nats; NaN where it is not known."""
 
     row: Mapping[str, Any]
@@ -72,8 +74,9 @@ class Run(NamedTuple):
 
 def signs(run: Run) -> dict[str, Sign]:
     """Finding -> the sign of it, without what another one explains: a learning rate that is too high explains all that
-    was well before the first step, an exploding gradient the alignment of tokens and the saturation of attention, and
-    any of them that the training loss is high."""
+    was well before the first step, an exploding gradient the alignment of tokens and the saturation of attention,
+    tokens that are one and a saturated softmax that queries and keys get no gradient, and any of them that the training
+    loss is high."""
     found = {name: sign for name, test in TESTS.items() if (sign := test(run)) is not None}
     if "undertuned learning rate" in found and found["undertuned learning rate"].threshold == FAST:
         first = run._replace(looks=run.looks[run.looks["step"] == 0].assign(counts=True))
@@ -82,6 +85,8 @@ def signs(run: Run) -> dict[str, Sign]:
         found.pop("undertuned learning rate", None)  # weights that get no gradient move little at any rate
     if "exploding gradient" in found:
         found = {k: v for k, v in found.items() if k not in ("rank collapse", "attention collapse")}
+    if any(name in found for name in STARVING):
+        found.pop("starved queries and keys", None)
     if len(found) > 1:
         found.pop("underfitting", None)
     return found
@@ -109,6 +114,10 @@ def collapsed(run: Run) -> Sign | None:
 
 def sharp(run: Run) -> Sign | None:
     return _worst(run, "focus", SHARP)
+
+
+def starved(run: Run) -> Sign | None:
+    return _worst(run, "starved", STARVED)
 
 
 def undertuned(run: Run) -> Sign | None:
@@ -142,7 +151,9 @@ INNER: dict[str, Callable[[Run], Sign | None]] = {
     "vanishing gradient": vanishing,
     "rank collapse": collapsed,
     "attention collapse": sharp,
+    "starved queries and keys": starved,
 }
+STARVING = ("exploding gradient", "rank collapse", "attention collapse")  # what leaves queries and keys no gradient
 TESTS: dict[str, Callable[[Run], Sign | None]] = {
     "divergence": diverged,
     **INNER,
@@ -177,9 +188,7 @@ def runs(frames: Frames) -> Iterator[Run]:
         curve = curves.get(row["run"], pd.DataFrame(columns=["step", "train_loss"])).sort_values("step")
         reach = min(max(lowest[str(key)], floor), (guess + floor) / 2)
         curve = curve.assign(learnt=(guess - curve["train_loss"].astype(float)) / (guess - reach))
-        even = even_entropy(row)
-        looks = seen.get(row["run"], pd.DataFrame(columns=[*LOOKS, "heads"], dtype=float))
-        looks = looks.assign(focus=looks["heads"] / even if even >= math.log(2) else math.nan)[LOOKS]
+        looks = seen.get(row["run"], pd.DataFrame(columns=LOOKS, dtype=float))
         looks = _counted(looks, curve, planned(row, curve), bool(row["status"] == "diverged"))
         yield Run(row.to_dict(), curve, looks, guess, guess - floor)
 
@@ -218,32 +227,29 @@ def _reached(group: pd.DataFrame) -> float:
 
 
 def _looks(layers: pd.DataFrame) -> pd.DataFrame:
-    """Of every run and step the numbers of a look; `heads` is the lowest mean entropy of a layer's heads, nats."""
+    """Of every run and step the numbers of a look. Where a query may see fewer than two tokens on average, attention
+    has nothing to choose from, and its focus is not known; nor of runs from before its even entropy was stored."""
     if layers.empty:
-        return pd.DataFrame(columns=["run", *LOOKS, "heads"], dtype=float)
+        return pd.DataFrame(columns=["run", *LOOKS], dtype=float)
+    even = layers["even"].astype(float) if "even" in layers else pd.Series(math.nan, index=layers.index)
+    layers = layers.assign(
+        focus=layers["entropy"].astype(float) / even.where(even >= math.log(2)),
+        ratio=layers["ratio_qv"].astype(float) if "ratio_qv" in layers else math.nan,
+    )
     at = ["run", "step"]
     blocks = layers[layers["tensor"] == "block"]
     first = blocks[blocks["layer"] == 1].set_index(at)
     end = blocks[blocks["layer"] == blocks.groupby("run")["layer"].transform("max")].set_index(at)
-    heads = layers[layers["tensor"].str.startswith("head")].groupby([*at, "layer"])["entropy"].mean()
+    heads = layers[layers["tensor"].str.startswith("head")].groupby([*at, "layer"])["focus"].mean()
     moved = layers.assign(update=layers["update"].astype(float).replace([np.inf, -np.inf], np.nan))  # from weights of 0
     out = {
         "gradient": first["g4"].astype(float) / end["g4"].astype(float).where(end["g4"] > 0),
         "rank": end["rank"].astype(float),
-        "heads": heads.groupby(at).min(),
+        "focus": heads.groupby(at).min(),
+        "starved": layers.groupby(at)["ratio"].max(),
         "update": moved.groupby(at)["update"].median(),
     }
     return pd.DataFrame(out).rename_axis(at).reset_index()
-
-
-def even_entropy(row: Mapping[str, Any]) -> float:
-    """Entropy of a query that looks at all it may see alike, nats, mean over the tokens of the median training
-    sequence."""
-    n = int(row["flops_len"]) if pd.notna(row.get("flops_len")) else 0
-    reach = int(row["attention.reach"]) if row.get("attention") == "window" else n
-    ahead = 0 if row.get("causal") else reach
-    seen = (min(n - 1, at + ahead) - max(0, at - reach) + 1 for at in range(n))
-    return sum(map(math.log, seen)) / n if n else 0.0
 
 
 def planned(row: Mapping[str, Any], curve: pd.DataFrame) -> float:

@@ -38,6 +38,14 @@ def swollen(stack: StackedAttention) -> None:
         block.feed.ff2.weight *= 2  # type: ignore[union-attr]
 
 
+def zeroed(stack: StackedAttention) -> None:
+    """Queries and keys that are zero: the gradient of either is a multiple of the other."""
+    for block in stack.stack:
+        width = 2 * block.attention.qkv.in_features
+        block.attention.qkv.weight[:width] = 0
+        block.attention.qkv.bias[:width] = 0
+
+
 def faint(stack: StackedAttention) -> None:
     """Every matrix of the blocks a tenth as large, and biases not trained: they would drown the rest."""
     for block in stack.stack:
@@ -63,6 +71,7 @@ CASES = {
     "exploding gradient": Case(f"{LAG} depth=8 norm=none init=xavier", frozenset({"exploding gradient"}), swollen),
     "rank collapse": Case(f"{ORDER} depth=3 {BARE} init=xavier", frozenset({"rank collapse"})),
     "attention collapse": Case(f"{ORDER} depth=2", frozenset({"attention collapse"}), sharp),
+    "starved queries and keys": Case(f"{LAG} depth=2", frozenset({"starved queries and keys"}), zeroed),
     "overfitting": Case(
         f"data=majority data.size=64 data.noise=0.2 {SMALL} depth=2 lr=0.003", frozenset({"overfitting"})
     ),

@@ -67,7 +67,8 @@ def test_the_numbers_of_a_stack_are_those_of_its_last_block(ff: float, name: str
     assert (row["signal_first"], row["signal_last"]) == (by[1, "block"].signal, by[3, "block"].signal)
     assert (row["cosine"], row["rank"]) == (by[3, "block"].cosine, by[3, "block"].rank)
     model, batch = ready(c)
-    even = depths.even_entropy(model, batch)
+    even = probe.even_entropy(model.stack[0].attention, batch)
+    assert {r.even for r in layers if r.entropy is not None} == {even}
     means = [sum(by[i, f"head{h}"].entropy for h in range(2)) / 2 / even for i in (1, 2, 3)]  # type: ignore[misc]
     assert math.isclose(row["entropy"], min(means), rel_tol=1e-12) and 0 < row["entropy"] <= 1
 
@@ -105,7 +106,7 @@ def test_even_attention_has_the_entropy_of_a_count_of_keys(causal: bool, reach: 
         for i in range(n):
             seen = [j for j in range(n) if (not causal or j <= i) and (not reach or abs(i - j) <= reach)]
             logs.append(math.log(len(seen)))
-    found = depths.even_entropy(stack(causal=causal, attention=attention), batch)
+    found = probe.even_entropy(stack(causal=causal, attention=attention).stack[0].attention, batch)
     assert math.isclose(found, sum(logs) / len(logs), rel_tol=1e-12)
 
 

@@ -10,7 +10,7 @@ from stackcli.frames import Frames
 
 STEPS = (0, 1, 4, 16, 64, 100)
 GUESS = math.log(4)
-HEALTHY = {"gradient": 3.0, "rank": 0.2, "focus": 0.9, "update": 3e-3}
+HEALTHY = {"gradient": 3.0, "rank": 0.2, "focus": 0.9, "update": 3e-3, "starved": 0.3}
 Looks = Mapping[str, float | Sequence[float]]
 
 
@@ -39,7 +39,7 @@ def run(
 def look(head: Mapping[str, Any], step: int, i: int, numbers: Looks) -> list[dict[str, Any]]:
     """The rows of one look that show these numbers; the first layer's rank and heads are those of a healthy layer."""
     at = {key: value if isinstance(value, float | int) else value[i] for key, value in numbers.items()}
-    even = math.log(8)
+    even = at.get("even", math.log(8))
     out: list[dict[str, Any]] = []
     for layer in (1, 2):
         first = layer == 1
@@ -48,12 +48,15 @@ def look(head: Mapping[str, Any], step: int, i: int, numbers: Looks) -> list[dic
         # the mean over the heads is what counts: one head may be sharp
         heads = (0.9, 0.9) if first else (0.0, 2 * at["focus"])
         out += [
-            {**head, "step": step, "layer": layer, "tensor": f"head{h}", "entropy": even * share}
+            {**head, "step": step, "layer": layer, "tensor": f"head{h}", "entropy": even * share, "even": even}
             for h, share in enumerate(heads)
         ]
+        # what counts is the layer that gets the most
+        starved = {"ratio_qv": at["starved"] if first else at["starved"] / 100}
         moved = (at["update"] / 10, at["update"], math.inf if step == 1 else 10 * at["update"])
         out += [
             {**head, "step": step, "layer": layer, "tensor": name, "update": value if step else None}
+            | (starved if name == "q" else {})
             for name, value in zip(("q", "v", "ff2"), moved, strict=True)
         ]
     return out
@@ -208,21 +211,9 @@ def test_runs_that_failed_are_left_out_and_runs_without_looks_are_judged_by_thei
     assert found(bare, failed) == [{"underfitting"}]
 
 
-def test_the_entropy_of_even_attention_is_that_of_what_may_be_seen() -> None:
-    """Loops over queries and keys."""
-    for causal in (False, True):
-        for reach in (1, 2, None):
-            rows = []
-            for i in range(7):
-                keys = [j for j in range(7) if (not causal or j <= i) and (reach is None or abs(i - j) <= reach)]
-                rows.append(math.log(len(keys)))
-            row = {"flops_len": 7, "causal": causal, "attention": "full" if reach is None else "window"}
-            row |= {"attention.reach": reach}
-            assert signs.even_entropy(row) == pytest.approx(sum(rows) / 7, abs=1e-12)
-
-
 def test_attention_that_can_see_one_token_only_is_not_called_collapsed() -> None:
-    assert found(run(FLAT, focus=0.0, settings={"flops_len": 1})) == [{"underfitting"}]
+    assert found(run(FLAT, focus=0.0, even=0.0)) == [{"underfitting"}]
+    assert found(run(FLAT, focus=0.0, even=math.log(2))) == [{"attention collapse"}]
 
 
 def test_where_the_class_shares_are_not_known_nothing_is_said_of_learning() -> None:

@@ -16,6 +16,7 @@ class Residual(nn.Module):
     (1 is next to the input), `norm` (makes a normalisation of width dim, called with the stream and the mask) and the
     scheme's own keys; every branch of every block has one of its own."""
 
+    opening_norm = False  # whether what enters block 1, tokens and positions together, is normalised
     closing_norm = False  # whether the stack ends with a normalisation of its own
     profiled = False  # whether `settle` must be called after a first pass, before training
     needs: ClassVar[Mapping[str, str]] = {}  # group -> part without which it is not the paper's scheme

@@ -4,6 +4,10 @@ They show that with branches of order 1/sqrt(L) the stream keeps its size at any
 the gradients of queries and keys do not vanish. Taken is that order and no more: their theory has no normalisation,
 here the branch is that of pre-LN. The constant counts branches, 2 a block (1 where ff=0), as De and Smith 2020,
 arXiv:2002.10444, do for residual networks: branches of equal variance then add one such variance in all, at any depth.
+
+That keeps tokens apart only where they are at least as large as what the branches add, which is of size 1: token vectors
+of size 0.05, the default of `embed_std`, are drowned by them. So what enters block 1 is normalised here (`norm`); with
+norm=none write embed_std=1.
 """
 
 import math
@@ -15,8 +19,9 @@ from stackcli.residual.base import Branch, Residual
 
 
 class Scaled(Residual):
-    """Pre-LN with every branch divided by the same constant, which is not learned."""
+    """Pre-LN with every branch divided by the same constant, which is not learned, on normalised token vectors."""
 
+    opening_norm = True
     closing_norm = True
 
     def __init__(self, *, dim: int, depth: int, branches: int, layer: int, norm: Callable[[], nn.Module]) -> None:
