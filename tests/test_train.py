@@ -131,6 +131,8 @@ def test_label_smoothing_is_in_training_alone() -> None:
 
 
 def test_a_language_of_many_words_has_scores_by_class_and_no_confusion_matrix() -> None:
+    from sklearn import metrics
+
     draw = np.random.default_rng(0)
     true = draw.permutation(np.arange(6000) % 3000).astype(np.uint16)
     said = np.where(draw.random(6000) < 0.5, true, draw.integers(0, 3000, 6000)).astype(np.uint16)
