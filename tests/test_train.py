@@ -171,6 +171,18 @@ def test_label_smoothing_is_in_training_alone() -> None:
     assert math.isclose(run.curve[0].val_loss, plain.curve[0].val_loss, rel_tol=1e-6)
 
 
+def test_a_language_of_many_words_has_scores_by_class_and_no_confusion_matrix() -> None:
+    from sklearn import metrics
+
+    draw = np.random.default_rng(0)
+    true = draw.permutation(np.arange(6000) % 3000).astype(np.uint16)
+    said = np.where(draw.random(6000) < 0.5, true, draw.integers(0, 3000, 6000)).astype(np.uint16)
+    found = by_class(true, said, 3000)
+    assert np.allclose(found["acc_by_class"], metrics.recall_score(true, said, average=None))
+    assert np.isclose(found["macro_f1"], metrics.f1_score(true, said, average="macro"))
+    assert found["test_acc"] == metrics.accuracy_score(true, said) and found["confusion"] == ()
+
+
 def test_scores_by_class_are_scikit_learns() -> None:
     from sklearn import metrics
 
