@@ -23,7 +23,7 @@ ROWS = [
     ["model"],
     ["batches"],
     ["pe", "residual", "norm", "attention", "init", "data"],
-    ["files", "checks"],
+    ["files", "checks", "vectors"],
     [
         "parts",
         "record",
@@ -31,7 +31,6 @@ ROWS = [
         "settings",
         "address",
         "text",
-        "vectors",
         "frames",
         "suggest",
         "experiments",
