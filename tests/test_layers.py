@@ -24,7 +24,7 @@ ROWS = [
     ["model"],
     ["batches"],
     ["pe", "residual", "norm", "attention", "init", "data"],
-    ["files", "checks"],
+    ["files", "checks", "vectors"],
     [
         "parts",
         "record",
@@ -32,7 +32,6 @@ ROWS = [
         "settings",
         "address",
         "text",
-        "vectors",
         "frames",
         "suggest",
         "experiments",

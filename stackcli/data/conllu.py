@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from stackcli import text as words
 from stackcli.data._source import DataError, check_encoding, content_hash, expand, read_text
 from stackcli.data._table import check_lines
-from stackcli.data.base import Data, Examples, Loaded, MaxLen, MinCount, check_classes
+from stackcli.data.base import Data, Examples, Loaded, MaxLen, MinCount, check_classes, check_trained
 
 FIELDS = 10
 USAGE = "data=conllu data.path=FILE"
@@ -77,6 +77,7 @@ class Conllu(Data):
             parts[words.place(text)].append((forms, tree, label))
         pairs = {name: [(" ".join(forms), label) for forms, _, label in rows] for name, rows in parts.items()}
         classes = check_classes([row for rows in pairs.values() for row in rows], pairs, self.path)
+        rare = check_trained(pairs, classes, self.path)
         vocab = words.vocabulary([forms for forms, _, _ in parts["train"]], self.min_count)
         ids, number = {t: i for i, t in enumerate(vocab)}, {c: i for i, c in enumerate(classes)}
         done: dict[str, Any] = {
@@ -88,13 +89,14 @@ class Conllu(Data):
             )
             for name, rows in parts.items()
         }
+        rare += words.unknown_notices(done["test"].tokens, self.min_count)
         return Loaded(
             **done,
             vocab=vocab,
             classes=classes,
             max_len=self.max_len,
             text=True,
-            notices=self._notices(twice, other),
+            notices=(*self._notices(twice, other), *rare),
             treeless=f"line {self.headless[0]} has no head ('_')" if self.headless else "",
         )
 
