@@ -59,9 +59,14 @@ class Padded:
         tree = None if self.trees is None else self.trees[index, :width].to(self.device)
         return Batch(tokens.to(self.device), labels.to(self.device), mask, tree)
 
+    @property
+    def shortest_first(self) -> np.ndarray:
+        """Row numbers (N,) in the order of `in_order`."""
+        return np.argsort(self.lengths, kind="stable")
+
     def in_order(self, size: int = 256, *, full: bool = False) -> Iterator[Batch]:
         """All rows once, shortest first."""
-        rows = np.argsort(self.lengths, kind="stable")
+        rows = self.shortest_first
         return (self.cut(rows[i : i + size], full=full) for i in range(0, len(rows), size))
 
 

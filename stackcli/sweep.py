@@ -14,7 +14,7 @@ from stackcli import __version__, parts
 from stackcli.launcher.base import PREEMPTED, Executor, Outcome, Say, Stop
 from stackcli.record import Facts
 from stackcli.settings import GROUPS, Config, Part
-from stackcli.store import Store, digest, run_id, to_bytes
+from stackcli.store import NUMERICS_VERSION, Store, digest, run_id, to_bytes
 
 CHECKPOINT_SECONDS = 60.0
 OPERATIONS_A_SECOND = 5e10  # floating-point, of one thread in training: a guess, for --dry-run and the order of runs
@@ -144,7 +144,7 @@ def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:
 def known(data: Part, source: Any, content: str, store: Store) -> tuple[str, Mapping[str, Any]]:
     """(key, facts) of a data set; `keep_facts` keeps the facts, baselines included, under their key."""
     options = data.placeless
-    key = digest({"name": data.name, "content": content, **options})
+    key = digest({"name": data.name, "content": content, "numerics": NUMERICS_VERSION, **options})
     facts = store.facts(key)
     if facts is None:
         from stackcli.baselines import facts as work_out

@@ -259,6 +259,7 @@ class Training:
             "gap_best": chosen.val_loss - chosen.train_loss,
             "acc_gap_end": end.train_acc - end.val_acc,
             "acc_gap_best": chosen.train_acc - chosen.val_acc,
+            "test_right": "" if self.model.every else right_by_item(found, self.test),
             **by_class(found.true, found.said, len(self.classes)),
             **({"acc_by_output": by_output(found)} if self.model.outputs > 1 else {}),
             **more,
@@ -353,6 +354,13 @@ def by_output(found: Answers) -> tuple[float, ...]:
     """Accuracy of each of a token's answers."""
     right = found.said == found.true
     return tuple(float(right[found.output == i].mean()) for i in range(int(found.output.max()) + 1))
+
+
+def right_by_item(found: Answers, part: Padded) -> str:
+    """1 or 0 for each item, in the order of the part, of answers that were given shortest item first."""
+    right = np.empty(len(part), dtype=np.int8)
+    right[part.shortest_first] = found.said == found.true
+    return "".join(map(str, right.tolist()))
 
 
 def by_class(true: np.ndarray, said: np.ndarray, classes: int) -> dict[str, Any]:
