@@ -347,7 +347,8 @@ def _counted(family: pd.DataFrame, seeds: str) -> str:
     flips = family[family["test"] == stats.FLIP]
     if flips.empty:
         return many
-    need, verb = signflip.claim_seeds(len(family)), "is" if seeds == "1 seed" else "are"
+    passed = (family["test"] != stats.FLIP) & (family["p_holm"] < signflip.ALPHA)  # Holm corrects for them no more
+    need, verb = signflip.claim_seeds(len(family) - int(passed.sum())), "is" if seeds == "1 seed" else "are"
     if flips["n"].min() < need:
         return f"{many}; {seeds} {verb} too few to call a stack better than another ({need} can)"
     return f"{many}; {seeds} {verb} enough to call a stack better than another"

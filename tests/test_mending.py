@@ -1,6 +1,7 @@
 """Remedies: the point at which each finding is taken up, the runs that are tried there, and what they did."""
 
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

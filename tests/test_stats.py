@@ -56,12 +56,15 @@ def test_the_words_follow_the_evidence() -> None:
     assert words([-g for g in clear]) == "worse"
     assert words(clear[:3]) == "leaning better" and words([-g for g in clear[:3]]) == "leaning worse"
     assert words([0.001, -0.001, 0.0005, -0.0005], margin=0.01) == "equivalent within 0.01"
-    assert words([0.1, -0.08, 0.05]) == "not separated, about 111 seeds would tell"
+    effect = np.mean([0.1, -0.08, 0.05]) / np.std([0.1, -0.08, 0.05], ddof=1)
+    power = (scipy_stats.nct.sf(scipy_stats.t.ppf(0.975, n - 1), n - 1, effect * n**0.5) for n in range(21, 999))
+    least = next(n for n, found in enumerate(power, start=21) if found >= 0.8)
+    assert words([0.1, -0.08, 0.05]) == f"not separated, about {least} seeds would tell"
     assert words([1e-3, -1e-3, 1e-5]) == "not separated, over 10000 seeds would be needed"
 
 
 def test_the_seeds_that_would_tell_are_more_than_there_are_and_enough_to_speak() -> None:
-    assert words([0.1, 0.3, 0.02]) == "not separated, about 9 seeds would tell"
+    assert words([0.1, 0.21, 0.019]) == "not separated, about 9 seeds would tell"  # d_z 1.14
     assert words([0.1, 0.11, -0.001, 0.1, 0.12, 0.1]).endswith("about 7 seeds would tell")
 
 
