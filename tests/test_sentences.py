@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from stackcli import signflip
 from stackcli.frames import Frames
-from stackcli.sentences import sentences
+from stackcli.sentences import LEANING, compared, sentences
 from tests.test_tables import FACTS, frames
 
 ITEMS = 150  # of the test part
@@ -135,3 +136,35 @@ def test_a_run_that_never_learns_gives_no_matched_loss() -> None:
             rows.append({"run": run, "step": step, "train_loss": loss, "val_loss": loss})
     text = said(replace(found, curve=pd.DataFrame(rows)))
     assert "not every run has left the train loss of guessing" in text and "nats it is" not in text
+
+
+def null(draw: np.random.Generator, seeds: int, items: int = 334) -> Frames:
+    """Five depths whose expected accuracies and gaps are equal, and equal to the bag's; runs of one seed share half of
+    the variance of seeds, and all share which items are hard."""
+    chance = 1 / (1 + np.exp(-2.25 - draw.normal(size=items)))
+    slope = chance * (1 - chance) / (chance * (1 - chance)).mean()
+    common, rows = draw.normal(size=(2, seeds)), []
+    for depth in (1, 2, 4, 8, 16):
+        for seed in range(seeds):
+            acc, gap = (common[:, seed] + draw.normal(size=2)) * 0.5**0.5
+            right = draw.random(items) < chance + 0.012 * acc * slope
+            row = {"run": f"{depth}/{seed}", "arm": "", "point": f"depth={depth}", "status": "done", "depth": depth}
+            row |= {"data": "subjects", "seed": seed, "test_acc": right.mean(), "gap_end": 0.5 + 0.05 * gap}
+            rows.append(row | {"test_right": "".join("01"[bool(x)] for x in right)})
+    bag = draw.random(items) < chance
+    facts = {"tfidf_acc": float(bag.mean()), "tfidf_right": "".join("01"[bool(x)] for x in bag)}
+    return replace(frames(), runs=pd.DataFrame(rows), facts={"subjects": facts})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [3, 5, 9])
+def test_where_nothing_differs_the_words_are_as_rare_as_they_are_said_to_be(seeds: int) -> None:
+    draw, leaning, claims = np.random.default_rng(seeds), [], []
+    for _ in range(120):
+        part = compared(null(draw, seeds))[0]
+        kinds = [kind for table in (part.accuracy, part.gap, part.bag) for kind in table["kind"]]
+        assert len(kinds) == 10
+        leaning.append(sum(kind in LEANING for kind in kinds))
+        claims.append(any(kind in ("better", "worse") for kind in kinds))
+    assert 0.1 < np.mean(leaning) < 0.5 + 0.25  # 0.5 such words in 10, and three standard errors
+    assert 0.1 < np.mean(np.array(leaning) > 0) < 0.42 and np.mean(claims) < 0.05 + 0.06
