@@ -85,6 +85,7 @@ class Result:
     test_acc_shuffled: float | None = None  # chosen weights, the tokens of each test item in an order drawn for it
     test_acc_reversed: float | None = None  # last token first
     test_acc_shifted: float | None = None  # at the latest positions that there are
+    test_right: str = ""  # 1 or 0 for each test item: rightly answered, chosen weights; "" where tokens are asked about
     macro_f1: float | None = None
     gap_end: float | None = None  # val_loss_end - train_loss_end
     gap_best: float | None = None  # val_loss - train_loss
@@ -121,6 +122,7 @@ class Facts:
     classes: tuple[str, ...]
     majority_acc: float  # test accuracy of always answering the training part's commonest class
     tfidf_acc: float | None  # test accuracy of TF-IDF + logistic regression; None where the data are no text
+    tfidf_right: str = ""  # 1 or 0 for each item of the test part, as Result.test_right
     notices: tuple[str, ...] = field(default=())
     every: bool = False  # every token is asked about, not the sequence
     causal: bool = False  # the data need a causal model

@@ -103,7 +103,7 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
         "table.csv": tables.to_csv(table),
         "table.md": "\n\n".join(filter(None, parts)) + "\n",
         "table.tex": tables.to_latex(table),
-        "runs.csv": tables.to_csv(frames.runs),
+        "runs.csv": tables.to_csv(frames.runs.drop(columns="test_right", errors="ignore")),  # a sign an item
         "curve.csv": tables.to_csv(frames.curve),
         "layers.csv": tables.to_csv(frames.layers),
     }

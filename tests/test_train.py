@@ -340,3 +340,23 @@ def test_a_task_restored_in_the_middle_goes_on_bit_for_bit() -> None:
     second = task("tree", {}, pe=part("structural", form="relative", clip=4))
     second.restore(first.state())
     assert finish(second) == losses[5:] and second.result() == whole.result()
+
+
+def test_which_items_are_answered_rightly_stands_in_the_order_of_the_test_part() -> None:
+    run = training(epochs=1)
+    finish(run)
+    result = run.result()
+    run.model.load_state_dict(run.best or {})
+    run.model.eval()
+    loaded = tiny()
+    with torch.no_grad():
+        each = [int(run.model(torch.tensor([tokens]), None, None, None).argmax()) for tokens in loaded.test.tokens]
+    right = "".join("01"[said == label] for said, label in zip(each, loaded.test.labels, strict=True))
+    assert result.test_right == right and right.count("1") == round((result.test_acc or 0) * len(right))
+    lengths = [len(tokens) for tokens in loaded.test.tokens]
+    assert 0 < right.count("1") < len(right) and lengths != sorted(lengths)
+
+
+def test_where_tokens_are_asked_about_no_items_are_listed() -> None:
+    run = task("lag", {"size": 64})
+    assert run.result().test_right == ""
