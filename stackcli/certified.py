@@ -19,7 +19,7 @@ def show(config: Config, out: Path, *, json: bool, formats: Sequence[str]) -> in
     max_len = certify.input_length(config)
     found = certify.certify(config, max_len)
     if json:
-        print(dumps([row._asdict() for row in found]))
+        print(dumps([row._asdict() for row in found], ascii_only=True))
     else:
         Console().print(table(found))
     for path in draw(config, max_len, out, formats):

@@ -379,27 +379,46 @@ def check_choice(what: str, given: str, allowed: Any) -> None:
 @app.command(epilog='Example: stackattn predict 3f2a "Why does ice float on water?"')
 def predict(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or its beginning.")],
-    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts; - reads a line each from stdin.")],
+    texts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TEXT...",
+            help="Texts; of a run on data=conllu, CoNLL-U files. - reads them from stdin, a text a line.",
+        ),
+    ],
     out: Out = Path("outputs"),
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Ask a trained classifier."""
+    """Ask a trained run. A classifier answers with the classes of each text, a language model (data=text) with the
+    tokens that come next; an answer a line, likeliest first."""
 
     def action() -> int:
         from stackcli.predict import predict as ask
-        from stackcli.record import dumps
+        from stackcli.predict import remarks
 
-        asked = [line.rstrip("\n") for line in sys.stdin] if texts == ["-"] else texts
-        for text, shares in zip(asked, ask(out, run_id, asked), strict=True):
-            ranked = sorted(shares.items(), key=lambda item: -item[1])
-            if json:
-                print(dumps({"text": text, "answer": ranked[0][0], "probability": shares}))
-            else:
-                print("  ".join(f"{name} {share:.3f}" for name, share in ranked[:5]))
+        answers = ask(out, run_id, texts)
+        for answer in answers:
+            best = list(answer.shares.items())[:5]
+            line = "  ".join(f"{visible(name)} {share:.3f}" for name, share in best)
+            print_json(answer.row) if json else print(line)
+        for remark in remarks(answers):
+            print(remark, file=sys.stderr)
         return 0
 
     guarded(action, debug)
+
+
+def print_json(value: Any) -> None:
+    """A value as JSON on stdout, whatever encoding that has."""
+    from stackcli.record import dumps
+
+    print(dumps(value, ascii_only=True))
+
+
+def visible(name: str) -> str:
+    """A name as it can stand in a line: a space, a line end and the like in quotes."""
+    return name if name.isprintable() and name.strip() else repr(name)
 
 
 @app.command(epilog="Example: stackattn check pe=sinusoidal data.max_len=64")
@@ -489,12 +508,11 @@ def encodings(overrides: list[str] | None, json: bool) -> int:
     from rich.console import Console
 
     from stackcli import catalogue, config
-    from stackcli.record import dumps
 
     sizes = config.grid(tuple(overrides or ()), single=True).configs[0]
     found = catalogue.entries(sizes)
     if json:
-        print(dumps([entry._asdict() for entry in found]))
+        print_json([entry._asdict() for entry in found])
     else:
         Console().print(catalogue.table(found, sizes))
     return 0
@@ -505,7 +523,6 @@ def runs(out: Out = Path("outputs"), json: Json = False, debug: Debug = False) -
     """The runs that are kept, newest first. With the studies that they belong to."""
 
     def action() -> int:
-        from stackcli.record import dumps
         from stackcli.store import Store
 
         store = Store(out, create=False)
@@ -517,7 +534,7 @@ def runs(out: Out = Path("outputs"), json: Json = False, debug: Debug = False) -
             words = (
                 f"data={row['data']} depth={row['depth']} pe={row['pe']} residual={row['residual']} seed={row['seed']}"
             )
-            print(dumps(row) if json else f"{run_id}  {row['status']:8} {acc:5}  {words}")
+            print_json(row) if json else print(f"{run_id}  {row['status']:8} {acc:5}  {words}")
         if not json:
             print("studies: " + (", ".join(store.studies()) or "none"), file=sys.stderr)
         return 0
@@ -546,13 +563,31 @@ def main() -> None:
     """Parses sys.argv and runs the command; raises SystemExit. `--depth 4` is answered with what to type."""
     words = sys.argv[1:]
     known = set(GROUP_AND_KEYS)
-    for word, after in pairwise([*words, "..."]):
+    for word, after in pairwise([*words[: words.index("--") if "--" in words else None], "..."]):
         name = word[2:].partition("=")[0]
         if word.startswith("--") and name in known:
             value = word.partition("=")[2] or after
             print(f"error: {word}: settings are bare words; write {name}={value}", file=sys.stderr)
             raise SystemExit(2)
-    app()
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # no output fails for want of a character
+    app(texts_last(words) if words[:1] == ["predict"] else words)
+
+
+def texts_last(words: list[str]) -> list[str]:
+    """The words of `predict`, options first: a text may begin with `-`, and is taken for an option only where it is
+    one of them or begins with `--` and has no white space."""
+    options, texts, rest = ["predict"], list[str](), iter(words[1:])
+    for word in rest:
+        if word == "--":
+            texts += rest
+        elif word == "--out":
+            options += [word, *([value] if (value := next(rest, None)) is not None else [])]
+        elif word == "-h" or (word.startswith("--") and len(word.split()) == 1):
+            options.append(word)
+        else:
+            texts.append(word)
+    return [*options, "--", *texts] if texts else options
 
 
 GROUP_AND_KEYS = (

@@ -24,6 +24,7 @@ class Conllu(Data):
 
     def __init__(self, *, path: str = "", label: str = "label", max_len: MaxLen = 128, min_count: MinCount = 1) -> None:
         self.path, self.label, self.max_len, self.min_count = path, label, max_len, min_count
+        self.labelled = True  # False: sentences are read without their classes, as `predict` does
 
     def fingerprint(self) -> str:
         return sha256(read_bytes(self.path)).hexdigest()
@@ -82,7 +83,7 @@ class Conllu(Data):
 
     def _sentence(self, rows: list[tuple[str, int]], label: str, first: int) -> Sentence:
         where = f"{self.path}: the sentence at line {first}"
-        if not label:
+        if self.labelled and not label:
             raise DataError(f"{where} has no comment '# {self.label} = ...'")
         if len(rows) > self.max_len:
             raise DataError(f"{where} has {len(rows)} words, more than data.max_len={self.max_len}")
