@@ -74,7 +74,7 @@ def part_defaults(group: str, name: str, extra: Path | None = None) -> dict[str,
             if values.pop("name", None) != name:
                 raise UsageError([f'{path}: must begin with name: "{name}" (in quotes)'])
             return values
-    return {key: k.default for key, k in parts.keys(parts.load(group, name)).items()}
+    return {key: k.default for key, k in parts.keys_of(group, name).items()}
 
 
 @cache
@@ -558,7 +558,7 @@ def _part(group: str, name: str, composed_keys: Mapping[str, Any], asked: Mappin
     defaults = {k: v for k, v in composed_keys.items() if k != "name"}
     given = {k.partition(".")[2]: v for k, v in asked.items() if k.startswith(f"{group}.")}
     given = {k: v for k, v in given.items() if k in defaults}  # a key of another of the swept parts does not concern it
-    annotations = {k: a.annotation for k, a in parts.keys(parts.load(group, name)).items()} if given else {}
+    annotations = {k: a.annotation for k, a in parts.keys_of(group, name).items()} if given else {}
     for key, value in given.items():
         wrong += check_value(f"{group}.{key}", value, annotations.get(key, type(defaults[key])))
     own = {**defaults, **given}

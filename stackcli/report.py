@@ -1,10 +1,12 @@
 """What a study leaves behind: the table and its sentences, files, figures, and what to type next. Never PyTorch."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stackcli.files import read_json, write
+from stackcli.parts import PartError
 from stackcli.progress import Progress
 from stackcli.record import dumps
 from stackcli.settings import Options
@@ -136,7 +138,13 @@ def draw(frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] 
             return paths
     paths = []
     for name in only or base.names():
-        figure = base.load(name)(frames)
+        try:
+            figure = base.load(name)(frames)
+        except PartError as error:
+            if name in only:
+                raise
+            print(f"figure {name} is left out: {error}", file=sys.stderr)
+            continue
         if figure is not None:
             paths += base.save(figure, folder / name, formats)
     write(stamp_file, dumps({"state": state, "files": [p.name for p in paths]}) + "\n")

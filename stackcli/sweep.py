@@ -55,7 +55,7 @@ def plan(
     there and for sizes that a part refuses. `soon` is called as soon as it is known that something will be trained."""
     check_device({c.device for c in configs})
     sources = {data: parts.build("data", data.name, **data.options) for data in dict.fromkeys(c.data for c in configs)}
-    prints = {data: str(source.fingerprint()) for data, source in sources.items()}
+    prints = {data: fingerprint(data, source) for data, source in sources.items()}
     ids = tuple(run_id(c, prints[c.data]) for c in configs)
     todo: dict[str, Job] = {}
     for run, config in zip(ids, configs, strict=True):
@@ -72,6 +72,12 @@ def plan(
     check_parts((job.config, facts[job.config.data]) for job in todo.values())
     longest_first = sorted(todo.values(), key=lambda j: -estimate(j.config, facts[j.config.data]["sizes"]["train"]))
     return Plan(ids, tuple(configs), tuple(longest_first), facts, keys)
+
+
+def fingerprint(data: Part, source: Any) -> str:
+    """Of the data's content. Raises PartError where the code of an installed part fails."""
+    with parts.blaming("data", data.name):
+        return str(source.fingerprint())
 
 
 def estimate(config: Config, examples: int) -> float:
@@ -149,7 +155,9 @@ def known(data: Part, source: Any, content: str, store: Store) -> tuple[str, Map
     if facts is None:
         from stackcli.baselines import facts as work_out
 
-        found: Facts = work_out(data.name, content, source.load())
+        with parts.blaming("data", data.name):
+            loaded = source.load()
+        found: Facts = work_out(data.name, content, loaded)
         facts = asdict(found)
     return key, facts
 
