@@ -17,6 +17,8 @@ from stackcli.store import Store, digest
 def show(config: Config, out: Path, *, json: bool, formats: Sequence[str]) -> int:
     """Prints the table; returns 1 where something is at fault, else 0. Raises ValueError for sizes that do not fit."""
     max_len = certify.input_length(config)
+    if formats:
+        Store(out)  # where no figure can be written nothing is measured
     with parts.blaming("pe", config.pe.name):
         found = certify.certify(config, max_len)
     if json:

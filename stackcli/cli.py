@@ -142,7 +142,8 @@ def formats(text: str) -> tuple[str, ...]:
 
 
 def options(command: str, **given: Any) -> Any:
-    """The Options of a command. Raises ValueError for what is out of range."""
+    """The Options of a command. Raises ValueError for what is out of range, and for a file that cannot be written."""
+    from stackcli.files import check_target
     from stackcli.settings import Options
 
     jobs = given.pop("jobs")
@@ -155,6 +156,8 @@ def options(command: str, **given: Any) -> Any:
     given |= {} if trials is None else {"trials": trials}
     if given["format"] not in ("", "md", "latex"):
         raise ValueError(f"--format {given['format']}: choose md or latex")
+    if given["csv"] not in ("", "-"):
+        check_target(Path(given["csv"]), "--csv")
     return Options(command=command, jobs=jobs or cores(), formats=figures, **given)
 
 

@@ -132,7 +132,7 @@ def draw(frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] 
     stamp_file = folder / "figures.json"
     state = digest([frames.runs.to_json(), list(formats), list(only)])
     if stamp_file.is_file():
-        stamp = read_json(stamp_file)
+        stamp = read_json(stamp_file, "state", "files")
         paths = [folder / name for name in stamp["files"]]
         if stamp["state"] == state and all(p.is_file() for p in paths):
             return paths
