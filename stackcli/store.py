@@ -73,7 +73,11 @@ class Store:
 
     def __init__(self, root: Path, *, create: bool = True) -> None:
         self.root, self.marker = root, root / "stackattn.json"
-        if self.marker.is_file():
+        try:
+            there = self.marker.is_file()
+        except OSError as error:
+            raise StoreError(f"{root}: cannot be used: {error.strerror}; write --out FOLDER") from error
+        if there:
             self._check_format()
         elif not create:
             raise StoreError(f"{root}: no store of runs; write --out FOLDER, or make one with stackattn train")
@@ -317,7 +321,7 @@ class Store:
         return [p.parent.name for p in found]
 
     def read_study(self, name: str) -> dict[str, Any]:
-        return dict(read_json(self.study(name) / "study.json", *STUDY))
+        return dict(read_json(self.study(name) / "study.json", "axes", "base", "runs"))
 
     def save_study(self, name: str, study: Mapping[str, Any], *, grow: bool = False) -> Path:
         """Writes a study; with `grow` the runs that it had stay in it. Raises ConflictError where its base differs."""
