@@ -53,7 +53,14 @@ Overrides = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder in which runs are kept.")]
 Study = Annotated[str, typer.Option("--study", help="Name of the study; made from the command otherwise.")]
-Jobs = Annotated[int, typer.Option("-j", "--jobs", help="Runs at once; 0: one for each core.")]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "-j",
+        "--jobs",
+        help="Runs at once; 0: cores divided by the threads of a run, on CUDA as many as its memory holds.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before more than 200 runs.")]
 Force = Annotated[bool, typer.Option("--force", help="Train again what is there already.")]
@@ -148,7 +155,7 @@ def options(command: str, **given: Any) -> Any:
 
     jobs = given.pop("jobs")
     if not 0 <= jobs <= 1024:
-        raise ValueError(f"-j {jobs}: 0 (one for each core) to 1024")
+        raise ValueError(f"-j {jobs}: 0 (cores divided by threads) to 1024")
     figures = formats(given.pop("figures"))
     trials = given.pop("trials", None)
     if (trials is not None or given.get("prune")) and not given.get("sampler"):
@@ -159,6 +166,27 @@ def options(command: str, **given: Any) -> Any:
     if given["csv"] not in ("", "-"):
         check_target(Path(given["csv"]), "--csv")
     return Options(command=command, jobs=jobs or cores(), formats=figures, **given)
+
+
+def at_once(made: Any, chosen: Any, jobs: int) -> Any:
+    """The options with what `-j 0` means for these runs, or for what a search may try."""
+    from dataclasses import replace
+
+    from stackcli.checks import runs_at_once
+
+    if jobs:
+        return chosen
+    configs = getattr(made, "configs", None) or made.corners(0)
+    return replace(chosen, jobs=runs_at_once(configs, cores(), cuda_memory({c.device for c in configs})))
+
+
+def cuda_memory(devices: set[str]) -> int | None:
+    """Free bytes of the CUDA device, where runs use it and it is there."""
+    if "cuda" not in devices:
+        return None
+    import torch
+
+    return int(torch.cuda.mem_get_info()[0]) if torch.cuda.is_available() else None
 
 
 def grid_of(overrides: list[str] | None, config_dir: Path | None, **how: Any) -> Any:
@@ -189,7 +217,8 @@ def run(
         asked = tuple(word for pair in words for word in pair)
         chosen = options(command, asked=asked, **{**given, "study": given["study"] or experiment})
         way = "search" if chosen.sampler else "mending" if chosen.remedies else "tuning"
-        code: int = import_module(f"stackcli.{way}").execute(make(), chosen)
+        made = make()
+        code: int = import_module(f"stackcli.{way}").execute(made, at_once(made, chosen, given["jobs"]))
         return code
 
     guarded(action, debug)
@@ -468,8 +497,10 @@ def probe(
 
         chosen = options("probe", **given, format="", figures=figures)
         if experiment:
-            return probing.execute(replay(experiment, overrides, config_dir), chosen)
-        return probing.execute(matched(overrides, config_dir, presets=probing.PRESETS), chosen)
+            made = replay(experiment, overrides, config_dir)
+        else:
+            made = matched(overrides, config_dir, presets=probing.PRESETS)
+        return probing.execute(made, at_once(made, chosen, jobs))
 
     guarded(action, debug)
 
