@@ -101,8 +101,12 @@ def device_bytes(config: Config) -> float:
     and of each block the attention weights and scores, as the explicit kernel keeps them."""
     longest = longest_input(config)
     plain = {key: getattr(config, key) for key in ("depth", "dim", "ff", "batch")}
-    attention = config.depth * config.batch * config.heads * longest**2 * 2 * 4
-    return CUDA_CONTEXT + stack_bytes(plain, longest) + attention
+    return CUDA_CONTEXT + stack_bytes(plain, longest) + attention_bytes(config, longest)
+
+
+def attention_bytes(config: Config, tokens: int) -> int:
+    """Scores and attention weights of all blocks in training, for a batch of sequences of so many tokens; float32."""
+    return config.depth * config.batch * config.heads * tokens**2 * 2 * 4
 
 
 def longest_input(config: Config) -> int:
@@ -119,6 +123,15 @@ def runs_at_once(configs: Iterable[Config], cores: int, device_memory: float | N
     if on_device and device_memory is not None:
         most = min(most, int(device_memory // max(on_device)))
     return max(1, most)
+
+
+def in_words(size: float) -> str:
+    """Bytes as MiB or GiB.
+
+    >>> in_words(3 * 2**30)
+    '3.0 GiB'
+    """
+    return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.1f} MiB"
 
 
 def machine_memory() -> int | None:
