@@ -99,7 +99,7 @@ BAD = {
     "data=order data.train_len=1": "at least 4",
     "data=order data.train_len=2": "at least 4",
     "data=markov data.train_len=2 causal=true": "data.train_len must be at least 4",
-    "data=markov data.order=8 data.train_len=8 causal=true": "data.train_len must be at least 16",
+    "data=markov data.letters=2 data.order=8 data.train_len=8 causal=true": "data.train_len must be at least 16",
     "data=lag data.train_len=2 causal=true": "at least 9",
     "data=listops data.train_len=7": "data.train_len must be at least 8",
     "--tune lr": "key=value",
