@@ -1,7 +1,8 @@
 """What a stack must beat: the commonest class, and a bag of words."""
 
 import re
-from collections import Counter
+
+import numpy as np
 
 from stackcli.data.base import Examples, Loaded
 from stackcli.record import Facts
@@ -26,6 +27,7 @@ def facts(name: str, fingerprint: str, loaded: Loaded) -> Facts:
         every=loaded.every,
         causal=loaded.causal,
         tree=bool(loaded.train.trees),
+        treeless=loaded.treeless,
         max_len=loaded.max_len,
         vectors=None if loaded.vectors is None else loaded.vectors.shape[1],
         entropy=loaded.entropy,
@@ -34,15 +36,16 @@ def facts(name: str, fingerprint: str, loaded: Loaded) -> Facts:
 
 def shares(examples: Examples, classes: tuple[str, ...]) -> dict[str, float]:
     """Share of each class in a part."""
-    counts = Counter(examples.answers)
-    return {name: counts[i] / counts.total() for i, name in enumerate(classes)}
+    counts = examples.counts(len(classes))
+    return {name: float(n / counts.sum()) for name, n in zip(classes, counts, strict=True)}
 
 
 def majority(loaded: Loaded) -> float:
     """Test accuracy of always answering the training part's commonest class."""
-    commonest = Counter(loaded.train.answers).most_common(1)[0][0]
-    counts = Counter(loaded.test.answers)
-    return counts[commonest] / counts.total()
+    trained, counts = (part.counts(len(loaded.classes)) for part in (loaded.train, loaded.test))
+    commonest = set(np.flatnonzero(trained == trained.max()).tolist())
+    first = next(c for c in loaded.train.answers if c in commonest)  # of several, the one met first
+    return float(counts[first] / counts.sum())
 
 
 def bag_of_words(loaded: Loaded) -> float | None:

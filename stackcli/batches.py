@@ -1,6 +1,6 @@
 """Sequences -> batches of similar length, in an order that is a function of (seed, epoch)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from stackcli.address import generator
+from stackcli.data._rows import Rows
 from stackcli.data.base import UNSCORED, Examples
 
 POOL = 16  # batches sorted by length together
@@ -27,50 +28,51 @@ class Batch:
 
 
 class Padded:
-    """A part as one matrix, from which batches are cut."""
+    """A part from which batches are cut, each padded to its longest sequence."""
 
     def __init__(self, examples: Examples, *, max_len: int, device: str, masked: bool, outputs: int = 1) -> None:
-        self.lengths = np.array([len(t) for t in examples.tokens])
-        self.tokens = _grid(examples.tokens, max_len, 0)
-        self.labels = torch.tensor(examples.labels)
-        if examples.targets:
-            targets = _grid(examples.targets, max_len * outputs, UNSCORED).long()
-            self.labels = targets if outputs == 1 else targets.view(len(examples), max_len, outputs)
-        self.trees: Tensor | None = None
-        if examples.trees:  # padding stands alone, each token its own root
-            self.trees = torch.arange(max_len).expand(len(examples), max_len).clone()
-            for row, tree in zip(self.trees, examples.trees, strict=True):
-                row[: len(tree)] = torch.tensor(tree)
-        self.max_len, self.device, self.masked = max_len, device, masked
+        self.tokens = Rows.of(examples.tokens)
+        self.targets = Rows.of(examples.targets) if examples.targets else None
+        self.trees = Rows.of(examples.trees) if examples.trees else None
+        self.lengths, self.classes = self.tokens.lengths, torch.tensor(examples.labels)
+        self.max_len, self.device, self.masked, self.outputs = max_len, device, masked, outputs
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    @property
+    def labels(self) -> Tensor:
+        """Of the whole part: (N,), or where every token is asked about (N, max_len) or (N, max_len, outputs)."""
+        return self.asked(np.arange(len(self)), self.max_len)
+
+    def asked(self, rows: np.ndarray, width: int) -> Tensor:
+        """The classes of these rows: (B,), or where every token is asked about (B, width) or (B, width, outputs)."""
+        if self.targets is None:
+            return self.classes[torch.from_numpy(rows)]
+        found = torch.from_numpy(self.targets.grid(rows, width * self.outputs, UNSCORED))
+        return found if self.outputs == 1 else found.view(len(rows), width, self.outputs)
 
     def cut(self, rows: np.ndarray, *, full: bool = False) -> Batch:
         """The batch of these rows, as wide as its longest, or all of `max_len` where `full`."""
         lengths = torch.from_numpy(self.lengths[rows])
         width = self.max_len if full else int(lengths.max())
-        index = torch.from_numpy(rows)
-        tokens, labels = self.tokens[index, :width].long(), self.labels[index]
-        labels = labels[:, :width] if labels.dim() > 1 else labels
+        tokens, labels = torch.from_numpy(self.tokens.grid(rows, width, 0)), self.asked(rows, width)
         mask = None
         if self.masked and int(lengths.min()) < width:
             mask = (torch.arange(width)[None] < lengths[:, None]).to(self.device)
-        tree = None if self.trees is None else self.trees[index, :width].to(self.device)
-        return Batch(tokens.to(self.device), labels.to(self.device), mask, tree)
+        return Batch(tokens.to(self.device), labels.to(self.device), mask, self._tree(rows, width))
+
+    def _tree(self, rows: np.ndarray, width: int) -> Tensor | None:
+        """Each token's parent; padding stands alone, each its own root."""
+        if self.trees is None:
+            return None
+        found = self.trees.grid(rows, width, -1)
+        return torch.from_numpy(np.where(found < 0, np.arange(width), found)).to(self.device)
 
     def in_order(self, size: int = 256, *, full: bool = False) -> Iterator[Batch]:
         """All rows once, shortest first."""
         rows = np.argsort(self.lengths, kind="stable")
         return (self.cut(rows[i : i + size], full=full) for i in range(0, len(rows), size))
-
-
-def _grid(rows: Sequence[Sequence[int]], width: int, fill: int) -> Tensor:
-    """Rows of different lengths as one matrix (N, width)."""
-    grid = np.full((len(rows), width), fill, dtype=np.int32)
-    for row, values in zip(grid, rows, strict=True):
-        row[: len(values)] = values
-    return torch.from_numpy(grid)
 
 
 def order(lengths: np.ndarray, *, batch: int, seed: int, epoch: int, sort: bool) -> list[np.ndarray]:

@@ -83,8 +83,9 @@ def certify(config: Config, max_len: int) -> list[Property]:
 
 
 def stack(config: Config, max_len: int, **changes: Any) -> core.StackedAttention:
-    """A stack of two blocks with the encoding, in float64, that answers at every token."""
-    small = replace(config, depth=2, dropout=0.0, **changes)
+    """A stack of two blocks with the encoding, in float64, that answers at every token. Its weights are those of
+    init=default: where a branch begins at zero, as with init=zero, nothing would be seen of the encoding."""
+    small = replace(config, **{"depth": 2, "dropout": 0.0, "init": Part(name="default"), **changes})
     model = core.build(small, vocab=VOCAB, classes=CLASSES, max_len=max(max_len, LENGTH), every=True)
     for name, parameter in model.named_parameters():
         if name.endswith("join.gate"):  # shut until trained: nothing would be seen of the encoding
@@ -113,6 +114,12 @@ def said(model: core.StackedAttention, x: Tensor, **more: Any) -> Tensor:
     return logits
 
 
+def places(model: core.StackedAttention, x: Tensor) -> Tensor:
+    """Positions of the tokens, (T,), or where they are drawn (B, T): the same ones are given to both sides of a
+    comparison, so that what it shows is the encoding and not another draw."""
+    return model.positions(x, None)
+
+
 def _apart(a: Tensor, b: Tensor) -> float:
     """The largest difference, as a share of the largest value."""
     return float((a - b).abs().max() / a.abs().max().clamp(min=1e-300))
@@ -121,24 +128,30 @@ def _apart(a: Tensor, b: Tensor) -> float:
 def _order(config: Config, max_len: int) -> Property:
     model, x = stack(config, max_len, causal=False), tokens()
     at = torch.from_numpy(generator("check", "order").permutation(LENGTH))
-    gap = _apart(said(model, x)[:, at], said(model, x[:, at]))
+    pos = places(model, x)
+    gap = _apart(said(model, x, pos=pos)[:, at], said(model, x[:, at], pos=pos))
     text = "seen" if gap > SAME else "not seen: tokens are a set"
     return Property("order", text, f"permuted tokens: logits move by {gap:.1e}")
 
 
 def _reversal(config: Config, max_len: int) -> Property:
     model, x = stack(config, max_len, causal=False), tokens()
-    gap = _apart(said(model, x).mean(1), said(model, x.flip(1)).mean(1))
+    pos = places(model, x)
+    gap = _apart(said(model, x, pos=pos).mean(1), said(model, x.flip(1), pos=pos).mean(1))
     told = "told apart" if gap > SAME else "not told apart"
     return Property("a text and its reversal", told, f"mean over tokens moves by {gap:.1e}")
 
 
 def _shift(config: Config, max_len: int) -> Property:
-    by = min(20, max(max_len, LENGTH) - LENGTH)
-    if not by:
-        return Property("shift", "not measured", f"max_len={max_len} leaves no room")
     model, x = stack(config, max_len), tokens()
-    gap = _apart(said(model, x), said(model, x, pos=torch.arange(LENGTH) + by))
+    pos = places(model, x)
+    last = max(max_len, LENGTH, model.reach) - 1  # the last position that the encoding has
+    by = min(20, last - int(pos.max()))
+    if by < 1:
+        pos, by = pos - pos.min(), min(20, last - int((pos - pos.min()).max()))
+    if by < 1:
+        return Property("shift", "not measured", f"max_len={max_len} leaves no room")
+    gap = _apart(said(model, x, pos=pos), said(model, x, pos=pos + by))
     text = "ignored: relative" if gap <= SAME else "seen: absolute"
     claims = encoders(model)[-1].relative
     good = claims == (gap <= SAME)
@@ -149,7 +162,8 @@ def _causality(config: Config, max_len: int) -> Property:
     model, x, half = stack(config, max_len, causal=True), tokens(), LENGTH // 2
     other = x.clone()
     other[:, half:] = (other[:, half:] + 7) % (VOCAB - 1) + 1
-    gap = _apart(said(model, x)[:, :half], said(model, other)[:, :half])
+    pos = places(model, x)
+    gap = _apart(said(model, x, pos=pos)[:, :half], said(model, other, pos=pos)[:, :half])
     text = "kept" if gap < 1e-14 else "BROKEN"
     return Property("causality", text, f"later tokens changed: earlier logits move by {gap:.1e}", mark(gap < 1e-14))
 
@@ -335,6 +349,7 @@ def _degenerate(config: Config, max_len: int) -> list[Property]:
     after = position_table(better, max_len) if better is not None and found.flat else None
     if after is not None:
         now = health(after)
-        text = f"pe.base=auto: {now.flat} flat, rank {now.rank:.1f}"
-        out.append(Property("mend", text, f"the slowest pair makes a quarter turn; closest {100 * now.closest:.0f} %"))
+        text = f"pe.base=auto: {now.flat} flat"
+        gain = f"rank {found.rank:.1f} to {now.rank:.1f}; closest {100 * now.closest:.0f} %"
+        out.append(Property("mend", text, f"the slowest pair makes a quarter turn; {gain}"))
     return out

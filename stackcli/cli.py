@@ -51,7 +51,14 @@ def complete(incomplete: str) -> list[str]:
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings.", autocompletion=complete)
 ]
-Out = Annotated[Path, typer.Option("--out", help="Folder in which runs are kept.")]
+
+
+def expand_home(path: Any) -> Any:
+    """A path, or its text, with `~` replaced by the user's home folder; as it is where there is none."""
+    return type(path)(os.path.expanduser(path)) if path else path
+
+
+Out = Annotated[Path, typer.Option("--out", help="Folder in which runs are kept.", callback=expand_home)]
 Study = Annotated[str, typer.Option("--study", help="Name of the study; made from the command otherwise.")]
 Jobs = Annotated[
     int,
@@ -67,7 +74,7 @@ Force = Annotated[bool, typer.Option("--force", help="Train again what is there 
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first run that fails.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="The table as JSON on stdout.")]
-Csv = Annotated[str, typer.Option("--csv", help="The table as CSV in a file; - for stdout.")]
+Csv = Annotated[str, typer.Option("--csv", help="The table as CSV in a file; - for stdout.", callback=expand_home)]
 Format = Annotated[str, typer.Option("--format", help="The table on stdout as md or latex.")]
 Cols = Annotated[str, typer.Option("--cols", help="Columns of the table, separated by commas.")]
 Sort = Annotated[str, typer.Option("--sort", help="Column to sort by; -column for descending.")]
@@ -87,7 +94,9 @@ Remedies = Annotated[
 ]
 Pictures = Annotated[str, typer.Option("--figures", help="Formats of the figures: png,svg,pdf; none draws none.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-ConfigDir = Annotated[Path | None, typer.Option("--config-dir", help="Folder searched for YAML files first.")]
+ConfigDir = Annotated[
+    Path | None, typer.Option("--config-dir", help="Folder searched for YAML files first.", callback=expand_home)
+]
 
 
 def version(value: bool) -> None:
@@ -124,7 +133,7 @@ def guarded(action: Callable[[], int], debug: bool) -> None:
         code = exit_code(error)
         if getattr(error, "errno", None) == errno.ENOSPC:
             error = OSError(f"{error}; what is finished is kept: make room and run the command again")
-        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
+        print("\n".join(f"error: {line}" for line in str(error).split("\n")), file=sys.stderr)
     raise typer.Exit(code)
 
 
@@ -393,8 +402,10 @@ def plot(
         for name in figure or ():
             check_choice("--figure", name, names)
         chosen = formats(figures)
-        from stackcli.report import redraw
+        from stackcli.report import edited, redraw
 
+        if remark := edited(out, study):
+            print(remark, file=sys.stderr)
         for path in redraw(out, study, chosen, figure or ()):
             print(path)
         return 0

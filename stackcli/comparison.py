@@ -27,15 +27,15 @@ def differences(frames: Frames) -> pd.DataFrame:
 
 
 def lengths(frames: Frames) -> pd.DataFrame:
-    """A row for each point and test length: the axes, `length`, `loss`, `excess` (NaN where the entropy is not known),
-    `acc` and the half widths of their 95 % intervals over seeds."""
+    """A row for each point and test length: the axes, `length`, `loss`, `excess` (above the loss of the data's own
+    source on the same items; NaN where that is not known), `acc` and the half widths of their 95 % intervals over
+    seeds."""
     rows: list[dict[str, Any]] = []
     for run in stats.done(frames.runs).to_dict("records"):
-        entropy = frames.facts_of(frames.runs[frames.runs["run"] == run["run"]]).get("entropy")
         head = {axis: run[axis] for axis in frames.axes}
         cells = run.get("by_length")
-        for length, loss, acc in cells if isinstance(cells, list | tuple) else ():
-            excess = float(loss) - entropy if isinstance(entropy, float) else math.nan
+        for length, loss, acc, *source in cells if isinstance(cells, list | tuple) else ():
+            excess = float(loss) - float(source[0]) if source else math.nan
             rows.append({**head, "length": length, "loss": float(loss), "excess": excess, "acc": float(acc)})
     return _over_seeds(pd.DataFrame(rows), [*frames.axes, "length"], ("loss", "excess", "acc"))
 

@@ -267,9 +267,8 @@ def _parsed(word: str) -> Any:
     try:
         return OverridesParser.create().parse_override(word).value()
     except HydraException as error:
-        raise UsageError(
-            [f"{word}: not in Hydra's grammar ({str(error).splitlines()[0]}); quote text with '...'"]
-        ) from None
+        why = str(error).partition("\n")[0]
+        raise UsageError([f"{word}: not in Hydra's grammar ({why}); quote text with '...'"]) from None
 
 
 def _listed(word: str, key: str, value: Any) -> tuple[Scalar, ...]:
@@ -601,12 +600,18 @@ def _part(group: str, name: str, composed_keys: Mapping[str, Any], asked: Mappin
     defaults = {k: v for k, v in composed_keys.items() if k != "name"}
     given = {k.partition(".")[2]: v for k, v in asked.items() if k.startswith(f"{group}.")}
     given = {k: v for k, v in given.items() if k in defaults}  # a key of another of the swept parts does not concern it
+    given = {k: str(v) if _is_numbered(v, defaults[k]) else v for k, v in given.items()}
     annotations = {k: a.annotation for k, a in parts.keys_of(group, name).items()} if given else {}
     for key, value in given.items():
         wrong += check_value(f"{group}.{key}", value, annotations.get(key, type(defaults[key])))
     own = {**defaults, **given}
     cast = {k: float(v) if _wants_float(v, defaults[k]) else v for k, v in own.items()}
     return Part(name=name, keys=tuple(sorted(cast.items())))
+
+
+def _is_numbered(value: Any, default: Any) -> bool:
+    """Whether a whole number was typed where text is meant, such as a column called 0."""
+    return isinstance(default, str) and isinstance(value, int) and not isinstance(value, bool)
 
 
 def _wants_float(value: Any, default: Any) -> bool:

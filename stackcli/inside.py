@@ -120,12 +120,25 @@ def drawn(part: Padded) -> np.ndarray:
 def items(part: Padded, sequences: np.ndarray, most: int) -> Tensor:
     """True on what is looked at of these sequences, drawn where there is more: (sequences of the part, 1), or
     (sequences, T) where every token is asked about."""
-    labels = part.labels.view(len(part), *(part.labels.shape[1:2] or (1,)), -1)  # (sequences, T or 1, outputs)
-    asked = torch.zeros(labels.shape[:2], dtype=torch.bool)
-    asked[sequences] = (labels[sequences] != UNSCORED).any(-1)
-    there = asked.view(-1).nonzero()[:, 0]
-    beyond = generator("evaluation", "inside", "items").permutation(len(there))[most:]
-    asked.view(-1)[there[beyond]] = False
+    longest = int(part.lengths.max()) if part.targets is not None else 1
+    asked = torch.zeros(len(part), longest, dtype=torch.bool)
+    for i in range(0, len(sequences), EVALUATION):
+        some = sequences[i : i + EVALUATION]
+        labels = part.asked(some, longest).view(len(some), longest, -1)  # (sequences, T or 1, outputs)
+        asked[some] = (labels != UNSCORED).any(-1)
+    draw = np.arange(np.count_nonzero(asked.numpy()), dtype=np.int32)
+    generator("evaluation", "inside", "items").shuffle(draw)
+    return only(asked, draw[:most].astype(np.int64))
+
+
+def only(asked: Tensor, picked: np.ndarray) -> Tensor:
+    """Of the items asked about, numbered from the first sequence on, those picked."""
+    counts = np.count_nonzero(asked.numpy(), axis=1)
+    ends = counts.cumsum()
+    rows = np.searchsorted(ends, picked, side="right")
+    before = torch.from_numpy(picked - (ends - counts)[rows])
+    places = (asked[rows].cumsum(1) == before[:, None] + 1) & asked[rows]
+    asked.zero_()[torch.from_numpy(rows), places.int().argmax(1)] = True
     return asked
 
 

@@ -79,7 +79,7 @@ def objection(sick: Config, words: tuple[str, ...], store: Store) -> str:
         mended = treated(sick, words)
         sweep.plan((mended,), store)
     except ValueError as error:
-        return str(error).splitlines()[0]
+        return str(error).partition("\n")[0]
     return "" if mended != sick else "the run has it"
 
 

@@ -203,7 +203,7 @@ class StackedAttention(nn.Module):
         self.pe, self.blocks, self.closing = pe, nn.ModuleList(blocks), closing
         self.stack = tuple(blocks)  # the same blocks, with their type
         self.head = nn.Linear(dim, outputs * classes)
-        self.reach = 0  # positions are drawn from 0 .. reach - 1; 0: they count
+        self.reach, self.seed = 0, 0  # positions are drawn from 0 .. reach - 1, at this seed; reach=0: they count
         self.dropout = Dropout(dropout)
 
     def forward(
@@ -220,7 +220,7 @@ class StackedAttention(nn.Module):
         self, tokens: Tensor, mask: Tensor | None, pos: Tensor | None, tree: Tensor | None
     ) -> tuple[Tensor, Context]:
         """What enters block 1, token vectors with their positions (B, T, D), and where the tokens stand."""
-        pos = self.positions(tokens.shape[1], tokens.device) if pos is None else pos
+        pos = self.positions(tokens, mask) if pos is None else pos
         ctx = Context(pos, mask, tree, causal=self.stack[0].attention.causal)
         return self.dropout(self.pe.embed(self.embedding(tokens), ctx)), ctx
 
@@ -233,15 +233,30 @@ class StackedAttention(nn.Module):
             logits = logits.view(*logits.shape[:-1], self.outputs, self.classes)
         return logits
 
-    def positions(self, length: int, device: torch.device) -> Tensor:
-        """0, 1, 2, ... (T,), or where they are randomised a sorted choice from 0 .. reach - 1: another at each training
-        step, one and the same for all evaluations of that length. Ruoss et al. 2023, sec. 3, arXiv:2305.16843."""
+    def positions(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
+        """0, 1, 2, ... (T,), or where they are randomised for each sequence a sorted choice from 0 .. reach - 1, (B,
+        T). Ruoss et al. 2023, sec. 3, arXiv:2305.16843.
+
+        In training the choice is drawn anew at each step. Otherwise it is a function of the seed and of the
+        sequence's own tokens, so that a text is answered alike alone and in any batch. Padding stands at the last
+        position. Raises ValueError where a sequence is longer than the range."""
+        B, T = tokens.shape
         if not self.reach:
-            return torch.arange(length, device=device)
-        if length > self.reach:
-            raise ValueError(f"{length} tokens need pe.range={length} at least, not {self.reach}")
-        draw = None if self.training else torch.Generator().manual_seed(address("evaluation", "positions", length))
-        return torch.randperm(self.reach, generator=draw)[:length].sort().values.to(device)
+            return torch.arange(T, device=tokens.device)
+        lengths = [T] * B if mask is None else mask.sum(1).tolist()
+        if max(lengths) > self.reach:
+            raise ValueError(f"{max(lengths)} tokens need pe.range={max(lengths)} at least, not {self.reach}")
+        pos = torch.full((B, T), self.reach - 1)
+        if self.training:
+            most = max(lengths)
+            chosen = torch.rand(B, self.reach).topk(most).indices  # the first n of a row are a choice of n
+            chosen[torch.arange(most)[None] >= torch.tensor(lengths)[:, None]] = self.reach - 1
+            pos[:, :most] = chosen.sort(1).values
+            return pos.to(tokens.device)
+        for row, ids, length in zip(range(B), tokens.tolist(), lengths, strict=True):
+            draw = torch.Generator().manual_seed(address(self.seed, "positions", *ids[:length]))
+            pos[row, :length] = torch.randperm(self.reach, generator=draw)[:length].sort().values
+        return pos.to(tokens.device)
 
     def maps(self) -> Iterator[tuple[int, str, Tensor, Tensor]]:
         """Every linear map: (layer, role, weight (out, in), bias (out,)); views, so Q, K and V come one by one. The
@@ -327,6 +342,7 @@ def encoded(config: Config, max_len: int) -> PositionEncoding:
         raise ValueError(f"pe.dim={width} is more than dim={c.dim}")
     heads = c.heads if width == c.dim else 1
     made: PositionEncoding = parts.build("pe", c.pe.name, dim=width, heads=heads, max_len=max(reach, max_len), **inner)
+    made.causal, made.randomised = c.causal, drawn_from(c) > 0
     matched = options.get("scale") == "matched"
     if width == c.dim and not matched:
         return made
@@ -392,7 +408,7 @@ def build(
         every=every,
         outputs=outputs,
     )
-    model.reach = drawn_from(c)
+    model.reach, model.seed = drawn_from(c), c.seed
     draw(model, make.init(), seed=c.seed, embed_std=c.embed_std, shared=c.share_layers)
     return model
 
@@ -497,6 +513,17 @@ def draw(model: StackedAttention, init: Init, *, seed: int, embed_std: float, sh
             init.bias(bias, role, weight.shape[1])
     with torch_at(seed, 0, "embedding"):
         init.embedding(model.embedding.weight, embed_std)
+
+
+def matrices(model: nn.Module) -> Iterator[nn.Parameter]:
+    """Parameters that weight decay reaches: the token vectors and the matrices of linear maps and convolutions. Not
+    biases, gains, and other vectors or tables of them, such as those of positions."""
+    for module in model.modules():
+        whole = isinstance(module, nn.Linear | nn.Embedding | nn.Conv1d | nn.Conv2d)
+        own = getattr(module, "maps", ())
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.dim() >= 2 and (whole or name in own):
+                yield parameter
 
 
 def flops(config: Config, model: StackedAttention, length: int) -> int:

@@ -94,7 +94,9 @@ def read_questions(config: Config, asked: Sequence[str], run: str) -> list[Quest
 
 
 def _characters_or_words(unit: str) -> Any:
-    return list if unit == "char" else words.tokens
+    from stackcli.data.text import tokens_of
+
+    return list if unit == "char" else tokens_of
 
 
 def stdin_lines() -> list[str]:

@@ -59,6 +59,7 @@ def read(configs: Sequence[Config]) -> dict[Part, Any]:
             "max_len": whole.max_len,
             "causal": whole.causal,
             "tree": bool(whole.train.trees),
+            "treeless": whole.treeless,
             "vectors": None if whole.vectors is None else whole.vectors.shape[1],
         }
         out[data] = pared(whole)

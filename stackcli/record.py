@@ -80,7 +80,8 @@ class Result:
     val_acc: float | None = None
     test_loss: float | None = None
     test_acc: float | None = None
-    test_excess: float | None = None  # test_loss - entropy of the data, where that is known
+    test_source: float | None = None  # loss of the data's own source on the test items, where it is known
+    test_excess: float | None = None  # test_loss - test_source
     test_acc_shuffled: float | None = None  # chosen weights, the tokens of each test item in an order drawn for it
     test_acc_reversed: float | None = None  # last token first
     test_acc_shifted: float | None = None  # at the latest positions that there are
@@ -101,7 +102,8 @@ class Result:
     classes: tuple[str, ...] = ()
     acc_by_class: tuple[float, ...] = ()  # recall of each class, chosen weights, test part
     confusion: tuple[tuple[int, ...], ...] = ()  # rows: true class; columns: answer
-    by_length: tuple[tuple[int, float, float], ...] = ()  # test length, loss, accuracy; NaN where the encoding ends
+    # test length, loss, accuracy, loss of the data's own source (NaN: not known); NaN where the encoding ends
+    by_length: tuple[tuple[int, float, float, float], ...] = ()
     acc_by_output: tuple[float, ...] = ()  # where a token has several answers
     weights_hash: str = ""  # sha256 of the last step's weights
 
@@ -123,6 +125,7 @@ class Facts:
     every: bool = False  # every token is asked about, not the sequence
     causal: bool = False  # the data need a causal model
     tree: bool = False  # the data carry trees
+    treeless: str = ""  # why data that might carry trees carry none
     max_len: int = 0  # positions of the longest input
     vectors: int | None = None  # numbers in each given word vector
     entropy: float | None = None  # lowest mean loss that any model can reach, nats; None where it is not known

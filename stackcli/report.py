@@ -151,6 +151,15 @@ def draw(frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] 
     return paths
 
 
+def edited(out: Path, study: str) -> str:
+    """Which parts of a study's runs have been edited since, so that these numbers are not theirs; empty for none."""
+    store = Store(out, create=False)
+    names = [study] if study else store.studies()[:1]
+    runs = [r["run"] for name in names if name in store.studies() for r in store.read_study(name)["runs"]]
+    found = {part: None for run in runs if store.finished(run) for part in store.changed(run)}
+    return f"{', '.join(found)}: edited since these runs; the command that made them trains them again" if found else ""
+
+
 def redraw(out: Path, study: str, formats: Sequence[str], only: Sequence[str]) -> list[Path]:
     """`plot`: the figures of a study, from its files, whatever was drawn before."""
     store = Store(out, create=False)

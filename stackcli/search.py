@@ -3,8 +3,8 @@
 A trial is one run, on a seed away from those of the study. Trials are asked for in rounds of a fixed size and told in
 the order asked, so that a search gives the same trials whatever the number of workers, and one that was stopped goes on
 where it was: its runs are kept as all others are. They are a study of their own, NAME-search; the study NAME is the
-setting of the lowest validation loss beside the defaults, paired on the seeds that were asked for. The test part plays
-no role in the choice.
+setting of the lowest validation loss beside the defaults, paired on the seeds that were asked for. Trials never
+see the test part.
 
 `--prune` is successive halving, Jamieson and Talwalkar 2016, arXiv:1502.07943, sized as in Li et al. 2018, algorithm 1,
 arXiv:1603.06560. A short run is a run of its own, its warm-up and its cosine over its own length, and not the beginning
@@ -149,7 +149,7 @@ def plan(space: Space, options: Options) -> "Look":
         look.defaults = tuple(space.config({}, seed) for seed in space.seeds)
         sweep.plan(look.defaults, store)
     except ValueError as error:
-        look.defaults, look.without = (), str(error).splitlines()[0]
+        look.defaults, look.without = (), str(error).partition("\n")[0]
     return look
 
 
@@ -245,7 +245,8 @@ class Look:
                 return False
         if refused := sampler.refused:
             what = f"{len(refused)} settings that were drawn do not go together, and others took their place"
-            self.say(f"{what}; the first: {refused[0].splitlines()[0]}")
+            first = refused[0].partition("\n")[0]
+            self.say(f"{what}; the first: {first}")
         return True
 
     def made(self, values: Mapping[str, Scalar]) -> Config:
@@ -269,7 +270,7 @@ class Look:
         new = [config for config in first if config not in self.runs]
         if not new:
             return True
-        todo = sweep.plan(new, self.store, force=self.options.force, soon=self.executor.warm)
+        todo = sweep.plan(new, self.store, force=self.options.force, test=False, soon=self.executor.warm)
         lines = [f"trial {first[job.config]} {study.point(job.config, '', self.axes)}" for job in todo.todo]
         total = sum(rung.size for rung in self.rungs)
         progress = Progress(quiet=self.options.quiet, total=total, labels=lines, told=on_validation)

@@ -150,7 +150,11 @@ def _sentence(text: str) -> str:
 
 WORDS = {
     "test_acc": ("a mean test accuracy of", "the highest mean test accuracy of", ""),
-    "test_excess": ("a mean excess test loss of", "the lowest mean excess test loss of", " nats above the entropy"),
+    "test_excess": (
+        "a mean excess test loss of",
+        "the lowest mean excess test loss of",
+        " nats above the source's own",
+    ),
 }
 
 
@@ -269,8 +273,9 @@ def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
         f"{found.low:.3f} to {found.high:.3f} (Wilson); one seed says nothing about other seeds."
     )
     if facts.get("every"):
-        entropy, loss = facts.get("entropy"), row["test_loss"]
-        above = f", {loss - entropy:.3f} above the {entropy:.3f} of a perfect model" if entropy is not None else ""
+        loss, source, above = row["test_loss"], row.get("test_source"), ""
+        if source is not None and not pd.isna(source):
+            above = f", {row['test_excess']:.3f} above the {source:.3f} that the data's own source has on these items"
         told = f"{row['test_acc']:.3f} of the scored test tokens answered rightly; loss {loss:.3f} nats a token{above}."
     out = [
         told,

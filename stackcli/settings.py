@@ -29,8 +29,9 @@ class Part:
 
     @property
     def placeless(self) -> dict[str, Any]:
-        """The keys without those that say where a file lies: its content counts, not its place."""
-        return {k: v for k, v in self.keys if k not in ("path", "vectors") and not k.endswith("_path")}
+        """The keys without those that say where a file lies and how its text is stored: the text counts, not its place
+        or encoding."""
+        return {k: v for k, v in self.keys if k not in ("path", "vectors", "encoding") and not k.endswith("_path")}
 
 
 @dataclass(frozen=True, kw_only=True)

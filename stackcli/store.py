@@ -29,9 +29,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from stackcli import parts, source
 from stackcli.files import CorruptionError, flush_folder, read_json, read_lines, why_unwritable, write
 from stackcli.record import LayerRow, Result, StackRow, StepRow, dumps, lines, number
-from stackcli.settings import Config, from_plain
+from stackcli.settings import GROUPS, Config, from_plain
 
 if TYPE_CHECKING:
     from stackcli.frames import Frames
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 STUDY = ("command", "axes", "base", "runs", "facts")  # what every study.json has
 FACTS = ("fingerprint", "sizes", "shares", "classes", "notices", "majority_acc", "tfidf_acc")  # and every set of facts
-NUMERICS_VERSION = 1  # raised when the same settings give other numbers; a test of a golden loss guards it
+NUMERICS_VERSION = 2  # raised when the same settings give other numbers; a test of a golden loss guards it
 
 
 class StoreError(ValueError):
@@ -53,10 +54,17 @@ class ConflictError(ValueError):
 # ---- identity
 
 
-def run_id(config: Config, fingerprint: str) -> str:
-    """16 hex digits: a hash of every setting that can change the result, and of the data's content, not its place."""
+def run_id(config: Config, fingerprint: str, *, test: bool = True) -> str:
+    """16 hex digits: a hash of every setting that can change the result, of the data's content, not its place, and of
+    the source of the parts. `test`: whether the test part is read; a run that never saw it is another run."""
     data = {"name": config.data.name, **config.data.placeless}
-    return digest({**config.identity(), "data": data, "content": fingerprint, "numerics": NUMERICS_VERSION})
+    more = {"content": fingerprint, "numerics": NUMERICS_VERSION, "source": sources(config)}
+    return digest({**config.identity(), "data": data, **more} | ({} if test else {"test": False}))
+
+
+def sources(config: Config) -> dict[str, str]:
+    """Group -> hash of the source of the part that is chosen there."""
+    return source.fingerprints({group: getattr(config, group).name for group in GROUPS})
 
 
 def digest(value: Any) -> str:
@@ -166,9 +174,12 @@ class Store:
         """Writes an attempt of its own and renames it into place; who comes second throws his away, unless the run that
         is there lacks the weights that are wanted or is to be replaced."""
         attempt = self.root / "attempts" / f"{run}-{uuid.uuid4().hex[:8]}"
-        settings = {"settings": {**config.identity(), "keep": config.keep}, "reproduce": reproduce}
+        described = {"settings": {**config.identity(), "keep": config.keep}, "source": sources(config)}
         try:
-            write(attempt / "config.json", json.dumps(settings, indent=1, allow_nan=False) + "\n")
+            write(
+                attempt / "config.json",
+                json.dumps({**described, "reproduce": reproduce}, indent=1, allow_nan=False) + "\n",
+            )
             write(attempt / "curve.jsonl", "".join(lines(curve)))
             write(attempt / "layers.jsonl", "".join(lines(layers)))
             write(attempt / "stack.jsonl", "".join(lines(stack)))
@@ -261,6 +272,14 @@ class Store:
                 f"{path}: damaged ({error!r}); delete its folder and run the command again"
             ) from error
 
+    def changed(self, run: str) -> list[str]:
+        """The parts of a run whose source is no longer that with which it was trained, as `pe=mine`. Empty for runs
+        from before the source was recorded."""
+        was, config = read_json(self.run(run) / "config.json").get("source", {}), self.config(run)
+        names = {group: getattr(config, group).name for group in was if group in GROUPS}
+        now = {g: source.fingerprint(g, n) if n in parts.names(g) else "" for g, n in names.items()}
+        return [f"{group}={name}" for group, name in names.items() if now[group] != was[group]]
+
     def ids(self) -> list[str]:
         """Published runs, newest first."""
         folders = [f for f in (self.root / "runs").glob("*") if (f / "result.json").is_file()]
@@ -324,14 +343,15 @@ class Store:
         return dict(read_json(self.study(name) / "study.json", "axes", "base", "runs"))
 
     def save_study(self, name: str, study: Mapping[str, Any], *, grow: bool = False) -> Path:
-        """Writes a study; with `grow` the runs that it had stay in it. Raises ConflictError where its base differs."""
+        """Writes a study; with `grow` the runs that it had stay in it, but for those of settings that are run anew, as
+        their data or the source of their parts has changed. Raises ConflictError where its base differs."""
         path = self.study(name) / "study.json"
         if path.is_file():
             old = read_json(path, "axes", "base")
             check_same_base(name, old, study)
             if grow and old["axes"] == study["axes"]:
-                had = {r["run"] for r in study["runs"]}
-                runs = [*study["runs"], *(r for r in old["runs"] if r["run"] not in had)]
+                here = {slot(r) for r in study["runs"]}
+                runs = [*study["runs"], *(r for r in old["runs"] if slot(r) not in here)]
                 study = {**study, "runs": runs, "facts": {**old["facts"], **study["facts"]}}
                 if "known" in study:
                     was = old.get("known", {})
@@ -343,6 +363,11 @@ class Store:
         """Bytes of the kept weights."""
         files = (self.run(run) / "weights.pt" for run in runs)
         return sum(f.stat().st_size for f in files if f.is_file())
+
+
+def slot(entry: Mapping[str, Any]) -> str:
+    """What a study has one run of: an arm with its settings, the seed among them."""
+    return json.dumps([entry["arm"], entry["settings"]], sort_keys=True)
 
 
 def check_same_base(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

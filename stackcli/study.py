@@ -81,7 +81,7 @@ def execute(arms: Arms, options: Options) -> int:
     name = check_name(options.study) if options.study else study_name(options.command, arms)
     executor = Local(workers=options.jobs, preload=sweep.preload())
     soon = (lambda: None) if options.dry_run else executor.warm
-    plan = sweep.plan(arms.configs, store, force=options.force, soon=soon)
+    plan = sweep.plan(arms.configs, store, force=options.force, test=not options.search, soon=soon)
     told = on_validation if options.search else on_test
     progress = Progress(quiet=options.quiet, total=len(plan.todo), labels=labels(plan.todo, arms), told=told)
     announce(arms, plan, options, progress)

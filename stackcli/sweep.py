@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stackcli import __version__, parts
+from stackcli import __version__, parts, source
 from stackcli.launcher.base import PREEMPTED, Executor, Outcome, Say, Stop
 from stackcli.record import Facts
 from stackcli.settings import GROUPS, Config, Part
-from stackcli.store import Store, digest, run_id, to_bytes
+from stackcli.store import NUMERICS_VERSION, Store, digest, run_id, sources, to_bytes
 
 CHECKPOINT_SECONDS = 60.0
 OPERATIONS_A_SECOND = 5e10  # floating-point, of one thread in training: a guess, for --dry-run and the order of runs
@@ -30,6 +30,7 @@ class Job:
     reproduce: str
     content: str  # fingerprint of the data that was planned with
     replace: bool = False
+    test: bool = True  # whether the test part is read
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,30 @@ class Plan:
 
 
 def plan(
-    configs: Sequence[Config], store: Store, *, force: bool = False, soon: Callable[[], None] = lambda: None
+    configs: Sequence[Config],
+    store: Store,
+    *,
+    force: bool = False,
+    test: bool = True,
+    soon: Callable[[], None] = lambda: None,
 ) -> Plan:
-    """Reads each data set once. Raises DataError for data that cannot be used, ValueError for a device that is not
-    there and for sizes that a part refuses. `soon` is called as soon as it is known that something will be trained."""
+    """Reads each data set once; without `test` the runs never see the test part. Raises DataError for data that cannot
+    be used, ValueError for a device that is not there and for sizes that a part refuses. `soon` is called as soon as it
+    is known that something will be trained."""
     check_device({c.device for c in configs})
-    sources = {data: parts.build("data", data.name, **data.options) for data in dict.fromkeys(c.data for c in configs)}
-    prints = {data: fingerprint(data, source) for data, source in sources.items()}
-    ids = tuple(run_id(c, prints[c.data]) for c in configs)
+    made = {data: parts.build("data", data.name, **data.options) for data in dict.fromkeys(c.data for c in configs)}
+    prints = {data: fingerprint(data, one) for data, one in made.items()}
+    ids = tuple(run_id(c, prints[c.data], test=test) for c in configs)
     todo: dict[str, Job] = {}
     for run, config in zip(ids, configs, strict=True):
         if force or not store.finished(run, config.keep):
-            todo[run] = Job(run, config, store.root, reproduce(config), prints[config.data], replace=force)
+            todo[run] = Job(run, config, store.root, reproduce(config), prints[config.data], replace=force, test=test)
     if todo:
         soon()
     facts: dict[Part, Mapping[str, Any]] = {}
     keys: dict[Part, str] = {}
-    for data, source in sources.items():
-        keys[data], facts[data] = known(data, source, prints[data], store)
+    for data, one in made.items():
+        keys[data], facts[data] = known(data, one, prints[data], store)
     for config in configs:
         check_fit(config, facts[config.data])
     check_parts((job.config, facts[job.config.data]) for job in todo.values())
@@ -74,10 +81,10 @@ def plan(
     return Plan(ids, tuple(configs), tuple(longest_first), facts, keys)
 
 
-def fingerprint(data: Part, source: Any) -> str:
+def fingerprint(data: Part, made: Any) -> str:
     """Of the data's content. Raises PartError where the code of an installed part fails."""
     with parts.blaming("data", data.name):
-        return str(source.fingerprint())
+        return str(made.fingerprint())
 
 
 def estimate(config: Config, examples: int) -> float:
@@ -137,8 +144,13 @@ def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:
     for config, facts in distinct.values():
         try:
             if parts.load("pe", config.pe.name).needs_tree and not facts.get("tree"):
+                why = (
+                    f": {reason}; parse the sentences, or choose another pe"
+                    if (reason := facts.get("treeless"))
+                    else ""
+                )
                 raise ValueError(
-                    f"pe={config.pe.name} needs data that carry a tree, which data={config.data.name} lack"
+                    f"pe={config.pe.name} needs data that carry a tree, which data={config.data.name} lack{why}"
                 )
             try_parts(config)
         except ValueError as error:
@@ -147,16 +159,18 @@ def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:
         raise ValueError("\n".join(problems))
 
 
-def known(data: Part, source: Any, content: str, store: Store) -> tuple[str, Mapping[str, Any]]:
+def known(data: Part, made: Any, content: str, store: Store) -> tuple[str, Mapping[str, Any]]:
     """(key, facts) of a data set; `keep_facts` keeps the facts, baselines included, under their key."""
     options = data.placeless
-    key = digest({"name": data.name, "content": content, **options})
+    own = {"source": source.fingerprint("data", data.name), "numerics": NUMERICS_VERSION}
+    own |= {k: v for k, v in data.keys if k == "encoding"}  # in the notices
+    key = digest({"name": data.name, "content": content, **options, **own})
     facts = store.facts(key)
     if facts is None:
         from stackcli.baselines import facts as work_out
 
         with parts.blaming("data", data.name):
-            loaded = source.load()
+            loaded = made.load()
         found: Facts = work_out(data.name, content, loaded)
         facts = asdict(found)
     return key, facts
@@ -193,7 +207,7 @@ def run(plan: Plan, executor: Executor, store: Store) -> Iterator[tuple[Job, Out
     for outcome in executor.run(work, plan.todo):
         job = plan.todo[outcome.job]
         if outcome.state == "failed":
-            last = str(outcome.detail).strip().splitlines()[-1]
+            last = str(outcome.detail).strip().rpartition("\n")[2]
             outcome = Outcome(outcome.job, "failed", f"{last} ({logged(store, job.run, str(outcome.detail))})")
         yield job, outcome
 
@@ -230,9 +244,9 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     if config.device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-    source = parts.build("data", config.data.name, **config.data.options)
-    loaded = source.load()
-    if source.fingerprint() != job.content:
+    data = parts.build("data", config.data.name, **config.data.options)
+    loaded = data.load()
+    if data.fingerprint() != job.content:
         raise ValueError(f"data={config.data.name} has changed since the command began; run it again")
     model = build_for(config, loaded).to(config.device)
     training = train.Training(model, loaded, config)
@@ -255,8 +269,8 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
         if asked and not training.finished:
             raise SystemExit(PREEMPTED)
     position = drawn + _tables(model, reached=reached)
-    result = training.result()
-    stack = inside.rows(training) if config.probes and result.status == "done" else ()
+    result = training.result(test=job.test)
+    stack = inside.rows(training) if config.probes and job.test and result.status == "done" else ()
     store.publish(
         job.run,
         config=config,
@@ -329,7 +343,8 @@ def timing_key(config: Config, fingerprint: str) -> str:
     keys = ("depth", "dim", "heads", "ff", "dropout", "attention_dropout", "layer_drop", "share_layers", "causal")
     more = ("mask", "kernel", "batch", "pad", "clip", "threads", "device", "pe", "residual", "norm", "attention")
     values = {key: plain(getattr(config, key)) for key in (*keys, *more)}
-    return digest({**values, "data": config.data.placeless, "content": fingerprint, "host": platform.node()})
+    own = {"content": fingerprint, "source": sources(config), "host": platform.node()}
+    return digest({**values, "data": config.data.placeless, **own})
 
 
 def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:

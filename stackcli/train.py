@@ -21,9 +21,11 @@ from stackcli import probe
 from stackcli.address import address, generator
 from stackcli.auxiliary import Auxiliary
 from stackcli.batches import Batch, Padded, order
+from stackcli.data._rows import STEP, count
 from stackcli.data.base import UNSCORED, Examples, Loaded
 from stackcli.record import LayerRow, Result, StepRow
 from stackcli.settings import Config
+from stackcli.text import MAX_CLASSES
 
 EVALUATION = 64  # sequences at once in an evaluation
 
@@ -44,11 +46,12 @@ def learning_rate(config: Config, step: int, steps: int) -> float:
 
 
 def optimizer(model: nn.Module, config: Config, more: Sequence[nn.Parameter] = ()) -> torch.optim.AdamW:
-    """AdamW, Loshchilov and Hutter 2019, eq. 12, arXiv:1711.05101; decay on matrices alone, not on biases and gains.
-    `more`: parameters that are trained beside the model's."""
+    """AdamW, Loshchilov and Hutter 2019, eq. 12, arXiv:1711.05101; decay on `model.matrices` alone. `more`: parameters
+    that are trained beside the model's."""
     trained = [p for p in (*model.parameters(), *more) if p.requires_grad]
-    matrices = [p for p in trained if p.dim() >= 2]
-    vectors = [p for p in trained if p.dim() < 2]
+    decayed = {id(p) for p in core.matrices(model)} | {id(p) for p in more if p.dim() >= 2}
+    matrices = [p for p in trained if id(p) in decayed]
+    vectors = [p for p in trained if id(p) not in decayed]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
@@ -79,23 +82,29 @@ class Answers(NamedTuple):
 Change = Callable[[Batch], Batch]
 
 
+def placed(model: core.StackedAttention, batch: Batch) -> Batch:
+    """The batch with its positions, where the model would draw them."""
+    return replace(batch, pos=model.positions(batch.tokens, batch.mask)) if model.reach else batch
+
+
 @torch.no_grad()
 def answers(model: core.StackedAttention, part: Padded, *, full: bool, change: Change = lambda batch: batch) -> Answers:
     """What the model answers about a part, of which each batch may be changed first; eval mode, plain loss."""
     model.eval()
     total, said, true, output = 0.0, [], [], []
-    for batch in map(change, part.in_order(EVALUATION, full=full)):
+    for batch in (change(placed(model, batch)) for batch in part.in_order(EVALUATION, full=full)):
         logits, labels = probe.scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
         total += float(F.cross_entropy(logits.cpu().double(), labels.cpu(), reduction="sum"))
-        said.append(logits.argmax(-1).cpu().numpy())
-        true.append(labels.cpu().numpy())
+        small = np.min_scalar_type(logits.shape[-1])  # a language has as many answers as tokens
+        said.append(logits.argmax(-1).cpu().numpy().astype(small))
+        true.append(labels.cpu().numpy().astype(small))
         if model.outputs > 1:
             which = torch.arange(model.outputs).expand(batch.labels.shape)
-            output.append(which[batch.labels.cpu() != UNSCORED].numpy())
+            output.append(which[batch.labels.cpu() != UNSCORED].numpy().astype(np.int32))
         else:
-            output.append(np.zeros(len(labels)))
+            output.append(np.zeros(len(labels), dtype=np.int8))
     count = sum(map(len, true))
-    return Answers(total / count, *(np.concatenate(rows).astype(np.int64) for rows in (said, true, output)))
+    return Answers(total / count, *(np.concatenate(rows) for rows in (said, true, output)))
 
 
 def subset(examples: Examples, size: int) -> Examples:
@@ -124,8 +133,8 @@ class Training:
 
         self.train, self.val, self.test = padded(loaded.train), padded(loaded.val), padded(loaded.test)
         self.train_subset = padded(subset(loaded.train, len(loaded.val)))
-        self.longer = [(length, padded(examples)) for length, examples in loaded.longer]
-        self.entropy = loaded.entropy
+        self.longer = [(length, padded(examples), examples.source_loss) for length, examples in loaded.longer]
+        self.source_loss = loaded.test.source_loss
         self.full = config.pad == "max"
         self.steps = planned_steps(config, len(self.train))
         self.per_epoch = math.ceil(len(self.train) / config.batch)
@@ -220,8 +229,9 @@ class Training:
 
     # ---- the end
 
-    def result(self) -> Result:
-        """The run's row. The test part is read here, once, with the last and with the chosen weights."""
+    def result(self, *, test: bool = True) -> Result:
+        """The run's row. The test part is read here, once, with the last and with the chosen weights, or without
+        `test` not at all: its numbers then are None."""
         params, tables = core.count(self.model)
         length = int(np.median(self.train.lengths))
         common: dict[str, Any] = {
@@ -239,9 +249,20 @@ class Training:
         if self.diverged_step is not None:
             return Result(status="diverged", diverged_step=self.diverged_step, **common)
         end, chosen = self.curve[-1], min(self.curve, key=lambda row: row.val_loss)
-        return Result(status="done", step_best=chosen.step, **common, **self._losses(end, chosen))
+        tested = self._tested() if test else {}
+        return Result(status="done", step_best=chosen.step, **common, **self._losses(end, chosen), **tested)
 
     def _losses(self, end: StepRow, chosen: StepRow) -> dict[str, Any]:
+        return {
+            **{f"{k}_end": getattr(end, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
+            **{k: getattr(chosen, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
+            "gap_end": end.val_loss - end.train_loss,
+            "gap_best": chosen.val_loss - chosen.train_loss,
+            "acc_gap_end": end.train_acc - end.val_acc,
+            "acc_gap_best": chosen.train_acc - chosen.val_acc,
+        }
+
+    def _tested(self) -> dict[str, Any]:
         test_end = self._score(self.test)
         last = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.model.load_state_dict(self.best or last)
@@ -249,30 +270,26 @@ class Training:
         more = self._lengths() | ({} if self.model.every else self._orders())
         self.model.load_state_dict(last)
         return {
-            **{f"{k}_end": getattr(end, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
-            **{k: getattr(chosen, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
             "test_loss_end": test_end[0],
             "test_acc_end": test_end[1],
             "test_loss": found.loss,
-            "test_excess": None if self.entropy is None else found.loss - self.entropy,
-            "gap_end": end.val_loss - end.train_loss,
-            "gap_best": chosen.val_loss - chosen.train_loss,
-            "acc_gap_end": end.train_acc - end.val_acc,
-            "acc_gap_best": chosen.train_acc - chosen.val_acc,
+            "test_source": self.source_loss,
+            "test_excess": None if self.source_loss is None else found.loss - self.source_loss,
             **by_class(found.true, found.said, len(self.classes)),
             **({"acc_by_output": by_output(found)} if self.model.outputs > 1 else {}),
             **more,
         }
 
     def _lengths(self) -> dict[str, Any]:
-        """Loss and accuracy on the test parts of other lengths."""
+        """Loss and accuracy on the test parts of other lengths, beside the source's own loss."""
         rows = []
-        for length, part in self.longer:
+        for length, part, source_loss in self.longer:
+            source = math.nan if source_loss is None else source_loss
             try:
                 found = answers(self.model, part, full=False)
-                rows.append((length, found.loss, found.acc))
+                rows.append((length, found.loss, found.acc, source))
             except ValueError:  # positions that the encoding does not have
-                rows.append((length, math.nan, math.nan))
+                rows.append((length, math.nan, math.nan, source))
         return {"by_length": tuple(rows)}
 
     def _orders(self) -> dict[str, Any]:
@@ -280,9 +297,11 @@ class Training:
         out: dict[str, Any] = {}
         for name, change in (("shuffled", shuffled), ("reversed", backwards)):
             out[f"test_acc_{name}"] = answers(self.model, self.test, full=self.full, change=change).acc
-        room = self.test.max_len - int(self.test.lengths.max())
+        reach = self.model.reach or self.test.max_len
+        room = reach - int(self.test.lengths.max())
         if room and not self.full:
-            out["test_acc_shifted"] = answers(self.model, self.test, full=False, change=later(room)).acc
+            shift = latest(reach) if self.model.reach else later(room)
+            out["test_acc_shifted"] = answers(self.model, self.test, full=False, change=shift).acc
         return out
 
     # ---- stopping and going on
@@ -323,13 +342,13 @@ def _moved(batch: Batch, at: Tensor) -> Batch:
 
 
 def shuffled(batch: Batch) -> Batch:
-    """The real tokens of each row in an order drawn for that row."""
+    """The real tokens of each row in an order that is a function of the row's own tokens; padding stays behind."""
     B, T = batch.tokens.shape
-    draw = generator("evaluation", "shuffle", T)
-    keys = torch.from_numpy(draw.random((B, T)))
-    if batch.mask is not None:
-        keys = keys.masked_fill(~batch.mask.cpu(), 2.0)  # padding stays behind
-    return _moved(batch, keys.argsort(1))
+    lengths = [T] * B if batch.mask is None else batch.mask.sum(1).tolist()
+    at = torch.arange(T).repeat(B, 1)
+    for row, ids, length in zip(at, batch.tokens.tolist(), lengths, strict=True):
+        row[:length] = torch.from_numpy(generator("evaluation", "shuffle", *ids[:length]).permutation(length))
+    return _moved(batch, at)
 
 
 def backwards(batch: Batch) -> Batch:
@@ -344,7 +363,20 @@ def later(room: int) -> Change:
     """Every position raised by `room`, as if that much padding stood in front."""
 
     def change(batch: Batch) -> Batch:
-        return replace(batch, pos=torch.arange(batch.tokens.shape[1], device=batch.tokens.device) + room)
+        pos = torch.arange(batch.tokens.shape[1], device=batch.tokens.device) if batch.pos is None else batch.pos
+        return replace(batch, pos=pos + room)
+
+    return change
+
+
+def latest(reach: int) -> Change:
+    """Drawn positions of each row raised alike, so that its last real token stands at reach - 1."""
+
+    def change(batch: Batch) -> Batch:
+        assert batch.pos is not None
+        last = batch.pos if batch.mask is None else batch.pos.masked_fill(~batch.mask, 0)
+        raised = batch.pos + (reach - 1 - last.amax(1, keepdim=True))
+        return replace(batch, pos=raised.clamp(max=reach - 1))
 
     return change
 
@@ -357,13 +389,15 @@ def by_output(found: Answers) -> tuple[float, ...]:
 
 def by_class(true: np.ndarray, said: np.ndarray, classes: int) -> dict[str, Any]:
     """Accuracy, recall of each class, macro F1 and the confusion matrix (rows: true class). A class that the part
-    lacks has recall 0 and counts in the mean F1 only if it was answered."""
-    confusion = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusion, (true, said), 1)
-    hit, asked, answered = np.diag(confusion), confusion.sum(1), confusion.sum(0)
+    lacks has recall 0 and counts in the mean F1 only if it was answered. Of more than `MAX_CLASSES` classes, the words
+    of a language, say, there is no confusion matrix: it would be larger than the data."""
+    hit, asked, answered = (count(rows, classes) for rows in (true[true == said], true, said))
+    confusion = np.zeros((classes, classes) if classes <= MAX_CLASSES else (0, 0), dtype=np.int64)
+    for i in range(0, len(true) if len(confusion) else 0, STEP):
+        np.add.at(confusion, (true[i : i + STEP], said[i : i + STEP]), 1)
     f1 = 2 * hit / np.maximum(asked + answered, 1)
     return {
-        "test_acc": float(hit.sum() / max(1, confusion.sum())),
+        "test_acc": float(hit.sum() / max(1, len(true))),
         "acc_by_class": tuple((hit / np.maximum(asked, 1)).tolist()),
         "macro_f1": float(f1[(asked + answered) > 0].mean()),
         "confusion": tuple(map(tuple, confusion.tolist())),

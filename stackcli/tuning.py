@@ -1,7 +1,7 @@
 """Equal tuning: every arm of a comparison gets the same search over one setting, on seeds of its own, by validation.
 
 The search is a study of its own, NAME-tune; the comparison then runs on the seeds that were asked for, each arm with
-the value that had the lowest mean validation loss. The test part plays no role in the choice.
+the value that had the lowest mean validation loss. The runs of the search never see the test part.
 """
 
 from collections.abc import Mapping

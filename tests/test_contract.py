@@ -15,7 +15,8 @@ from tests.factory import padding, part, stack, tokens
 ROOT = Path(__file__).parents[1]
 GROUPS = ("pe", "norm", "residual", "attention", "init", "data")
 FILES = sorted(p for group in GROUPS for p in (ROOT / "conf" / group).glob("*.yaml"))
-NEEDS = {("structural", "base"): {"form": "absolute"}, ("structural", "scale"): {"form": "absolute"}}
+NEEDS: dict[tuple[str, str], dict[str, Any]] = {("rope", "stretch"): {"dynamic": 8}}
+NEEDS |= {("structural", key): {"form": "absolute"} for key in ("base", "scale")}
 CHAIN = torch.arange(24).sub(1).clamp(min=0).expand(3, 24)  # a tree, for the encodings that need one
 
 

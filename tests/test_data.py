@@ -10,10 +10,11 @@ import pytest
 from scipy.stats import chisquare
 
 from stackcli import parts, study, sweep
+from stackcli.config import UsageError, grid
 from stackcli.data.base import DataError, Loaded
 from stackcli.data.csv import Csv
-from stackcli.store import Store
-from tests.factory import part
+from stackcli.store import Store, run_id
+from tests.factory import config, part
 
 REAL = ("subjects", "digits")
 
@@ -127,3 +128,18 @@ def test_data_sets_of_several_sizes_are_told_apart_by_name() -> None:
     plan = SimpleNamespace(facts=dict.fromkeys([*sets, *paths]), facts_keys={paths[2]: "0123456789"})
     said = ["subjects size=40", "subjects size=80", "digits", "csv x.csv", "csv y.csv", "csv x.csv 012345"]
     assert list(study.data_names(plan).values()) == said
+
+
+def test_where_a_file_lies_and_how_its_text_is_stored_make_no_other_run() -> None:
+    stored = (("a", "utf-8"), ("b", "cp1252"))
+    one, other = (config(data=part("csv", path=path, encoding=name, text="t")) for path, name in stored)
+    assert run_id(one, "content") == run_id(other, "content") != run_id(one, "other content")
+    assert run_id(one, "content") != run_id(config(data=part("csv", path="a", encoding="utf-8", text="u")), "content")
+
+
+def test_a_whole_number_may_name_a_column_and_nothing_else() -> None:
+    (made,) = grid(["data=csv", "data.text=0", "data.label=17", "seeds=1"]).configs
+    assert (made.data.options["text"], made.data.options["label"]) == ("0", "17")
+    for word in ("data.unit=3", "data.path=true", "data.path=1.5"):
+        with pytest.raises(UsageError):
+            grid(["data=text", word, "seeds=1"])

@@ -17,6 +17,7 @@ ROWS = [
     ["sentences"],
     ["launcher", "stats", "signs", "cures", "baselines", "importances"],
     ["store", "sampling"],
+    ["source"],
     ["timing", "certify", "inside", "depths"],
     ["train", "config"],
     ["probe", "auxiliary"],

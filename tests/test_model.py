@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stackcli import model as core
+from stackcli import parts
 from stackcli.attention.full import Full
 from stackcli.pe.base import Context
 from tests.factory import config, padding, part, stack, tokens
@@ -135,6 +136,14 @@ def test_gradients_equal_central_differences(pe: str) -> None:
             low = loss()
             p.add_(direction, alpha=1e-6)
         assert abs(float((high - low) / 2e-6) - float((p.grad * direction).sum())) < 1e-6, name
+
+
+@pytest.mark.parametrize("pe", [n for n in parts.names("pe") if "randomised" in parts.keys(parts.load("pe", n))])
+def test_flops_with_randomised_positions_equal_pytorchs_counter(pe: str) -> None:
+    model, T = stack(pe=part(pe, randomised=True, range=40), kernel="explicit").float(), 11
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(tokens(1, T))
+    assert core.flops(config(dim=16, heads=2, ff=2.0), model, T) == counter.get_total_flops()
 
 
 @pytest.mark.parametrize("pe", PES)

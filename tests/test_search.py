@@ -23,7 +23,7 @@ from stackcli.launcher.base import Outcome
 from stackcli.record import Result
 from stackcli.settings import Config
 from stackcli.store import Store
-from tests.helpers import environment, results, start, words, write_data
+from tests.helpers import environment, results, stackattn, start, words, write_data
 
 SPACE = ("lr=tag(log,interval(1e-4,1e-1))", "dropout=0.0,0.1,0.3", "depth=range(1,4)")
 
@@ -623,6 +623,19 @@ def test_trials_are_told_by_their_validation_loss_and_the_test_part_is_not_shown
     said = tool(*asked(data))
     assert said.err.count(": validation loss ") == 12 and said.err.count(": test accuracy ") == 4
     assert "test" not in " ".join(said.trials[0])
+
+
+def test_no_trial_has_a_test_number_and_the_runs_after_it_have(data: Path, tool: Tool) -> None:
+    said = tool(*asked(data, trials=3), score=None)
+    assert said.code == 0, said.err
+    found = {p.parent.name: json.loads(p.read_text()) for p in said.folder.glob("outputs/runs/*/result.json")}
+    trials = {t["run"] for t in said.trials}
+    assert len(trials) == 3 and len(found) == 3 + 4
+    for run, result in found.items():
+        tested = [key for key, value in result.items() if key.startswith("test_") and value is not None]
+        assert bool(tested) == bool(result["confusion"]) == (run not in trials)
+    listed = [json.loads(line) for line in stackattn("runs", "--json", cwd=said.folder).stdout.splitlines()]
+    assert {row["run"] for row in listed if row["test_acc"] is None} == trials
 
 
 def test_the_figure_of_a_search_is_drawn_and_of_the_study_after_it_is_not(data: Path, tool: Tool) -> None:

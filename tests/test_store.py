@@ -291,7 +291,7 @@ def test_an_older_process_takes_no_newer_checkpoint_away(tmp_path: Path) -> None
 
 
 def entry(run: str) -> dict[str, Any]:
-    return {"run": run, "arm": "", "point": "", "settings": {"seed": 0}, "timing": "", "facts": "d"}
+    return {"run": run, "arm": "", "point": "", "settings": {"seed": ord(run[0])}, "timing": "", "facts": "d"}
 
 
 def test_what_is_known_of_other_points_stays_when_remedies_grow(tmp_path: Path) -> None:
@@ -324,3 +324,15 @@ def test_a_run_without_one_of_its_fields_is_named_as_damaged(tmp_path: Path) -> 
     (place.run("abc") / "position.json").write_text('[{"name": "table"}]')
     with pytest.raises(CorruptionError, match="abc: damaged"):
         store.load(place, "s")
+
+
+def test_a_run_of_the_same_settings_takes_the_place_of_one_whose_part_was_edited(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+
+    def study(*runs: tuple[str, int]) -> dict[str, Any]:
+        entries = [{"run": run, "arm": "", "settings": {"pe": "mine", "seed": seed}} for run, seed in runs]
+        return {"axes": ["pe"], "base": {}, "facts": {}, "runs": entries}
+
+    place.save_study("s", study(("old0", 0), ("old1", 1)), grow=True)
+    place.save_study("s", study(("new0", 0)), grow=True)
+    assert [r["run"] for r in place.read_study("s")["runs"]] == ["new0", "old1"]

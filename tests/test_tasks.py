@@ -41,7 +41,7 @@ def test_parts_are_apart_well_formed_and_as_long_as_they_say(name: str) -> None:
     for part in every_part(loaded):
         assert max(map(len, part.tokens)) <= loaded.max_len and min(map(len, part.tokens)) >= 1
         assert {t for row in part.tokens for t in row} <= set(range(1, len(loaded.vocab)))
-        assert set(part.answers) <= set(range(len(loaded.classes))) and part.answers
+        assert set(part.answers) <= set(range(len(loaded.classes))) and len(part.answers)
         if loaded.every:
             assert [len(t) * loaded.outputs for t in part.tokens] == [len(t) for t in part.targets]
             assert all(set(row) != {UNSCORED} for row in part.targets)
@@ -64,6 +64,21 @@ def test_what_can_be_known_is_said(name: str) -> None:
     entropy = load(name).entropy
     assert (entropy is None) == (name in ("majority", "listops")) or entropy is not None
     assert entropy is None or (0 <= entropy < math.log(len(load(name).classes)))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_known_source_gives_the_log_probability_of_each_target_of_every_test_part(name: str) -> None:
+    loaded = load(name)
+    assert not loaded.train.log_probs and not loaded.val.log_probs
+    for part in (loaded.test, *(part for _, part in loaded.longer)):
+        if loaded.entropy is None:
+            assert part.source_loss is None
+            continue
+        asked = part.targets or tuple((label,) for label in part.labels)
+        assert [len(row) for row in part.log_probs] == [len(row) for row in asked]
+        pairs = [pair for row in zip(part.log_probs, asked, strict=True) for pair in zip(*row, strict=True)]
+        assert all(p == 0.0 for p, target in pairs if target < 0)
+        assert part.source_loss == 0.0 if loaded.entropy == 0.0 else part.source_loss is not None
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -34,12 +34,14 @@ def test_lengths(trained: int, longest: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Item:
-    """One sequence: its tokens by id, and its class or the classes of its tokens, `outputs` a token in a row."""
+    """One sequence: its tokens by id, and its class or the classes of its tokens, `outputs` a token in a row;
+    `log_probs`: of each target the logarithm of the probability that the source gives it, empty where it is certain."""
 
     tokens: Sequence[int]
     label: int = UNSCORED
     targets: Sequence[int] = ()
     tree: Sequence[int] = ()
+    log_probs: Sequence[float] = ()
 
 
 class Task(Data):
@@ -124,7 +126,12 @@ class Task(Data):
             texts=("",) * count,
             targets=tuple(self.told(name, i, item.targets) for i, item in enumerate(items)) if every else (),
             trees=tuple(tuple(map(int, item.tree)) for item in items) if items[0].tree else (),
+            log_probs=tuple(map(self.log_probs, items)) if name == "test" and self.entropy() is not None else (),
         )
+
+    def log_probs(self, item: Item) -> tuple[float, ...]:
+        """Of each target of a test item, whose answers are right, the log probability under the source."""
+        return tuple(map(float, item.log_probs)) or (0.0,) * max(1, len(item.targets))
 
     def told(self, part: str, index: int, answers: Sequence[int]) -> tuple[int, ...]:
         """What an item's answers are said to be."""

@@ -1,12 +1,10 @@
 """The interface of a data set: sequences of token ids in three parts, with a class each or a class for each token."""
 
-import csv
-import io
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,19 +12,21 @@ from annotated_types import Ge, Le
 
 from stackcli import text as words
 from stackcli.address import address, generator
+from stackcli.data._rows import Rows, count
+from stackcli.data._source import USAGE, DataError, check_encoding, encoded, expand, read_bytes
+from stackcli.data._table import read_table
 from stackcli.vectors import read
+
+__all__ = [
+    "UNSCORED", "Data", "DataError", "Examples", "Loaded", "MaxLen", "MinCount", "Noise", "TextData", "TrainSize",
+    "check_classes", "kept", "read_bytes", "read_table", "replaced",
+]  # fmt: skip
 
 MaxLen = Annotated[int, Ge(1), Le(100_000)]
 MinCount = Annotated[int, Ge(1), Le(1_000_000)]
 TrainSize = Annotated[int, Ge(0), Le(10_000_000)]
 Noise = Annotated[float, Ge(0), Le(1)]
-LONGEST_LINE = 1_000_000  # characters
 UNSCORED = -100  # the class of a token that nothing is asked about
-SUFFIXES = {".tsv": "\t", ".tab": "\t"}
-
-
-class DataError(ValueError):
-    """The data cannot be used; the message says what, where, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -35,26 +35,51 @@ class Examples:
 
     Where every token is asked about, `labels` is empty and `targets` holds the classes of each sequence's tokens, token
     by token, `UNSCORED` where nothing is asked. `trees`: the index of each token's parent, a root's being its own.
+    `log_probs`, where the source of the data is known: the natural logarithm of the probability that the source itself
+    gives to each target (to the label where there is one), 0 where nothing is asked.
+    Rows are tuples, or views of one array (`Rows`) where a large file is held once.
     """
 
-    tokens: tuple[tuple[int, ...], ...]
+    tokens: Sequence[Sequence[int] | np.ndarray]
     labels: tuple[int, ...]
     texts: tuple[str, ...]
-    targets: tuple[tuple[int, ...], ...] = ()
-    trees: tuple[tuple[int, ...], ...] = ()
+    targets: Sequence[Sequence[int] | np.ndarray] = ()
+    trees: Sequence[Sequence[int] | np.ndarray] = ()
+    log_probs: tuple[tuple[float, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
-    def answers(self) -> list[int]:
-        """The class of everything that is asked about."""
-        return list(self.labels) or [c for row in self.targets for c in row if c != UNSCORED]
+    def source_loss(self) -> float | None:
+        """Mean loss of the data's own source on these very items, nats per scored item: what a perfect model has here,
+        while the source's entropy is its mean over all items that could have been drawn. None where it is not known."""
+        if not self.log_probs:
+            return None
+        return -math.fsum(p for row in self.log_probs for p in row) / len(self.answers)
+
+    @property
+    def answers(self) -> np.ndarray:
+        """The class of everything that is asked about, in order."""
+        if self.labels:
+            return np.array(self.labels)
+        every = Rows.of(self.targets).flat()
+        if every.dtype.kind == "u":  # no room for UNSCORED
+            return every
+        scored: np.ndarray = every[every != UNSCORED]
+        return scored
+
+    def counts(self, classes: int) -> np.ndarray:
+        """How often each class is the answer, (classes,)."""
+        return count(self.answers, classes)
 
     def only(self, rows: Iterable[int]) -> "Examples":
         """Some of the sequences."""
         at = list(rows)
-        cut = {f.name: tuple(v[i] for i in at) for f in fields(self) if (v := getattr(self, f.name))}
+        given = {f.name: v for f in fields(self) if (v := getattr(self, f.name))}
+        cut: dict[str, Any] = {
+            k: v.only(at) if isinstance(v, Rows) else tuple(v[i] for i in at) for k, v in given.items()
+        }
         return replace(self, **cut)
 
 
@@ -83,6 +108,7 @@ class Loaded:
     vectors: np.ndarray | None = field(default=None, compare=False)  # (V, D), given for the words that are `known`
     known: np.ndarray | None = field(default=None, compare=False)  # (V,)
     frozen: bool = False  # the word vectors are not trained
+    treeless: str = ""  # why data that might carry trees carry none
 
     @property
     def sizes(self) -> dict[str, Any]:
@@ -138,8 +164,9 @@ def replaced(labels: Sequence[int], classes: int, noise: float, *names: str | in
 
 
 class TextData(Data):
-    """Texts and labels out of a CSV or TSV file; `subjects` and `csv` differ in the file alone. `size`: so many texts
-    train, see `kept`; `noise`: share of the training and validation labels that are wrong, see `replaced`."""
+    """Texts and labels out of a CSV, TSV or JSON lines file; `subjects` and `csv` differ in the file alone. `size`: so
+    many texts train, see `kept`; `noise`: share of the training and validation labels that are wrong, see `replaced`;
+    `encoding`: of the user's own files."""
 
     path: str
     text: str
@@ -157,18 +184,25 @@ class TextData(Data):
         frozen: bool,
         size: int,
         noise: float,
+        encoding: str,
     ) -> None:
-        self.max_len, self.min_count, self.test_path = max_len, min_count, test_path
-        self.vectors, self.frozen, self.size, self.noise = vectors, frozen, size, noise
+        self.max_len, self.min_count, self.test_path = max_len, min_count, expand(test_path)
+        self.vectors, self.frozen, self.size, self.noise = expand(vectors), frozen, size, noise
+        self.encoding = self.path_encoding = check_encoding(encoding)
         self.strip_links, self.strip_punctuation = strip_links, strip_punctuation
 
     def fingerprint(self) -> str:
-        content = read_bytes(self.path) + (b"\0" + read_bytes(self.test_path) if self.test_path else b"")
-        content += b"\0vectors\0" + read_bytes(self.vectors) if self.vectors else b""
-        return sha256(content).hexdigest()
+        found = sha256()
+        for block in encoded(self.path, self.path_encoding, USAGE):
+            found.update(block)
+        for block in (b"\0", *encoded(self.test_path, self.encoding)) if self.test_path else ():
+            found.update(block)
+        if self.vectors:
+            found.update(b"\0vectors\0" + read_bytes(self.vectors))
+        return found.hexdigest()
 
     def load(self) -> Loaded:
-        rows, notices = read_table(self.path, self.text, self.label)
+        rows, notices = read_table(self.path, self.text, self.label, self.path_encoding)
         rows, more = words.one_each(rows)
         notices += more
         parts: dict[str, list[tuple[str, str]]] = {"train": [], "val": [], "test": []}
@@ -184,7 +218,7 @@ class TextData(Data):
 
     def _own_test(self, parts: dict[str, list[tuple[str, str]]]) -> list[str]:
         """A test file given: all of the main file trains and validates, but for texts that the test file repeats."""
-        rows, notices = read_table(self.test_path, self.text, self.label)
+        rows, notices = read_table(self.test_path, self.text, self.label, self.encoding)
         test, more = words.one_each(rows)
         asked = {words.normalise(text) for text, _ in test}
         train, val = parts["train"] + parts["test"], parts["val"]
@@ -264,89 +298,3 @@ def check_classes(
     if strangers:
         raise DataError(f"the test file has labels that the training file lacks: {', '.join(map(repr, strangers[:5]))}")
     return classes
-
-
-def read_bytes(path: str) -> bytes:
-    """A plain file's content. Raises DataError for anything else."""
-    file = Path(path)
-    if not path:
-        raise DataError("data.path is not given; write data=csv data.path=FILE data.text=COLUMN data.label=COLUMN")
-    if not file.exists():
-        raise DataError(f"{path}: no such file")
-    if file.is_dir():
-        raise DataError(f"{path}: a folder, not a file")
-    if not file.is_file():
-        raise DataError(f"{path}: not a plain file")
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def decode(content: bytes, path: str) -> str:
-    """UTF-8 text, checked line by line. Raises DataError naming the line and byte at fault."""
-    if not content.strip():
-        raise DataError(f"{path}: the file is empty")
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(f"{path}: UTF-16, not UTF-8; save it as UTF-8")
-    if b"\0" in content:
-        at = content.index(b"\0")
-        line = content.count(b"\n", 0, at) + 1
-        raise DataError(f"{path}: line {line} holds a NUL byte (byte {at}); a binary file?")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        value = content[error.start]
-        raise DataError(
-            f"{path}: not UTF-8 at line {line}, byte {error.start} (0x{value:02x}); save it as UTF-8"
-        ) from None
-    for number, line_text in enumerate(text.split("\n"), start=1):
-        if len(line_text) > LONGEST_LINE:
-            raise DataError(f"{path}: line {number} has {len(line_text):,} characters, at most {LONGEST_LINE:,}")
-    return text
-
-
-def read_table(path: str, text: str, label: str) -> tuple[list[tuple[str, str]], list[str]]:
-    """(text, label) rows of a CSV, or TSV by its ending, and notices. Raises DataError."""
-    content = decode(read_bytes(path), path)
-    cells = _cells(content, path, SUFFIXES.get(Path(path).suffix.lower(), ","))
-    head = [name.strip() for name in next(cells, (0, []))[1]]
-    missing = [f"{key}={name}" for key, name in (("data.text", text), ("data.label", label)) if name not in head]
-    if missing:
-        raise DataError(f"{path}: no column {' and '.join(missing)}; its columns are {', '.join(head)}")
-    at_text, at_label = head.index(text), head.index(label)
-    rows, bad, blank = [], [], 0
-    for line, row in cells:
-        if not any(cell.strip() for cell in row):
-            blank += 1
-        elif len(row) != len(head) or not row[at_text].strip() or not row[at_label].strip():
-            bad.append(line)
-        else:
-            rows.append((row[at_text].strip(), row[at_label].strip()))
-    if len(bad) * 10 > len(bad) + len(rows):
-        raise DataError(
-            f"{path}: {len(bad)} of {len(bad) + len(rows)} rows are unreadable (a cell too many or too few, or an empty"
-            f" text or label), the first at line {bad[0]}; at most a tenth may be"
-        )
-    if not rows:
-        raise DataError(f"{path}: a header and no rows")
-    notices = [f"{len(bad)} unreadable rows left out, the first at line {bad[0]}"] if bad else []
-    return rows, notices + ([f"{blank} blank rows left out"] if blank else [])
-
-
-def _cells(content: str, path: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(line at which the row starts, its cells)."""
-    csv.field_size_limit(LONGEST_LINE)
-    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            raise DataError(
-                f"{path}: the row that starts at line {line} cannot be read: {error}; an open quote?"
-            ) from None
-        if row is None:
-            return
-        yield line, row

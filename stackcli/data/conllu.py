@@ -6,37 +6,73 @@
 3  floats ...  0  ...        answer  question
 """
 
-from collections.abc import Iterator
-from hashlib import sha256
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from stackcli import text as words
-from stackcli.data.base import Data, DataError, Examples, Loaded, MaxLen, MinCount, check_classes, decode, read_bytes
+from stackcli.data._source import DataError, check_encoding, content_hash, expand, read_text
+from stackcli.data._table import check_lines
+from stackcli.data.base import Data, Examples, Loaded, MaxLen, MinCount, check_classes
 
 FIELDS = 10
-Sentence = tuple[list[str], list[int], str]  # lower-case forms, parents, label
+USAGE = "data=conllu data.path=FILE"
+WHOLE = re.compile("[0-9]+")
+PASSED_OVER = re.compile(r"[0-9]+[-.][0-9]+")  # 3-4, a word of several tokens; 5.1, an empty node
+Sentence = tuple[list[str], list[int], str]  # normalised forms, parents (empty without heads), label
+
+
+class _Word(NamedTuple):
+    """A line of a sentence; `head` is 0 at a root and None where the file has none."""
+
+    line: int
+    form: str
+    head: int | None
+
+
+@dataclass
+class _Block:
+    """The lines between two blank ones."""
+
+    comments: dict[str, str] = field(default_factory=dict)
+    document: bool = False  # it begins one
+    words: list[_Word] = field(default_factory=list)
 
 
 class Conllu(Data):
-    """The class of a sentence stands in a comment before it, `# label = ...` (or another name, `data.label`). Words are
-    the second column in lower case, the tree is the seventh; words of several tokens and empty nodes are passed over.
-    Sentences longer than `max_len` are refused, as a cut tree is none. Raises DataError in `load`."""
+    """The class of a sentence stands in a comment before it, `# label = ...` (or another name, `data.label`), or in a
+    comment of its document, `# newdoc ... = ...` or `# meta::... = ...`, which holds up to the next `# newdoc`. Words
+    are the second column, the tree is the seventh; words of several tokens and empty nodes are passed over. Where a
+    head is missing (`_`) the sentences are read without trees. Sentences longer than `max_len` are refused, as a cut
+    tree is none. Lines end with `\\n` or `\\r\\n` alone. Raises DataError in `load`."""
 
-    def __init__(self, *, path: str = "", label: str = "label", max_len: MaxLen = 128, min_count: MinCount = 1) -> None:
-        self.path, self.label, self.max_len, self.min_count = path, label, max_len, min_count
+    def __init__(
+        self,
+        *,
+        path: str = "",
+        label: str = "label",
+        max_len: MaxLen = 128,
+        min_count: MinCount = 1,
+        encoding: str = "utf-8",
+    ) -> None:
+        self.path, self.encoding = expand(path), check_encoding(encoding)
+        self.label, self.max_len, self.min_count = label, max_len, min_count
+        self.headless: list[int] = []  # lines of words without a head
+        self.forests: list[int] = []  # lines of the first words of sentences with several roots
         self.labelled = True  # False: sentences are read without their classes, as `predict` does
 
     def fingerprint(self) -> str:
-        return sha256(read_bytes(self.path)).hexdigest()
+        return content_hash(self.path, self.encoding, USAGE)
 
     def load(self) -> Loaded:
         parts: dict[str, list[Sentence]] = {"train": [], "val": [], "test": []}
         seen: dict[str, str] = {}
-        twice = 0
+        twice, other = 0, 0
         for forms, tree, label in self.sentences():
             text = " ".join(forms)
             if text in seen:
-                twice += 1
+                twice, other = twice + 1, other + (seen[text] != label)
                 continue
             seen[text] = label
             parts[words.place(text)].append((forms, tree, label))
@@ -49,51 +85,103 @@ class Conllu(Data):
                 tokens=tuple(words.encode(forms, ids, self.max_len) for forms, _, _ in rows),
                 labels=tuple(number[label] for _, _, label in rows),
                 texts=tuple(" ".join(forms) for forms, _, _ in rows),
-                trees=tuple(tuple(tree) for _, tree, _ in rows),
+                trees=() if self.headless else tuple(tuple(tree) for _, tree, _ in rows),
             )
             for name, rows in parts.items()
         }
-        notices = (f"{twice} sentences stand there more than once and are taken once",) if twice else ()
-        return Loaded(**done, vocab=vocab, classes=classes, max_len=self.max_len, text=True, notices=notices)
+        return Loaded(
+            **done,
+            vocab=vocab,
+            classes=classes,
+            max_len=self.max_len,
+            text=True,
+            notices=self._notices(twice, other),
+            treeless=f"line {self.headless[0]} has no head ('_')" if self.headless else "",
+        )
+
+    def _notices(self, twice: int, other: int) -> tuple[str, ...]:
+        """What is not as a reader of the file would expect."""
+        said = []
+        if twice:
+            labels = f", {other} of them with another label" if other else ""
+            said.append(f"{twice} sentences stand there more than once and are taken once{labels}")
+        if self.headless:
+            said.append(f"{len(self.headless):,} words have no head, the first at line {self.headless[0]}: no trees")
+        if self.forests:
+            count = "1 sentence has" if len(self.forests) == 1 else f"{len(self.forests)} sentences have"
+            said.append(f"{count} several roots, the first at line {self.forests[0]}: each is the root of a tree")
+        return tuple(said)
 
     def sentences(self) -> Iterator[Sentence]:
         """Every sentence of the file. Raises DataError naming the line at fault."""
-        content = decode(read_bytes(self.path), self.path)
-        label, rows, first = "", list[tuple[str, int]](), 1
-        for number, line in enumerate([*content.splitlines(), ""], start=1):
+        self.headless, self.forests = [], []
+        document: dict[str, str] = {}
+        for block in self.blocks():
+            document = {} if block.document else document
+            document |= {k: v for k, v in block.comments.items() if k.startswith(("newdoc", "meta::"))}
+            if block.words:
+                yield self._sentence(block.words, {**document, **block.comments})
+
+    def blocks(self) -> Iterator[_Block]:
+        """What stands between blank lines: comments, and the words that follow them."""
+        content = read_text(self.path, self.encoding, USAGE)
+        check_lines(content, self.path)
+        block = _Block()
+        for number, line in enumerate([*content.split("\n"), ""], start=1):
             if line.startswith("#"):
                 name, _, value = line[1:].partition("=")
-                label = value.strip() if name.strip() == self.label else label
-            elif line.strip():
-                first = first if rows else number
-                rows += self._word(line, number)
-            elif rows:
-                yield self._sentence(rows, label, first)
-                label, rows = "", []
+                block.comments[name.strip()] = value.strip()
+                block.document |= name.strip().split(" ")[0] == "newdoc"
+            elif line.strip(" \t"):
+                self._word(line, number, block.words)
+            else:
+                yield block
+                block = _Block()
 
-    def _word(self, line: str, number: int) -> list[tuple[str, int]]:
+    def _word(self, line: str, number: int, before: list[_Word]) -> None:
+        """Adds the word of a line to those before it."""
         cells = line.split("\t")
+        where = f"{self.path}: line {number}"
         if len(cells) != FIELDS:
-            raise DataError(f"{self.path}: line {number} has {len(cells)} columns, CoNLL-U has {FIELDS}, split by tabs")
-        if not cells[0].isdigit():  # 3-4, a word of several tokens; 5.1, an empty node
-            return []
-        if not cells[6].isdigit():
-            raise DataError(f"{self.path}: line {number}: the head is {cells[6]!r}, not a number")
-        return [(cells[1].lower(), int(cells[6]))]
+            raise DataError(f"{where} has {len(cells)} columns, CoNLL-U has {FIELDS}, split by tabs")
+        if PASSED_OVER.fullmatch(cells[0]):
+            return
+        if cells[0] != str(len(before) + 1):
+            raise DataError(
+                f"{where}: the word's number is {cells[0]!r}, not {len(before) + 1}; a sentence counts its words "
+                "from 1 and ends with a blank line"
+            )
+        if cells[6] != "_" and not WHOLE.fullmatch(cells[6]):
+            raise DataError(f"{where}: the head is {cells[6]!r}, not a number")
+        if cells[6] == cells[0]:
+            raise DataError(f"{where}: word {cells[0]} is its own head; the head of a root is 0")
+        before.append(_Word(number, words.normalise(cells[1]), None if cells[6] == "_" else int(cells[6])))
 
-    def _sentence(self, rows: list[tuple[str, int]], label: str, first: int) -> Sentence:
-        where = f"{self.path}: the sentence at line {first}"
+    def _sentence(self, rows: list[_Word], comments: Mapping[str, str]) -> Sentence:
+        where = f"{self.path}: the sentence at line {rows[0].line}"
+        label = comments.get(self.label, "")
         if self.labelled and not label:
-            raise DataError(f"{where} has no comment '# {self.label} = ...'")
+            raise DataError(
+                f"{where} has no comment '# {self.label} = ...', nor has its document; a comment belongs to the "
+                "sentence that follows it without a blank line"
+            )
         if len(rows) > self.max_len:
             raise DataError(f"{where} has {len(rows)} words, more than data.max_len={self.max_len}")
-        tree = [head - 1 if head else at for at, (_, head) in enumerate(rows)]
-        if any(head >= len(rows) for head in tree):
+        self.headless += [word.line for word in rows if word.head is None]
+        heads = [word.head for word in rows if word.head is not None]
+        return [word.form for word in rows], self._tree(heads, where, rows) if len(heads) == len(rows) else [], label
+
+    def _tree(self, heads: list[int], where: str, rows: list[_Word]) -> list[int]:
+        """The place of each word's parent, a root's being its own."""
+        if max(heads) > len(rows):
             raise DataError(f"{where} has a head beyond its {len(rows)} words")
+        tree = [head - 1 if head else at for at, head in enumerate(heads)]
         for start in range(len(rows)):
             at, steps = start, 0
             while tree[at] != at:
                 at, steps = tree[at], steps + 1
                 if steps > len(rows):
                     raise DataError(f"{where} is no tree: the heads of word {start + 1} go round in a circle")
-        return [form for form, _ in rows], tree, label
+        if heads.count(0) > 1:
+            self.forests.append(rows[0].line)
+        return tree

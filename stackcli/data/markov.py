@@ -4,6 +4,7 @@ input    c a b b a
 answer   a b b a c      (the next token; the first answers lack their context and are not scored)
 """
 
+import math
 from functools import cached_property
 from typing import Annotated
 
@@ -83,12 +84,14 @@ class Markov(Task):
     def item(self, draw: np.random.Generator, length: int) -> Item:
         n, context = len(self.classes), int(draw.choice(len(self.contexts), p=self.contexts))
         said = [context // n**i % n for i in reversed(range(self.order))]
+        log_probs = [0.0] * (self.order - 1)
         for chance in draw.random(length + 1 - self.order):
             said.append(min(int(self.steps[context].searchsorted(chance, side="right")), n - 1))
+            log_probs.append(math.log(self.rows[context, said[-1]]))
             context = (context * n + said[-1]) % n**self.order
         said = said[: length + 1]
         targets = [UNSCORED] * (self.order - 1) + said[self.order :]
-        return Item(tokens=[1 + s for s in said[:-1]], targets=targets[:length])
+        return Item(tokens=[1 + s for s in said[:-1]], targets=targets[:length], log_probs=log_probs[:length])
 
     def entropy(self) -> float:
         return float(-(self.contexts[:, None] * self.rows * np.log(self.rows)).sum())

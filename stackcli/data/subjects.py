@@ -24,6 +24,7 @@ class Subjects(TextData):
         frozen: bool = False,
         size: TrainSize = 0,
         noise: Noise = 0.0,
+        encoding: str = "utf-8",
     ) -> None:
         super().__init__(
             max_len=max_len,
@@ -35,5 +36,7 @@ class Subjects(TextData):
             frozen=frozen,
             size=size,
             noise=noise,
+            encoding=encoding,
         )
         self.path, self.text, self.label = str(Path(__file__).with_name("subjects.csv")), "text", "label"
+        self.path_encoding = "utf-8"  # `encoding` is that of the user's test file

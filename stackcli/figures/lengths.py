@@ -1,5 +1,6 @@
-"""Beyond the trained length: loss above the entropy (or accuracy) on test items of other lengths."""
+"""Beyond the trained length: loss above that of the data's source (or accuracy) on test items of other lengths."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,9 @@ def _table(frames: Frames) -> pd.DataFrame:
         entropy = facts.get("entropy")
         cells = run["by_length"] if isinstance(run["by_length"], list | tuple) else ()
         others = [f"{axis}={base.typed(base.plain(run[axis]))}" for axis in frames.axes if axis != "data"]
-        for length, loss, acc in cells:
-            value = float(loss) - float(entropy) if entropy else float(acc)
+        for length, loss, acc, *source in cells:
+            excess = float(loss) - float(source[0]) if source else math.nan
+            value = excess if entropy else float(acc)
             unit = "excess loss (nats a token)" if entropy else "accuracy (share)"
             out.append(
                 {

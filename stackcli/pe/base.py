@@ -47,6 +47,9 @@ class PositionEncoding(nn.Module):
     """No encoding: the base of all, and `pe=none` itself.
 
     Random draws belong in the constructor; the model puts PyTorch's generator at the part's own address around it.
+
+    Weight decay reaches the weights of `nn.Linear` and convolutions and the parameters named in `maps`. Vectors and
+    tables of vectors are not decayed, so a row that training never reaches stays as it was drawn.
     """
 
     per_layer = False  # True: every block has an instance of its own; a key `layers` (own, shared) decides otherwise
@@ -54,6 +57,9 @@ class PositionEncoding(nn.Module):
     beyond: Literal["exact", "defined", "refused"] = "exact"  # at positions that training never reached
     relative = False  # whether a shift of all positions changes nothing
     needs_tree = False
+    maps: ClassVar[tuple[str, ...]] = ()  # names of its own parameters that are matrices of linear maps; see below
+    causal = False  # whether the model lets a token see earlier tokens only; the model sets it
+    randomised = False  # whether positions are drawn, and so are not consecutive; the model sets it
 
     def __init__(self, *, dim: int, heads: int, max_len: int) -> None:
         super().__init__()
@@ -103,6 +109,8 @@ class Adjusted(PositionEncoding):
     the token vectors; the projection keeps the mean square of what it projects.
     """
 
+    maps = ("project",)
+
     def __init__(self, inner: PositionEncoding, *, dim: int, width: int, energy: float | None) -> None:
         super().__init__(dim=dim, heads=1, max_len=inner.max_len)
         self.inner, self.width = inner, width
@@ -133,14 +141,17 @@ REACH = 64  # offsets on either side for which a bias is drawn
 
 
 def bias_by_offset(pe: PositionEncoding, heads: int) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """The bias of a query in the middle of 2 REACH + 1 positions as a table: (offset, head); what is masked is NaN."""
+    """The bias of a query in the middle of 2 REACH + 1 positions as a table: (offset, head); what is masked is NaN, in
+    a causal model every key after the query."""
     like = next((p for p in pe.parameters()), torch.zeros(1))
     q = like.new_zeros(1, heads, 2 * REACH + 1, 1)
     with torch.no_grad():
-        found = pe.bias(q, q, Context(torch.arange(2 * REACH + 1, device=like.device)))
+        found = pe.bias(q, q, Context(torch.arange(2 * REACH + 1, device=like.device), causal=pe.causal))
     assert found is not None
     rows = found.expand(1, heads, *found.shape[-2:])[0, :, REACH, :].T  # (2 REACH + 1, H)
-    yield "bias", torch.arange(-REACH, REACH + 1), rows.masked_fill(rows.isinf(), float("nan"))
+    at = torch.arange(-REACH, REACH + 1)
+    unseen = rows.isinf() | (pe.causal & (at > 0)[:, None]).to(rows.device)
+    yield "bias", at, rows.masked_fill(unseen, float("nan"))
 
 
 def offsets(ctx: Context) -> Tensor:

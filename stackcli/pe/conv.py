@@ -24,6 +24,7 @@ class Conv(PositionEncoding):
 
     beyond = "exact"
     relative = True
+    maps = ("weight",)
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ class Fire(PositionEncoding):
 
     common = INDEXED
     beyond = "defined"
-    relative = True  # up to the threshold
+    relative = True  # where no position reaches the threshold
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Fire(PositionEncoding):
     ) -> None:
         super().__init__(dim=dim, heads=heads, max_len=max_len)
         self.c = nn.Parameter(torch.tensor(c))
-        self.start = threshold
+        self.start, self.relative = threshold, max_len <= threshold
         self.stretch = nn.Parameter(torch.tensor(1.0))  # L = |stretch| x threshold
         self.inner, self.outer = nn.Linear(1, width), nn.Linear(width, heads, bias=False)
 

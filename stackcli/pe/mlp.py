@@ -23,6 +23,7 @@ class Mlp(PositionEncoding):
     """
 
     common = ADDITIVE
+    maps = ("inner", "outer")
     beyond = "defined"
     relative = False
 

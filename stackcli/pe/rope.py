@@ -1,7 +1,7 @@
 """Rotary position embedding, Su et al. 2021, eq. 34, arXiv:2104.09864.
 
-Parameters: 0. Beyond the trained length: defined everywhere, but angles that training never saw; `linear` and `ntk`
-stretch it.
+Parameters: 0. Beyond the trained length: defined everywhere, but angles that training never saw; `linear`, `ntk` and
+`dynamic` stretch it.
 """
 
 from typing import Annotated, Literal
@@ -13,14 +13,31 @@ from torch import Tensor
 from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, fitted
 
 
+def lengths(ctx: Context) -> Tensor:
+    """Positions from the first to the last real token of each sequence, (B,), or (1,) where all have the same."""
+    pos = ctx.pos if ctx.pos.dim() == 2 or ctx.mask is None else ctx.pos.expand_as(ctx.mask)
+    pos = pos if pos.dim() == 2 else pos[None]
+    if ctx.mask is None:
+        return pos.amax(1) - pos.amin(1) + 1
+    most = torch.iinfo(pos.dtype).max
+    first = pos.masked_fill(~ctx.mask, most).amin(1)
+    return pos.masked_fill(~ctx.mask, -most).amax(1) - first + 1
+
+
 class Rope(PositionEncoding):
     """Queries and keys are turned by pos / base^(2i/R) in each of R/2 planes, so that their product sees offsets alone.
 
-    `share` of each head's E dimensions is turned (R, an even number), the rest stays. `layout` says which dimensions
-    make a plane: (2i, 2i+1) interleaved, as in the paper, or (i, i + R/2) in two halves, as in GPT-NeoX and LLaMA; the
-    two are one up to a fixed order of dimensions. For inputs longer than trained `linear` divides positions by a factor
-    (Chen et al. 2023, arXiv:2306.15595), `ntk` multiplies the base by factor^(R/(R-2)), so that the slowest plane
-    stretches by the factor and the fastest hardly. Raises ValueError where no pair of dimensions is left to turn.
+    `share` of each head's E dimensions is turned, R = int(share E) as in transformers, the rest stays. `layout` says
+    which dimensions make a plane: (2i, 2i+1) interleaved, as in the paper, or (i, i + R/2) in two halves, as in
+    GPT-NeoX and LLaMA; the two are one up to a fixed order of dimensions.
+
+    For inputs longer than trained: `linear` divides positions by a factor (Chen et al. 2023, arXiv:2306.15595). `ntk`
+    multiplies the base by factor^(R/(R-2)), so that the slowest plane stretches by the factor and the fastest hardly:
+    the static NTK-aware rule, the same for every input. `dynamic` is the rule that follows the input: an input of L
+    positions, where L is more than the `dynamic` positions trained on, has its base multiplied by
+    (s L / dynamic - s + 1)^(R/(R-2)) with s = `stretch`; shorter inputs keep theirs (transformers' rope_type dynamic,
+    with max_position_embeddings = dynamic and factor = stretch). L is each sequence's own, from its first to its last
+    real token. Raises ValueError where R is odd or 0.
     """
 
     common = INDEXED
@@ -38,26 +55,36 @@ class Rope(PositionEncoding):
         layout: Literal["interleaved", "half"] = "interleaved",
         linear: Annotated[float, Ge(1), Le(1e6)] = 1.0,
         ntk: Annotated[float, Ge(1), Le(1e6)] = 1.0,
+        dynamic: Annotated[int, Ge(0), Le(1_000_000)] = 0,
+        stretch: Annotated[float, Ge(1), Le(1e6)] = 1.0,
     ) -> None:
         super().__init__(dim=dim, heads=heads, max_len=max_len)
-        self.turned = 2 * int(share * (dim // heads) / 2)  # R
-        if self.turned == 0:
+        head, self.turned = dim // heads, int(share * (dim // heads))  # R
+        if self.turned == 0 or self.turned % 2:
+            even = 2 * round(self.turned / 2) or 2
             raise ValueError(
-                f"rope turns pairs of a head's dimensions; none is left of {dim // heads} x pe.share={share:g}"
+                f"rope turns pairs of a head's dimensions: of {head}, pe.share={share:g} leaves {self.turned}"
+                + (f"; write pe.share={even / head:g} for {even}" if even <= head else "")
             )
-        self.layout, self.linear = layout, linear
-        stretch = ntk ** (self.turned / (self.turned - 2)) if self.turned > 2 else ntk
-        exponent = torch.arange(0, self.turned, 2, dtype=torch.float64) / self.turned  # (R/2,)
-        whole = fitted(base, width=self.turned, max_len=max_len)
-        self.freq = (whole * stretch) ** -exponent  # float64, and so no buffer: not every device can hold one
+        self.layout, self.linear, self.dynamic, self.stretch = layout, linear, dynamic, stretch
+        self.power = self.turned / (self.turned - 2) if self.turned > 2 else 1.0
+        self.exponent = torch.arange(0, self.turned, 2, dtype=torch.float64) / self.turned  # (R/2,)
+        whole = fitted(base, width=self.turned, max_len=max_len) * ntk**self.power
+        self.freq = whole**-self.exponent  # float64, and so no buffer: not every device can hold one
 
-    def angles(self, pos: Tensor) -> Tensor:
-        """Integer positions (...,) -> the angle in each plane, (..., R/2), float64."""
-        device = "cpu" if pos.device.type == "mps" else pos.device  # Apple's GPUs have no float64
-        return pos.to(device)[..., None] / self.linear * self.freq.to(device)
+    def angles(self, ctx: Context) -> Tensor:
+        """The angle of each position in each plane, (T, R/2), or (B, T, R/2) where sequences differ; float64."""
+        device = "cpu" if ctx.pos.device.type == "mps" else ctx.pos.device  # Apple's GPUs have no float64
+        angle: Tensor = ctx.pos.to(device)[..., None] / self.linear * self.freq.to(device)
+        if not self.dynamic:
+            return angle
+        longer = (lengths(ctx).to(device) / self.dynamic).clamp(min=1).double()  # (1,) or (B,)
+        grown = (self.stretch * longer - self.stretch + 1) ** self.power
+        slower: Tensor = angle * grown[:, None, None] ** -self.exponent.to(device)  # (1, T, R/2) or (B, T, R/2)
+        return slower
 
     def rotate(self, q: Tensor, k: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
-        angle = self.angles(ctx.pos)  # (T, R/2) or (B, T, R/2)
+        angle = self.angles(ctx)  # (T, R/2) or (B, T, R/2)
         angle = angle if angle.dim() == 2 else angle[:, None]
         cos, sin = angle.cos().to(q), angle.sin().to(q)
         return self.turn(q, cos, sin), self.turn(k, cos, sin)

@@ -59,6 +59,7 @@ class Structural(PositionEncoding):
     beyond = "defined"
     relative = True  # a shift of positions changes no tree; `absolute` sees it
     needs_tree = True
+    maps = ("of_text", "of_tree")
 
     def __init__(
         self,

@@ -32,9 +32,9 @@ class T5(PositionEncoding):
     """A learned number for each head and bucket of offsets, added to the scaled scores.
 
     T5 itself leaves the scores unscaled and folds 1/sqrt(E) into the initial weights. `form=both` has buckets for
-    either direction (its encoder), `form=causal` for keys up to the query (its decoder; later keys share bucket 0).
-    Drawn with standard deviation D^-0.5 as in the authors' code. Raises ValueError where buckets and reach
-    leave no room.
+    either direction (its encoder), `form=causal` has all of them for keys up to the query (its decoder; later keys
+    share bucket 0), `form=auto` is `causal` in a causal model and `both` elsewhere. Drawn with standard deviation
+    D^-0.5 as in the authors' code. Raises ValueError where buckets and reach leave no room.
     """
 
     common = INDEXED
@@ -49,20 +49,21 @@ class T5(PositionEncoding):
         max_len: int,
         buckets: Annotated[int, Ge(4), Le(100_000)] = 32,
         reach: Annotated[int, Ge(2), Le(1_000_000)] = 128,
-        form: Literal["both", "causal"] = "both",
+        form: Literal["auto", "causal", "both"] = "auto",
     ) -> None:
         super().__init__(dim=dim, heads=heads, max_len=max_len)
-        self.buckets, self.reach, self.both = buckets, reach, form == "both"
-        ways = 2 if self.both else 1
-        if buckets % (2 * ways) or reach <= buckets // (2 * ways):
+        self.buckets, self.reach, self.form = buckets, reach, form
+        multiple, exact = 2 if form == "causal" else 4, buckets // (4 if form == "both" else 2)
+        if buckets % multiple or reach <= exact:
             raise ValueError(
-                f"t5 needs pe.buckets a multiple of {2 * ways} and pe.reach above {buckets // (2 * ways)}, "
+                f"t5 needs pe.buckets a multiple of {multiple} and pe.reach above {exact}, "
                 f"not pe.buckets={buckets} pe.reach={reach}"
             )
         self.table = nn.Parameter(torch.randn(buckets, heads) * dim**-0.5)  # (buckets, H)
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
-        at = bucket(offsets(ctx), buckets=self.buckets, reach=self.reach, both=self.both)  # (T, T) or (B, T, T)
+        both = self.form == "both" or (self.form == "auto" and not ctx.causal)
+        at = bucket(offsets(ctx), buckets=self.buckets, reach=self.reach, both=both)  # (T, T) or (B, T, T)
         return self.table[at].movedim(-1, -3)  # (H, T, T) or (B, H, T, T)
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:

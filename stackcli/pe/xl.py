@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, check_even, fitted, offsets
+from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, check_even, fitted
 
 
 def skew(scores: Tensor) -> Tensor:
@@ -25,14 +25,16 @@ class Xl(PositionEncoding):
     """Scores gain q_i . r + u . k_j + v . r with r = W R(i - j), R the sinusoid of the offset; u and v are learned, the
     same for every query (terms b, c and d of the paper; term a is the score itself).
 
-    Each layer has W, u and v of its own. Where positions are consecutive the scores by offset are skewed into place,
-    otherwise each pair picks its offset. Raises ValueError for an odd dim.
+    Each layer has W, u and v of its own. Where positions are consecutive the scores by offset are skewed into place.
+    Otherwise sin and cos of a difference are written as products of those of both positions, so that a head's query
+    becomes D numbers that meet the D numbers of each key's position. Raises ValueError for an odd dim.
     """
 
     per_layer = True
     common = INDEXED
     beyond = "defined"
     relative = True
+    maps = ("project",)
 
     def __init__(self, *, dim: int, heads: int, max_len: int, base: Base = 10000.0) -> None:
         super().__init__(dim=dim, heads=heads, max_len=max_len)
@@ -57,13 +59,23 @@ class Xl(PositionEncoding):
         if ctx.pos.dim() == 1 and bool((ctx.pos.diff() == 1).all()):
             back = torch.arange(T - 1, -T, -1, device=q.device)  # of offsets j - i = -(T-1) .. T-1
             return content + skew(q @ self.vectors(back).transpose(-1, -2))
-        apart, at = torch.unique(offsets(ctx), return_inverse=True)  # (N,), (T, T) or (B, T, T)
-        scores = q @ self.vectors(-apart).transpose(-1, -2)  # (B, H, T, N)
-        at = at if at.dim() == 2 else at[:, None]
-        return content + scores.gather(-1, at.expand(*q.shape[:-1], T))
+        return content + self.apart(q, ctx.pos)
+
+    def apart(self, q: Tensor, pos: Tensor) -> Tensor:
+        """q_i . W R(p_i - p_j) for any positions: (B, H, T, E) and (T,) or (B, T) -> (B, H, T, T). With a = p_i w and
+        b = p_j w: sin(a - b) = sin a cos b - cos a sin b, cos(a - b) = cos a cos b + sin a sin b."""
+        device = "cpu" if pos.device.type == "mps" else pos.device
+        angle = pos.to(device)[..., None] * self.freq.to(device)  # (T, D/2) or (B, T, D/2)
+        sin, cos = (wave.to(self.project).unsqueeze(-3) for wave in (angle.sin(), angle.cos()))  # (.., 1, T, D/2)
+        of_sin, of_cos = (q @ self.project.view(self.heads, -1, self.dim)).chunk(2, dim=-1)  # (B, H, T, D/2) each
+        queries = torch.cat((of_cos * sin - of_sin * cos, of_cos * cos + of_sin * sin), dim=-1)  # (B, H, T, D)
+        return queries @ torch.cat((sin, cos), dim=-1).transpose(-1, -2)
 
     def flops(self, length: int) -> int:
-        return 2 * (2 * length - 1) * self.dim * (self.dim + length) + 2 * length * self.dim
+        content = 2 * length * self.dim
+        if self.randomised:
+            return content + 2 * length * self.dim * (self.dim + self.heads * length)
+        return content + 2 * (2 * length - 1) * self.dim * (self.dim + length)
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         at = torch.arange(-self.max_len + 1, self.max_len, device=self.u.device)

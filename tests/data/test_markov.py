@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
+from stackcli.data.base import UNSCORED
 from stackcli.data.markov import Markov
 from tests.data.oracle import every_part, load, named
 
@@ -32,6 +33,30 @@ def test_what_is_said_follows_the_table_and_has_its_entropy(order: int) -> None:
             assert max(abs(counts[i] / n - row[i]) for i in range(4)) < 0.07
         loss -= sum(k * math.log(row[i]) for i, k in counts.items())
     assert abs(loss / (len(tokens) - order) - source.entropy()) < 0.03
+
+
+def test_each_target_has_the_probability_that_the_source_gives_it() -> None:
+    """Enumerated from the sequence itself: the probability of the next token in its context, `order` tokens back."""
+    source = Markov(letters=3, order=2, size=1, train_len=9, longest=4, seed=5)
+    loaded = source.load()
+    for part in (loaded.test, *(part for _, part in loaded.longer)):
+        total, count = 0.0, 0
+        for tokens, targets, given in zip(part.tokens, part.targets, part.log_probs, strict=True):
+            for t, (target, found) in enumerate(zip(targets, given, strict=True)):
+                if t == 0:
+                    assert target == UNSCORED and found == 0.0
+                    continue
+                row = source.rows[3 * (tokens[t - 1] - 1) + tokens[t] - 1]
+                assert math.isclose(found, math.log(row[target]))
+                total, count = total - math.log(row[target]), count + 1
+        assert part.source_loss is not None and math.isclose(part.source_loss, total / count)
+
+
+def test_the_sources_loss_on_many_items_is_its_entropy() -> None:
+    part = Markov(train_len=64, longest=1).part("test", 2000, 64)
+    means = np.array([-sum(row) / 63 for row in part.log_probs])
+    assert part.source_loss is not None and math.isclose(part.source_loss, means.mean())
+    assert abs(means.mean() - Markov().entropy()) < 4 * means.std() / 2000**0.5
 
 
 def test_an_even_source_has_the_entropy_of_its_letters() -> None:

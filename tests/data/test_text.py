@@ -1,12 +1,17 @@
 """Windows of a file: each token asked for the next, parts that do not touch."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from stackcli import text as words
 from stackcli.data.base import DataError
-from stackcli.data.text import Text
+from stackcli.data.text import Text, between_words, tokens_of
 from tests.data.oracle import every_part, named
+from tests.helpers import environment
 
 SENTENCE = "The ice floats. Why? Water is denser! "
 
@@ -44,3 +49,139 @@ def test_a_short_file_is_refused(tmp_path: Path) -> None:
     path.write_text("too short", encoding="utf-8")
     with pytest.raises(DataError, match="9 chars"):
         Text(path=str(path)).load()
+
+
+# ---- what one by one would give
+
+
+def plain(path: Path, unit: str) -> list[str]:
+    """The tokens of a whole file at once."""
+    text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    return list(text) if unit == "char" else words.tokens(text)
+
+
+@pytest.mark.parametrize("unit", ["char", "word"])
+def test_tokens_vocabulary_and_windows_are_those_of_the_file_read_at_once(unit: str, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    kinds = [
+        "the",
+        "don't",
+        "3,000.5",
+        "naïve",
+        "日本語。",
+        "Ünder",
+        "x_1",
+        "https://x.example/a?b",
+        "(",
+        "-",
+        "\U0001f44d",
+        "\u2028",
+    ]
+    path = tmp_path / "a.txt"
+    path.write_text("".join(str(draw.choice(kinds)) + str(draw.choice([" ", "\r\n", "  "])) for _ in range(60_000)))
+    loaded, tokens = Text(path=str(path), unit=unit, train_len=16).load(), plain(path, unit)  # type: ignore[arg-type]
+    train, test = tokens[: len(tokens) * 8 // 10], tokens[len(tokens) * 9 // 10 :]
+    vocab = words.vocabulary([train], 2)
+    assert loaded.vocab == vocab == loaded.classes and loaded.max_len == 64
+    for length, part in [(16, loaded.train), *loaded.longer]:
+        text = train if part is loaded.train else test
+        ids = [vocab.index(t) if t in vocab else 1 for t in text[: length * 100 + 1]]
+        rows = [tuple(ids[i : i + length]) for i in range(0, length * 100, length)]
+        asked = [tuple(ids[i + 1 : i + length + 1]) for i in range(0, length * 100, length)]
+        assert part.tokens[:100] == rows and part.targets[:100] == asked
+        assert len(part) == (len(text) - 1) // length
+
+
+def test_a_corpus_on_one_line_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("anarchism originated as a term of abuse " * 50_000)
+    assert len(path.read_text()) == 2_000_000
+    for unit in ("char", "word"):
+        assert set(Text(path=str(path), unit=unit).load().vocab[2:]) == set(plain(path, unit))  # type: ignore[arg-type]
+
+
+def test_a_text_without_spaces_is_cut_between_its_clauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clause = "水结冰时体积变大，"
+    monkeypatch.setattr("stackcli.data.text.STEP", 100)
+    found = list(between_words([clause * 40, "e\u0301" * 120]))
+    assert found[:4] == [clause * 11] * 3 + [clause * 7] and "".join(found[4:]) == "e\u0301" * 120
+    assert all(piece.startswith("e") and len(piece) <= 100 for piece in found[4:])
+
+
+def test_marks_of_a_corpus_of_words_are_one_token_each_and_unk_is_the_unknown_word() -> None:
+    path = Path(__file__).with_name("cases") / "unk_marks.txt"
+    loaded = Text(path=str(path), unit="word", train_len=8).load()
+    text = path.read_text().split(" ")
+    assert set(loaded.vocab) == {"<pad>", *text} and len(loaded.vocab) == len(set(text)) + 1
+    found = [loaded.vocab[t] for row in loaded.train.tokens for t in row]
+    assert found == text[: len(found)] and loaded.vocab.index("<unk>") == 1
+    assert "600 <unk> stand in the file, each is the unknown word" in loaded.notices
+    assert tokens_of("A<UNK>b <eos>\n<b>") == ["a", "<unk>", "b", "<eos>", "<", "b", ">"]
+
+
+def test_how_the_file_was_read_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "b.txt"
+    path.write_text("ab" * 400 + "c" * 100, encoding="utf-16")
+    loaded = Text(path=str(path), train_len=8, encoding="utf-16").load()
+    (said,) = loaded.notices
+    assert said.startswith(
+        "read by char as utf-16: 900 characters; 2 kinds of the training part are known; 56 %"
+    )  # 100/180
+
+
+def test_line_ends_a_mark_and_the_encoding_make_no_other_language(tmp_path: Path) -> None:
+    text = "one line é\nanother one\n" * 100
+    made = {"a": text.encode(), "b": text.replace("\n", "\r\n").encode("utf-16"), "c": b"\xef\xbb\xbf" + text.encode()}
+    for name, data in made.items():
+        (tmp_path / name).write_bytes(data)
+    found = [Text(path=str(tmp_path / n), encoding="utf-16" if n == "b" else "utf-8") for n in made]
+    assert len({one.fingerprint() for one in found}) == 1
+    loaded = [one.load() for one in found]
+    assert all(one.train == loaded[0].train and one.vocab == loaded[0].vocab for one in loaded)
+
+
+# ---- memory
+
+MEASURE = """
+import re, sys
+import numpy as np
+from stackcli import baselines, inside
+from stackcli.batches import Padded
+from stackcli.data.text import Text
+from stackcli.train import subset
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
+
+def use(path):
+    source = Text(path=path, unit=sys.argv[2])
+    source.fingerprint()
+    loaded = source.load()
+    examples = [loaded.train, loaded.val, loaded.test, *(e for _, e in loaded.longer)]
+    examples.append(subset(loaded.train, len(loaded.val)))
+    parts = [Padded(e, max_len=loaded.max_len, device="cpu", masked=True) for e in examples]
+    baselines.majority(loaded)
+    for part in parts:
+        for batch in part.in_order(64):
+            pass
+    inside.items(parts[2], inside.drawn(parts[2]), 2048)
+
+use(sys.argv[3])
+before = peak()
+use(sys.argv[1])
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("unit", ["char", "word"])
+def test_a_large_text_takes_at_most_three_times_its_size(unit: str, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    names = np.array(["".join(chr(97 + c) for c in draw.integers(0, 26, 2 + i % 8)) for i in range(5000)])
+    text = " ".join(names[draw.zipf(1.5, 2_000_000) % 5000])
+    large, small = tmp_path / "large.txt", tmp_path / "small.txt"
+    large.write_text(text[:8_000_000])
+    small.write_text(text[:400_000])
+    command = [sys.executable, "-c", MEASURE, str(large), unit, str(small)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment(OMP_NUM_THREADS="1"))
+    assert int(done.stdout) <= 3 * large.stat().st_size

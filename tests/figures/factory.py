@@ -133,7 +133,7 @@ def _result(draw: np.random.Generator, depth: int, status: str, classes: Sequenc
         "train_acc_end": 1 - 0.1 / depth - draw.uniform(0, 0.01),
         "test_acc_end": share - 0.02 - draw.uniform(0, 0.01),
         "step_best": 90,
-        "by_length": [[n, 0.4 + n / 100, 0.9 - n / 100] for n in (16, 32, 64)],
+        "by_length": [[n, 0.4 + n / 100, 0.9 - n / 100, 0.3] for n in (16, 32, 64)],
         "acc_by_class": tuple(np.diag(counts) / counts.sum(1)),
         "confusion": tuple(map(tuple, counts.tolist())),
     }

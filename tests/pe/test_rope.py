@@ -8,7 +8,7 @@ import torch
 
 from stackcli.pe.base import Context
 from stackcli.pe.rope import Rope
-from tests.factory import stack, tokens
+from tests.factory import part, stack, tokens
 from tests.pe.oracle import POSITIONS, B, D, E, H, T, heads
 
 
@@ -43,8 +43,6 @@ def test_queries_and_keys_are_complex_numbers_turned_by_their_position(
 
 @pytest.mark.parametrize("layout", ["interleaved", "half"])
 def test_a_shift_of_all_positions_changes_nothing(layout: str) -> None:
-    from tests.factory import part
-
     model, x = stack(pe=part("rope", layout=layout)), tokens()
     assert (model(x, pos=torch.arange(9)) - model(x, pos=torch.arange(9) + 20)).abs().max() < 1e-12
 
@@ -65,6 +63,44 @@ def test_ntk_stretches_the_slowest_plane_by_the_factor_and_leaves_the_fastest() 
     assert math.isclose(float(plain.freq[-1] / long.freq[-1]), 8.0) and float(plain.freq[0]) == float(long.freq[0])
 
 
-def test_a_head_of_one_dimension_is_refused() -> None:
-    with pytest.raises(ValueError, match="turns pairs"):
-        Rope(dim=4, heads=4, max_len=9)
+@pytest.mark.parametrize("dim,share,turned", [(4, 1.0, 1), (16, 0.45, 7), (64, 0.01, 0)])
+def test_an_odd_number_of_dimensions_is_refused_and_the_next_even_share_named(
+    dim: int, share: float, turned: int
+) -> None:
+    with pytest.raises(ValueError, match=rf"leaves {turned}"):
+        Rope(dim=dim, heads=4 if dim == 4 else 1, max_len=9, share=share)
+    if dim > 4:
+        with pytest.raises(ValueError, match=r"write pe\.share=") as refused:
+            Rope(dim=dim, heads=1, max_len=9, share=share)
+        named = float(str(refused.value).partition("pe.share=")[2].partition("write pe.share=")[2].split()[0])
+        assert Rope(dim=dim, heads=1, max_len=9, share=named).turned in (turned + 1, turned - 1, 2)
+
+
+def test_share_is_cut_to_a_whole_number_of_dimensions_as_in_transformers() -> None:
+    assert Rope(dim=64, heads=1, max_len=9, share=0.25).turned == 16
+    assert Rope(dim=80, heads=1, max_len=9, share=0.4).turned == int(0.4 * 80) == 32
+    assert Rope(dim=96, heads=1, max_len=9, share=0.28).turned == int(0.28 * 96) == 26
+
+
+@pytest.mark.parametrize("stretch", [1.0, 4.0])
+@pytest.mark.parametrize("length", [5, 8, 9, 40])
+def test_dynamic_grows_the_base_with_the_length_as_in_transformers(length: int, stretch: float) -> None:
+    """Modeling_rope_utils' dynamic rule: base ((f L / L0) - (f - 1))^(R / (R - 2)) for L above L0, else the base."""
+    pe, trained = Rope(dim=8, heads=1, max_len=64, dynamic=8, stretch=stretch), 8
+    grown = 10000.0
+    if length > trained:
+        grown *= ((stretch * length / trained) - (stretch - 1)) ** (8 / (8 - 2))
+    expected = torch.tensor([[p * grown ** (-2 * i / 8) for i in range(4)] for p in range(length)], dtype=torch.float64)
+    assert (pe.angles(Context(torch.arange(length)))[0] - expected).abs().max() < 1e-12
+
+
+def test_dynamic_goes_by_each_sequence_alone_and_ignores_a_shift() -> None:
+    from tests.factory import padding
+
+    model, x = stack(pe=part("rope", dynamic=4)), tokens()
+    mask = padding([9, 6, 3], 9)
+    batch = model(x, mask)
+    for i, n in enumerate([9, 6, 3]):
+        assert (batch[i] - model(x[i : i + 1, :n])[0]).abs().max() < 1e-12
+    assert (batch - model(x, mask, pos=torch.arange(9) + 20)).abs().max() < 1e-12
+    assert (batch[0] - stack(pe="rope")(x[:1])[0]).abs().max() > 1e-6

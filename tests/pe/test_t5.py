@@ -59,7 +59,30 @@ def test_a_shift_of_all_positions_changes_nothing_and_one_table_serves_all_layer
     assert sum("table" in name for name, _ in model.named_parameters()) == 1
 
 
-def test_buckets_that_leave_no_room_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"pe\.reach above 8"):
-        T5(dim=8, heads=2, max_len=9, reach=8)
+@pytest.mark.parametrize("causal", [True, False])
+def test_buckets_are_formed_by_the_direction_of_the_stack(causal: bool) -> None:
+    pe = T5(dim=D, heads=H, max_len=300).double()
+    bias = pe.bias(*heads(2), Context(torch.arange(300), causal=causal))[0]
+    back = {float(pe.table[plain(-o, buckets=32, reach=128, both=not causal), 0]) for o in range(300)}
+    assert {float(x) for x in bias[299]} == back and len(back) == (32 if causal else 16)
+
+
+def test_the_bias_that_is_drawn_is_that_of_the_stack_s_direction() -> None:
+    model = stack(pe="t5", causal=True)
+    _, at, rows = next(model.pe.tables())
+    assert rows[at > 0].isnan().all()
+    each = [plain(int(o), buckets=32, reach=128, both=False) for o in at[at <= 0]]
+    assert torch.equal(rows[at <= 0].detach(), model.pe.table.detach()[each])
+
+
+@pytest.mark.parametrize("form,least", [("auto", 16), ("both", 8), ("causal", 16)])
+def test_buckets_that_leave_no_room_are_refused(form: str, least: int) -> None:
+    T5(dim=8, heads=2, max_len=9, reach=least + 1, form=form)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=rf"pe\.reach above {least}"):
+        T5(dim=8, heads=2, max_len=9, reach=least, form=form)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="multiple of"):
+        T5(dim=8, heads=2, max_len=9, buckets=9, form=form)  # type: ignore[arg-type]
+
+
+def test_the_table_is_drawn_as_in_the_authors_code() -> None:
     assert math.isclose(float(T5(dim=400, heads=100, max_len=9).table.detach().std()), 0.05, rel_tol=0.1)

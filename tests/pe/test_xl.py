@@ -1,4 +1,4 @@
-"""Dai et al. 2019, the four terms by loops; skewing against picking."""
+"""Dai et al. 2019, the four terms by loops; skewing against any positions."""
 
 import math
 
@@ -44,11 +44,11 @@ def test_skewing_moves_each_offset_to_its_key() -> None:
     assert torch.equal(skew(offsets), (at[None] - at[:, None]).expand(2, T, T))
 
 
-def test_consecutive_positions_are_skewed_and_give_what_picking_gives() -> None:
+def test_consecutive_positions_are_skewed_and_give_what_any_positions_give() -> None:
     pe, (q, k) = encoding(), heads(2)
     skewed = pe.bias(q, k, Context(torch.arange(T)))
-    picked = pe.bias(q, k, Context(torch.arange(T).expand(B, T)))
-    assert float((skewed - picked).abs().max()) < 1e-12
+    apart = pe.bias(q, k, Context(torch.arange(T).expand(B, T)))
+    assert float((skewed - apart).abs().max()) < 1e-12
 
 
 def test_a_shift_changes_nothing_and_every_layer_has_its_own() -> None:

@@ -1,0 +1,89 @@
+"""Sequences of whole numbers as views of one array: a large file is held once, and windows of it cost nothing."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+STEP = 1 << 16  # numbers that are counted at a time
+
+
+def count(values: np.ndarray, kinds: int) -> np.ndarray:
+    """How often 0 .. kinds - 1 stand there, (kinds,), without a wider copy of the values."""
+    found = np.zeros(kinds, dtype=np.int64)
+    for start in range(0, len(values), STEP):
+        found += np.bincount(values[start : start + STEP], minlength=kinds)
+    return found
+
+
+class Rows(Sequence[np.ndarray]):
+    """Row i is `values[starts[i] : starts[i] + lengths[i]]`, a view. Equal to any sequence of equal rows."""
+
+    def __init__(self, values: np.ndarray, starts: np.ndarray | range, lengths: np.ndarray) -> None:
+        self.values, self.starts, self.lengths = values, starts, lengths
+
+    @classmethod
+    def of(cls, rows: Sequence[Any]) -> "Rows":
+        """Rows given one by one."""
+        if isinstance(rows, cls):
+            return rows
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        values = np.fromiter(chain.from_iterable(rows), np.int32, int(lengths.sum()))
+        return cls(values, np.cumsum(lengths) - lengths, lengths)
+
+    @classmethod
+    def windows(cls, values: np.ndarray, *, length: int, count: int) -> "Rows":
+        """`count` whole windows, one after the other."""
+        return cls(values, range(0, count * length, length), np.broadcast_to(np.int64(length), count))
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Rows(self.values, self.starts[index], self.lengths[index])
+        start = self.starts[index]
+        return self.values[start : start + self.lengths[index]]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[i] for i in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or len(self) != len(other):
+            return NotImplemented if not isinstance(other, Sequence) else False
+        return all(np.array_equal(a, b) for a, b in zip(self, other, strict=True))
+
+    def __hash__(self) -> int:
+        return hash((len(self), int(self.lengths.sum())))
+
+    def only(self, rows: Iterable[int]) -> "Rows":
+        """Some of the rows."""
+        at = np.fromiter(rows, np.int64)
+        return Rows(self.values, self._starts(at), self.lengths[at])
+
+    def grid(self, rows: np.ndarray, width: int, fill: int) -> np.ndarray:
+        """These rows as one matrix (len(rows), width), cut at `width` and filled up."""
+        inside = np.arange(width) < self.lengths[rows][:, None]
+        at = self._starts(rows)[:, None] + np.arange(width)
+        found = self.values[np.minimum(at, len(self.values) - 1)] if len(self.values) else np.zeros_like(at)
+        return np.where(inside, found, np.int64(fill))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process go the rows, not the array that they are cut from."""
+        if self.values.size <= self.lengths.sum() + 1:
+            return Rows, (self.values, self.starts, np.array(self.lengths))
+        lengths = np.array(self.lengths)
+        return Rows, (self.flat(), np.cumsum(lengths) - lengths, lengths)
+
+    def flat(self) -> np.ndarray:
+        """All of them, one after the other; a view where they follow one another."""
+        if isinstance(self.starts, range) and len(self) and self.starts.step == self.lengths[0]:
+            return self.values[self.starts.start : self.starts.start + len(self) * self.starts.step]
+        return np.concatenate([self.values[:0], *self])
+
+    def _starts(self, rows: np.ndarray) -> np.ndarray:
+        if isinstance(self.starts, range):
+            return self.starts.start + self.starts.step * rows.astype(np.int64)
+        found: np.ndarray = self.starts[rows]
+        return found
