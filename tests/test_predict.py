@@ -177,7 +177,7 @@ def test_a_run_on_parsed_sentences_reads_conllu_with_its_trees(folder: Path) -> 
     flat = asked.with_name("flat.conllu")  # the same words, each below the first: another tree, another answer
     flat.write_text(conllu(test, labels=False).replace("\t3\t_", "\t1\t_").replace("\t2\t_", "\t1\t_"))
     assert [a.shares for a in predict(folder / "conllu", run, [str(flat)])] != [a.shares for a in said]
-    for wrong, answer in ((["why does ice float"], "CoNLL-U"), ([str(folder / "d.csv")], "line 1")):
+    for wrong, answer in ((["why does ice float"], "CoNLL-U"), ([str(csv_file(folder / "no.conllu"))], "line 1")):
         with pytest.raises(ValueError, match=answer):
             predict(folder / "conllu", run, wrong)
 
