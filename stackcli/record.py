@@ -133,9 +133,10 @@ class Facts:
     entropy: float | None = None  # lowest mean loss that any model can reach, nats; None where it is not known
 
 
-def dumps(value: Any) -> str:
-    """Strict JSON on one line: non-finite floats become "NaN", "Infinity" and "-Infinity"."""
-    return json.dumps(_strict(value), allow_nan=False, ensure_ascii=False, sort_keys=False)
+def dumps(value: Any, *, ascii_only: bool = False) -> str:
+    """Strict JSON on one line: non-finite floats become "NaN", "Infinity" and "-Infinity". With `ascii_only` any other
+    character is written as \\uXXXX, which a terminal of any encoding can show."""
+    return json.dumps(_strict(value), allow_nan=False, ensure_ascii=ascii_only, sort_keys=False)
 
 
 def _strict(value: Any) -> Any:

@@ -60,6 +60,7 @@ class Conllu(Data):
         self.label, self.max_len, self.min_count = label, max_len, min_count
         self.headless: list[int] = []  # lines of words without a head
         self.forests: list[int] = []  # lines of the first words of sentences with several roots
+        self.labelled = True  # False: sentences are read without their classes, as `predict` does
 
     def fingerprint(self) -> str:
         return content_hash(self.path, self.encoding, USAGE)
@@ -161,7 +162,7 @@ class Conllu(Data):
     def _sentence(self, rows: list[_Word], comments: Mapping[str, str]) -> Sentence:
         where = f"{self.path}: the sentence at line {rows[0].line}"
         label = comments.get(self.label, "")
-        if not label:
+        if self.labelled and not label:
             raise DataError(
                 f"{where} has no comment '# {self.label} = ...', nor has its document; a comment belongs to the "
                 "sentence that follows it without a blank line"
