@@ -69,9 +69,14 @@ class Padded:
         found = self.trees.grid(rows, width, -1)
         return torch.from_numpy(np.where(found < 0, np.arange(width), found)).to(self.device)
 
+    @property
+    def shortest_first(self) -> np.ndarray:
+        """Row numbers (N,) in the order of `in_order`."""
+        return np.argsort(self.lengths, kind="stable")
+
     def in_order(self, size: int = 256, *, full: bool = False) -> Iterator[Batch]:
         """All rows once, shortest first."""
-        rows = np.argsort(self.lengths, kind="stable")
+        rows = self.shortest_first
         return (self.cut(rows[i : i + size], full=full) for i in range(0, len(rows), size))
 
 

@@ -13,32 +13,41 @@ BEYOND = {"exact": "exact", "defined": "untrained", "refused": "refused"}
 
 
 class Entry(NamedTuple):
-    """An encoding: its line, trained numbers in a whole stack, and needs in words."""
+    """An encoding: its line, trained numbers in a whole stack, and needs in words; `error`: why it cannot be used."""
 
     name: str
     line: str
     parameters: int | None
     beyond: str
     needs: str
+    error: str = ""
 
 
 def entries(config: Config) -> list[Entry]:
-    """Every encoding at the sizes of the config, with its own default keys; where it refuses them, why."""
-    max_len = input_length(config)
+    """Every encoding at the sizes of the config, with its own default keys; where it refuses them, why. One whose code
+    fails is listed with its error."""
     found = []
     for name in parts.names("pe"):
-        kind = parts.load("pe", name)
-        line, beyond = parts.summary("pe", name), BEYOND[kind.beyond]
         try:
-            made = kind(dim=config.dim, heads=config.heads, max_len=max_len)
-        except ValueError as error:
-            found.append(Entry(name, line, None, beyond, str(error)))
-            continue
-        times = config.depth if kind.per_layer else 1
+            with parts.blaming("pe", name):
+                found.append(_entry(name, config, input_length(config)))
+        except parts.PartError as error:
+            found.append(Entry(name, f"cannot be used: {error}", None, "-", "", error=str(error)))
+    return found
+
+
+def _entry(name: str, config: Config, max_len: int) -> Entry:
+    kind = parts.load("pe", name)
+    parts.keys_of("pe", name)  # as a run would read them
+    line, beyond = parts.summary("pe", name), BEYOND.get(kind.beyond, str(kind.beyond))
+    try:
+        made = kind(dim=config.dim, heads=config.heads, max_len=max_len)
         needs = ["a tree"] if kind.needs_tree else []
         needs += [] if made.fused else ["explicit kernel"]
-        found.append(Entry(name, line, times * sum(p.numel() for p in made.parameters()), beyond, ", ".join(needs)))
-    return found
+    except ValueError as error:
+        return Entry(name, line, None, beyond, str(error))
+    times = config.depth if kind.per_layer else 1
+    return Entry(name, line, times * sum(p.numel() for p in made.parameters()), beyond, ", ".join(needs))
 
 
 def table(rows: list[Entry], config: Config) -> Table:

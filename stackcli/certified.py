@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from stackcli import certify
+from stackcli import certify, parts
 from stackcli.record import dumps
 from stackcli.settings import Config
 from stackcli.store import Store, digest
@@ -17,9 +17,12 @@ from stackcli.store import Store, digest
 def show(config: Config, out: Path, *, json: bool, formats: Sequence[str]) -> int:
     """Prints the table; returns 1 where something is at fault, else 0. Raises ValueError for sizes that do not fit."""
     max_len = certify.input_length(config)
-    found = certify.certify(config, max_len)
+    if formats:
+        Store(out)  # where no figure can be written nothing is measured
+    with parts.blaming("pe", config.pe.name):
+        found = certify.certify(config, max_len)
     if json:
-        print(dumps([row._asdict() for row in found]))
+        print(dumps([row._asdict() for row in found], ascii_only=True))
     else:
         Console().print(table(found))
     for path in draw(config, max_len, out, formats):

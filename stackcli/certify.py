@@ -16,13 +16,16 @@ from torch import Tensor
 from stackcli import model as core
 from stackcli import parts
 from stackcli.address import generator
+from stackcli.checks import attention_bytes, in_words, longest_input, machine_memory
 from stackcli.pe.base import Context, PositionEncoding
 from stackcli.settings import Config, Part
 
 VOCAB, CLASSES, BATCH, LENGTH = 50, 5, 4, 24
 SAME = 1e-10  # of logits in float64: equal up to rounding
+AT_ONCE = 2048  # rows whose distances are taken together
 FLAT = 0.02  # a dimension that moves by less than this share of the liveliest one over all positions is flat
 TRAINING = ("loss", "loss_weight", "pretrain")  # keys that change how the encoding is trained, not what it says
+COPIES = 80  # numbers for each pair of tokens and head that the hungriest encoding holds at once: hidden units of fire
 NEAR = 0.02  # two positions whose vectors lie closer than this share of the mean distance coincide
 
 
@@ -35,9 +38,14 @@ class Property(NamedTuple):
     mark: str = ""
 
 
-def input_length(config: Config) -> int:
-    """The longest input that the config's data promise, in tokens; 128 where they promise none."""
-    return int(config.data.options.get("max_len", config.data.options.get("train_len", 128)))
+input_length = longest_input
+
+
+def affordable(config: Config, length: int) -> int:
+    """So many tokens of one sequence, at most `length`, whose float64 evidence fits a quarter of this machine's
+    memory."""
+    room = (machine_memory() or 8 * 2**30) / 4
+    return max(LENGTH, min(length, math.isqrt(int(room / (COPIES * 8 * config.heads)))))
 
 
 def mark(good: bool, otherwise: str = "fault") -> str:
@@ -70,7 +78,8 @@ def certify(config: Config, max_len: int) -> list[Property]:
         _energy(config, max_len),
         *_degenerate(config, max_len),
     ]
-    return [*found, Property("checked in", f"{time.perf_counter() - began:.1f} s", f"max_len={max_len}")]
+    sizes = f"max_len={max_len}; on {LENGTH} tokens where no other number stands"
+    return [*found, Property("checked in", f"{time.perf_counter() - began:.1f} s", sizes)]
 
 
 def stack(config: Config, max_len: int, **changes: Any) -> core.StackedAttention:
@@ -101,7 +110,7 @@ def tree(length: int = LENGTH) -> Tensor:
 @torch.no_grad()
 def said(model: core.StackedAttention, x: Tensor, **more: Any) -> Tensor:
     """Logits at every token, (B, T, C)."""
-    logits: Tensor = model(x, tree=tree(x.shape[1]), **more)
+    logits: Tensor = model(x, tree=tree(x.shape[1])[: len(x)], **more)
     return logits
 
 
@@ -219,24 +228,32 @@ def others(value: Any, annotation: Any) -> list[Any]:
 
 
 def _precision(config: Config, max_len: int) -> Property:
-    model, x = stack(config, max_len), tokens()
+    length = affordable(config, max(max_len, LENGTH))
+    model, x = stack(config, max_len), tokens(length)[:1]
     double = said(model, x)
     gap = _apart(double, said(model.float(), x).double())
-    return Property("float32", f"off by {gap:.1e}", "against float64, share of the largest logit", mark(gap < 1e-4))
+    used = f"{length:,} tokens" + ("" if length >= max_len else f" of {max_len:,}, for want of memory")
+    found = f"against float64, share of the largest logit, {used}"
+    return Property("float32", f"off by {gap:.1e}", found, mark(gap < 1e-4))
 
 
 def _beyond(config: Config, max_len: int) -> Property:
     longer = 4 * max(max_len, LENGTH)
     claim = parts.load("pe", config.pe.name).beyond
     words = {"exact": "exact: no position is new", "defined": "defined, but never trained there"}
+    where: dict[str, Any] = {}
+    x, used = tokens(longer), f"{longer:,} tokens"
+    if affordable(config, longer) < longer:  # the same positions, not all of them
+        x, where = tokens(), {"pos": torch.linspace(0, longer - 1, LENGTH).long()}
+        used = f"{LENGTH} tokens spread over {longer:,} positions, for want of memory"
     try:
-        out = said(stack(replace(config, depth=1), max_len), tokens(longer))
+        out = said(stack(replace(config, depth=1), max_len), x, **where)
     except ValueError as error:
         return Property("4 x max_len", "refused", str(error), mark(claim == "refused"))
     fine = bool(out.isfinite().all())
     kept = claim != "refused" or core.drawn_from(config) > 0  # randomised positions reach as far as their range
     text = words.get(claim, "not refused") if fine else "NOT FINITE"
-    return Property("4 x max_len", text, f"{longer} tokens", mark(fine and kept))
+    return Property("4 x max_len", text, used, mark(fine and kept))
 
 
 def _cost(config: Config, max_len: int) -> list[Property]:
@@ -245,9 +262,14 @@ def _cost(config: Config, max_len: int) -> list[Property]:
     own = [t for encoder in encoders(model) for t in (*encoder.parameters(), *encoder.buffers())]
     params = sum(p.numel() for encoder in encoders(model) for p in encoder.parameters())
     flops, base = (core.flops(config, m, max_len) for m in (model, bare))
+    attention, there = attention_bytes(config, max_len), machine_memory()
+    batch = f"scores and weights, batch={config.batch} of {max_len:,} tokens, depth={config.depth}, in training"
+    much = there is not None and attention > there
+    batch += f"; this machine has {in_words(there)}" if there is not None and much else ""
     return [
         Property("parameters", f"{params:,}", f"depth={config.depth} dim={config.dim} heads={config.heads}"),
         Property("memory", f"{sum(t.numel() * t.element_size() for t in own):,} bytes", "of its tensors"),
+        Property("attention memory", in_words(attention), batch, mark(False, "weak") if much else ""),
         Property("FLOPs", f"{flops - base:,}", f"{100 * (flops - base) / base:.1f} % of the stack's, {max_len} tokens"),
     ]
 
@@ -274,9 +296,23 @@ def health(rows: Tensor) -> Table:
     s = torch.linalg.svdvals(rows - rows.mean(0))
     p = s / s.sum().clamp(min=1e-300)
     rank = float(torch.special.entr(p).sum().exp())
-    apart = torch.pdist(rows)
-    closest = float(apart.min() / apart.mean().clamp(min=1e-300)) if len(rows) > 1 else 1.0
-    return Table(flat, rows.shape[1], rank, closest)
+    return Table(flat, rows.shape[1], rank, _closest(rows) if len(rows) > 1 else 1.0)
+
+
+def _closest(rows: Tensor) -> float:
+    """The distance of the two closest rows, as a share of the mean distance; block by block, as there are N^2 pairs."""
+    if len(rows) <= AT_ONCE:
+        apart = torch.pdist(rows)
+        return float(apart.min() / apart.mean().clamp(min=1e-300))
+    least, total, n = math.inf, 0.0, len(rows)
+    for start in range(0, n, AT_ONCE):
+        block = rows[start : start + AT_ONCE]
+        apart = torch.cdist(block, rows, compute_mode="donot_use_mm_for_euclid_dist")
+        total += float(apart.sum())
+        own = torch.arange(len(block))
+        apart[own, own + start] = math.inf
+        least = min(least, float(apart.min()))
+    return least / max(total / (n * (n - 1)), 1e-300)
 
 
 def position_table(config: Config, max_len: int) -> Tensor | None:

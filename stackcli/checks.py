@@ -8,6 +8,7 @@ from typing import Any
 from stackcli.settings import GROUPS, Config
 
 BYTES_A_WEIGHT = 16  # weight, gradient and two moments of Adam, 4 bytes each
+CUDA_CONTEXT = 512 * 2**20  # bytes that a process takes of a CUDA device before its first tensor, about
 TOKENS = 16  # of a sequence, at least, where the memory of a stack is estimated
 
 
@@ -79,9 +80,8 @@ def check_together(plain: Mapping[str, Any]) -> list[str]:
         fits = [h for h in range(1, min(dim, 64) + 1) if dim % h == 0]
         offer = f"dim={' or dim='.join(map(str, near))}, or heads={', '.join(map(str, fits))}"
         return [f"dim={dim} is not divisible by heads={heads}; try {offer}"]
-    kept = plain["batch"] * TOKENS * dim * (10 + 2 * plain["ff"]) * 4  # of a block, for the backward pass
-    need = depth * ((4 + 2 * plain["ff"]) * dim**2 * BYTES_A_WEIGHT + kept)
-    there = _memory()
+    need = stack_bytes(plain, TOKENS)
+    there = machine_memory()
     if there and need > there:
         what = f"depth={depth} dim={dim} ff={plain['ff']:g}"
         needs = f"{need / 2**30:,.0f} GiB for weights, optimiser and activations"
@@ -89,7 +89,53 @@ def check_together(plain: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _memory() -> int | None:
+def stack_bytes(plain: Mapping[str, Any], tokens: int) -> float:
+    """Roughly what a stack holds in training on sequences of so many tokens: weights with their gradients and moments,
+    and what each block keeps for the backward pass."""
+    dim, kept = plain["dim"], plain["batch"] * tokens * plain["dim"] * (10 + 2 * plain["ff"]) * 4
+    return float(plain["depth"] * ((4 + 2 * plain["ff"]) * dim**2 * BYTES_A_WEIGHT + kept))
+
+
+def device_bytes(config: Config) -> float:
+    """Roughly what a run takes of a CUDA device: its context, `stack_bytes` at the longest input that its data promise,
+    and of each block the attention weights and scores, as the explicit kernel keeps them."""
+    longest = longest_input(config)
+    plain = {key: getattr(config, key) for key in ("depth", "dim", "ff", "batch")}
+    return CUDA_CONTEXT + stack_bytes(plain, longest) + attention_bytes(config, longest)
+
+
+def attention_bytes(config: Config, tokens: int) -> int:
+    """Scores and attention weights of all blocks in training, for a batch of sequences of so many tokens; float32."""
+    return config.depth * config.batch * config.heads * tokens**2 * 2 * 4
+
+
+def longest_input(config: Config) -> int:
+    """The longest sequence in training that the config's data promise, in tokens; 128 where they promise none."""
+    return int(config.data.options.get("max_len", config.data.options.get("train_len", 128)))
+
+
+def runs_at_once(configs: Iterable[Config], cores: int, device_memory: float | None = None) -> int:
+    """What `-j 0` means: the cores divided by the threads of a run, and where runs use CUDA no more than fit into the
+    free memory of the device; at least 1."""
+    every = list(configs)
+    most = cores // max((c.threads for c in every), default=1)
+    on_device = [device_bytes(c) for c in every if c.device == "cuda"]
+    if on_device and device_memory is not None:
+        most = min(most, int(device_memory // max(on_device)))
+    return max(1, most)
+
+
+def in_words(size: float) -> str:
+    """Bytes as MiB or GiB.
+
+    >>> in_words(3 * 2**30)
+    '3.0 GiB'
+    """
+    return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.1f} MiB"
+
+
+def machine_memory() -> int | None:
+    """Bytes of this machine; None where that is not known."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):

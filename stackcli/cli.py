@@ -60,7 +60,14 @@ def expand_home(path: Any) -> Any:
 
 Out = Annotated[Path, typer.Option("--out", help="Folder in which runs are kept.", callback=expand_home)]
 Study = Annotated[str, typer.Option("--study", help="Name of the study; made from the command otherwise.")]
-Jobs = Annotated[int, typer.Option("-j", "--jobs", help="Runs at once; 0: one for each core.")]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "-j",
+        "--jobs",
+        help="Runs at once; 0: cores divided by the threads of a run, on CUDA as many as its memory holds.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before more than 200 runs.")]
 Force = Annotated[bool, typer.Option("--force", help="Train again what is there already.")]
@@ -151,12 +158,13 @@ def formats(text: str) -> tuple[str, ...]:
 
 
 def options(command: str, **given: Any) -> Any:
-    """The Options of a command. Raises ValueError for what is out of range."""
+    """The Options of a command. Raises ValueError for what is out of range, and for a file that cannot be written."""
+    from stackcli.files import check_target
     from stackcli.settings import Options
 
     jobs = given.pop("jobs")
     if not 0 <= jobs <= 1024:
-        raise ValueError(f"-j {jobs}: 0 (one for each core) to 1024")
+        raise ValueError(f"-j {jobs}: 0 (cores divided by threads) to 1024")
     figures = formats(given.pop("figures"))
     trials = given.pop("trials", None)
     if (trials is not None or given.get("prune")) and not given.get("sampler"):
@@ -164,7 +172,30 @@ def options(command: str, **given: Any) -> Any:
     given |= {} if trials is None else {"trials": trials}
     if given["format"] not in ("", "md", "latex"):
         raise ValueError(f"--format {given['format']}: choose md or latex")
+    if given["csv"] not in ("", "-"):
+        check_target(Path(given["csv"]), "--csv")
     return Options(command=command, jobs=jobs or cores(), formats=figures, **given)
+
+
+def at_once(made: Any, chosen: Any, jobs: int) -> Any:
+    """The options with what `-j 0` means for these runs, or for what a search may try."""
+    from dataclasses import replace
+
+    from stackcli.checks import runs_at_once
+
+    if jobs:
+        return chosen
+    configs = getattr(made, "configs", None) or made.corners(0)
+    return replace(chosen, jobs=runs_at_once(configs, cores(), cuda_memory({c.device for c in configs})))
+
+
+def cuda_memory(devices: set[str]) -> int | None:
+    """Free bytes of the CUDA device, where runs use it and it is there."""
+    if "cuda" not in devices:
+        return None
+    import torch
+
+    return int(torch.cuda.mem_get_info()[0]) if torch.cuda.is_available() else None
 
 
 def grid_of(overrides: list[str] | None, config_dir: Path | None, **how: Any) -> Any:
@@ -195,7 +226,8 @@ def run(
         asked = tuple(word for pair in words for word in pair)
         chosen = options(command, asked=asked, **{**given, "study": given["study"] or experiment})
         way = "search" if chosen.sampler else "mending" if chosen.remedies else "tuning"
-        code: int = import_module(f"stackcli.{way}").execute(make(), chosen)
+        made = make()
+        code: int = import_module(f"stackcli.{way}").execute(made, at_once(made, chosen, given["jobs"]))
         return code
 
     guarded(action, debug)
@@ -390,27 +422,46 @@ def check_choice(what: str, given: str, allowed: Any) -> None:
 @app.command(epilog='Example: stackattn predict 3f2a "Why does ice float on water?"')
 def predict(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or its beginning.")],
-    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts; - reads a line each from stdin.")],
+    texts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TEXT...",
+            help="Texts; of a run on data=conllu, CoNLL-U files. - reads them from stdin, a text a line.",
+        ),
+    ],
     out: Out = Path("outputs"),
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Ask a trained classifier."""
+    """Ask a trained run. A classifier answers with the classes of each text, a language model (data=text) with the
+    tokens that come next; an answer a line, likeliest first."""
 
     def action() -> int:
         from stackcli.predict import predict as ask
-        from stackcli.record import dumps
+        from stackcli.predict import remarks
 
-        asked = [line.rstrip("\n") for line in sys.stdin] if texts == ["-"] else texts
-        for text, shares in zip(asked, ask(out, run_id, asked), strict=True):
-            ranked = sorted(shares.items(), key=lambda item: -item[1])
-            if json:
-                print(dumps({"text": text, "answer": ranked[0][0], "probability": shares}))
-            else:
-                print("  ".join(f"{name} {share:.3f}" for name, share in ranked[:5]))
+        answers = ask(out, run_id, texts)
+        for answer in answers:
+            best = list(answer.shares.items())[:5]
+            line = "  ".join(f"{visible(name)} {share:.3f}" for name, share in best)
+            print_json(answer.row) if json else print(line)
+        for remark in remarks(answers):
+            print(remark, file=sys.stderr)
         return 0
 
     guarded(action, debug)
+
+
+def print_json(value: Any) -> None:
+    """A value as JSON on stdout, whatever encoding that has."""
+    from stackcli.record import dumps
+
+    print(dumps(value, ascii_only=True))
+
+
+def visible(name: str) -> str:
+    """A name as it can stand in a line: a space, a line end and the like in quotes."""
+    return name if name.isprintable() and name.strip() else repr(name)
 
 
 @app.command(epilog="Example: stackattn check pe=sinusoidal data.max_len=64")
@@ -457,8 +508,10 @@ def probe(
 
         chosen = options("probe", **given, format="", figures=figures)
         if experiment:
-            return probing.execute(replay(experiment, overrides, config_dir), chosen)
-        return probing.execute(matched(overrides, config_dir, presets=probing.PRESETS), chosen)
+            made = replay(experiment, overrides, config_dir)
+        else:
+            made = matched(overrides, config_dir, presets=probing.PRESETS)
+        return probing.execute(made, at_once(made, chosen, jobs))
 
     guarded(action, debug)
 
@@ -500,12 +553,11 @@ def encodings(overrides: list[str] | None, json: bool) -> int:
     from rich.console import Console
 
     from stackcli import catalogue, config
-    from stackcli.record import dumps
 
     sizes = config.grid(tuple(overrides or ()), single=True).configs[0]
     found = catalogue.entries(sizes)
     if json:
-        print(dumps([entry._asdict() for entry in found]))
+        print_json([entry._asdict() for entry in found])
     else:
         Console().print(catalogue.table(found, sizes))
     return 0
@@ -516,7 +568,6 @@ def runs(out: Out = Path("outputs"), json: Json = False, debug: Debug = False) -
     """The runs that are kept, newest first. With the studies that they belong to."""
 
     def action() -> int:
-        from stackcli.record import dumps
         from stackcli.store import Store
 
         store = Store(out, create=False)
@@ -528,7 +579,7 @@ def runs(out: Out = Path("outputs"), json: Json = False, debug: Debug = False) -
             words = (
                 f"data={row['data']} depth={row['depth']} pe={row['pe']} residual={row['residual']} seed={row['seed']}"
             )
-            print(dumps(row) if json else f"{run_id}  {row['status']:8} {acc:5}  {words}")
+            print_json(row) if json else print(f"{run_id}  {row['status']:8} {acc:5}  {words}")
         if not json:
             print("studies: " + (", ".join(store.studies()) or "none"), file=sys.stderr)
         return 0
@@ -557,13 +608,31 @@ def main() -> None:
     """Parses sys.argv and runs the command; raises SystemExit. `--depth 4` is answered with what to type."""
     words = sys.argv[1:]
     known = set(GROUP_AND_KEYS)
-    for word, after in pairwise([*words, "..."]):
+    for word, after in pairwise([*words[: words.index("--") if "--" in words else None], "..."]):
         name = word[2:].partition("=")[0]
         if word.startswith("--") and name in known:
             value = word.partition("=")[2] or after
             print(f"error: {word}: settings are bare words; write {name}={value}", file=sys.stderr)
             raise SystemExit(2)
-    app()
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # no output fails for want of a character
+    app(texts_last(words) if words[:1] == ["predict"] else words)
+
+
+def texts_last(words: list[str]) -> list[str]:
+    """The words of `predict`, options first: a text may begin with `-`, and is taken for an option only where it is
+    one of them or begins with `--` and has no white space."""
+    options, texts, rest = ["predict"], list[str](), iter(words[1:])
+    for word in rest:
+        if word == "--":
+            texts += rest
+        elif word == "--out":
+            options += [word, *([value] if (value := next(rest, None)) is not None else [])]
+        elif word == "-h" or (word.startswith("--") and len(word.split()) == 1):
+            options.append(word)
+        else:
+            texts.append(word)
+    return [*options, "--", *texts] if texts else options
 
 
 GROUP_AND_KEYS = (

@@ -1,6 +1,7 @@
 """DataFrames -> the evidence of a comparison: paired differences, loss by test length, what order is worth."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,16 +14,30 @@ from stackcli.sentences import compared, name, shown
 
 CHANGES = {"test_acc_shuffled": "shuffled", "test_acc_reversed": "reversed", "test_acc_shifted": "shifted"}
 COLUMNS = ["where", "arm", "baseline", "metric", "mean", "low", "high", "d_z", "wins", "n"]
-COLUMNS += ["p", "p_holm", "verdict", "note"]
+COLUMNS += ["test", "p", "p_holm", "verdict", "note"]
 Titled = tuple[str, Table]
 METRICS = {"test_acc": "test accuracy", "test_excess": "excess test loss, nats"}
 
 
 def differences(frames: Frames) -> pd.DataFrame:
-    """A row a comparison to the first value of the first axis: `where` (the other axes), `arm`, `baseline`, `metric`,
-    `mean`, `low`, `high`, `d_z`, `wins`, `n`, `p`, `p_holm` (over all comparisons of the study), `verdict`, `note`."""
+    """A row for every comparison of the study's family, so that the correction can be made again from it: what ranks
+    the points and the overfitting gap against the first value of the first axis, test accuracy against a bag of words.
+
+    `where` (the other axes), `arm`, `baseline`, `metric`, `mean`, `low`, `high`, `d_z`, `wins`, `n`, `test` (sign flip;
+    min F': seeds crossed with test items), `p` (NaN: not tested, and no part of the family), `p_holm`, `verdict`,
+    `note`."""
+    return _rows(frames, ("accuracy", "gap", "bag"))
+
+
+def ranked(frames: Frames) -> pd.DataFrame:
+    """Those rows of `differences` that compare what ranks the points, accuracy or excess loss, with the first value."""
+    return _rows(frames, ("accuracy",))
+
+
+def _rows(frames: Frames, of: Sequence[str]) -> pd.DataFrame:
     parts = compared(frames) if frames.axes and len(stats.done(frames.runs)) else []
-    rows = [part.accuracy.assign(where=part.where) for part in parts if len(part.accuracy)]
+    found = [getattr(part, key).assign(where=part.where) for part in parts for key in of]
+    rows = [table for table in found if len(table)]
     return pd.concat(rows, ignore_index=True)[COLUMNS] if rows else pd.DataFrame(columns=COLUMNS)
 
 
@@ -74,7 +89,7 @@ def told(frames: Frames) -> list[Titled]:
     """The tables that a terminal shows, each with its title and at most 80 columns wide."""
     axis = frames.axes[0] if frames.axes else ""
     found: list[Titled] = []
-    rows = differences(frames)
+    rows = ranked(frames)
     for where, group in rows.groupby("where", sort=False):
         first = group.iloc[0]
         title = f"{METRICS[first['metric']]} against {name(axis, first['baseline'])}{', ' + where if where else ''}"

@@ -51,14 +51,37 @@ def _defaults(extra: Path | None) -> tuple[dict[str, Any], dict[str, str]]:
     """(flat settings with their defaults, group -> default choice)."""
     path = next(f / "config.yaml" for f in _folders(extra) if (f / "config.yaml").is_file())
     values = read_yaml(path)
-    listed = values.pop("defaults", [])
-    chosen = {k: str(v) for entry in listed if isinstance(entry, dict) for k, v in entry.items()}
+    listed = values.pop("defaults", None)
     known = {f.name for f in fields(Config)} - set(GROUPS) | {"seeds"}
     wrong = [f"{path}: unknown key {k!r}{nearest(k, known)}" for k in values if k not in known]
     wrong += [f"{path}: {k} is missing" for k in sorted(known - set(values))]
     if wrong:
         raise UsageError(wrong)
-    return values, {g: chosen.get(g, "") for g in GROUPS}
+    return values, _chosen(listed, path)
+
+
+def _chosen(listed: Any, path: Path) -> dict[str, str]:
+    """The defaults list of a config.yaml: group -> choice. Raises UsageError where it does not name one of each."""
+    form = "defaults: is a list with a line a group, such as - pe: learned"
+    if not isinstance(listed, list):
+        raise UsageError([f"{path}: {'no defaults list' if listed is None else 'defaults is no list'}; {form}"])
+    chosen, wrong = {}, []
+    for entry in listed:
+        pairs = entry.items() if isinstance(entry, dict) else [] if entry == "_self_" else [(entry, None)]
+        for group, name in pairs:
+            if group not in GROUPS:
+                wrong.append(f"{path}: defaults: {shown(group)} is no group; choose from {', '.join(GROUPS)}")
+            elif not isinstance(name, str) or name not in parts.names(group):
+                offered = nearest(str(name), parts.names(group), "choose from " + ", ".join(parts.names(group)))
+                wrong.append(f"{path}: defaults: {group}: {shown(name)}: no such part{offered}")
+            elif group in chosen:
+                wrong.append(f"{path}: defaults: {group} is given twice")
+            else:
+                chosen[group] = name
+    wrong += [f"{path}: defaults: {group} is missing; {form}" for group in GROUPS if group not in chosen and not wrong]
+    if wrong:
+        raise UsageError(wrong)
+    return {group: chosen[group] for group in GROUPS}
 
 
 def _folders(extra: Path | None) -> list[Path]:
@@ -73,8 +96,21 @@ def part_defaults(group: str, name: str, extra: Path | None = None) -> dict[str,
             values = read_yaml(path)
             if values.pop("name", None) != name:
                 raise UsageError([f'{path}: must begin with name: "{name}" (in quotes)'])
-            return values
-    return {key: k.default for key, k in parts.keys(parts.load(group, name)).items()}
+            return values if place == folder() else _checked(group, name, values, path)
+    return {key: k.default for key, k in parts.keys_of(group, name).items()}
+
+
+def _checked(group: str, name: str, values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """A user's file of a part: its values in type and range, and for the keys that it leaves out those of ours. Raises
+    UsageError."""
+    shipped, known = part_defaults(group, name), parts.keys_of(group, name)
+    has = ", ".join(known) or "none"
+    wrong = [f"{path}: unknown key {k!r}{nearest(k, known, f'its keys: {has}')}" for k in values if k not in known]
+    found = {key: value for key, value in values.items() if key in known}
+    wrong += [f"{path}: {w}" for k, v in found.items() for w in check_value(f"{group}.{k}", v, known[k].annotation)]
+    if wrong:
+        raise UsageError(wrong)
+    return {**shipped, **{k: float(v) if _wants_float(v, shipped.get(k)) else v for k, v in found.items()}}
 
 
 @cache
@@ -82,17 +118,24 @@ def composed(chosen: tuple[tuple[str, str], ...], extra: Path | None) -> dict[st
     """Every setting, as Hydra composes it for a choice of parts; those without YAML come from their constructors."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
+    own = [(g, n) for g, n in chosen if any((place / g / f"{n}.yaml").is_file() for place in _folders(extra)[:-1])]
+    found = {g: {"name": n, **part_defaults(g, n, extra)} for g, n in own}
     main = next(f for f in _folders(extra) if (f / "config.yaml").is_file())
     shipped = [(g, n) for g, n in chosen if (folder() / g / f"{n}.yaml").is_file()]
     words = [f"{g}={n}" for g, n in shipped]
     words += [f"hydra.searchpath=['file://{folder().as_posix()}']"] if main != folder() else []
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(main.resolve()), version_base="1.3"):
-        values: dict[str, Any] = OmegaConf.to_container(compose("config", overrides=words), resolve=True)  # type: ignore[assignment]
-    own = [(g, n) for g, n in chosen if (g, n) not in shipped or (extra and (extra / g / f"{n}.yaml").is_file())]
-    return {**values, **{g: {"name": n, **part_defaults(g, n, extra)} for g, n in own}}
+    try:
+        with initialize_config_dir(str(main.resolve()), version_base="1.3"):
+            values: dict[str, Any] = OmegaConf.to_container(compose("config", overrides=words), resolve=True)  # type: ignore[assignment]
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UsageError([f"{main / 'config.yaml'}: {str(error).partition(chr(10))[0]}"]) from None
+    found |= {g: {"name": n, **part_defaults(g, n, extra)} for g, n in chosen if (g, n) not in shipped}
+    return {**values, **found}
 
 
 # ---- one word
@@ -558,7 +601,7 @@ def _part(group: str, name: str, composed_keys: Mapping[str, Any], asked: Mappin
     given = {k.partition(".")[2]: v for k, v in asked.items() if k.startswith(f"{group}.")}
     given = {k: v for k, v in given.items() if k in defaults}  # a key of another of the swept parts does not concern it
     given = {k: str(v) if _is_numbered(v, defaults[k]) else v for k, v in given.items()}
-    annotations = {k: a.annotation for k, a in parts.keys(parts.load(group, name)).items()} if given else {}
+    annotations = {k: a.annotation for k, a in parts.keys_of(group, name).items()} if given else {}
     for key, value in given.items():
         wrong += check_value(f"{group}.{key}", value, annotations.get(key, type(defaults[key])))
     own = {**defaults, **given}

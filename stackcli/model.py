@@ -344,9 +344,8 @@ def encoded(config: Config, max_len: int) -> PositionEncoding:
     reach, width = drawn_from(c) or max_len, options.get("dim") or c.dim
     if width > c.dim:
         raise ValueError(f"pe.dim={width} is more than dim={c.dim}")
-    made: PositionEncoding = kind(
-        dim=width, heads=c.heads if width == c.dim else 1, max_len=max(reach, max_len), **inner
-    )
+    heads = c.heads if width == c.dim else 1
+    made: PositionEncoding = parts.build("pe", c.pe.name, dim=width, heads=heads, max_len=max(reach, max_len), **inner)
     made.causal, made.randomised = c.causal, drawn_from(c) > 0
     matched = options.get("scale") == "matched"
     if width == c.dim and not matched:

@@ -1,17 +1,26 @@
 """Group + name -> class: a file of this package, or an entry point of an installed one.
 
-`pe=alibi` is `stackcli/pe/alibi.py`, and the part is the one public class that the file defines. Another package offers
-its own with an entry point, `[project.entry-points."stackattn.pe"] mine = "package.module:Class"`, and needs no YAML.
-Arguments without a default (`dim`, `heads`, ...) are supplied by the model; those with one are the part's own keys.
+`pe=alibi` is `stackcli/pe/alibi.py`, and the part is the public class that the file defines; of several, the one that
+is a subclass of the group's base, or has the file's name. Another package offers its own with an entry point,
+`[project.entry-points."stackattn.pe"] mine = "package.module:Class"`, and needs no YAML. Arguments without a default
+(`dim`, `heads`, ...) are supplied by the model; those with one are the part's own keys.
 """
 
 import ast
+import contextlib
 import importlib
 import inspect
+import traceback
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple, get_type_hints
+
+
+class PartError(ValueError):
+    """A part of an installed package fails; the message says in whose code, file and line."""
 
 
 class Key(NamedTuple):
@@ -22,7 +31,7 @@ class Key(NamedTuple):
 
 
 def names(group: str) -> tuple[str, ...]:
-    """Every choice of a group, without importing any of them."""
+    """Every choice of a group, without importing any of them. One of ours hides an installed one of its name."""
     folder = Path(__file__).parent / group
     own = {f.stem for f in folder.glob("*.py") if not f.stem.startswith("_") and f.stem != "base"}
     return tuple(sorted(own | set(installed(group))))
@@ -40,20 +49,85 @@ def built_in(group: str, name: str) -> bool:
 
 
 def load(group: str, name: str) -> type[Any]:
-    """The class of a part. Raises ValueError for a name that the group does not have."""
-    if not built_in(group, name):
-        if name not in installed(group):
-            raise ValueError(f"{group}={name}: no such part; choose from {', '.join(names(group))}")
-        found: type[Any] = installed(group)[name].load()
-        return found
-    module = importlib.import_module(f"stackcli.{group}.{name}")
-    public = [
-        item
-        for key, item in vars(module).items()
-        if inspect.isclass(item) and item.__module__ == module.__name__ and not key.startswith("_")
-    ]
-    assert len(public) == 1, f"{module.__name__} must define exactly one public class, not {public}"
-    return public[0]
+    """The class of a part. Raises ValueError for a name that the group does not have, PartError for a part that cannot
+    be imported."""
+    if built_in(group, name):
+        return chosen_class(group, name, importlib.import_module(f"stackcli.{group}.{name}"))
+    if name not in installed(group):
+        raise ValueError(f"{group}={name}: no such part; choose from {', '.join(names(group))}")
+    with blaming(group, name, any_error=True):
+        found: Any = installed(group)[name].load()
+        if isinstance(found, ModuleType):
+            return chosen_class(group, name, found)
+        if not callable(found):
+            raise TypeError(f"{installed(group)[name].value} is no class")
+        return found  # type: ignore[no-any-return]
+
+
+def chosen_class(group: str, name: str, module: ModuleType) -> type[Any]:
+    """The part among the public classes that a module defines: helpers may stand beside it. Raises PartError where
+    that is none or cannot be said."""
+    public = [item for key, item in vars(module).items() if _defined_in(module, item) and not key.startswith("_")]
+    fits = public if len(public) == 1 else [item for item in public if _is_part(group, item)]
+    named = [item for item in fits if item.__name__.lower() == name.replace("_", "").lower()]
+    for found in (fits, named):
+        if len(found) == 1:
+            only: type[Any] = found[0]
+            return only
+    which = ", ".join(item.__name__ for item in fits or public) or "no class"
+    raise PartError(
+        f"{group}={name}: {module.__file__} defines {which}; exactly one public class must be the part. Let the names "
+        f"of helpers begin with _, or give the part the name {name.replace('_', ' ').title().replace(' ', '')}"
+    )
+
+
+def _defined_in(module: ModuleType, item: Any) -> bool:
+    return inspect.isclass(item) and item.__module__ == module.__name__
+
+
+def _is_part(group: str, item: type[Any]) -> bool:
+    """Whether a class is a subclass of one of the group's base; where the group has none, whether it can be called as
+    a module of PyTorch's."""
+    if not (Path(__file__).parent / group / "base.py").is_file():
+        return hasattr(item, "forward")
+    base = importlib.import_module(f"stackcli.{group}.base")
+    return any(_defined_in(base, kind) for kind in item.__mro__[1:])
+
+
+@contextlib.contextmanager
+def blaming(group: str, name: str, *, any_error: bool = False) -> Iterator[None]:
+    """Inside, code of the part runs. What goes wrong in a part of an installed package becomes a PartError, but for a
+    ValueError, which says what a person did wrong (not where `any_error`); errors of our own parts stay as they are."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        foreign = not built_in(group, name) and name in installed(group)
+        if not foreign or isinstance(error, PartError) or (isinstance(error, ValueError) and not any_error):
+            raise
+        point = installed(group)[name]
+        owner = f"{point.dist.name} {point.dist.version}" if point.dist else point.module
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        where = f"{owner} ({point.value}){_place(error, point.module)}"
+        raise PartError(f"{group}={name}: {what}; in the installed package {where}") from error
+
+
+def _place(error: BaseException, module: str) -> str:
+    """File and line of the deepest call in the module's own package, else of the deepest of all."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f", {error.filename} line {error.lineno}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<frozen")]
+    top = module.partition(".")[0]
+    theirs = [f for f in frames if top in Path(f.filename).with_suffix("").parts]
+    outside = [f for f in frames if Path(f.filename).name not in ("parts.py", "__init__.py", "metadata.py")]
+    deepest = (theirs or outside)[-1:]
+    return "".join(f", {f.filename} line {f.lineno}" for f in deepest)
+
+
+def keys_of(group: str, name: str) -> dict[str, Key]:
+    """The keys of a part by its name. Raises ValueError as `load` does, and PartError where they cannot be read."""
+    kind = load(group, name)
+    with blaming(group, name, any_error=True):
+        return keys(kind)
 
 
 def keys(part: type[Any]) -> dict[str, Key]:
@@ -73,8 +147,11 @@ def own_keys(part: type[Any]) -> dict[str, Key]:
 
 
 def build(group: str, name: str, /, **arguments: Any) -> Any:
-    """An instance of the part, constructed with the model's arguments and its own keys."""
-    return load(group, name)(**arguments)
+    """An instance of the part, constructed with the model's arguments and its own keys. Raises PartError where the
+    constructor of a part of an installed package fails, but for a ValueError."""
+    kind = load(group, name)
+    with blaming(group, name):
+        return kind(**arguments)
 
 
 @cache
@@ -94,8 +171,12 @@ def needs(group: str, name: str) -> dict[str, str]:
 
 
 def summary(group: str, name: str) -> str:
-    """The first line of the part's docstring: what, who, when, where. Reads the file, imports nothing."""
+    """The first line of the part's docstring: what, who, when, where. Reads the file, imports nothing. Of an installed
+    part that cannot be imported, why."""
     if not built_in(group, name):
-        return (inspect.getdoc(load(group, name)) or "").partition("\n")[0]
+        try:
+            return (inspect.getdoc(load(group, name)) or "").partition("\n")[0]
+        except PartError as error:
+            return f"cannot be used: {error}"
     source = (Path(__file__).parent / group / f"{name}.py").read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]

@@ -41,4 +41,4 @@ def wanted(name: str) -> tuple[str, ...]:
 
 
 def _keys(name: str) -> frozenset[str]:
-    return frozenset(parts.keys(parts.load("data", name))) if name in parts.names("data") else frozenset()
+    return frozenset(parts.keys_of("data", name)) if name in parts.names("data") else frozenset()

@@ -86,6 +86,7 @@ class Result:
     test_acc_shuffled: float | None = None  # chosen weights, the tokens of each test item in an order drawn for it
     test_acc_reversed: float | None = None  # last token first
     test_acc_shifted: float | None = None  # at the latest positions that there are
+    test_right: str = ""  # 1 or 0 for each test item: rightly answered, chosen weights; "" where tokens are asked about
     macro_f1: float | None = None
     gap_end: float | None = None  # val_loss_end - train_loss_end
     gap_best: float | None = None  # val_loss - train_loss
@@ -122,6 +123,7 @@ class Facts:
     classes: tuple[str, ...]
     majority_acc: float  # test accuracy of always answering the training part's commonest class
     tfidf_acc: float | None  # test accuracy of TF-IDF + logistic regression; None where the data are no text
+    tfidf_right: str = ""  # 1 or 0 for each item of the test part, as Result.test_right
     notices: tuple[str, ...] = field(default=())
     every: bool = False  # every token is asked about, not the sequence
     causal: bool = False  # the data need a causal model
@@ -132,9 +134,10 @@ class Facts:
     entropy: float | None = None  # lowest mean loss that any model can reach, nats; None where it is not known
 
 
-def dumps(value: Any) -> str:
-    """Strict JSON on one line: non-finite floats become "NaN", "Infinity" and "-Infinity"."""
-    return json.dumps(_strict(value), allow_nan=False, ensure_ascii=False, sort_keys=False)
+def dumps(value: Any, *, ascii_only: bool = False) -> str:
+    """Strict JSON on one line: non-finite floats become "NaN", "Infinity" and "-Infinity". With `ascii_only` any other
+    character is written as \\uXXXX, which a terminal of any encoding can show."""
+    return json.dumps(_strict(value), allow_nan=False, ensure_ascii=ascii_only, sort_keys=False)
 
 
 def _strict(value: Any) -> Any:

@@ -22,7 +22,7 @@ def effects(frames: Frames) -> pd.DataFrame:
     `value`, the metric's mean with the remedy; `mean`, `low`, `high`, `wins` of `pairs`, `p_holm`,
     `verdict` of the paired difference; `step_ratio`, time of a step over that of the sick run."""
     found = findings.findings(frames)
-    told = comparison.differences(frames)
+    told = comparison.ranked(frames)
     rows: list[dict[str, Any]] = []
     for sick, group in frames.runs.groupby("sick", sort=False):
         part = Frames(**{**vars(frames), "runs": group})

@@ -1,10 +1,12 @@
 """What a study leaves behind: the table and its sentences, files, figures, and what to type next. Never PyTorch."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stackcli.files import read_json, write
+from stackcli.parts import PartError
 from stackcli.progress import Progress
 from stackcli.record import dumps
 from stackcli.settings import Options
@@ -103,7 +105,7 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
         "table.csv": tables.to_csv(table),
         "table.md": "\n\n".join(filter(None, parts)) + "\n",
         "table.tex": tables.to_latex(table),
-        "runs.csv": tables.to_csv(frames.runs),
+        "runs.csv": tables.to_csv(frames.runs.drop(columns="test_right", errors="ignore")),  # a sign an item
         "curve.csv": tables.to_csv(frames.curve),
         "layers.csv": tables.to_csv(frames.layers),
     }
@@ -130,13 +132,19 @@ def draw(frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] 
     stamp_file = folder / "figures.json"
     state = digest([frames.runs.to_json(), list(formats), list(only)])
     if stamp_file.is_file():
-        stamp = read_json(stamp_file)
+        stamp = read_json(stamp_file, "state", "files")
         paths = [folder / name for name in stamp["files"]]
         if stamp["state"] == state and all(p.is_file() for p in paths):
             return paths
     paths = []
     for name in only or base.names():
-        figure = base.load(name)(frames)
+        try:
+            figure = base.load(name)(frames)
+        except PartError as error:
+            if name in only:
+                raise
+            print(f"figure {name} is left out: {error}", file=sys.stderr)
+            continue
         if figure is not None:
             paths += base.save(figure, folder / name, formats)
     write(stamp_file, dumps({"state": state, "files": [p.name for p in paths]}) + "\n")

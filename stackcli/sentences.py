@@ -2,8 +2,8 @@
 
 All comparisons of a study are one family: test accuracy of every point against the first value of the first axis (where
 the data's entropy is known the excess loss, in nats above it), its overfitting gap between the two ends of depth, and
-every point against the bag of words. Holm's correction runs over all of them, and their number is said. A point of
-which a run is not done is never called the best.
+every point against the bag of words, seeds crossed with test items. Holm's correction runs over all of them, each with
+the p of its own test, and their number is said. A point of which a run is not done is never called the best.
 """
 
 import math
@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from stackcli import signs, stats
+from stackcli import signflip, signs, stats
 from stackcli.frames import Frames
 
 BAG = "TF-IDF + logistic regression"
 MATCHED = 0.10  # relative difference of final train losses beyond which the gap is also told at a matched train loss
 LEFT = 0.95  # of the train loss of guessing: a run that stays above it has learnt nothing
+LEANING = ("leaning better", "leaning worse")
 MARGIN = 0.005  # of an accuracy, or nats: differences of encodings below it are called none
 GRADIENT = 2.0  # factor of the alignment-free ratio below or beyond which the gradient vanishes or grows
 
@@ -100,10 +101,11 @@ def _compared(frames: Frames, where: str, runs: pd.DataFrame) -> Part:
     if axis == "depth" and several:
         ends = runs[runs[axis].isin([runs[axis].min(), runs[axis].max()])]
         gap = stats.compare(ends, axis, "gap_end", runs[axis].min())
-    found = frames.facts_of(runs).get("tfidf_acc")
+    facts = frames.facts_of(runs)
+    found = facts.get("tfidf_acc")
     score = found if isinstance(found, float) else math.nan
     if not math.isnan(score):
-        bag = stats.against(runs, axis, "test_acc", score, BAG)
+        bag = stats.against(runs, axis, score, facts.get("tfidf_right"), BAG)
     return Part(where, runs, score, metric, accuracy, gap, bag)
 
 
@@ -191,13 +193,11 @@ def _bag(axis: str, best: Any, part: Part) -> str:
     if table.empty:
         return ""
     row = next(row for row in table.to_dict("records") if same(row["arm"], best))
-    sure = "" if row["kind"] in ("better", "worse") else " (exploratory)"
-    if row["kind"] in ("better", "ahead"):
-        return _sentence(f"{name(axis, best)} beats a bag of words ({score}){sure}")
-    if set(table["kind"]) <= {"worse", "behind"}:
-        return f"A bag of words ({score}) does better than every stack here{sure}."
-    if row["kind"] in ("worse", "behind"):
-        return f"A bag of words ({score}) does better than the best stack here{sure}."
+    if row["kind"] == "better":
+        return _sentence(f"{name(axis, best)} beats a bag of words ({score})")
+    if set(table["kind"]) <= {"worse", "leaning worse"}:
+        verb = "is better than every stack" if row["kind"] == "worse" else "leans better than every stack"
+        return f"A bag of words ({score}) {verb} here."
     return _sentence(f"{name(axis, best)} against a bag of words ({score}): {row['verdict']}")
 
 
@@ -218,7 +218,7 @@ def _gap(frames: Frames, done: pd.DataFrame, table: pd.DataFrame) -> str:
         return ""
     low, high = row["baseline"], row["arm"]
     way = "grows" if row["mean"] > 0 else "shrinks"
-    words = {"better": way, "worse": way, "ahead": f"{way} (exploratory)", "behind": f"{way} (exploratory)"}
+    words = {"better": way, "worse": way} | dict.fromkeys(LEANING, f"leans: it {way}")
     ends = [done[done["depth"] == depth]["gap_end"].mean() for depth in (low, high)]
     text = (
         f"The overfitting gap at the end, {ends[0]:.2f} nats at depth {low:g} and {ends[1]:.2f} at depth {high:g}, "
@@ -338,11 +338,46 @@ def _certainty(frames: Frames, parts: list[Part]) -> str:
     counts = done.groupby(list(frames.axes), dropna=False)["seed"].count()
     low, high = int(counts.min()), int(counts.max())
     seeds = f"{low} seed{'s' if low > 1 else ''}" if low == high else f"{low} to {high} seeds"
-    pairs = [n for part in parts for table in (part.accuracy, part.gap, part.bag) for n in table.get("n", ()) if n]
+    made = pd.concat([t for part in parts for t in (part.accuracy, part.gap, part.bag) if len(t)] or [pd.DataFrame()])
+    family = made[made["p"].notna()] if len(made) else made
     text = f"Intervals are over {seeds} at a fixed split"
-    if not pairs:
+    if family.empty:
         return text + "."
-    need = stats.claim_seeds(len(pairs))
-    many = f"{len(pairs)} comparison{'s, Holm-corrected' if len(pairs) > 1 else ''}"
-    level = f"exploratory ({need} allow a claim)" if min(pairs) < need else "enough for a claim"
-    return f"{text}; {many}; {seeds} {'is' if seeds == '1 seed' else 'are'} {level}."
+    return f"{text}; {_counted(family, seeds)}.{_how(family)}"
+
+
+def _counted(family: pd.DataFrame, seeds: str) -> str:
+    """How many comparisons, and whether these seeds can call one stack better than another."""
+    many = f"{len(family)} comparison{'s, Holm-corrected' if len(family) > 1 else ''}"
+    flips = family[family["test"] == stats.FLIP]
+    if flips.empty:
+        return many
+    passed = (family["test"] != stats.FLIP) & (family["p_holm"] < signflip.ALPHA)  # Holm corrects for them no more
+    need, verb = signflip.claim_seeds(len(family) - int(passed.sum())), "is" if seeds == "1 seed" else "are"
+    if flips["n"].min() < need:
+        return f"{many}; {seeds} {verb} too few to call a stack better than another ({need} can)"
+    return f"{many}; {seeds} {verb} enough to call a stack better than another"
+
+
+def _how(family: pd.DataFrame) -> str:
+    """What the intervals are, and what chance alone would bring of the words that nothing corrects."""
+    flips, out = family[family["test"] == stats.FLIP], ""
+    if len(flips) and flips["n"].max() >= stats.LEAST:
+        inverse = flips["n"].max() >= stats.INVERTED
+        out += (
+            f" Of paired differences they are {'those that the sign-flip test inverts' if inverse else 't intervals'}."
+        )
+    if (family["test"] == stats.CROSSED).any():
+        out += " Against the bag of words seeds are crossed with test items (min F', Clark 1973)."
+    if family["kind"].isin(LEANING).any():
+        count = signflip.ALPHA * len(family)
+        out += f" Leaning is not corrected: chance alone would bring about {count:.2g} such words in {len(family)}."
+    return out
+
+
+def _kind_of_interval(inverted: set[bool]) -> str:
+    """`inverted`: which kinds of interval the comparisons have."""
+    inverse = "those that the sign-flip test inverts"
+    if len(inverted) > 1:
+        return f"{inverse}, below {stats.INVERTED} pairs t intervals"
+    return inverse if True in inverted else "t intervals"

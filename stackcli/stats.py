@@ -1,7 +1,8 @@
 """How sure a difference is: intervals, exact tests, and the words for them. Arms are paired by seed.
 
-An interval is over seeds at a fixed split. A run that diverged, failed, was lost or is missing is counted and named,
-never averaged. Every function takes plain numbers; `compare`, `against` and `pool` take and give DataFrames.
+An interval is over seeds at a fixed split; against a fixed answer to each test item it is over seeds and items. A run
+that diverged, failed, was lost or is missing is counted and named, never averaged. Every function takes plain numbers;
+`compare`, `against` and `pool` take and give DataFrames.
 """
 
 import math
@@ -13,10 +14,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-LEVEL, ALPHA, POWER = 0.95, 0.05, 0.8
-EXACT = 20  # pairs up to which all 2^n flips are taken
-DRAWS = 100_000  # random flips beyond that
-MOST_SEEDS = 10_000  # beyond it, the seeds that would tell are not worth naming
+from stackcli.crossed import Crossed, min_f, parse_answers
+from stackcli.signflip import ALPHA, MOST_SEEDS, claim_seeds, inverted, seeds_needed, sign_flip
+
+LEVEL = 0.95
+LEAST = 3  # pairs; fewer give no interval
+INVERTED = claim_seeds(1)  # pairs from which the interval is the one that the sign-flip test inverts
+FLIP, CROSSED = "sign flip", "min F'"  # the tests
+BOUNDS = ("low", "high", "p")
 
 Floats = NDArray[np.float64]
 
@@ -30,17 +35,10 @@ class Interval(NamedTuple):
     n: int
 
 
-class SignFlip(NamedTuple):
-    """A two-sided p value and the number of sign flips behind it: 2^n where exact, else the random draws."""
-
-    p: float
-    flips: int
-
-
 class Verdict(NamedTuple):
     """`kind` is the bare word, `words` what is printed: with the margin, or with the seeds that would tell."""
 
-    kind: str  # better, worse, ahead, behind, equivalent, open, none
+    kind: str  # better, worse, leaning better, leaning worse, equivalent, open, none
     words: str
 
 
@@ -73,19 +71,19 @@ def differences(arm: ArrayLike, baseline: ArrayLike, *, log: bool = False) -> Fl
     return np.where(np.isclose(a, b, rtol=1e-12, atol=0), 0.0, gap)
 
 
-def sign_flip(gaps: ArrayLike) -> SignFlip:
-    """Sign-flip test of paired differences (n,), two-sided, Fisher 1935, sec. 21: all 2^n flips up to n = 20.
+def paired_interval(gaps: ArrayLike) -> Interval:
+    """95 % interval of the mean of paired differences (n,), in their units.
 
-    Beyond that DRAWS random flips from a fixed seed, p = (reached + 1) / (draws + 1), Phipson and Smyth 2010. The
-    smallest p is 2 / 2^n: .25 with 3 pairs, .0625 with 5, .0078 with 8. Without pairs p is NaN.
+    From 6 pairs on the one that the sign-flip test inverts, so that it excludes 0 exactly where the test's p, before
+    Holm's correction, is below .05. With 3 to 5 pairs that one is unbounded, and Student's t interval is given, none
+    where all differences are equal, as nothing then says how they spread. Fewer pairs give none.
     """
     d = np.asarray(gaps, dtype=float)
-    if d.size == 0:
-        return SignFlip(math.nan, 0)
-    exact = d.size <= EXACT
-    sums = _all_sums(d) if exact else _drawn_sums(d)
-    reached = int(np.count_nonzero(np.abs(sums) >= abs(d.sum()) - 1e-12 * np.abs(d).sum()))
-    return SignFlip(reached / sums.size, 2**d.size) if exact else SignFlip((reached + 1) / (DRAWS + 1), DRAWS)
+    if d.size >= INVERTED:
+        return Interval(float(d.mean()), *inverted(d), d.size)
+    found = interval(d)
+    known = d.size >= LEAST and found.low < found.high
+    return found if known else Interval(found.mean, math.nan, math.nan, d.size)
 
 
 def holm(p: ArrayLike) -> Floats:
@@ -110,31 +108,12 @@ def wilson(k: int, n: int, level: float = LEVEL) -> Interval:
 
 
 def d_z(gaps: ArrayLike) -> float:
-    """Mean over standard deviation of paired differences (n,), Cohen 1988, p. 48; infinite where all are equal."""
+    """Mean over standard deviation of paired differences (n,), Cohen 1988, p. 48; NaN where all are equal."""
     d = np.asarray(gaps, dtype=float)
     if d.size < 2:
         return math.nan
     mean, sd = _mean_sd(d)
-    return mean / sd if sd else math.copysign(math.inf, mean) if mean else 0.0
-
-
-def seeds_needed(effect: float, power: float = POWER) -> int | None:
-    """The least number of pairs with which a paired t test at .05, two-sided, finds an effect d_z with this power.
-
-    From the noncentral t distribution (Cohen 1988, ch. 2), at the d_z that was seen: a rough guide, as d_z from few
-    seeds is itself unsure. None where no number up to MOST_SEEDS is enough or d_z is not known.
-    """
-    if not math.isfinite(effect):
-        return None if math.isnan(effect) else 2
-    n = np.arange(2, MOST_SEEDS + 1)
-    edge, shift = special.stdtrit(n - 1, 1 - ALPHA / 2), abs(effect) * np.sqrt(n)
-    enough = np.flatnonzero(1 - special.nctdtr(n - 1, shift, edge) >= power)
-    return int(n[enough[0]]) if enough.size else None
-
-
-def claim_seeds(comparisons: int) -> int:
-    """The least number of seeds with which `comparisons` Holm-corrected sign-flip tests can all fall below .05."""
-    return math.ceil(math.log2(2 * max(1, comparisons) / ALPHA) + 1e-9)
+    return mean / sd if sd else math.nan
 
 
 def equivalent(found: Interval, margin: float) -> bool:
@@ -142,31 +121,39 @@ def equivalent(found: Interval, margin: float) -> bool:
     return -margin < found.low and found.high < margin
 
 
-def verdict(found: Interval, p_holm: float, *, higher: bool, effect: float, margin: float | None = None) -> Verdict:
-    """The words for paired differences. `higher`: a positive difference is good; `effect`: d_z; `margin`: their units.
+def verdict(found: Interval, p_holm: float, *, higher: bool, open_: str, margin: float | None = None) -> Verdict:
+    """The words for differences. `higher`: a positive difference is good; `open_`: what is said where nothing is
+    separated; `margin`: in their units.
 
-    better or worse: p_holm < .05. ahead or behind, exploratory: the interval excludes 0. equivalent: it lies inside
-    the margin. Otherwise not separated.
+    better or worse: p_holm < .05. leaning better or leaning worse: the interval excludes 0, which nothing corrects for
+    the number of comparisons. equivalent: it lies inside the margin. Otherwise not separated.
     """
     if found.n == 0:
         return Verdict("none", "no pairs")
-    good = (found.mean > 0) == higher
+    word = "better" if (found.mean > 0) == higher else "worse"
     if p_holm < ALPHA:
-        return Verdict("better", "better") if good else Verdict("worse", "worse")
+        return Verdict(word, word)
     if found.low > 0 or found.high < 0:
-        return Verdict("ahead", "ahead, exploratory") if good else Verdict("behind", "behind, exploratory")
+        return Verdict(f"leaning {word}", f"leaning {word}")
     if margin is not None and equivalent(found, margin):
         return Verdict("equivalent", f"equivalent within {margin:g}")
-    return Verdict("open", f"not separated, {_would_tell(found, effect)}")
+    return Verdict("open", open_)
 
 
-def _would_tell(found: Interval, effect: float) -> str:
-    if found.n == 1:
-        return "one pair cannot tell"
-    if found.low == found.high == 0:
-        return "the values are equal"
-    seeds = seeds_needed(effect)
-    return f"about {seeds} seeds would tell" if seeds else f"over {MOST_SEEDS} seeds would be needed"
+def _open(row: dict[str, Any], comparisons: int) -> str:
+    """What is said where nothing is separated: how many seeds would tell, or why no number is named."""
+    n, equal = row["n"], row["mean"] == (1 if row["scale"] == "ratio" else 0)
+    if n < LEAST:
+        why = f"{'one pair' if n == 1 else 'two pairs'} cannot tell"
+    elif isinstance(row["crossed"], Crossed):
+        seeds = row["crossed"].seeds_needed(comparisons)
+        why = f"about {max(seeds, n + 1)} seeds would tell" if seeds else "it would take more test items"
+    elif math.isnan(row["d_z"]):
+        why = "the values are equal" if equal else "equal differences do not tell their spread"
+    else:
+        seeds = seeds_needed(row["d_z"], comparisons)
+        why = f"about {max(seeds, n + 1)} seeds would tell" if seeds else f"over {MOST_SEEDS} seeds would be needed"
+    return f"not separated, {why}"
 
 
 def higher_is_better(metric: str) -> bool:
@@ -195,8 +182,9 @@ def compare(
 
     Columns: `metric`, `arm`, `baseline`, `mean`, `low`, `high` (in the metric's units where `scale` is "difference",
     factors where it is "ratio", the log scale of losses, norms, times and sizes), `d_z`, `wins` (seeds on which the
-    arm is better), `n` (pairs), `planned` (seeds), `p`, `flips`, `margin`, `p_holm`, `verdict`, `kind`, `note` (the
-    seeds left out, and why). `margin`: units of the metric, or on the log scale a share (.05: within a factor of 1.05).
+    arm is better), `n` (pairs), `planned` (seeds), `test` (what gave p), `p`, `flips`, `margin`, `p_holm`, `verdict`,
+    `kind`, `note` (the seeds left out, and why), `crossed`. `margin`: units of the metric, or on the log scale a share
+    (.05: within a factor of 1.05).
     `.attrs["comparisons"]`: how many were corrected for.
     Raises ValueError for a baseline that is no value of the axis, and where an arm has two runs of one seed.
     """
@@ -208,13 +196,30 @@ def compare(
     return _family([_row(metric, a, arms[a], first, arms[first], margin) for a in arms if a != first])
 
 
-def against(
-    runs: pd.DataFrame, axis: str, metric: str, value: float, name: str, margin: float | None = None
-) -> pd.DataFrame:
-    """Each value of `axis` against one fixed number, called `name`: the same rows as `compare`."""
-    arms = {arm: _by_seed(group, axis, metric) for arm, group in runs.groupby(axis, sort=False, dropna=False)}
-    fixed = {arm: seeds.assign(value=value, status="done") for arm, seeds in arms.items()}
-    return _family([_row(metric, arm, arms[arm], name, fixed[arm], margin) for arm in arms])
+def against(runs: pd.DataFrame, axis: str, value: float, right: Any, name: str) -> pd.DataFrame:
+    """Test accuracy of each value of `axis` against `value`, that of one fixed answerer called `name`: as `compare`.
+
+    `right`: which test items it answered rightly, "0110...", as the column `test_right` of the runs. Interval and p
+    are those of Clark's min F', seeds crossed with items (`crossed.min_f`), and NaN where an answer to an item is not
+    known: such a row is no part of a family.
+    """
+    rows = []
+    for arm, group in runs.groupby(axis, sort=False, dropna=False):
+        seeds = _by_seed(group, axis, "test_acc")
+        row = _row("test_acc", arm, seeds, name, seeds.assign(value=value, status="done"), None)
+        found = _answers_against(group, right)
+        rows.append(row | {"test": CROSSED, "flips": 0, "crossed": found} | {k: getattr(found, k) for k in BOUNDS})
+    return _family(rows)
+
+
+def _answers_against(group: pd.DataFrame, right: Any) -> Crossed:
+    """Of the finished runs of one arm, if every one has an answer to every item."""
+    items = parse_answers(right)
+    texts = done(group)["test_right"] if "test_right" in group else []
+    answers = [parse_answers(text) for text in texts]
+    if not answers or not items.size or any(len(row) != items.size for row in answers):
+        return Crossed(math.nan)
+    return min_f(np.stack(answers) - items)
 
 
 def pool(*tables: pd.DataFrame) -> pd.DataFrame:
@@ -263,12 +268,12 @@ def _row(
     a, b = pairs["value_arm"].to_numpy(float), pairs["value_baseline"].to_numpy(float)
     log = on_log_scale(metric) and bool((a > 0).all() and (b > 0).all())
     gaps = differences(a, b, log=log)
-    found, (p, flips) = interval(gaps), sign_flip(gaps)
+    found, (p, flips) = paired_interval(gaps), sign_flip(gaps)
     mean, low, high = (math.exp(x) if log else x for x in found[:3])
     wins = int(np.count_nonzero(gaps > 0 if higher_is_better(metric) else gaps < 0))
     return {"metric": metric, "arm": arm, "baseline": baseline, "mean": mean, "low": low, "high": high} | {
         "scale": "ratio" if log else "difference", "d_z": d_z(gaps), "wins": wins, "n": found.n, "planned": len(both),
-        "p": p, "flips": flips, "margin": margin, "note": _note(both, found.n),
+        "test": FLIP, "p": p, "flips": flips, "margin": margin, "note": _note(both, found.n), "crossed": None,
     }  # fmt: skip
 
 
@@ -285,32 +290,23 @@ def _left_out(both: pd.DataFrame, side: str) -> str:
 
 def _family(rows: list[dict[str, Any]]) -> pd.DataFrame:
     corrected = holm([row["p"] for row in rows])
-    judged = [_judged(row, float(p)) for row, p in zip(rows, corrected, strict=True)]
+    comparisons = int(np.count_nonzero(~np.isnan(corrected)))
+    judged = [_judged(row, float(p), comparisons) for row, p in zip(rows, corrected, strict=True)]
     table = pd.DataFrame(judged)
-    table.attrs["comparisons"] = int(np.count_nonzero(~np.isnan(corrected)))
+    table.attrs["comparisons"] = comparisons
     return table
 
 
-def _judged(row: dict[str, Any], p_holm: float) -> dict[str, Any]:
+def _judged(row: dict[str, Any], p_holm: float, comparisons: int) -> dict[str, Any]:
     log, margin = row["scale"] == "ratio", row["margin"]
     margin = None if margin is None or math.isnan(margin) else math.log1p(margin) if log else margin
     mean, low, high = (math.log(row[key]) if log else float(row[key]) for key in ("mean", "low", "high"))
-    found = Interval(mean, low, high, row["n"])
-    told = verdict(found, p_holm, higher=higher_is_better(row["metric"]), effect=row["d_z"], margin=margin)
-    return row | {"p_holm": p_holm, "verdict": told.words, "kind": told.kind}
-
-
-def _all_sums(d: Floats) -> Floats:
-    """The sums of d (n,) under every choice of signs; the first sign is fixed, as the other half mirrors it."""
-    sums = d[:1]
-    for gap in d[1:]:
-        sums = np.concatenate([sums + gap, sums - gap])
-    return sums
-
-
-def _drawn_sums(d: Floats) -> Floats:
-    signs = np.random.default_rng(0).integers(0, 2, size=(DRAWS, d.size), dtype=np.int8) * 2 - 1
-    return np.asarray(signs @ d, dtype=float)
+    if row["n"] >= LEAST and math.isnan(p_holm):
+        said = Verdict("none", "not tested, the answers to each item are not known")
+    else:
+        found, open_ = Interval(mean, low, high, row["n"]), _open(row, comparisons) if row["n"] else ""
+        said = verdict(found, p_holm, higher=higher_is_better(row["metric"]), open_=open_, margin=margin)
+    return row | {"p_holm": p_holm, "verdict": said.words, "kind": said.kind}
 
 
 def _mean_sd(x: Floats) -> tuple[float, float]:

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from stackcli import parts, source
-from stackcli.files import CorruptionError, flush_folder, read_json, read_lines, write
+from stackcli.files import CorruptionError, flush_folder, read_json, read_lines, why_unwritable, write
 from stackcli.record import LayerRow, Result, StackRow, StepRow, dumps, lines, number
 from stackcli.settings import GROUPS, Config, from_plain
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from stackcli.frames import Frames
 
 FORMAT = 1
+STUDY = ("command", "axes", "base", "runs", "facts")  # what every study.json has
+FACTS = ("fingerprint", "sizes", "shares", "classes", "notices", "majority_acc", "tfidf_acc")  # and every set of facts
 NUMERICS_VERSION = 2  # raised when the same settings give other numbers; a test of a golden loss guards it
 
 
@@ -79,7 +81,11 @@ class Store:
 
     def __init__(self, root: Path, *, create: bool = True) -> None:
         self.root, self.marker = root, root / "stackattn.json"
-        if self.marker.is_file():
+        try:
+            there = self.marker.is_file()
+        except OSError as error:
+            raise StoreError(f"{root}: cannot be used: {error.strerror}; write --out FOLDER") from error
+        if there:
             self._check_format()
         elif not create:
             raise StoreError(f"{root}: no store of runs; write --out FOLDER, or make one with stackattn train")
@@ -100,7 +106,7 @@ class Store:
             raise OSError(f"{self.root}: cannot be written: {error.strerror}; write --out FOLDER") from error
 
     def _check_format(self) -> None:
-        found = read_json(self.marker).get("format")
+        found = read_json(self.marker, "format")["format"]
         if found != FORMAT:
             raise StoreError(
                 f"{self.root}: written by a newer stackattn (format {found}, here {FORMAT}); update stackattn"
@@ -116,8 +122,9 @@ class Store:
             above = next(f for f in (self.root, *self.root.absolute().parents) if f.exists())
         except OSError as error:
             raise StoreError(f"{self.root}: cannot be used: {error.strerror}; write --out FOLDER") from error
-        if not above.is_dir() or not os.access(above, os.W_OK):
-            raise StoreError(f"{self.root}: cannot be written ({above} is read-only or no folder); write --out FOLDER")
+        why = "no folder" if not above.is_dir() else why_unwritable(above, prefix=begun)
+        if why:
+            raise StoreError(f"{self.root}: cannot be written ({above}: {why}); write --out FOLDER")
 
     def run(self, run: str) -> Path:
         return self.root / "runs" / run
@@ -146,7 +153,7 @@ class Store:
             yield True
 
     def result(self, run: str) -> dict[str, Any]:
-        return {key: number(value) for key, value in read_json(self.run(run) / "result.json").items()}
+        return {key: number(value) for key, value in read_json(self.run(run) / "result.json", "status").items()}
 
     def publish(
         self,
@@ -251,12 +258,19 @@ class Store:
         if not (folder / "weights.pt").is_file():
             raise ValueError(f"{run}: no weights were kept; train it with keep=best")
         content = (folder / "weights.pt").read_bytes()
-        if hashlib.sha256(content).hexdigest() != read_json(folder / "weights.json")["sha256"]:
+        if hashlib.sha256(content).hexdigest() != read_json(folder / "weights.json", "sha256")["sha256"]:
             raise CorruptionError(f"{folder / 'weights.pt'}: damaged; delete {folder} and train it again")
-        return self.config(run), read_json(folder / "words.json"), from_bytes(content)
+        known = read_json(folder / "words.json", "vocab", "classes", "max_len")
+        return self.config(run), known, from_bytes(content)
 
     def config(self, run: str) -> Config:
-        return from_plain(read_json(self.run(run) / "config.json")["settings"])
+        path = self.run(run) / "config.json"
+        try:
+            return from_plain(read_json(path, "settings")["settings"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise CorruptionError(
+                f"{path}: damaged ({error!r}); delete its folder and run the command again"
+            ) from error
 
     def changed(self, run: str) -> list[str]:
         """The parts of a run whose source is no longer that with which it was trained, as `pe=mine`. Empty for runs
@@ -303,7 +317,7 @@ class Store:
 
     def facts(self, key: str) -> dict[str, Any] | None:
         path = self.root / "facts" / f"{key}.json"
-        return read_json(path) if path.is_file() else None
+        return read_json(path, *FACTS) if path.is_file() else None
 
     def save_facts(self, key: str, facts: Mapping[str, Any]) -> None:
         """`facts`: a record.Facts as a dict."""
@@ -326,14 +340,14 @@ class Store:
         return [p.parent.name for p in found]
 
     def read_study(self, name: str) -> dict[str, Any]:
-        return dict(read_json(self.study(name) / "study.json"))
+        return dict(read_json(self.study(name) / "study.json", "axes", "base", "runs"))
 
     def save_study(self, name: str, study: Mapping[str, Any], *, grow: bool = False) -> Path:
         """Writes a study; with `grow` the runs that it had stay in it, but for those of settings that are run anew, as
         their data or the source of their parts has changed. Raises ConflictError where its base differs."""
         path = self.study(name) / "study.json"
         if path.is_file():
-            old = read_json(path)
+            old = read_json(path, "axes", "base")
             check_same_base(name, old, study)
             if grow and old["axes"] == study["axes"]:
                 here = {slot(r) for r in study["runs"]}
@@ -426,7 +440,7 @@ def load(store: Store, name: str) -> "Frames":
         raise ValueError(
             f"--study {name}: no such study in {store.root}; there are: {', '.join(store.studies()) or 'none'}"
         )
-    study = read_json(path)
+    study = read_json(path, *STUDY)
     axes, timings = tuple(study["axes"]), store.timings(name)
     rows, curve, layers, stack, position = [], [], [], [], []
     for entry in study["runs"]:
@@ -447,7 +461,7 @@ def load(store: Store, name: str) -> "Frames":
             curve += [{**head, **r} for r in read_lines(folder / "curve.jsonl")]
             layers += [{**head, **r} for r in read_lines(folder / "layers.jsonl")]
             stack += [{**head, **r} for r in read_lines(folder / "stack.jsonl")]
-            position.append(_position(head, read_json(folder / "position.json"), pd))
+            position.append(_position(head, read_json(folder / "position.json", kind=list), pd))
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise CorruptionError(f"{folder}: damaged ({error!r}); delete it and run the command again") from error
     machines = [timings[e["timing"]]["machine"] for e in study["runs"] if e["timing"] in timings]

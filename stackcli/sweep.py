@@ -62,7 +62,7 @@ def plan(
     is known that something will be trained."""
     check_device({c.device for c in configs})
     made = {data: parts.build("data", data.name, **data.options) for data in dict.fromkeys(c.data for c in configs)}
-    prints = {data: str(one.fingerprint()) for data, one in made.items()}
+    prints = {data: fingerprint(data, one) for data, one in made.items()}
     ids = tuple(run_id(c, prints[c.data], test=test) for c in configs)
     todo: dict[str, Job] = {}
     for run, config in zip(ids, configs, strict=True):
@@ -79,6 +79,12 @@ def plan(
     check_parts((job.config, facts[job.config.data]) for job in todo.values())
     longest_first = sorted(todo.values(), key=lambda j: -estimate(j.config, facts[j.config.data]["sizes"]["train"]))
     return Plan(ids, tuple(configs), tuple(longest_first), facts, keys)
+
+
+def fingerprint(data: Part, made: Any) -> str:
+    """Of the data's content. Raises PartError where the code of an installed part fails."""
+    with parts.blaming("data", data.name):
+        return str(made.fingerprint())
 
 
 def estimate(config: Config, examples: int) -> float:
@@ -163,7 +169,9 @@ def known(data: Part, made: Any, content: str, store: Store) -> tuple[str, Mappi
     if facts is None:
         from stackcli.baselines import facts as work_out
 
-        found: Facts = work_out(data.name, content, made.load())
+        with parts.blaming("data", data.name):
+            loaded = made.load()
+        found: Facts = work_out(data.name, content, loaded)
         facts = asdict(found)
     return key, facts
 

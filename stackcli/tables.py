@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import pandas as pd
 from rich import box
@@ -18,6 +18,7 @@ from rich.text import Text
 
 from stackcli import stats
 from stackcli.frames import Frames
+from stackcli.record import LayerRow, Result, StackRow, StepRow
 from stackcli.sentences import BAG, shown
 from stackcli.settings import Config
 from stackcli.suggest import nearest
@@ -61,8 +62,8 @@ HIDE_FIRST = ("params", "train_loss_end", "val_loss_end", "free_ratio_init", "ga
 def summary(
     frames: Frames, cols: Sequence[str] | None = None, sort: str | None = None, top: int | None = None
 ) -> pd.DataFrame:
-    """A row a point: the axes, `done`, `planned`, `diverged`, and for each column NAME the number, with NAME_low and
-    NAME_high where it has an interval. Baselines of text data follow, named in `baseline`.
+    """A row a point: `kind` (study), the axes, `done`, `planned`, `diverged`, and for each column NAME the number, with
+    NAME_low and NAME_high where it has an interval. Baselines follow, `kind` baseline, each named in `baseline`.
 
     Raises ValueError for a column that is not there, with a suggestion.
     """
@@ -121,7 +122,7 @@ def _check(names: Sequence[str], runs: pd.DataFrame) -> None:
 def _row(head: dict[str, Any], group: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
     done = group[group["status"] == "done"]
     counts = {"done": len(done), "planned": len(group), "diverged": int((group["status"] == "diverged").sum())}
-    row: dict[str, Any] = {**head, **counts}
+    row: dict[str, Any] = {"kind": "study", **head, **counts}
     for name in columns:
         row |= _entry(name, done[name] if name in done else pd.Series(dtype=object), group[name])
     return row
@@ -150,7 +151,11 @@ def _baselines(frames: Frames) -> list[dict[str, Any]]:
     for name, facts in frames.facts.items():
         of = f" ({name})" if len(frames.facts) > 1 else ""
         scores = (("majority class", facts["majority_acc"]), (BAG, facts["tfidf_acc"]))
-        rows += [{"baseline": label + of, "test_acc": score} for label, score in scores if score is not None]
+        rows += [
+            {"kind": "baseline", "baseline": label + of, "test_acc": score}
+            for label, score in scores
+            if score is not None
+        ]
     return rows
 
 
@@ -161,13 +166,13 @@ def _cells(table: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str], list
     """Heads and rows as text. The first columns are the axes, or one without a head where there are none; there stands
     a baseline's name."""
     axes = list(table.attrs["axes"])
-    points = table[table["baseline"].isna()] if "baseline" in table else table
+    points = table[table["kind"] == "study"]
     unfinished = bool((points["done"] < points["planned"]).any())
     state = ["done"] if unfinished else []
     heads = [*(axes or [""]), *state, *(COLUMNS[c].head if c in COLUMNS else c for c in columns)]
     rows = []
     for row in table.to_dict("records"):
-        if isinstance(row.get("baseline"), str):
+        if row["kind"] == "baseline":
             first = [str(row["baseline"]), *([""] * (len(axes) - 1))]
             told = [""] if unfinished else []
         else:
@@ -258,8 +263,32 @@ def _numeric(text: str) -> bool:
     return True
 
 
+def decimals() -> frozenset[str]:
+    """The settings and measured numbers that are decimal by their type, whatever their value."""
+    hints = [item for kind in (Config, Result, StepRow, LayerRow, StackRow) for item in get_type_hints(kind).items()]
+    return frozenset(name for name, hint in hints if hint is float or float in get_args(hint))
+
+
+DECIMAL = decimals()
+
+
+def whole(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with its whole numbers as such. A gap makes a column of them one of decimals in pandas: depth=1 would
+    be written as 1.0."""
+    return table.assign(**{str(name): table[name].astype("Int64") for name in table if _is_whole(name, table[name])})
+
+
+def _is_whole(name: Any, column: pd.Series) -> bool:
+    if not pd.api.types.is_float_dtype(column) or str(name).removesuffix("_low").removesuffix("_high") in DECIMAL:
+        return False
+    values = column.dropna()
+    return len(values) > 0 and bool(((values % 1 == 0) & (values.abs() < 2**53)).all())
+
+
 def to_csv(table: pd.DataFrame) -> str:
-    """Tidy numbers, comma-separated; a text cell that a spreadsheet would take for a formula gets an apostrophe."""
+    """Tidy numbers, comma-separated, what is missing empty; a text cell that a spreadsheet would take for a formula
+    gets an apostrophe."""
+    table = whole(table)
     words = [c for c in table if table[c].dtype == object or pd.api.types.is_string_dtype(table[c])]
     return str(table.assign(**{c: table[c].map(_tame) for c in words}).to_csv(index=False))
 
@@ -274,8 +303,8 @@ def _tame(value: Any) -> Any:
 def to_json(table: pd.DataFrame) -> str:
     """A list of rows, strict JSON: what is not known is null."""
     rows = [
-        {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
-        for row in table.to_dict("records")
+        {k: None if v is pd.NA or (isinstance(v, float) and not math.isfinite(v)) else v for k, v in row.items()}
+        for row in whole(table).to_dict("records")
     ]
     return json.dumps(rows, indent=1, allow_nan=False, default=str)
 

@@ -275,6 +275,7 @@ class Training:
             "test_loss": found.loss,
             "test_source": self.source_loss,
             "test_excess": None if self.source_loss is None else found.loss - self.source_loss,
+            "test_right": "" if self.model.every else right_by_item(found, self.test),
             **by_class(found.true, found.said, len(self.classes)),
             **({"acc_by_output": by_output(found)} if self.model.outputs > 1 else {}),
             **more,
@@ -385,6 +386,13 @@ def by_output(found: Answers) -> tuple[float, ...]:
     """Accuracy of each of a token's answers."""
     right = found.said == found.true
     return tuple(float(right[found.output == i].mean()) for i in range(int(found.output.max()) + 1))
+
+
+def right_by_item(found: Answers, part: Padded) -> str:
+    """1 or 0 for each item, in the order of the part, of answers that were given shortest item first."""
+    right = np.empty(len(part), dtype=np.int8)
+    right[part.shortest_first] = found.said == found.true
+    return "".join(map(str, right.tolist()))
 
 
 def by_class(true: np.ndarray, said: np.ndarray, classes: int) -> dict[str, Any]:

@@ -1,38 +1,126 @@
-"""Word vectors in the text formats of word2vec and GloVe: a word and its numbers on each line, split by spaces."""
+"""Word vectors in the text formats of word2vec and GloVe: a word and its numbers on each line, split by blanks."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from stackcli.text import RESERVED, normalise
 
-def read(path: str, vocab: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(vectors (V, D), known (V,)): the vectors of the words of a vocabulary, zero where the file has none. A first
-    line of two whole numbers, word2vec's, is passed over; words meet in lower case. Raises ValueError naming the line.
+BLANKS = re.compile(r"[ \t]+")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the file, `at` counted from 1: its cells, and whether it begins with a blank."""
+
+    at: int
+    cells: list[str]
+    indented: bool
+
+
+@dataclass
+class Passed:
+    """What was passed over: lines that are not UTF-8, and the places of words that came again."""
+
+    unreadable: int = 0
+    repeated: set[int] = field(default_factory=set)
+
+    def notices(self, path: str) -> list[str]:
+        """What was passed over, in words."""
+        lines = f"{self.unreadable:,} lines of {path} are not UTF-8 and were passed over"
+        again = f"{len(self.repeated):,} words stand more than once in {path}; the first vector of each is used"
+        return [lines] * bool(self.unreadable) + [again] * bool(self.repeated)
+
+
+def read(path: str, vocab: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """(vectors (V, D), known (V,), notices): the vectors of the words of a vocabulary, zero where the file has none.
+
+    A first line of two whole numbers, word2vec's, gives the width, else the first vector does. Words meet as texts
+    do, by `normalise`; one that is written as in the vocabulary goes before its other spellings, then the first wins.
+    Raises ValueError naming the line, and where no word is met.
     """
-    number = {word: i for i, word in enumerate(vocab)}
+    number = {word: i for i, word in enumerate(vocab) if word not in RESERVED}
     found: dict[int, np.ndarray] = {}
+    exact: set[int] = set()
+    passed = Passed()
     width = 0
-    with Path(path).open(encoding="utf-8", errors="strict") as file:
-        for at, line in enumerate(file, start=1):
-            word, *cells = line.rstrip().split(" ")
-            if at == 1 and len(cells) == 1 and word.isdigit() and cells[0].isdigit():
-                continue
-            width = width or len(cells)
-            if len(cells) != width or not cells:
-                raise ValueError(f"{path}: line {at} has {len(cells)} numbers, the first has {width}")
-            place = number.get(word.lower())
-            if place is None or (place in found and word != word.lower()):
-                continue
-            try:
-                found[place] = np.array(cells, dtype=np.float32)
-            except ValueError:
-                raise ValueError(f"{path}: line {at}: {cells[0]!r} ... are not {width} numbers") from None
-            if not np.isfinite(found[place]).all():
-                raise ValueError(f"{path}: line {at} holds a number that is not finite")
+    for line in _lines(path, passed):
+        if line.at == 1 and not line.indented and len(line.cells) == 2 and all(map(str.isdecimal, line.cells)):
+            width = int(line.cells[1])
+            continue
+        width = width or _width(line, path)
+        word = _word(line, width, path)
+        place = number.get(normalise(word))
+        if place is None:
+            continue
+        same = word == vocab[place]
+        if place in exact or (place in found and not same):
+            passed.repeated |= {place} if same else set()
+            continue
+        found[place] = _row(line, width, path)
+        exact |= {place} if same else set()
     if not width:
         raise ValueError(f"{path}: no vectors in it")
-    rows, known = np.zeros((len(vocab), width), dtype=np.float32), np.zeros(len(vocab), dtype=bool)
+    if not found:
+        raise ValueError(f"{path}: none of the {len(number):,} words of the training texts has a vector in it")
+    return *_table(found, len(vocab), width), passed.notices(path)
+
+
+def _lines(path: str, passed: Passed) -> Iterator[Line]:
+    """The lines that hold anything; only line feeds end one, as other line ends may be a word."""
+    with Path(path).open("rb") as file:
+        for at, content in enumerate(file, start=1):
+            try:
+                text = content.decode("utf-8-sig" if at == 1 else "utf-8").rstrip(" \t\r\n")
+            except UnicodeDecodeError:
+                passed.unreadable += 1
+                continue
+            if text:
+                yield Line(at, BLANKS.split(text.lstrip(" \t")), text[0] in " \t")
+
+
+def _width(line: Line, path: str) -> int:
+    """How many numbers end a line: all of its cells only where its word is a blank."""
+    most = len(line.cells) - (not line.indented)
+    width = 0
+    while width < most and _is_number(line.cells[-width - 1]):
+        width += 1
+    if not width:
+        raise ValueError(f"{path}: line {line.at}: {' '.join(line.cells)[:40]!r} is not a word and its numbers")
+    return width
+
+
+def _word(line: Line, width: int, path: str) -> str:
+    """What stands before the last `width` cells: a word, words, or nothing where the word is a blank."""
+    if len(line.cells) < width + (not line.indented):
+        count = len(line.cells) - (not line.indented)
+        raise ValueError(f"{path}: line {line.at} has {count} numbers, the first has {width}")
+    return " ".join(line.cells[:-width])
+
+
+def _row(line: Line, width: int, path: str) -> np.ndarray:
+    try:
+        row = np.array(line.cells[-width:], dtype=np.float32)
+    except ValueError:
+        raise ValueError(f"{path}: line {line.at}: {line.cells[-width]!r} ... are not {width} numbers") from None
+    if not np.isfinite(row).all():
+        raise ValueError(f"{path}: line {line.at} holds a number that is not finite")
+    return row
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _table(found: dict[int, np.ndarray], size: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    rows, known = np.zeros((size, width), dtype=np.float32), np.zeros(size, dtype=bool)
     for place, row in found.items():
         rows[place], known[place] = row, True
     return rows, known

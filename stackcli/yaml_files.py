@@ -6,6 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+DEEPEST = 4  # collections in one another: a configuration has two
+PACKAGE = re.compile(r"^\s*#\s*@package.*", re.MULTILINE)
+
 
 class UsageError(ValueError):
     """What a person typed cannot be run; `problems` says everything that is wrong with it."""
@@ -20,13 +23,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        text = path.read_bytes().decode("utf-8")
+        text, depth = path.read_bytes().decode("utf-8"), 0
         for event in yaml.parse(text):
             line = f"{path}: line {event.start_mark.line + 1}"
             if getattr(event, "anchor", None):
                 raise UsageError([f"{line}: anchors and aliases are not allowed"])
             if any(word in str(getattr(event, "value", "")) for word in ("_target_", "${")):
                 raise UsageError([f"{line}: _target_ and ${{...}} are not allowed"])
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise UsageError([f"{line}: nested too deeply; settings are lines of key: value"])
+        if (header := PACKAGE.search(text)) is not None:
+            raise UsageError([f"{path}: {header[0].strip()!r}: packages cannot be renamed; leave the line out"])
         loaded = yaml.load(text, Loader=_loader())
     except UnicodeDecodeError as error:
         raise UsageError([f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8"]) from None
@@ -34,8 +42,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         raise UsageError([f"{path}: {where}{getattr(error, 'problem', None) or 'no YAML'}"]) from None
+    except OSError as error:
+        raise UsageError([f"{path}: cannot be read: {error.strerror}"]) from None
     if not isinstance(loaded, dict):
         raise UsageError([f"{path}: expected lines of key: value"])
+    odd = [key for key in loaded if not isinstance(key, str)]
+    if odd:
+        raise UsageError([f"{path}: {key!r} is no name of a setting; a key is text, such as depth" for key in odd])
     return loaded
 
 
@@ -48,6 +61,8 @@ def _loader() -> Any:
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             seen = set()
             for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    raise yaml.constructor.ConstructorError(None, None, "a key must be text", key.start_mark)
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(None, None, f"{key.value} is given twice", key.start_mark)
                 seen.add(key.value)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -113,3 +114,35 @@ def test_health_of_tables_made_for_it() -> None:
 def test_the_energy_of_a_raw_sinusoid_is_nearly_all_of_the_input() -> None:
     raw = found("sinusoidal", base=10000.0, scale=1.0)["energy in the input"]
     assert raw.mark == "weak" and float(raw.found.split()[0]) > 99
+
+
+@pytest.mark.parametrize("pe,found", [("alibi", "exact"), ("learned", "refused"), ("sinusoidal", "defined")])
+def test_what_does_not_fit_into_memory_is_measured_on_less_and_says_so(
+    pe: str, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certify, "machine_memory", lambda: 2 * 2**30)  # a quarter holds 457 tokens at 4 heads
+    small = config(dim=16, heads=4, pe=pe)
+    rows = {row.name: row for row in certify.certify(small, 1000)}
+    assert "457 tokens of 1,000, for want of memory" in rows["float32"].evidence
+    assert rows["4 x max_len"].found.startswith(found) and rows["4 x max_len"].mark == "ok"
+    assert pe == "learned" or "24 tokens spread over 4,000 positions" in rows["4 x max_len"].evidence
+    assert "max_len=1000" in rows["checked in"].evidence
+
+
+def test_the_memory_of_attention_is_that_of_its_scores_and_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certify, "machine_memory", lambda: 2**30)
+    small = config(dim=16, heads=2, depth=3, batch=8, pe="none")
+    rows = {row.name: row for row in certify.certify(small, 1024)}
+    # 3 blocks x 8 sequences x 2 heads x 1024^2 pairs, twice, 4 bytes each
+    assert rows["attention memory"].found == f"{3 * 8 * 2 * 1024**2 * 8 / 2**20:,.1f} MiB"
+    assert rows["attention memory"].mark == ""
+    more = {row.name: row for row in certify._cost(small, 2048)}["attention memory"]
+    assert (more.found, more.mark) == ("1.5 GiB", "weak") and "this machine has 1.0 GiB" in more.evidence
+
+
+def test_the_closest_positions_of_a_long_table_are_those_of_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = torch.from_numpy(np.random.default_rng(0).normal(size=(150, 3)))
+    apart = [float((a - b).norm()) for i, a in enumerate(rows) for b in rows[:i]]
+    for at_once in (1000, 64, 7):
+        monkeypatch.setattr(certify, "AT_ONCE", at_once)
+        assert certify.health(rows).closest == pytest.approx(min(apart) / np.mean(apart), rel=1e-9)

@@ -9,7 +9,7 @@ import pandas as pd
 from rich.console import Console
 from scipy import stats
 
-from stackcli import comparison
+from stackcli import comparison, sentences, tables
 from stackcli.frames import Frames
 from tests.test_tables import FACTS
 
@@ -41,7 +41,7 @@ def frames(entropy: float | None = 1.5, seeds: int = 5) -> Frames:
 
 def test_differences_are_paired_by_seed_and_one_family() -> None:
     study = frames()
-    found = comparison.differences(study)
+    found = comparison.ranked(study)
     assert len(found) == 4 and list(found["metric"]) == ["test_acc"] * 2 + ["test_excess"] * 2
     runs = study.runs[study.runs["data"] == "subjects"].pivot(index="seed", columns="pe", values="test_acc")
     row = found[(found["arm"] == "none") & (found["where"] == "data=subjects")].iloc[0]
@@ -49,6 +49,39 @@ def test_differences_are_paired_by_seed_and_one_family() -> None:
     assert math.isclose(row["mean"], gaps.mean()) and row["baseline"] == "learned" and row["wins"] == 0
     assert math.isclose(row["high"], stats.t.interval(0.95, 4, gaps.mean(), stats.sem(gaps))[1])
     assert math.isclose(row["p"], 2 / 2**5) and row["p_holm"] > row["p"]
+
+
+def test_the_file_of_differences_holds_the_whole_family_and_the_correction_can_be_made_again() -> None:
+    study = depths()
+    table = pd.read_csv(io.StringIO(tables.to_csv(comparison.differences(study))))
+    assert list(table["metric"]) == ["test_acc"] * 2 + ["gap_end"] + ["test_acc"] * 3
+    assert list(table["test"]) == ["sign flip"] * 3 + ["min F'"] * 3
+    p = table["p"].to_numpy()
+    order = np.argsort(p, kind="stable")
+    corrected, highest = np.empty(len(p)), 0.0
+    for rank, at in enumerate(
+        order
+    ):  # Holm 1979: the smallest p by m, the next by m - 1, never less than the one before
+        highest = max(highest, min(1.0, (len(p) - rank) * p[at]))
+        corrected[at] = highest
+    assert np.allclose(corrected, table["p_holm"], rtol=1e-12)
+    better = table["verdict"].isin(["better", "worse"])
+    assert (better == (corrected < 0.05)).all() and 0 < better.sum() < len(table)
+    assert f"{len(table)} comparisons, Holm-corrected" in sentences.certainty(study)
+
+
+def depths(seeds: int = 8) -> Frames:
+    """Three depths of which the deepest is better than the first, with the answers to each of 200 items."""
+    draw, rows = np.random.default_rng(3), []
+    for depth, acc in ((1, 0.7), (2, 0.71), (4, 0.85)):
+        for seed in range(seeds):
+            right = draw.random(200) < acc
+            row = {"run": f"{depth}/{seed}", "arm": "", "point": f"depth={depth}", "status": "done", "depth": depth}
+            row |= {"data": "subjects", "seed": seed, "test_acc": right.mean(), "gap_end": draw.normal(0.5, 0.2)}
+            rows.append(row | {"test_right": "".join("01"[bool(x)] for x in right)})
+    bag = "1" * 140 + "0" * 60
+    facts = {"subjects": {**FACTS["subjects"], "tfidf_acc": 0.7, "tfidf_right": bag}}
+    return replace(frames(), axes=("depth",), runs=pd.DataFrame(rows), facts=facts)
 
 
 def test_loss_beyond_the_trained_length_is_above_the_sources_own_on_the_same_items() -> None:

@@ -1,4 +1,4 @@
-"""A data set's size and label noise: which items train, and which labels are wrong."""
+"""A data set's size, labels and label noise: which items train, which labels are wrong, and what is refused."""
 
 import re
 from collections import Counter
@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import chisquare
 
 from stackcli import parts, study, sweep
+from stackcli import text as words
 from stackcli.config import UsageError, grid
 from stackcli.data.base import DataError, Loaded
 from stackcli.data.csv import Csv
@@ -143,3 +144,63 @@ def test_a_whole_number_may_name_a_column_and_nothing_else() -> None:
     for word in ("data.unit=3", "data.path=true", "data.path=1.5"):
         with pytest.raises(UsageError):
             grid(["data=text", word, "seeds=1"])
+
+
+def labelled(path: Path, rows: list[tuple[str, str]]) -> Csv:
+    path.write_text("text,label\n" + "".join(f"{t},{c}\n" for t, c in rows), encoding="utf-8")
+    return Csv(path=str(path))
+
+
+TEXTS = [f"a text of number {i}" for i in range(120)]
+ALIKE = {
+    "case": ("Caf\u00e9", "caf\u00e9", "'caf\u00e9'"),
+    "form": ("caf\u00e9", "cafe\u0301", r"'cafe\u0301'"),
+    "zero width": ("motion", "mo\u200btion", r"'mo\u200btion'"),
+    "mark": ("motion", "\ufeffmotion", r"'\ufeffmotion'"),
+    "hyphen": ("motion", "mo\u00adtion", r"'mo\xadtion'"),
+    "sharp s": ("Stra\u00dfe", "strasse", "'strasse'"),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_labels_that_look_alike_are_refused_with_what_does_not_show(name: str, tmp_path: Path) -> None:
+    one, two, shown = ALIKE[name]
+    rows = [(text, (one, two, "other")[i % 3]) for i, text in enumerate(TEXTS)]
+    with pytest.raises(DataError, match="differ in case, spaces, Unicode form or invisible signs alone") as error:
+        labelled(tmp_path / "a.csv", rows).load()
+    assert shown in str(error.value) and "other" not in str(error.value)
+    own = labelled(tmp_path / "b.csv", [(text, (one, "other")[i % 2]) for i, text in enumerate(TEXTS)])
+    labelled(tmp_path / "c.csv", [(f"asked {i}", (two, "other")[i % 2]) for i in range(20)])
+    with pytest.raises(DataError, match=r"alone: .*make them one"):
+        Csv(path=own.path, test_path=str(tmp_path / "c.csv")).load()
+
+
+def test_numbered_classes_are_in_the_order_of_their_values(tmp_path: Path) -> None:
+    loaded = labelled(tmp_path / "a.csv", [(text, str(i % 12 + 1)) for i, text in enumerate(TEXTS)]).load()
+    assert loaded.classes == tuple(str(i) for i in range(1, 13))
+    right = {text: i % 12 for i, text in enumerate(TEXTS)}
+    assert items(loaded) == {text: right[text] for text in loaded.train.texts}
+
+
+def test_classes_without_a_letter_of_ours_are_classes(tmp_path: Path) -> None:
+    loaded = labelled(tmp_path / "a.csv", [(text, ("食物", "飲料")[i % 2]) for i, text in enumerate(TEXTS)]).load()
+    assert loaded.classes == ("食物", "飲料") and loaded.notices == ()
+
+
+def test_a_class_that_held_out_parts_alone_have_is_said_and_one_class_alone_is_refused(tmp_path: Path) -> None:
+    held_out = [text for text in TEXTS if words.place(text) != "train"]
+    asked = sum(words.place(text) == "test" for text in held_out)
+    rows = [(text, "rare" if text in held_out else "ab"[i % 2]) for i, text in enumerate(TEXTS)]
+    notices = labelled(tmp_path / "a.csv", rows).load().notices
+    count = f"its {len(held_out) - asked} validation and {asked} test items"
+    assert any("class 'rare' has no training item" in n and count in n for n in notices)
+    rows = [(text, "rare" if text in held_out else "common") for text in TEXTS]
+    with pytest.raises(DataError, match="the training part has one class alone, 'common'"):
+        labelled(tmp_path / "b.csv", rows).load()
+
+
+def test_texts_of_unknown_words_alone_are_said_with_their_share(tmp_path: Path) -> None:
+    codes = [str(i).translate(str.maketrans("0123456789", "abcdefghij")) for i in range(120)]
+    rows = [(f"x{code} y{code} same", "ab"[i % 2]) for i, code in enumerate(codes)]
+    loaded = labelled(tmp_path / "a.csv", rows).load()
+    assert any(n.startswith("67 % of the test part's tokens are unknown") for n in loaded.notices)

@@ -16,15 +16,15 @@ ROWS = [
     ["scaling"],
     ["sentences"],
     ["launcher", "stats", "signs", "cures", "baselines", "importances"],
-    ["store", "sampling"],
-    ["source"],
+    ["store", "sampling", "crossed"],
+    ["source", "signflip"],
     ["timing", "certify", "inside", "depths"],
     ["train", "config"],
     ["probe", "auxiliary"],
     ["model"],
     ["batches"],
     ["pe", "residual", "norm", "attention", "init", "data"],
-    ["files", "checks"],
+    ["files", "checks", "vectors"],
     [
         "parts",
         "record",
@@ -32,7 +32,6 @@ ROWS = [
         "settings",
         "address",
         "text",
-        "vectors",
         "frames",
         "suggest",
         "experiments",
@@ -45,6 +44,7 @@ OWNERS = {"typer": {"cli"}, "hydra": {"config"}, "omegaconf": {"config"}}
 OWNERS |= {"optuna": {"search", "sampling", "importances"}}
 NO_TORCH = {"tables", "comparison", "sentences", "stats", "report", "store", "config", "record", "settings", "frames"}
 NO_TORCH |= {"findings", "signs", "cures", "study", "questions", "search", "sampling", "importances"}
+NO_TORCH |= {"crossed", "signflip"}
 
 
 def imports(path: Path) -> set[str]:

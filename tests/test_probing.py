@@ -19,8 +19,9 @@ from stackcli.study import Arms
 from tests.helpers import stackattn
 from tests.test_cli import here
 
-SMALL = ("data=lag", "data.train_len=6", "data.longest=1", "data.size=40", "causal=true", "dim=8", "heads=2", "ff=1")
-WORDS = (*SMALL, "batch=8", "depth=1,2,3", "residual=pre,none", "seeds=2", "data.lags=2")
+TINY = ("data=lag", "data.train_len=6", "data.longest=1", "data.size=40", "causal=true", "dim=8", "heads=2", "ff=1")
+SMALL = (*TINY, "data.lags=5")
+WORDS = (*TINY, "batch=8", "depth=1,2,3", "residual=pre,none", "seeds=2", "data.lags=2")
 
 
 def arms(*words: str) -> Arms:

@@ -80,6 +80,39 @@ def test_baselines_are_rows_of_a_text_table() -> None:
     assert found["baseline"].dropna().tolist() == ["majority class", "TF-IDF + logistic regression"]
 
 
+def test_whole_numbers_stay_whole_and_what_is_missing_is_empty() -> None:
+    study = frames(("depth", "pe.clip"), diverged=1)
+    study.runs["pe.clip"] = [16.0 if depth > 1 else math.nan for depth in study.runs["depth"]]
+    study.runs["lr"] = 1.0
+    table = tables.summary(study)
+    rows = json.loads(tables.to_json(table))
+    points = [row for row in rows if row["kind"] == "study"]
+    assert [repr(row["depth"]) for row in points] == ["1", "2", "4", "8", "16"]
+    assert [repr(row["params"]) for row in points] == ["100000", "200000", "400000", "800000", "1600000"]
+    assert [repr(row["pe.clip"]) for row in points] == ["None", "16", "16", "16", "16"]
+    assert all(type(row[k]) is int for row in points for k in ("done", "planned", "diverged"))
+    assert all(type(row["test_acc"]) is float for row in rows)
+    for row in rows[len(points) :]:
+        assert row["kind"] == "baseline" and row["depth"] is None and row["done"] is None and row["baseline"]
+    lines = tables.to_csv(table).splitlines()
+    heads = lines[0].split(",")
+    first, last = (dict(zip(heads, line.split(","), strict=True)) for line in (lines[1], lines[-1]))
+    assert (first["kind"], first["depth"], first["pe.clip"], first["done"], first["baseline"]) == (
+        *("study", "1", "", "3", ""),
+    )
+    assert (last["kind"], last["depth"], last["test_acc"]) == ("baseline", "", "0.81")
+    assert "nan" not in tables.to_csv(table).lower() and "<NA>" not in tables.to_csv(table)
+    runs = pd.read_csv(io.StringIO(tables.to_csv(study.runs)), dtype=str, keep_default_na=False)
+    assert set(runs["pe.clip"]) == {"", "16"} and set(runs["lr"]) == {"1.0"}  # lr is decimal, whatever its value
+    for text in (tables.to_markdown(table), tables.to_latex(table)):
+        assert "1.0 " not in text and "nan" not in text and "16" in text and "<NA>" not in text
+
+
+def test_a_row_of_counts_with_gaps_keeps_them_whole() -> None:
+    found = tables.to_csv(pd.DataFrame({"n": [3.0, math.nan], "wins": [2.0, math.nan], "d_z": [1.5, math.nan]}))
+    assert found == "n,wins,d_z\n3,2,1.5\n,,\n"
+
+
 def test_a_diverged_run_is_counted_and_never_averaged() -> None:
     study = frames(diverged=2)
     row = tables.summary(study).query("depth == 16").iloc[0]

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from stackcli import parts
+from stackcli.data import _task
 from stackcli.data._rewrite import Rewrite
 from stackcli.data._task import HELD_OUT, Task
 from stackcli.data.base import UNSCORED
@@ -96,3 +97,42 @@ def test_noise_replaces_answers_of_training_and_validation_and_nothing_else(name
         for noise, wrong in ((0.2, sum(a != b for a, b, _ in scored)), (0.6, sum(a != c for a, _, c in scored))):
             assert abs(wrong / len(scored) - noise) < 3.5 * (noise * (1 - noise) / len(scored)) ** 0.5
     assert some.train.only(range(60)) == few.train
+
+
+SIZES = {
+    **{name: [{}] for name in ("addition", "copy", "dyck", "listops", "majority", "order", "parity")},
+    **{name: [{}] for name in ("reverse", "sort")},
+    "recall": [{"symbols": 80}],
+    "tree": [{}],
+    "markov": [{"letters": 2, "order": order} for order in range(1, 9)],
+    "lag": [{"lags": lags} for lags in range(1, 9)],
+}
+LEAST = {"order": 2, "tree": 2, "listops": 4}  # of a length, by what the task is
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_every_part_of_every_size_that_is_accepted_asks_something(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_task, "HELD_OUT", 4)
+    accepted = 0
+    for own in SIZES[name]:
+        for train_len in range(1, 18):
+            for longest in (1, 2, 4):
+                lengths = [train_len] if longest == 1 else [max(1, train_len // 2), train_len]
+                good = min(lengths) >= max(LEAST.get(name, 1), own.get("order", 1), 2 if "lags" in own else 1)
+                good = good and train_len > own.get("lags", 0)
+                try:
+                    made = parts.build("data", name, size=4, train_len=train_len, longest=longest, **own)
+                except ValueError as error:
+                    assert not good and "data.train_len" in str(error), (own, train_len, longest, error)
+                    continue
+                assert good, (own, train_len, longest)
+                loaded, accepted = made.load(), accepted + 1
+                for part in (loaded.train, loaded.val, loaded.test, *(part for _, part in loaded.longer)):
+                    asked = [sum(c != -100 for c in row) for row in part.targets] or [1] * len(part.labels)
+                    assert min(asked) > 0, (own, train_len, longest)
+                if "lags" in own:
+                    rows = [row[i :: loaded.outputs] for row in loaded.test.targets for i in range(loaded.outputs)]
+                    assert all(any(c != -100 for c in row) for row in rows)
+                if name in ("order", "tree", "markov", "lag", "dyck", "parity", "majority"):
+                    assert all({len(t) for t in part.tokens} == {n} for n, part in loaded.longer)
+    assert accepted > 3

@@ -171,6 +171,18 @@ def test_label_smoothing_is_in_training_alone() -> None:
     assert math.isclose(run.curve[0].val_loss, plain.curve[0].val_loss, rel_tol=1e-6)
 
 
+def test_a_language_of_many_words_has_scores_by_class_and_no_confusion_matrix() -> None:
+    from sklearn import metrics
+
+    draw = np.random.default_rng(0)
+    true = draw.permutation(np.arange(6000) % 3000).astype(np.uint16)
+    said = np.where(draw.random(6000) < 0.5, true, draw.integers(0, 3000, 6000)).astype(np.uint16)
+    found = by_class(true, said, 3000)
+    assert np.allclose(found["acc_by_class"], metrics.recall_score(true, said, average=None))
+    assert np.isclose(found["macro_f1"], metrics.f1_score(true, said, average="macro"))
+    assert found["test_acc"] == metrics.accuracy_score(true, said) and found["confusion"] == ()
+
+
 def test_scores_by_class_are_scikit_learns() -> None:
     from sklearn import metrics
 
@@ -328,3 +340,23 @@ def test_a_task_restored_in_the_middle_goes_on_bit_for_bit() -> None:
     second = task("tree", {}, pe=part("structural", form="relative", clip=4))
     second.restore(first.state())
     assert finish(second) == losses[5:] and second.result() == whole.result()
+
+
+def test_which_items_are_answered_rightly_stands_in_the_order_of_the_test_part() -> None:
+    run = training(epochs=1)
+    finish(run)
+    result = run.result()
+    run.model.load_state_dict(run.best or {})
+    run.model.eval()
+    loaded = tiny()
+    with torch.no_grad():
+        each = [int(run.model(torch.tensor([tokens]), None, None, None).argmax()) for tokens in loaded.test.tokens]
+    right = "".join("01"[said == label] for said, label in zip(each, loaded.test.labels, strict=True))
+    assert result.test_right == right and right.count("1") == round((result.test_acc or 0) * len(right))
+    lengths = [len(tokens) for tokens in loaded.test.tokens]
+    assert 0 < right.count("1") < len(right) and lengths != sorted(lengths)
+
+
+def test_where_tokens_are_asked_about_no_items_are_listed() -> None:
+    run = task("lag", {"size": 64})
+    assert run.result().test_right == ""

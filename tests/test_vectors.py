@@ -25,8 +25,8 @@ def files(folder: Path, text: str = VECTORS) -> tuple[Path, Path]:
 @pytest.mark.parametrize("head", ["", "3 8\n"])
 def test_a_file_with_and_without_word2vecs_first_line_is_read(head: str, tmp_path: Path) -> None:
     _, path = files(tmp_path, head + VECTORS)
-    rows, known = read(str(path), ["<pad>", "dogs", "cats", "other"])
-    assert known.tolist() == [False, True, True, False]
+    rows, known, notices = read(str(path), ["<pad>", "dogs", "cats", "other"])
+    assert known.tolist() == [False, True, True, False] and notices == []
     assert rows[1].tolist() == [0, 2, 0, 0, 0, 0, 0, 0] and rows[2, 0] == 1 and not rows[3].any()
 
 
@@ -85,9 +85,59 @@ def test_vectors_count_in_a_runs_identity_by_content_and_their_width_must_fit(tm
     assert wide.returncode == 2 and "dim=8, not 16" in wide.stderr
 
 
-def test_vectors_of_no_word_change_nothing(tmp_path: Path) -> None:
+def test_vectors_of_no_word_are_refused(tmp_path: Path) -> None:
     data, path = files(tmp_path, "zzz 1 1 1\n")
-    loaded = Csv(path=str(data), vectors=str(path)).load()
-    c = config(dim=8, heads=2, ff=1.0)
-    assert torch.equal(build_for(c, loaded).embedding.weight, build_for(c, Csv(path=str(data)).load()).embedding.weight)
-    assert loaded.known is not None and not np.any(loaded.known)
+    with pytest.raises(DataError, match=r"none of the .* words of the training texts has a vector"):
+        Csv(path=str(data), vectors=str(path)).load()
+
+
+VOCAB = ["<pad>", "<unk>", "red", "blue", "strasse", "3", "\u00e9t\u00e9"]
+PLAIN = b"red 1 2\nblue 3 4\n"
+SAME = {
+    "tabs": b"red\t1\t2\nblue\t3\t4\n",
+    "two spaces": b"red  1  2\nblue  3 4 \n",
+    "blank last lines": PLAIN + b"\n  \n\n",
+    "carriage returns": PLAIN.replace(b"\n", b"\r\n"),
+    "a byte order mark": b"\xef\xbb\xbf" + PLAIN,
+    "a header with a mark": b"\xef\xbb\xbf2 2\r\n" + PLAIN,
+    "no last line end": PLAIN.rstrip(),
+    "words with spaces": b". . . 9 9\nred 1 2\nat 5 9 9\nblue 3 4\n",
+    "a word that is a space": b"red 1 2\n  9 9\nblue 3 4\n",
+    "a space at first": b"  9 9\nred 1 2\nblue 3 4\n",
+    "a tab at first": b"\t9\t9\nred\t1\t2\nblue\t3\t4\n",
+    "line ends of other scripts": "red 1 2\n\u2028 9 9\n\u0085 9 9\n\u00a0 9 9\nblue 3 4\n".encode(),
+    "a reserved name": PLAIN + b"<unk> 9 9\n<pad> 9 9\n",
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_a_file_is_read_whole_however_it_is_written(name: str, tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_bytes(SAME[name])
+    rows, known, notices = read(str(tmp_path / "v.txt"), VOCAB)
+    assert rows[2:4].tolist() == [[1, 2], [3, 4]] and np.flatnonzero(known).tolist() == [2, 3] and notices == []
+
+
+def test_lines_that_are_not_utf8_are_passed_over_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_bytes(b"caf\xe9 9 9\n" + PLAIN + b"\xe9t\xe9 9 9\n")
+    rows, known, notices = read(str(tmp_path / "v.txt"), VOCAB)
+    assert rows[2:4].tolist() == [[1, 2], [3, 4]] and known.sum() == 2
+    assert len(notices) == 1 and notices[0].startswith("2 lines of ") and "not UTF-8" in notices[0]
+
+
+def test_the_first_of_a_word_counts_and_repeats_are_said(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_bytes(b"Blue 8 8\nred 1 2\nRED 7 7\nred 9 9\nblue 3 4\nred 9 9\nother 1 1\nother 1 1\n")
+    rows, _, notices = read(str(tmp_path / "v.txt"), VOCAB)
+    assert rows[2:4].tolist() == [[1, 2], [3, 4]]  # a word as the vocabulary writes it goes before its capitals
+    assert len(notices) == 1 and notices[0].startswith("1 words stand more than once")
+
+
+def test_words_meet_as_texts_do(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text("Stra\u00dfe 1 2\ne\u0301te\u0301 3 4\n3 5 6\n", encoding="utf-8")
+    rows, known, _ = read(str(tmp_path / "v.txt"), VOCAB)
+    assert np.flatnonzero(known).tolist() == [4, 5, 6] and rows[4:].tolist() == [[1, 2], [5, 6], [3, 4]]
+
+
+def test_a_line_with_too_few_numbers_is_named(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text("2 3\nred 1 2 3\nblue 1 2\n")
+    with pytest.raises(ValueError, match="line 3 has 2 numbers, the first has 3"):
+        read(str(tmp_path / "v.txt"), VOCAB)

@@ -75,6 +75,20 @@ class Task(Data):
         """Those of the test parts: 1/2, 1, 2, 4, ... times the trained one, none below 1."""
         return test_lengths(self.train_len, self.longest)
 
+    def check_lengths(self, *, shortest: int, trained: int, why: str) -> None:
+        """Raises ValueError where an item of a test part would be shorter than `shortest`, or one of the training part
+        shorter than `trained`: nothing in it could be asked."""
+        name, half = f"data={type(self).__name__.lower()}", min(self.lengths())
+        longer = max(trained, 2 * shortest)
+        if self.train_len < trained:
+            least = longer if self.longest > 1 else trained
+            raise ValueError(f"{name} needs data.train_len of at least {least}, not {self.train_len}: {why}")
+        if self.longest > 1 and half < shortest:
+            raise ValueError(
+                f"{name}: with data.train_len={self.train_len} there is a test part of half of it, {half}, which is "
+                f"too short: {why}; data.train_len must be at least {longer}, or write data.longest=1"
+            )
+
     def fingerprint(self) -> str:
         return sha256(repr((type(self).__name__, VERSION, sorted(self.keys.items()))).encode()).hexdigest()
 

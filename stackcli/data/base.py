@@ -1,6 +1,7 @@
 """The interface of a data set: sequences of token ids in three parts, with a class each or a class for each token."""
 
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -214,7 +215,7 @@ class TextData(Data):
         train = parts["train"]
         names, labels = [words.normalise(text) for text, _ in train], [label for _, label in train]
         parts["train"] = [train[i] for i in kept(names, labels, self.size)]
-        return self._encode(parts, classes, notices)
+        return self._encode(parts, classes, notices + check_trained(parts, classes, self.path))
 
     def _own_test(self, parts: dict[str, list[tuple[str, str]]]) -> list[str]:
         """A test file given: all of the main file trains and validates, but for texts that the test file repeats."""
@@ -244,18 +245,8 @@ class TextData(Data):
             )
             for name, rows in parts.items()
         }
-        vectors = known = None
-        if self.vectors:
-            read_bytes(self.vectors)
-            try:
-                vectors, known = read(self.vectors, vocab)
-            except (ValueError, OSError) as error:
-                raise DataError(str(error)) from None
-            share = f"{known.sum():,} of {len(vocab):,} words ({100 * known.mean():.0f} %)"
-            notices = [
-                *notices,
-                f"{share} have a vector in {self.vectors}, {'frozen' if self.frozen else 'trained on'}",
-            ]
+        vectors, known, found = self._read_vectors(vocab)
+        notices = [*notices, *found, *words.unknown_notices(done["test"].tokens, self.min_count)]
         return Loaded(
             **done,
             vocab=vocab,
@@ -268,6 +259,19 @@ class TextData(Data):
             frozen=self.frozen and bool(self.vectors),
         )
 
+    def _read_vectors(self, vocab: tuple[str, ...]) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
+        """Rows of the word vectors, which of them are known, and notices."""
+        if not self.vectors:
+            return None, None, []
+        read_bytes(self.vectors)
+        try:
+            vectors, known, notices = read(self.vectors, vocab)
+        except (ValueError, OSError) as error:
+            raise DataError(str(error)) from None
+        share = f"{known.sum():,} of {len(vocab):,} words ({100 * known.mean():.0f} %)"
+        use = "frozen" if self.frozen else "trained on"
+        return vectors, known, [f"{share} have a vector in {self.vectors}, {use}", *notices]
+
     def _label(self, text: str, label: int, classes: Sequence[str], part: str) -> int:
         wrong = 0.0 if part == "test" else self.noise
         return replaced([label], len(classes), wrong, words.normalise(text))[0]
@@ -279,16 +283,14 @@ class TextData(Data):
 def check_classes(
     rows: Sequence[tuple[str, str]], parts: dict[str, list[tuple[str, str]]], path: str
 ) -> tuple[str, ...]:
-    """The classes, sorted. Raises DataError where they cannot be learned or asked about."""
-    classes = tuple(sorted({label for _, label in rows}))
+    """The classes, numbers in the order of their values. Raises DataError where they cannot be learned or asked
+    about."""
+    classes = words.sort_classes(label for _, label in rows)
     if len(classes) < 2:
         raise DataError(f"{path}: only one class, {classes[0]!r}; a classifier needs two")
     if len(classes) > words.MAX_CLASSES:
         raise DataError(f"{path}: {len(classes)} classes, at most {words.MAX_CLASSES}; is data.label the right column?")
-    variants = Counter(" ".join(c.casefold().split()) for c in classes)
-    twins = [c for c in classes if variants[" ".join(c.casefold().split())] > 1]
-    if twins:
-        raise DataError(f"{path}: labels differ in case or spaces alone: {', '.join(map(repr, twins))}; make them one")
+    _check_variants({*classes, *(label for _, label in parts["test"])}, path)
     if len(parts["train"]) < len(classes):
         raise DataError(f"{path}: {len(parts['train'])} training rows for {len(classes)} classes; too few")
     empty = [name for name, part in parts.items() if not part]
@@ -298,3 +300,37 @@ def check_classes(
     if strangers:
         raise DataError(f"the test file has labels that the training file lacks: {', '.join(map(repr, strangers[:5]))}")
     return classes
+
+
+def _check_variants(labels: Iterable[str], path: str) -> None:
+    """Raises DataError for labels that look alike; a sign that does not show is named by its code."""
+    alike: dict[str, list[str]] = {}
+    for label in sorted(labels):
+        alike.setdefault(words.label_key(label), []).append(label)
+    twins = [label for same in alike.values() if len(same) > 1 for label in same]
+    if twins:
+        raise DataError(
+            f"{path}: labels differ in case, spaces, Unicode form or invisible signs alone: "
+            f"{', '.join(map(_spell, twins))}; make them one"
+        )
+
+
+def _spell(label: str) -> str:
+    """A label in quotes, with codes for what does not show."""
+    return repr(label) if unicodedata.is_normalized("NFC", label) else ascii(label)
+
+
+def check_trained(parts: dict[str, list[tuple[str, str]]], classes: Sequence[str], path: str) -> list[str]:
+    """A notice for each class that held-out parts alone have. Raises DataError where one class alone trains."""
+    counts = {name: Counter(label for _, label in part) for name, part in parts.items()}
+    trained = [c for c in classes if counts["train"][c]]
+    if len(trained) == 1:
+        raise DataError(
+            f"{path}: the training part has one class alone, {trained[0]!r}; more rows of others are needed"
+        )
+    return [
+        f"class {c!r} has no training item, so its {counts['val'][c]} validation and {counts['test'][c]} test items"
+        " cannot be answered"
+        for c in classes
+        if not counts["train"][c]
+    ]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from stackcli import text as words
 from stackcli.data._source import DataError, check_encoding, content_hash, expand, read_text
 from stackcli.data._table import check_lines
-from stackcli.data.base import Data, Examples, Loaded, MaxLen, MinCount, check_classes
+from stackcli.data.base import Data, Examples, Loaded, MaxLen, MinCount, check_classes, check_trained
 
 FIELDS = 10
 USAGE = "data=conllu data.path=FILE"
@@ -60,6 +60,7 @@ class Conllu(Data):
         self.label, self.max_len, self.min_count = label, max_len, min_count
         self.headless: list[int] = []  # lines of words without a head
         self.forests: list[int] = []  # lines of the first words of sentences with several roots
+        self.labelled = True  # False: sentences are read without their classes, as `predict` does
 
     def fingerprint(self) -> str:
         return content_hash(self.path, self.encoding, USAGE)
@@ -77,6 +78,7 @@ class Conllu(Data):
             parts[words.place(text)].append((forms, tree, label))
         pairs = {name: [(" ".join(forms), label) for forms, _, label in rows] for name, rows in parts.items()}
         classes = check_classes([row for rows in pairs.values() for row in rows], pairs, self.path)
+        rare = check_trained(pairs, classes, self.path)
         vocab = words.vocabulary([forms for forms, _, _ in parts["train"]], self.min_count)
         ids, number = {t: i for i, t in enumerate(vocab)}, {c: i for i, c in enumerate(classes)}
         done: dict[str, Any] = {
@@ -88,13 +90,14 @@ class Conllu(Data):
             )
             for name, rows in parts.items()
         }
+        rare += words.unknown_notices(done["test"].tokens, self.min_count)
         return Loaded(
             **done,
             vocab=vocab,
             classes=classes,
             max_len=self.max_len,
             text=True,
-            notices=self._notices(twice, other),
+            notices=(*self._notices(twice, other), *rare),
             treeless=f"line {self.headless[0]} has no head ('_')" if self.headless else "",
         )
 
@@ -159,7 +162,7 @@ class Conllu(Data):
     def _sentence(self, rows: list[_Word], comments: Mapping[str, str]) -> Sentence:
         where = f"{self.path}: the sentence at line {rows[0].line}"
         label = comments.get(self.label, "")
-        if not label:
+        if self.labelled and not label:
             raise DataError(
                 f"{where} has no comment '# {self.label} = ...', nor has its document; a comment belongs to the "
                 "sentence that follows it without a blank line"

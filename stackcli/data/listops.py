@@ -25,7 +25,7 @@ def value(operation: str, digits: list[int]) -> int:
 
 class ListOps(Task):
     """Expressions of at most `train_len` tokens, 2 to `wide` arguments a list, lists in lists down to `deep`. A digit
-    and a closing bracket hang below their operation. Raises ValueError for a trained length below 4."""
+    and a closing bracket hang below their operation. Raises ValueError for a length below 4."""
 
     classes = tuple("0123456789")
     vocab = (PAD, *OPERATIONS, "]", *classes)
@@ -42,8 +42,7 @@ class ListOps(Task):
         seed: TaskSeed = 0,
     ) -> None:
         super().__init__(train_len=train_len, longest=longest, size=size, noise=noise, seed=seed, wide=wide, deep=deep)
-        if train_len < 4:
-            raise ValueError(f"data=listops needs data.train_len of at least 4, not {train_len}")
+        self.check_lengths(shortest=4, trained=4, why="the shortest expression has 4 tokens")
         self.wide, self.deep = wide, deep
 
     def item(self, draw: np.random.Generator, length: int) -> Item:

@@ -19,7 +19,7 @@ from stackcli.data.base import UNSCORED, Noise
 class Markov(Task):
     """A stationary Markov source of `letters` tokens, its rows drawn from a Dirichlet distribution of concentration
     `alpha` (small: nearly certain tokens). Exact bound: the source's conditional entropy, in nats per token. Raises
-    ValueError for more than a million contexts."""
+    ValueError for more than a million contexts, and for lengths at which nothing is asked."""
 
     every = True
     causal = True
@@ -51,6 +51,8 @@ class Markov(Task):
             raise ValueError(
                 f"data.letters={letters} data.order={order}: {letters**order:,} contexts, at most 1,000,000"
             )
+        why = f"with data.order={order} an item's first {order - 1} answers are not asked"
+        self.check_lengths(shortest=order, trained=order, why=why)
         self.order, self.alpha = order, alpha
         self.classes = tuple(f"x{i}" for i in range(letters))
         self.vocab = (PAD, *self.classes)

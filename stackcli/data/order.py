@@ -15,7 +15,7 @@ from stackcli.data.base import Noise
 
 class Order(Task):
     """One 0 and one 1 among other tokens; items come in pairs, each with its reversal. Exact bound: without positions
-    accuracy is one half, to the digit. Raises ValueError for a trained length below 2."""
+    accuracy is one half, to the digit. Raises ValueError for a length below 2."""
 
     pair = 2
     fixed = True
@@ -32,8 +32,7 @@ class Order(Task):
         seed: TaskSeed = 0,
     ) -> None:
         super().__init__(train_len=train_len, longest=longest, size=size, noise=noise, seed=seed, others=others)
-        if train_len < 2:
-            raise ValueError(f"data=order needs data.train_len of at least 2, not {train_len}")
+        self.check_lengths(shortest=2, trained=2, why="an item holds one 0 and one 1")
         self.vocab = (PAD, "0", "1", *(f"x{i}" for i in range(others)))
 
     def item(self, draw: np.random.Generator, length: int) -> Item:

@@ -34,8 +34,7 @@ class Tree(Task):
         seed: TaskSeed = 0,
     ) -> None:
         super().__init__(train_len=train_len, longest=longest, size=size, noise=noise, seed=seed, letters=letters)
-        if train_len < 2:
-            raise ValueError(f"data=tree needs data.train_len of at least 2, not {train_len}")
+        self.check_lengths(shortest=2, trained=2, why="the root is not asked")
         self.classes = tuple(f"x{i}" for i in range(letters))
         self.vocab = (PAD, *self.classes)
 

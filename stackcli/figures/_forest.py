@@ -1,4 +1,4 @@
-"""Paired differences one below the other: mean, 95 % t interval, and every seed's own difference.
+"""Paired differences one below the other: mean, 95 % interval, and every seed's own difference.
 
 `differences` and `mends` share it.
 """
@@ -14,7 +14,7 @@ from stackcli.figures import base
 UNITS = {"test_acc": "difference in\ntest accuracy (share)", "test_excess": "difference in\nexcess loss (nats)"}
 FILLED = ("better", "worse")
 MOST = 12  # rows of a panel
-SEVERAL = "mean of paired differences, 95 % t interval; dots: seeds"
+SEVERAL = "mean of paired differences, 95 % interval (t below 6 seeds, else by sign flips); dots: seeds"
 
 
 def rows(axes: Axes, part: base.Part, axis: str, found: Sequence[dict[str, Any]]) -> None:

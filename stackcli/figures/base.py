@@ -95,7 +95,12 @@ def load(name: str) -> Draw:
         found: Draw = import_module(f"stackcli.figures.{name}").draw
         return found
     foreign: Any = parts.load("figures", name)
-    return foreign  # type: ignore[no-any-return]
+
+    def draw(frames: Any) -> Any:
+        with parts.blaming("figures", name, any_error=True):
+            return foreign(frames)
+
+    return draw
 
 
 def _known(name: str) -> str:

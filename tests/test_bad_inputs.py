@@ -1,0 +1,181 @@
+"""Bad files and places, one message each: found before anything runs, and nothing is written."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import stackattn, words, write_data
+from tests.test_cli import here
+
+CONFIG = (Path(__file__).parents[1] / "conf" / "config.yaml").read_text(encoding="utf-8")
+NO_LIST = CONFIG[CONFIG.index("# the model") :]
+CLIP = "name: relative\nclip: 3\n"
+
+YAML = {  # file of --config-dir, its text -> what is said
+    "nested": ("config.yaml", "depth: " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+    "nested blocks": ("pe/relative.yaml", "".join(f"{' ' * i}a:\n" for i in range(600)), "nested too deeply"),
+    "no defaults list": ("config.yaml", NO_LIST, "no defaults list"),
+    "defaults is a number": ("config.yaml", "defaults: 3\n" + NO_LIST, "defaults is no list"),
+    "defaults is null": ("config.yaml", "defaults:\n" + NO_LIST, "no defaults list"),
+    "a group left out": ("config.yaml", CONFIG.replace("  - pe: learned\n", ""), "pe is missing"),
+    "a group twice": ("config.yaml", CONFIG.replace("  - pe: learned\n", "  - pe: learned\n" * 2), "given twice"),
+    "an unknown group": ("config.yaml", CONFIG.replace("- pe: learned", "- pee: learned"), "pee is no group"),
+    "an unknown choice": ("config.yaml", CONFIG.replace("- pe: learned", "- pe: lerned"), "did you mean learned?"),
+    "a null choice": ("config.yaml", CONFIG.replace("- pe: learned", "- pe:"), "pe: null: no such part"),
+    "an override of hydra": ("config.yaml", CONFIG.replace("- pe:", "- override hydra/x: x\n  - pe:"), "no group"),
+    "a name alone": ("config.yaml", CONFIG.replace("- pe: learned", "- learned"), "learned is no group"),
+    "a null key": ("config.yaml", CONFIG + "\nnull: 3\n", "None is no name"),
+    "an integer key": ("config.yaml", CONFIG + "\n5: 3\n", "5 is no name"),
+    "a boolean key": ("pe/relative.yaml", CLIP + "yes: 3\n", "True is no name"),
+    "a list as a key": ("config.yaml", CONFIG + "\n? [a]\n: 3\n", "config.yaml"),
+    "an unknown key of a part": ("pe/relative.yaml", CLIP + "clap: 4\n", "did you mean clip?"),
+    "a part's value out of range": ("pe/relative.yaml", CLIP.replace("3", "-3"), "pe.clip=-3"),
+    "a part's value of another type": ("pe/relative.yaml", CLIP.replace("3", "[3]"), "pe.clip=[3]"),
+    "a part without a name": ("pe/relative.yaml", "clip: 3\n", "must begin with name"),
+    "a part that is empty": ("pe/relative.yaml", "", "expected lines of key: value"),
+    "another package": ("pe/relative.yaml", "# @package _global_\n" + CLIP, "packages cannot be renamed"),
+    "a setting that is a list": ("config.yaml", CONFIG.replace("depth: 2 ", "depth: [1, 2] "), "depth=[1, 2]"),
+    "a setting that is nested": ("config.yaml", CONFIG.replace("depth: 2 ", "depth: {a: 1} "), "depth="),
+    "a setting without a value": ("config.yaml", CONFIG.replace("depth: 2 ", "depth: "), "depth=null"),
+    "seeds that are text": ("config.yaml", CONFIG.replace("seeds: 3", "seeds: three"), "seeds=three"),
+    "two documents": ("config.yaml", "a: 1\n---\nb: 2\n", "config.yaml"),
+    "a tag of Python": ("config.yaml", "depth: !!python/name:os.system\n", "config.yaml"),
+    "a date": ("config.yaml", CONFIG.replace("depth: 2 ", "depth: 2020-01-01 "), "depth=2020-01-01"),
+}  # fmt: skip
+
+PLACES = {  # options -> what is said
+    "--csv FOLDER": "a folder",
+    "--csv FILE/x.csv": "is no folder",
+    "--csv /proc/none/x.csv": "cannot be written",
+    "--csv /proc/x.csv": "cannot be written",
+    "--csv /dev/null": "no plain file",
+    "--csv " + "x" * 400 + ".csv": "cannot be written",
+    "--out /proc/none": "cannot be written",
+    "--out /proc/1/none/deeper": "cannot be written",
+    "--out /sys/none": "cannot be written",
+    "--out FILE/runs": "cannot be",
+    "--out " + "x" * 400: "cannot be used",
+    "--out FULL": "a folder with other things in it",
+    "--config-dir FILE": "no such folder",
+    "--study .": "--study",
+    "--experiment ../depth": "no such experiment",
+}
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> list[str]:
+    return words(write_data(tmp_path / "d.csv"))
+
+
+def listed(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+@pytest.mark.parametrize("name", YAML)
+def test_a_bad_yaml_file_gets_its_message(
+    name: str, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, text, fragment = YAML[name]
+    path = tmp_path / "conf" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    before = listed(tmp_path)
+    for command in ("train", "check"):
+        settings = given if command == "train" else []
+        typed = [command, *settings, "pe=relative", "--config-dir", str(tmp_path / "conf")]
+        if "choice" in name or "group" in name or "defaults" in name:
+            typed.remove("pe=relative")
+        code, said = here(typed, tmp_path, monkeypatch, capsys)
+        assert code == 2 and fragment in said and said.startswith("error: ") and "Traceback" not in said, said
+        assert said.count("\n") == 1 and (path.name in said or "=" in said) and listed(tmp_path) == before
+
+
+@pytest.mark.parametrize("options", PLACES)
+def test_a_place_that_cannot_be_used_is_found_before_anything_runs(
+    options: str, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if "/proc" in options and not os.path.isdir("/proc/1"):
+        pytest.skip("no /proc here")
+    (tmp_path / "FOLDER").mkdir()
+    (tmp_path / "FILE").write_text("x")
+    (tmp_path / "FULL").mkdir()
+    (tmp_path / "FULL" / "letter.txt").write_text("x")
+    before = listed(tmp_path)
+    commands = {"train": given, "sweep": given, "probe": ["depth=1,2"], "check": []}
+    takes = {"--csv": ("train", "sweep", "probe"), "--out": tuple(commands), "--config-dir": tuple(commands)}
+    for command in takes.get(options.split()[0], ("sweep",)):
+        code, said = here([command, *commands[command], *options.split(" ")], tmp_path, monkeypatch, capsys)
+        assert code == 2 and PLACES[options] in said and said.count("\n") == 1, (command, said)
+        assert said.startswith("error: ") and listed(tmp_path) == before
+
+
+# ---- a store whose files hold JSON of another kind
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with d.csv and a store of one run, whose study is called s."""
+    folder = tmp_path_factory.mktemp("store")
+    write_data(folder / "d.csv")
+    done = stackattn("train", *words(folder / "d.csv"), "--study", "s", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+VALUES = {"list": "[]", "number": "3", "null": "null", "text": '"x"', "empty object": "{}", "object": '{"x": [1]}'}
+READS: dict[str, Callable[[str], list[list[str]]]] = {
+    "stackattn.json": lambda run: [["runs"], ["verify"], ["plot"], ["predict", run, "x"], ["train"]],
+    "runs/*/result.json": lambda run: [["runs"], ["plot"], ["train"]],
+    "runs/*/config.json": lambda run: [["runs"], ["predict", run, "x"], ["train"]],
+    "runs/*/words.json": lambda run: [["predict", run, "x"]],
+    "runs/*/weights.json": lambda run: [["predict", run, "x"]],
+    "runs/*/provenance.json": lambda run: [["plot"]],
+    "runs/*/position.json": lambda run: [["plot"]],
+    "studies/s/study.json": lambda run: [["plot"], ["train"]],
+    "studies/s/times.json": lambda run: [["plot"]],
+    "facts/*.json": lambda run: [["train"]],
+}
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("pattern", READS)
+def test_a_store_file_with_json_of_another_kind_is_called_damaged(
+    pattern: str,
+    value: str,
+    store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if (pattern.endswith("position.json") and value == "list") or (
+        pattern.endswith("provenance.json") and "obj" in value
+    ):
+        pytest.skip("that is what it holds")
+    if pattern.endswith("times.json") and "object" in value:
+        pytest.skip("times of nothing")
+    shutil.copytree(store / "outputs", tmp_path / "outputs")
+    (path,) = (tmp_path / "outputs").glob(pattern)
+    (run,) = (p.name for p in (tmp_path / "outputs" / "runs").iterdir())
+    path.write_text(VALUES[value])
+    before = listed(tmp_path)
+    for command in READS[pattern](run):
+        more = [*words(store / "d.csv"), "--study", "s", "--figures", "none"] if command == ["train"] else []
+        code, said = here([*command, *more], tmp_path, monkeypatch, capsys)
+        if pattern == "runs/*/config.json" and command == ["train"]:
+            assert "Traceback" not in said
+            continue
+        assert code in (2, 5) and "error: " in said and "Traceback" not in said, (command, code, said)
+        assert ("damaged" in said and path.name in said) or str(path.parent) in said, said
+        assert listed(tmp_path) == before
+
+
+def test_json_of_any_depth_is_damage(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                     capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    shutil.copytree(store / "outputs", tmp_path / "outputs")
+    (tmp_path / "outputs" / "stackattn.json").write_text("[" * 100_000 + "]" * 100_000)
+    code, said = here(["runs"], tmp_path, monkeypatch, capsys)
+    assert code == 5 and "damaged" in said and json.loads((store / "outputs" / "stackattn.json").read_text())
