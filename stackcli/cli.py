@@ -1,5 +1,6 @@
 """The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
 
+import dataclasses
 import errno
 import os
 import sys
@@ -89,9 +90,7 @@ Trials = Annotated[int | None, typer.Option("--trials", help="Settings that a se
 Prune = Annotated[
     bool, typer.Option("--prune", help="Train short at first, and only the best third of a search for longer.")
 ]
-Remedies = Annotated[
-    bool, typer.Option("--remedies", help="Run the remedies of what is found, paired with the sick runs.")
-]
+Remedies = Annotated[bool, typer.Option("--remedies", help="Run the remedies of what is found, on fresh seeds.")]
 Pictures = Annotated[str, typer.Option("--figures", help="Formats of the figures: png,svg,pdf; none draws none.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 ConfigDir = Annotated[
@@ -224,7 +223,8 @@ def run(
         }
         words = ((option,) if value is True else (option, str(value)) for option, value in again.items() if value)
         asked = tuple(word for pair in words for word in pair)
-        chosen = options(command, asked=asked, **{**given, "study": given["study"] or experiment})
+        given["study"] = given["study"] or experiment
+        chosen = dataclasses.replace(options(command, asked=asked, **given), config_dir=config_dir)
         way = "search" if chosen.sampler else "mending" if chosen.remedies else "tuning"
         made = make()
         code: int = import_module(f"stackcli.{way}").execute(made, at_once(made, chosen, given["jobs"]))

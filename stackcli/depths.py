@@ -63,7 +63,7 @@ def measure(config: Config, loaded: Loaded) -> Start:
     `finite`: the loss, its gradients and the loss after the first step are. `signal_first`, `signal_last`: RMS of the
     output of block 1 and of the last. `grad_last`, `free_last`: G1 and G3 of the last block's last map, nats.
     `grad_ratio_init`, `free_ratio_init`: block 1 over the last block; `back_ratio`: the same of G4, at their outputs.
-    `cosine`, `rank`: of the last block's output.
+    `cosine`, `rank`: of the last block's output. `kept`: cosine of a token's vector there with what entered block 1.
     `apart`: how far what is asked about can be told apart: where every token is, `rank`; where a sequence is, the rank
     residual of the sequences' vectors before the classifier. `entropy`: the least of the layers' mean attention
     entropy, as a share of that of even attention. `update`, `step_ratio`: as `first_step` has them. `order`,
@@ -81,8 +81,11 @@ def measure(config: Config, loaded: Loaded) -> Start:
         layers = probe.look(model, batch, step=0, updates={})
     row = {**read(layers), **order}
     if not layers:
-        return Start({**row, "finite": False, "apart": None, "update": math.nan, "step_ratio": math.nan}, layers)
+        return Start(
+            {**row, "finite": False, "apart": None, "kept": None, "update": math.nan, "step_ratio": math.nan}, layers
+        )
     row["apart"] = row["rank"] if model.every else heard.apart()
+    row["kept"] = heard.kept(batch.mask)
     step = first_step(model, batch, config, heard)
     finite = all(math.isfinite(v) for r in layers for v in (r.g1, r.g3, r.g4, r.signal) if v is not None)
     return Start({**row, **step, "finite": finite and math.isfinite(step["update"])}, layers)
@@ -133,25 +136,39 @@ def settle(model: core.StackedAttention, batch: Batch) -> None:
 
 @dataclass
 class Heard:
-    """What passed while the probe looked: what the classifier was given, (B, D) or (B, T, D), the logits, and the
-    gradient of each parameter."""
+    """What passed while the probe looked: what the classifier was given, (B, D) or (B, T, D), the logits, what entered
+    block 1 and left the last, (B, T, D), and the gradient of each parameter."""
 
     given: Tensor
     logits: Tensor
+    entered: Tensor
+    left: Tensor
     grads: dict[nn.Parameter, Tensor] = field(default_factory=dict)
 
     def apart(self) -> float | None:
         """The rank residual of the sequences' vectors."""
         return probe.rank_residual(self.given[None], self.given.new_ones(1, len(self.given), dtype=torch.bool))
 
+    def kept(self, mask: Tensor | None) -> float:
+        """The cosine of a token's vector after the last block with that before block 1, mean over real tokens."""
+        cosine = F.cosine_similarity(self.entered.double(), self.left.double(), dim=-1)
+        return float((cosine if mask is None else cosine[mask]).mean())
+
 
 @contextmanager
 def overheard(model: core.StackedAttention) -> Iterator[Heard]:
     """Inside, a probe leaves its logits and gradients too, which saves a pass of our own."""
-    heard = Heard(torch.empty(0), torch.empty(0))
+    none = torch.empty(0)
+    heard = Heard(given=none, logits=none, entered=none, left=none)
 
     def answered(_: nn.Module, given: tuple[Tensor, ...], __: Tensor) -> None:
         heard.given = given[0].detach()
+
+    def entered(_: nn.Module, given: tuple[Any, ...]) -> None:
+        heard.entered = given[0].detach()
+
+    def left(_: nn.Module, __: Any, out: Tensor) -> None:
+        heard.left = out.detach()
 
     def ended(_: nn.Module, __: Any, logits: Tensor) -> None:
         heard.logits = logits.detach()
@@ -160,6 +177,7 @@ def overheard(model: core.StackedAttention) -> Iterator[Heard]:
         return lambda grad: heard.grads.__setitem__(parameter, grad)
 
     handles = [model.head.register_forward_hook(answered), model.register_forward_hook(ended)]
+    handles += [model.stack[0].register_forward_pre_hook(entered), model.stack[-1].register_forward_hook(left)]
     handles += [p.register_hook(arrived(p)) for p in model.parameters() if p.requires_grad]  # type: ignore[no-untyped-call]
     try:
         yield heard

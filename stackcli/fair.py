@@ -228,8 +228,8 @@ def cost_of(by: str, asked: Asked) -> Cost:
 
 def params(made: Config, asked: Asked) -> int:
     """Trained parameters of a stack but for its token and position tables, without making it: per block 4 D^2 + 4 D of
-    attention, 2 D F + F + D of the feed-forward map and those of its joins; the first and the last norm; the classifier. Layers that
-    are shared count once."""
+    attention, 2 D F + F + D of the feed-forward map and those of its joins; the first and the last norm, where the
+    scheme has them; the classifier. Layers that are shared count once."""
     from stackcli.model import hidden_of, makers
 
     make, D, F = makers(made, max_len=1), made.dim, hidden_of(made)

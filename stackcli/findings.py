@@ -70,19 +70,36 @@ def findings(frames: Frames) -> list[Finding]:
     return out
 
 
-def _finding(name: str, point: str, having: Sequence[tuple[Run, Sign]], n: int) -> Finding:
-    run, threshold = having[0][0], having[0][1].threshold
+def _finding(name: str, point: str, every: Sequence[tuple[Run, Sign]], n: int) -> Finding:
+    """The finding of the runs that have it, `every` one by its own threshold. Where they lie on different sides, as a
+    rate too high for some seeds and too low for others, the evidence and the remedies are those of the larger side."""
+    sides = [[pair for pair in every if _above(pair[1]) == side] for side in (True, False)]
+    having = max(sides, key=len)
+    run, threshold = having[0][0], float(np.median([sign.threshold for _, sign in having]))
     value = float(np.median([sign.value for _, sign in having]))
+    rest = len(every) - len(having)
+    other = f"; {rest} of {len(every)} on the other side" if rest else ""
     return Finding(
         name=name,
         point=point,
-        evidence=EVIDENCE[name](having, value, threshold),
+        evidence=EVIDENCE[name](having, value, threshold) + _range(having) + other,
         value=value,
         threshold=threshold,
         source=SOURCES[name],
-        seeds=(len(having), n),
+        seeds=(len(every), n),
         remedies=tuple(remedies(name, run.row, value)),
     )
+
+
+def _above(sign: Sign) -> bool:
+    """Whether the number lies above its threshold."""
+    return bool(sign.value >= sign.threshold)
+
+
+def _range(having: Sequence[tuple[Run, Sign]]) -> str:
+    """The thresholds of the seeds, where they are not all the same to two digits."""
+    each = sorted({_num(sign.threshold) for _, sign in having}, key=float)
+    return f" (the median of {each[0]} to {each[-1]}, each seed's own)" if len(each) > 1 else ""
 
 
 # ---- the evidence, in words

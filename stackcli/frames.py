@@ -33,7 +33,8 @@ class Frames:
     `match`: where dim and ff were chosen so that every depth costs the same, `by` (params, flops) and the `depth` with
     the settings as typed. `chosen`: settings that were chosen for each point and are no axes.
     `overrides`: the settings as typed, axes among them; in an experiment a line an arm, `ARM: WORDS`.
-    `known`: of a study of remedies, `found` (sick point -> finding -> k, n and whether it is of the values tried) and
+    `known`: of a study of remedies, `found` (sick point -> finding -> k, n and whether it is of the values tried),
+    `seeds` (sick point -> the seeds on which that was) and
     `reached` (data -> the train loss that counts as learnt), both of the study that they mend; else empty.
     `facts`: one `record.Facts` as a dict for each data set; the column `facts` of `runs` says which (where it is
     missing, `data` does).

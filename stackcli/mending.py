@@ -1,4 +1,8 @@
-"""`--remedies`: for what was found, the remedies are run, paired by seed with the sick runs.
+"""`--remedies`: for what was found, the remedies are run beside the stack as it was, paired by seed, on fresh seeds.
+
+The seeds on which a fault was found are no fair ground: where failure is a matter of luck they were unlucky, and a
+remedy that does nothing would gain by being tried on them. So the stack as it was runs again, on seeds that no study
+and no search of it has, and each remedy on the same.
 
 Each finding is taken up at one point, where the largest share of the runs has it (of several, the deepest); its first
 `MOST` remedies are tried there. The runs form a study of their own, NAME-remedies, whose axes are the remedy ("as it
@@ -8,6 +12,7 @@ was" first) and the sick point.
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from stackcli import config, findings, signs, study, sweep, tuning
@@ -20,6 +25,8 @@ from stackcli.study import Arms
 
 MOST = 6  # remedies of one finding
 
+FRESH = 2 * study.AWAY  # from the seeds of a study to those of its remedies
+
 Tried = Mapping[str, Sequence[tuple[str, ...]]]  # sick point -> words of each remedy
 
 
@@ -28,7 +35,7 @@ def execute(arms: Arms, options: Options) -> int:
     code = tuning.execute(arms, options)
     if options.dry_run and not code:
         say = Progress(quiet=options.quiet, total=0, labels=()).say
-        say(f"--remedies: then up to {MOST} remedies of each finding at its worst point, on the same seeds")
+        say(f"--remedies: then up to {MOST} remedies of each finding at its worst point, on fresh seeds")
     return code if code or options.dry_run else mend(tuning.name_of(arms, options), arms, options)
 
 
@@ -41,7 +48,7 @@ def mend(name: str, arms: Arms, options: Options) -> int:
     refused: dict[str, str] = {}
 
     def can(point: str, words: tuple[str, ...]) -> bool:
-        why = objection(of_points(store, name, [point])[point][0], words, store)
+        why = objection(of_points(store, name, [point])[point][0], words, store, options.config_dir)
         if why:
             refused[f"{' '.join(words)} at {point or 'this point'}"] = why
         return not why
@@ -57,10 +64,14 @@ def mend(name: str, arms: Arms, options: Options) -> int:
             continue
         progress.say(f"{finding.name} at {finding.point or 'this point'}: {len(tried[finding.point])} remedies")
     sick = of_points(store, name, tried)
+    again = {point: fresh(configs) for point, configs in sick.items()}
     words = (*arms.overrides, "--remedies")
     reached = {data: loss for data, loss in signs.reached(frames).items() if math.isfinite(loss)}
-    known = {"found": of_study(found, tried), "reached": reached}
-    mending = replace(arms_of(tried, sick, overrides=words, typed=arms.typed), known=known)
+    seeds = {point: sorted({c.seed for c in configs}) for point, configs in sick.items()}
+    known = {"found": of_study(found, tried), "reached": reached, "seeds": seeds}
+    made = arms_of(tried, again, overrides=words, typed=arms.typed, folder=options.config_dir)
+    forget_shared_seeds(store, f"{name}-remedies", progress)
+    mending = replace(made, known=known)
     return study.execute(mending, replace(options, command="remedies", study=f"{name}-remedies", tune=""))
 
 
@@ -73,10 +84,23 @@ def of_study(found: Iterable[Finding], tried: Tried) -> dict[str, dict[str, tupl
     return out
 
 
-def objection(sick: Config, words: tuple[str, ...], store: Store) -> str:
+def fresh(configs: Iterable[Config]) -> list[Config]:
+    """The runs of a point on seeds that neither a study nor its search has."""
+    return [replace(c, seed=c.seed + FRESH) for c in configs]
+
+
+def forget_shared_seeds(store: Store, name: str, progress: Progress) -> None:
+    """A study of remedies of before, compared on the seeds on which the faults were found, is not grown but left."""
+    path = store.study(name) / "study.json"
+    if path.is_file() and "seeds" not in store.read_study(name).get("known", {}):
+        path.unlink()
+        progress.say(f"{name} compared on the seeds on which the faults were found; it is made anew, its runs are kept")
+
+
+def objection(sick: Config, words: tuple[str, ...], store: Store, folder: Path | None = None) -> str:
     """Why a remedy cannot be tried on a run; empty where it can."""
     try:
-        mended = treated(sick, words)
+        mended = treated(sick, words, folder)
         sweep.plan((mended,), store)
     except ValueError as error:
         return str(error).partition("\n")[0]
@@ -103,13 +127,15 @@ def of_points(store: Store, name: str, points: Iterable[str]) -> dict[str, list[
     return {point: [store.config(r["run"]) for r in runs if r["point"] == point] for point in points}
 
 
-def arms_of(tried: Tried, sick: Mapping[str, Sequence[Config]], *, overrides: Any, typed: Any) -> Arms:
+def arms_of(
+    tried: Tried, sick: Mapping[str, Sequence[Config]], *, overrides: Any, typed: Any, folder: Path | None = None
+) -> Arms:
     """Every sick point as it was and with each of its remedies. Its base is empty, so that it grows as the study does
     that it mends. Raises UsageError for words that are no settings."""
     rows: list[tuple[Config, str, str]] = []
     for point, remedies in tried.items():
         rows += [(c, point, BEFORE) for c in sick[point]]
-        rows += [(treated(c, words), point, " ".join(words)) for words in remedies for c in sick[point]]
+        rows += [(treated(c, words, folder), point, " ".join(words)) for words in remedies for c in sick[point]]
     order = sorted(rows, key=lambda row: row[2] != BEFORE)  # the first value of an axis is the baseline
     return Arms(
         configs=tuple(c for c, _, _ in order),
@@ -122,10 +148,12 @@ def arms_of(tried: Tried, sick: Mapping[str, Sequence[Config]], *, overrides: An
     )
 
 
-def treated(config_: Config, words: Sequence[str]) -> Config:
-    """The run with other settings; a part that is exchanged takes its keys along. Raises UsageError."""
+def treated(config_: Config, words: Sequence[str], folder: Path | None = None) -> Config:
+    """The run with other settings; a part that is exchanged takes its keys along. `folder`: of the user's own parts
+    and defaults. Raises UsageError."""
     changed = {word.partition("=")[0] for word in words}
     flat = {k: v for k, v in config_.flat().items() if k not in changed}
     for group in changed & set(GROUPS):
         flat = {k: v for k, v in flat.items() if not k.startswith(f"{group}.")}
-    return config.grid((*(f"{k}={sweep.typed(v)}" for k, v in flat.items()), *words), single=True).configs[0]
+    typed = (*(f"{k}={sweep.typed(v)}" for k, v in flat.items()), *words)
+    return config.grid(typed, single=True, config_dir=folder).configs[0]

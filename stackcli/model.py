@@ -539,9 +539,7 @@ def flops(config: Config, model: StackedAttention, length: int) -> int:
     return closed_flops(config, own or model.pe, own=own is not None, length=length, out=out, every=every)
 
 
-def closed_flops(
-    config: Config, encoding: PositionEncoding, *, own: bool, length: int, out: int, every: bool
-) -> int:
+def closed_flops(config: Config, encoding: PositionEncoding, *, own: bool, length: int, out: int, every: bool) -> int:
     """Floating-point operations (multiply-adds x 2) of the matrix products in one forward pass of one sequence of
     `length` tokens: per block 8 T D^2 + 4 T^2 D + 4 T D F, the encoding's, in each block where each has its `own` or
     all of its work is done there, and the classifier's 2 D `out`, at `every` token or once."""

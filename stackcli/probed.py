@@ -227,7 +227,8 @@ def sentences(frames: Frames, slopes: pd.DataFrame) -> list[str]:
     """How deep each scheme can be expected to train and why, what the numbers are, and where the bounds are from."""
     asked = sorted(set(frames.runs["depth"]))
     out = [scaling.said(e, asked) for e in scaling.expectations(frames.runs, frames.axes)]
-    return [*out, *theory(slopes), scaling.CALIBRATION, warmed(frames.runs)]
+    drowned = scaling.drowned(frames.runs, frames.axes)
+    return [*out, *filter(None, [drowned]), *theory(slopes), scaling.CALIBRATION, warmed(frames.runs)]
 
 
 def theory(slopes: pd.DataFrame) -> list[str]:

@@ -1,6 +1,7 @@
 """DataFrames -> what each remedy did: to the accuracy, to the finding itself, to the time of a step."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -17,10 +18,11 @@ COLUMNS += ["wins", "pairs", "p_holm", "verdict", "step_ratio"]
 
 
 def effects(frames: Frames) -> pd.DataFrame:
-    """A row for each sick point, remedy and finding that the point had: `had` and `has`, runs with the finding before
-    and after, of `n` that are done or diverged (NaN: no run has it, but the values tried); `done` of `planned` runs;
-    `value`, the metric's mean with the remedy; `mean`, `low`, `high`, `wins` of `pairs`, `p_holm`,
-    `verdict` of the paired difference; `step_ratio`, time of a step over that of the sick run."""
+    """A row for each sick point, remedy and finding that the point had: `had`, runs of the study in which it was found,
+    and `has`, runs here, on fresh seeds, that have it, of `n` that are done or diverged (NaN: no run has it, but the
+    values tried); `done` of `planned` runs; `value`, the metric's mean with the remedy; `mean`, `low`, `high`, `wins`
+    of `pairs`, `p_holm`, `verdict` of the paired difference; `step_ratio`, time of a step over that of the stack as it
+    was."""
     found = findings.findings(frames)
     told = comparison.ranked(frames)
     rows: list[dict[str, Any]] = []
@@ -83,8 +85,22 @@ def told(frames: Frames) -> list[tuple[str, Table]]:
             difference = "" if math.isnan(first["mean"]) else f"{first['mean']:+.3f}{_interval(first)}"
             value = "" if math.isnan(first["value"]) else f"{first['value']:.3f}"
             made.add_row(str(remedy), still, value, difference, step, str(first["verdict"]))
-        out.append((f"{sick}: {', '.join(names)}", made))
+        out.append((f"{sick}: {', '.join(names)}{seeds_of(frames, str(sick))}", made))
     return out
+
+
+def seeds_of(frames: Frames, sick: str) -> str:
+    """On which seeds a fault was found, and on which its remedies were compared; nothing where that is not known."""
+    found = frames.known.get("seeds", {}).get(sick, ())
+    here = sorted(set(frames.runs.loc[frames.runs["sick"] == sick, "seed"]))
+    return f" (found on seeds {span(found)}; compared on fresh seeds {span(here)})" if found else ""
+
+
+def span(seeds: Iterable[int]) -> str:
+    """Whole numbers as text: 0 to 2 where they follow one another, else each."""
+    each = sorted(map(int, seeds))
+    whole = len(each) > 2 and each[-1] - each[0] == len(each) - 1
+    return f"{each[0]} to {each[-1]}" if whole else ", ".join(map(str, each))
 
 
 def _interval(row: pd.Series) -> str:
@@ -99,6 +115,11 @@ def sentences(frames: Frames) -> list[str]:
         treated = group[group["remedy"] != BEFORE]
         gone = treated[(treated["has"] == 0) & (treated["done"] == treated["planned"])]
         what = f"{str(name).capitalize()} at {sick}"
+        before = group[group["remedy"] == BEFORE]
+        if len(before) and before["has"].iloc[0] == 0 and before["n"].iloc[0]:
+            n = int(before["n"].iloc[0])
+            out.append(f"{what}: not seen in any of {n} fresh seeds as it was, so that nothing is said to mend it.")
+            continue
         if treated["has"].isna().all():
             gains = [f"{r['remedy']} ({_gain(r['mean'])}{_cost(r['step_ratio'])})" for _, r in treated.iterrows()]
             out.append(f"{what}, the end of the values tried; beyond it: {'; '.join(gains)}.")

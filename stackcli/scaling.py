@@ -121,6 +121,7 @@ CALIBRATION = (
     "warnings were right, and 50 of the 64 stacks without one trained (experiments/probe-foretells)."
 )
 OWN = "bound from our own runs"
+KEPT = 0.5  # cosine of a token's last vector with its first
 CRITERIA = (
     Criterion("finite", 1, 1, "the loss, a gradient or the first step is not finite", "", ""),
     Criterion(
@@ -206,6 +207,23 @@ def _gone(runs: pd.DataFrame, low: float) -> bool:
     """Whether the gradient has vanished towards the input before there was any step."""
     before = pd.to_numeric(runs["back_ratio"]).dropna() if "back_ratio" in runs else pd.Series(dtype=float)
     return bool(len(before)) and float(before.median()) < low
+
+
+def drowned(runs: pd.DataFrame, axes: Sequence[str]) -> str:
+    """The schemes whose deepest stack leaves little of a token in its last vector, in a sentence; empty for none."""
+    found = []
+    for key, group in schemes(runs, axes):
+        deep = group[group["depth"] == group["depth"].max()]
+        kept = pd.to_numeric(deep["kept"]).mean() if "kept" in deep else math.nan
+        if kept < KEPT:
+            head = " ".join(name(axis, value) for axis, value in key.items())
+            found.append(f"{head + ' ' if head else ''}{brief(float(kept))} at depth {int(deep['depth'].iloc[0])}")
+    if not found:
+        return ""
+    return (
+        f"What the branches add drowns the tokens: the cosine of a token's last vector with what entered block 1 is "
+        f"{', '.join(found)}. Larger token vectors (embed_std=1) or residual=scaled keep them apart."
+    )
 
 
 def brief(value: float) -> str:

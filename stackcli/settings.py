@@ -122,6 +122,7 @@ class Options:
     prune: bool = False
     remedies: bool = False  # the remedies of what is found are run too
     search: bool = False  # a search for another study: no timing pass, no tables
+    config_dir: Path | None = None  # of the user's own parts and defaults
     asked: tuple[str, ...] = ()  # the options among the words typed that the same command needs again
 
 

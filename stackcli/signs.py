@@ -32,7 +32,7 @@ VANISHES = 1e-2  # G4, block 1 over block L; sick 2e-9 to 2.6e-3, healthy 0.1 to
 EXPLODES = 1e2  # the same; sick 1e4 to 1.5e5
 COLLAPSED = 5e-3  # rank residual of the last block; sick 5e-8 to 6e-4, healthy 0.026 to 0.95
 SHARP = 0.1  # entropy of a layer's attention over that of even attention; sick 0.0 to 0.005, healthy 0.16 to 1
-STARVED = 5e-3  # gradient of Q over that of V, the highest of all layers; sick 0, and 1e-3 to 3e-3 where tokens are one, healthy 0.02 to 0.15
+STARVED = 5e-3  # gradient of Q over that of V, the highest of all layers; sick 0 to 3e-3, healthy 0.02 to 0.15
 SLOW = 1e-3  # G5, update over weight, the highest of all looks: the rule of thumb; sick 6e-5, healthy 2e-3 to 4e-2
 FAST = 5e-2  # the same; sick 0.12 to 2
 GAP = 0.25  # overfitting gap at the end, in units of what guessing costs; sick 0.9 to 2.4, healthy 0.0 to 0.14
@@ -75,8 +75,8 @@ class Run(NamedTuple):
 def signs(run: Run) -> dict[str, Sign]:
     """Finding -> the sign of it, without what another one explains: a learning rate that is too high explains all that
     was well before the first step, an exploding gradient the alignment of tokens and the saturation of attention,
-    tokens that are one and a saturated softmax that queries and keys get no gradient, and any of them that the training
-    loss is high."""
+    any of these, and divergence, that queries and keys get no gradient, and any of all that the training loss is
+    high."""
     found = {name: sign for name, test in TESTS.items() if (sign := test(run)) is not None}
     if "undertuned learning rate" in found and found["undertuned learning rate"].threshold == FAST:
         first = run._replace(looks=run.looks[run.looks["step"] == 0].assign(counts=True))
@@ -85,8 +85,8 @@ def signs(run: Run) -> dict[str, Sign]:
         found.pop("undertuned learning rate", None)  # weights that get no gradient move little at any rate
     if "exploding gradient" in found:
         found = {k: v for k, v in found.items() if k not in ("rank collapse", "attention collapse")}
-    if any(name in found for name in STARVING):
-        found.pop("starved queries and keys", None)
+    if "starved queries and keys" in found and ("divergence" in found or len(INNER.keys() & found) > 1):
+        found.pop("starved queries and keys")
     if len(found) > 1:
         found.pop("underfitting", None)
     return found
@@ -153,7 +153,6 @@ INNER: dict[str, Callable[[Run], Sign | None]] = {
     "attention collapse": sharp,
     "starved queries and keys": starved,
 }
-STARVING = ("exploding gradient", "rank collapse", "attention collapse")  # what leaves queries and keys no gradient
 TESTS: dict[str, Callable[[Run], Sign | None]] = {
     "divergence": diverged,
     **INNER,

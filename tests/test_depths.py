@@ -31,7 +31,7 @@ KINDS: list[dict[str, Any]] = [
 
 def task(**keys: Any) -> Loaded:
     """Items of the lag task, in which every token is asked about."""
-    source = parts.build("data", "lag", **{"train_len": 8, "longest": 1, "size": 60, **keys})
+    source = parts.build("data", "lag", **{"train_len": 8, "lags": 7, "longest": 1, "size": 60, **keys})
     return source.load()  # type: ignore[no-any-return]
 
 
@@ -78,7 +78,7 @@ def test_the_numbers_of_a_stack_are_those_of_its_last_block(ff: float, name: str
 
 def test_sequences_are_told_apart_by_their_vectors_and_tokens_by_theirs() -> None:
     given = torch.tensor([[3.0, 0.0], [1.0, 0.0], [2.0, 0.0]], dtype=torch.float64)
-    heard = depths.Heard(given, given)
+    heard = depths.Heard(given, given, given, given)
     assert math.isclose(heard.apart() or 0, math.sqrt(2 / 14), rel_tol=1e-12)  # mean (2, 0)
     c = config(**{**SMALL, "depth": 2, **CAUSAL})
     row = depths.measure(c, depths.pared(data(c))).row

@@ -303,3 +303,21 @@ def test_a_rate_that_diverged_somewhere_is_not_the_best() -> None:
     rows = whole.runs.assign(status=whole.runs["status"].mask(gone, "diverged"))
     rows = rows.assign(diverged_step=pd.to_numeric(rows["diverged_step"]).mask(gone, 9))
     assert [f.name for f in findings.findings(replace(whole, runs=rows))] == ["divergence"]
+
+
+def test_each_seed_is_judged_by_its_own_threshold_and_the_evidence_says_so() -> None:
+    from stackcli.signs import Sign
+
+    runs = [run(seed=i, gap=gap, settings=typed("data=majority")) for i, gap in enumerate((0.9, 1.0, 1.1))]
+    rows = list(findings.signs.runs(study(*runs)))
+    signs = [Sign(0.9, 0.3, 100.0), Sign(1.0, 0.4, 100.0), Sign(1.1, 0.5, 100.0)]
+    made = findings._finding("overfitting", "", list(zip(rows, signs, strict=True)), 3)
+    assert (made.value, made.threshold, made.seeds) == (1.0, 0.4, (3, 3))
+    assert "the median of 0.3 to 0.5, each seed's own" in made.evidence
+
+
+def test_a_rate_too_high_for_some_seeds_and_too_low_for_others_is_both() -> None:
+    ill = [run(FLAT, seed=i, update=u, settings=typed("data=majority")) for i, u in enumerate((0.5, 0.6, 1e-5))]
+    found = named("undertuned learning rate", study(*ill))
+    assert found.seeds == (3, 3) and found.value == pytest.approx(0.55) and "too high" in found.evidence
+    assert "1 of 3 on the other side" in found.evidence

@@ -177,3 +177,31 @@ def test_a_run_that_is_ill_at_one_point_and_a_remedy_at_another_is_read_once() -
     assert len(both) == 2 * len(once) == 12
     for a, b in zip(once + once, both, strict=True):
         assert a.looks.equals(b.looks) and len(a.curve) == len(b.curve)
+
+
+def test_remedies_and_the_stack_as_it_was_run_on_seeds_that_the_study_does_not_have() -> None:
+    sick = {"depth=4": [config(depth=4, seed=s) for s in (0, 1, 2)]}
+    again = {point: mending.fresh(configs) for point, configs in sick.items()}
+    arms = mending.arms_of({"depth=4": [("warmup=0.2",)]}, again, overrides=(), typed=())
+    seeds = [c.seed for c in arms.configs]
+    assert seeds[:3] == seeds[3:] and len(set(seeds)) == 3 and not set(seeds) & {0, 1, 2}
+    tuned = {s + n * mending.study.AWAY for s in range(3) for n in (0, 1)}  # of the study, and of a search for it
+    assert not set(seeds) & tuned
+
+
+def test_a_remedy_keeps_the_parts_and_defaults_of_the_users_own_folder(tmp_path: Path) -> None:
+    from stackcli import config as settings
+
+    (tmp_path / "pe").mkdir()
+    (tmp_path / "pe" / "relative.yaml").write_text("name: relative\nclip: 3\n")
+    (sick,) = settings.grid(["pe=relative", "seeds=1"], config_dir=tmp_path).configs
+    assert sick.pe.options["clip"] == 3
+    mended = mending.treated(replace(sick, pe=part("none")), ("pe=relative",), tmp_path)
+    assert mended.pe.options["clip"] == 3
+    assert mending.treated(replace(sick, pe=part("none")), ("pe=relative",)).pe.options["clip"] == 16
+
+
+def test_a_fault_that_fresh_seeds_do_not_show_is_not_said_to_be_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = treated_frames(monkeypatch, {"as it was": 0, "warmup=0.2": 0, "dropout=0.3": 0})
+    (said,) = remedies.sentences(replace(frames, known={"found": {"depth=16": {"underfitting": (3, 3, False)}}}))
+    assert "not seen in any of 3 fresh seeds as it was" in said

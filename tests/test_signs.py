@@ -218,3 +218,15 @@ def test_attention_that_can_see_one_token_only_is_not_called_collapsed() -> None
 
 def test_where_the_class_shares_are_not_known_nothing_is_said_of_learning() -> None:
     assert found(run(FLAT, rank=1e-9), shares=()) == [set()]
+
+
+def test_queries_and_keys_that_get_no_gradient_in_any_layer_are_told() -> None:
+    assert found(run(FLAT, starved=1e-17)) == [{"starved queries and keys"}]
+    assert found(run(FLAT, starved=0.02)) == [{"underfitting"}]
+    assert found(run(starved=1e-17)) == [set()]  # it learns
+
+
+@pytest.mark.parametrize(("cause", "value"), [("rank", 1e-9), ("focus", 0.0), ("gradient", 1e9)])
+def test_what_starves_queries_and_keys_is_told_alone(cause: str, value: float) -> None:
+    (names,) = found(run(FLAT, starved=1e-17, **{cause: value}))
+    assert "starved queries and keys" not in names and len(names) == 1

@@ -5,9 +5,9 @@ the gradients of queries and keys do not vanish. Taken is that order and no more
 here the branch is that of pre-LN. The constant counts branches, 2 a block (1 where ff=0), as De and Smith 2020,
 arXiv:2002.10444, do for residual networks: branches of equal variance then add one such variance in all, at any depth.
 
-That keeps tokens apart only where they are at least as large as what the branches add, which is of size 1: token vectors
-of size 0.05, the default of `embed_std`, are drowned by them. So what enters block 1 is normalised here (`norm`); with
-norm=none write embed_std=1.
+That keeps tokens apart only where they are at least as large as what the branches add, which is of size 1: token
+vectors of size 0.05, the default of `embed_std`, are drowned by them. So what enters block 1 is normalised here
+(`norm`); with norm=none write embed_std=1.
 """
 
 import math

@@ -58,13 +58,17 @@ def check_join(name: str, rule: Rule, own: Own = nothing) -> None:
     assert (join(x, lambda z: z @ w) - rule(x, norm, lambda z: z @ w, *own(join))).abs().max() < 1e-12
 
 
-def check_stack(name: str, rule: Rule, *, closing: bool, own: Own = nothing, **keys: Any) -> None:
-    """Three blocks with gains and offsets drawn at random, a norm for every branch and, where `closing`, one at the
-    end."""
+def check_stack(
+    name: str, rule: Rule, *, closing: bool, opening: bool = False, own: Own = nothing, **keys: Any
+) -> None:
+    """Three blocks with gains and offsets drawn at random, a norm for every branch and, where `opening` and `closing`,
+    one at either end."""
     model, x = stack(residual=part(name, **keys) if keys else name, depth=3, pe="none"), tokens()
-    stir(model, "join", "closing")
+    stir(model, "join", "closing", "opening")
     ctx = Context(torch.arange(9))
     said, x = model(x), model.embedding.weight[x]
+    assert (model.opening is not None) == opening
+    x = affine(model.opening)(x) if opening else x
     for block in model.stack:
         x = rule(x, affine(block.join.norm), lambda h, b=block: b.attention(h, ctx, model.pe), *own(block.join))
         x = rule(x, affine(block.feed_join.norm), block.feed, *own(block.feed_join))

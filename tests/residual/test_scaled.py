@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.factory import stack, tokens
+from stackcli.model import build
+from tests.factory import config, stack, tokens
 from tests.residual import oracle
 
 
@@ -19,13 +20,13 @@ def test_the_stream_after_a_branch_is_the_papers() -> None:
 
 
 def test_a_stack_of_three_blocks_is_the_papers_with_gains_and_offsets() -> None:
-    oracle.check_stack("scaled", rule, closing=True)
+    oracle.check_stack("scaled", rule, closing=True, opening=True)
 
 
 def test_where_there_is_no_feed_forward_map_a_block_has_one_branch() -> None:
     model, x = stack(residual="scaled", depth=3, ff=0.0, pe="none"), tokens()
-    oracle.stir(model, "join", "closing")
-    said, x = model(x), model.embedding.weight[x]
+    oracle.stir(model, "join", "closing", "opening")
+    said, x = model(x), oracle.affine(model.opening)(model.embedding.weight[x])
     for block in model.stack:
         attention = partial(block.attention, ctx=oracle.Context(torch.arange(9)), pe=model.pe)
         x = rule(x, oracle.affine(block.join.norm), attention, branches=3)
@@ -45,3 +46,31 @@ def test_independent_branches_of_variance_1_add_1_in_all_at_every_depth(depth: i
             one, other = join(one, lambda z, w=w: z @ w), pre(other, lambda z, w=w: z @ w)
     assert abs(float(one.var()) - 2) < 0.1
     assert abs(float(other.var()) / (1 + 2 * depth) - 1) < 0.1
+
+
+@pytest.mark.parametrize("depth", [32, 128])
+def test_tokens_stay_apart_at_any_depth_at_the_default_settings(depth: int) -> None:
+    """Independent branches that add one variance in all leave a unit token a cosine of 1 / sqrt(2) with itself, if they
+    are drawn anew for each token; what they have in common makes tokens alike, by at most half of the whole."""
+    model = build(config(residual="scaled", depth=depth, dropout=0.0), vocab=500, classes=4, max_len=32).eval()
+    x = torch.arange(1, 385).view(12, 32)
+    with torch.no_grad():
+        first, ctx = model.enter(x, None, None, None)
+        last = first
+        for block in model.stack:
+            last = block(last, ctx, model.pe)
+    same = torch.nn.functional.cosine_similarity(first, last, dim=-1).mean()
+    unit = torch.nn.functional.normalize(last, dim=-1)
+    pairs = unit @ unit.transpose(1, 2)
+    others = (pairs.sum((1, 2)) - 32).mean() / (32 * 31)
+    assert same > 0.5 and others < 0.1
+
+
+def test_without_normalisation_small_tokens_are_drowned_as_the_docstring_says() -> None:
+    kept = []
+    for std in (0.05, 1.0):
+        c = config(residual="scaled", norm="none", depth=32, dropout=0.0, embed_std=std)
+        model = build(c, vocab=500, classes=4, max_len=32)
+        assert model.opening is None or not list(model.opening.parameters())
+        kept.append(float(model.enter(torch.arange(1, 33)[None], None, None, None)[0].square().mean().sqrt()))
+    assert kept[0] < 0.1 and kept[1] > 0.9
