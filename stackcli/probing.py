@@ -5,6 +5,7 @@ import multiprocessing
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from typing import Any
 
@@ -88,20 +89,43 @@ def looked(
     configs: Sequence[Config], loaded: Mapping[Part, Any], workers: int, context: Any
 ) -> Iterator[tuple[int, Any]]:
     """(index of the config, its depths.Start, or why there is none). The deepest are first, so that no worker stands
-    idle at the end, and memory once taken serves all that follow."""
+    idle at the end, and memory once taken serves all that follow. A worker that dies takes the others with it; all that
+    were not done are then tried again, each in a process of its own, so that only its own stack can be lost."""
+    deepest_first = sorted(range(len(configs)), key=lambda i: -configs[i].depth)
+    unfinished = []
+    for i, found in pooled(configs, deepest_first, loaded, max(1, min(workers, len(configs))), context):
+        if isinstance(found, BrokenProcessPool):
+            unfinished.append(i)
+        else:
+            yield i, said(configs[i], found)
+    for i in unfinished:
+        ((_, found),) = pooled(configs, [i], loaded, 1, context)
+        yield i, said(configs[i], found)
+
+
+def pooled(
+    configs: Sequence[Config], order: Sequence[int], loaded: Mapping[Part, Any], count: int, context: Any
+) -> Iterator[tuple[int, Any]]:
+    """(index, its depths.Start or the exception), in the order in which they end."""
     from stackcli.depths import measure
 
-    deepest_first = sorted(range(len(configs)), key=lambda i: -configs[i].depth)
-    count = max(1, min(workers, len(configs)))
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=uninterrupted)
     try:
-        waiting = {pool.submit(measure, configs[i], loaded[configs[i].data]): i for i in deepest_first}
+        waiting = {pool.submit(measure, configs[i], loaded[configs[i].data]): i for i in order}
         for future in as_completed(waiting):
-            config, error = configs[waiting[future]], future.exception()
-            what = f"depth={config.depth} residual={config.residual.name} seed={config.seed}"
-            yield waiting[future], future.result() if error is None else f"{what}: {type(error).__name__}: {error}"
+            yield waiting[future], future.exception() or future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def said(config: Config, found: Any) -> Any:
+    """A stack's numbers, or why there are none."""
+    if not isinstance(found, BaseException):
+        return found
+    what = f"depth={config.depth} residual={config.residual.name} seed={config.seed}"
+    if isinstance(found, BrokenProcessPool):
+        return f"{what}: its process died twice"
+    return f"{what}: {type(found).__name__}: {found}"
 
 
 def uninterrupted() -> None:

@@ -24,6 +24,8 @@ def report(store: Store, name: str, options: Options, progress: Progress, *, aga
     cols = [c.strip() for c in options.cols.split(",") if c.strip()] or None
     table = tables.summary(frames, cols=cols, sort=options.sort or None, top=options.top or None)
     written = write_tables(frames, folder) + draw(frames, folder, options.formats)
+    for text in outdated(frames, folder):
+        progress.say(text)
     out = Console()
     if options.json:
         print(tables.to_json(table))
@@ -118,23 +120,50 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
     texts |= {name: tables.to_csv(rows) for name, rows in more.items() if len(rows)}
     texts |= {"findings.csv": tables.to_csv(findings.frame(found, frames))} if frames.command == "ablate-depth" else {}
     texts |= {"remedies.csv": tables.to_csv(remedies.effects(frames))} if frames.command == "remedies" else {}
+    for name in (*more, "findings.csv", "remedies.csv"):
+        if name not in texts:  # of the study as it was before
+            (folder / name).unlink(missing_ok=True)
     for name, text in texts.items():
         write(folder / name, text)
     return [folder / name for name in texts]
 
 
-def draw(frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] = ()) -> list[Path]:
-    """Every figure that has something to show; those that stand for the same data already are not drawn again."""
+STAMP = "figures.json"  # of a study's figures: the runs that they were drawn from, and each file
+
+
+def outdated(frames: Any, folder: Path) -> list[str]:
+    """Takes away figures that were drawn from other runs than the tables beside them; says which, in words."""
+    stamp = read_stamp(folder)
+    if not stamp["files"] or stamp["runs"] == digest(frames.runs.to_json()):
+        return []
+    gone = [folder / name for name in stamp["files"] if (folder / name).is_file()]
+    for path in gone:
+        path.unlink()
+    (folder / STAMP).unlink()
+    names = ", ".join(brief(gone, folder))
+    return [f"{names}: drawn from other runs than the study has now, and deleted; stackattn plot draws them again"]
+
+
+def read_stamp(folder: Path) -> dict[str, Any]:
+    """`runs`, a hash of the runs that the figures were drawn from, and `files`."""
+    path = folder / STAMP
+    found = read_json(path, "files") if path.is_file() else {"files": []}
+    return {"runs": "", **found}
+
+
+def draw(
+    frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] = (), *, again: bool = False
+) -> list[Path]:
+    """Every figure that has something to show; with `again` also those that stand for the same data already."""
     if not formats:
         return []
     from stackcli.figures import base
 
-    stamp_file = folder / "figures.json"
-    state = digest([frames.runs.to_json(), list(formats), list(only)])
-    if stamp_file.is_file():
-        stamp = read_json(stamp_file, "state", "files")
+    stamp, runs = read_stamp(folder), digest(frames.runs.to_json())
+    state = digest([list(formats), list(only)])
+    if not again and stamp["runs"] == runs and stamp.get("state") == state:
         paths = [folder / name for name in stamp["files"]]
-        if stamp["state"] == state and all(p.is_file() for p in paths):
+        if all(p.is_file() for p in paths):
             return paths
     paths = []
     for name in only or base.names():
@@ -147,7 +176,13 @@ def draw(frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] 
             continue
         if figure is not None:
             paths += base.save(figure, folder / name, formats)
-    write(stamp_file, dumps({"state": state, "files": [p.name for p in paths]}) + "\n")
+    drawn = [p.name for p in paths]
+    before = [name for name in stamp["files"] if name not in drawn]
+    if stamp["runs"] != runs:
+        for name in before:  # of other runs
+            (folder / name).unlink(missing_ok=True)
+        before = []
+    write(folder / STAMP, dumps({"runs": runs, "state": state, "files": [*drawn, *before]}) + "\n")
     return paths
 
 
@@ -171,6 +206,4 @@ def redraw(out: Path, study: str, formats: Sequence[str], only: Sequence[str]) -
     frames = load(store, study or names[0])
     if not frames.runs["status"].isin(["done", "diverged"]).any():
         raise ValueError(f"{frames.study}: none of its {len(frames.runs)} runs has finished; nothing to draw yet")
-    folder = store.study(frames.study)
-    (folder / "figures.json").unlink(missing_ok=True)
-    return draw(frames, folder, formats, only)
+    return draw(frames, store.study(frames.study), formats, only, again=True)

@@ -296,7 +296,7 @@ class Look:
         every = sweep.Plan(tuple(self.runs.values()), tuple(self.runs), (), self.ends.facts, self.ends.facts_keys)
         described = study.describe(self.arms_of(every.configs), every, self.options)
         described["command"] = "halving" if self.length else "search"
-        whole = study.with_statuses(described, self.statuses)
+        whole = study.with_statuses(described, self.statuses, self.store)
         self.store.save_study(f"{self.name}-search", whole, grow=bool(self.options.study))
 
     def arms_of(self, configs: Sequence[Config]) -> Arms:

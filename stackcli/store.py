@@ -21,6 +21,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import shutil
 import time
 import uuid
@@ -294,7 +295,8 @@ class Store:
         return found[0]
 
     def verify(self) -> list[str]:
-        """What is damaged, in words; empty where every file of every run is as its manifest says."""
+        """What is damaged or gone, in words; empty where every file of every run is as its manifest says, every study
+        has its runs, and what is known of the data can be read."""
         wrong = []
         for folder in sorted(f for f in (self.root / "runs").glob("*") if f.is_dir()):
             try:
@@ -305,7 +307,32 @@ class Store:
             for name in sorted(told | found):
                 if name != "manifest.json" and told.get(name) != found.get(name):
                     wrong.append(f"{folder / name}: damaged; delete {folder} and run the command again")
-        return wrong
+        return [*wrong, *self._studies_at_fault(), *self._files_at_fault()]
+
+    def _studies_at_fault(self) -> Iterator[str]:
+        """Studies that cannot be read, and those of which a run is gone that was there when the study was saved."""
+        for path in sorted((self.root / "studies").glob("*/study.json")):
+            try:
+                study = self.read_study(path.parent.name)
+                gone = [r for r in study["runs"] if r.get("published") and not self.finished(r["run"])]
+            except (CorruptionError, KeyError, TypeError, AttributeError) as error:
+                yield f"{path}: damaged ({error}); run the command of that study again"
+                continue
+            words = " ".join(map(shlex.quote, study.get("overrides", ())))
+            for entry in gone:
+                what = f"{entry['point'] or 'its run'} seed={entry['settings'].get('seed')}"
+                yield (
+                    f"study {path.parent.name}: run {entry['run']} ({what}) is gone; stackattn {study['command']} "
+                    f"{words} trains it again"
+                )
+
+    def _files_at_fault(self) -> Iterator[str]:
+        """Facts and step times that cannot be read: both are made again where they are missing."""
+        for path in sorted([*(self.root / "facts").glob("*.json"), *(self.root / "studies").glob("*/times.json")]):
+            try:
+                read_json(path)
+            except CorruptionError as error:
+                yield f"{path}: damaged ({error}); delete it and run the command again"
 
     def log_failure(self, run: str, text: str) -> Path:
         """Where a failed run's traceback is kept."""
@@ -324,7 +351,7 @@ class Store:
         write(self.root / "facts" / f"{key}.json", dumps(facts) + "\n")
 
     def timings(self, name: str) -> dict[str, Any]:
-        """Architecture -> its times, of one pass over all of a study's."""
+        """Architecture -> its times, each on the scale of the study's reference."""
         path = self.study(name) / "times.json"
         return dict(read_json(path)) if path.is_file() else {}
 
@@ -346,23 +373,47 @@ class Store:
         """Writes a study; with `grow` the runs that it had stay in it, but for those of settings that are run anew, as
         their data or the source of their parts has changed. Raises ConflictError where its base differs."""
         path = self.study(name) / "study.json"
-        if path.is_file():
-            old = read_json(path, "axes", "base")
-            check_same_base(name, old, study)
-            if grow and old["axes"] == study["axes"]:
-                here = {slot(r) for r in study["runs"]}
-                runs = [*study["runs"], *(r for r in old["runs"] if slot(r) not in here)]
-                study = {**study, "runs": runs, "facts": {**old["facts"], **study["facts"]}}
-                if "known" in study:
-                    was = old.get("known", {})
-                    study["known"] = {key: {**was.get(key, {}), **new} for key, new in study["known"].items()}
-        write(path, json.dumps(study, indent=1, allow_nan=False) + "\n")
+        with self.locked_study(name):
+            if path.is_file():
+                old = read_json(path, "axes", "base")
+                check_same_base(name, old, study)
+                study = grown(old, study) if grow and old["axes"] == study["axes"] else study
+            write(path, json.dumps(study, indent=1, allow_nan=False) + "\n")
         return path
+
+    @contextlib.contextmanager
+    def locked_study(self, name: str) -> Iterator[None]:
+        """Inside, no other process reads and writes this study: two that grow it at once both add their runs."""
+        path = self.root / "claims" / f"study-{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            while not locked(file):
+                time.sleep(0.02)
+            yield
+
+    def left_out(self, name: str, study: Mapping[str, Any], *, grow: bool) -> int:
+        """How many runs of a study as it is would not be in it if this one were saved."""
+        if not (self.study(name) / "study.json").is_file():
+            return 0
+        old = self.read_study(name)
+        here = {slot(r) for r in (grown(old, study) if grow and old["axes"] == study["axes"] else study)["runs"]}
+        return sum(slot(r) not in here for r in old["runs"])
 
     def disk(self, runs: Iterable[str]) -> int:
         """Bytes of the kept weights."""
         files = (self.run(run) / "weights.pt" for run in runs)
         return sum(f.stat().st_size for f in files if f.is_file())
+
+
+def grown(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """A study with the runs that it had as well: those of settings that are run anew are replaced."""
+    here = {slot(r) for r in new["runs"]}
+    runs = [*new["runs"], *(r for r in old["runs"] if slot(r) not in here)]
+    study = {**new, "runs": runs, "facts": {**old["facts"], **new["facts"]}}
+    if "known" in new:
+        was = old.get("known", {})
+        study["known"] = {key: {**was.get(key, {}), **more} for key, more in new["known"].items()}
+    return study
 
 
 def slot(entry: Mapping[str, Any]) -> str:

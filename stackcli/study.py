@@ -94,9 +94,14 @@ def execute(arms: Arms, options: Options) -> int:
     store.create()
     store.tidy()
     sweep.keep_facts(plan, store)
+    if lost := store.left_out(name, study, grow=bool(options.study)):
+        progress.say(
+            f"study {name}: {lost} runs that it had are not among those asked for, and are left out of its tables and "
+            "figures; they are kept, and a study named with --study grows instead"
+        )
     store.save_study(name, study, grow=bool(options.study))
     code, statuses = train(plan, store, executor, options, progress)
-    store.save_study(name, with_statuses(study, statuses), grow=bool(options.study))
+    store.save_study(name, with_statuses(study, statuses, store), grow=bool(options.study))
     if code in (75, 130):
         progress.say(f"stopped; finished runs and checkpoints are kept. To go on: {options_line(options, arms)}")
         return code
@@ -259,8 +264,12 @@ def data_names(plan: Any) -> dict[Any, str]:
     return names
 
 
-def with_statuses(study: dict[str, Any], statuses: Mapping[str, str]) -> dict[str, Any]:
-    runs = [{**r, "status": statuses[r["run"]]} if r["run"] in statuses else r for r in study["runs"]]
+def with_statuses(study: dict[str, Any], statuses: Mapping[str, str], store: Store) -> dict[str, Any]:
+    """The study once its runs were tried: the `status` of those that did not finish; `published`: the run is there."""
+    runs = [
+        {**r, "status": statuses[r["run"]]} if r["run"] in statuses else {**r, "published": store.finished(r["run"])}
+        for r in study["runs"]
+    ]
     return {**study, "runs": runs}
 
 

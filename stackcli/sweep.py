@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -348,28 +349,61 @@ def timing_key(config: Config, fingerprint: str) -> str:
 
 
 def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:
-    """Measures every architecture of a study that has a result, alone on the machine and in one pass, so that their
-    times can be compared; nothing where the study has them all already. In a process of its own, which finds PyTorch
-    loaded. Raises RuntimeError where that fails."""
+    """Measures each architecture of a study that has a result and was not measured on this machine before, alone, in a
+    process of its own, which finds PyTorch loaded. Where that fails the study has no new times, and it is said."""
     runs = [entry for entry in store.read_study(study)["runs"] if store.finished(entry["run"])]
-    todo = {entry["timing"]: store.config(entry["run"]) for entry in runs}
+    every = {entry["timing"]: store.config(entry["run"]) for entry in runs}
     same = {e["timing_same"]: store.config(e["run"]) for e in runs if "timing_same" in e}
-    todo |= {key: replace(config, kernel="explicit") for key, config in same.items() if key not in todo}
-    if set(todo) <= set(store.timings(study)):
+    every |= {key: replace(config, kernel="explicit") for key, config in same.items() if key not in every}
+    known = {key: found for key, found in store.timings(study).items() if measured_here(found)}
+    new = {key: config for key, config in every.items() if key not in known}
+    if not new:
         return
+    reference = next((f["reference"] for f in known.values() if f["reference"] in every.keys() & known.keys()), "")
+    if not reference:  # the first pass, or one whose reference is no more
+        known, new = {}, every
+        reference = min(every, key=lambda key: estimate(every[key], 1000))
     from stackcli.launcher.local import Local
 
-    say(f"timing {len(todo)} architecture{'s' if len(todo) > 1 else ''}, alone on the machine")
-    for outcome in Local(workers=1, preload=preload()).run(time_all, [(store.root, study, todo)]):
-        if outcome.state in ("failed", "lost"):
-            raise RuntimeError(f"the timing pass failed: {outcome.detail}")
+    say(f"timing {len(new)} architecture{'s' if len(new) > 1 else ''}, alone on the machine")
+    job = Timing(store.root, study, {reference: every[reference], **new}, reference, known)
+    for outcome in Local(workers=1, preload=preload()).run(time_all, [job]):
+        if outcome.state in ("failed", "lost", "stopped"):
+            why = str(outcome.detail or "it was stopped").strip().split("\n")[-1]
+            say(f"no step times: the timing pass did not finish ({why}); the same command tries it again")
 
 
-def time_all(job: tuple[Path, str, Mapping[str, Config]], say: Say, stop: Stop) -> None:
+def measured_here(found: Any) -> bool:
+    """Whether times are of this machine with this PyTorch, and of a pass that had a reference."""
+    machine = found.get("machine", {})
+    here = {"cores": os.cpu_count(), "system": platform.system(), "torch": version("torch")}
+    return "reference" in found and all(machine.get(key) == value for key, value in here.items())
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A timing pass: the architectures to be measured, the reference among them, and those that are known already."""
+
+    store: Path
+    study: str
+    configs: Mapping[str, Config]
+    reference: str
+    known: Mapping[str, Any]
+
+
+def time_all(job: Timing, say: Say, stop: Stop) -> None:
     """Times architectures, each under its key, and saves what was found with the study; a job of a launcher."""
     from stackcli import timing
 
-    root, study, todo = job
-    loaded = {data: parts.build("data", data.name, **data.options).load() for data in {c.data for c in todo.values()}}
-    arms = [timing.prepare(config, loaded[config.data]) for config in todo.values()]
-    Store(root, create=False).save_timings(study, dict(zip(todo, timing.measure(arms), strict=True)))
+    loaded: dict[Part, Any] = {}
+
+    def load(config: Config) -> Any:
+        if config.data not in loaded:
+            loaded[config.data] = parts.build("data", config.data.name, **config.data.options).load()
+        return loaded[config.data]
+
+    before = job.known.get(job.reference)
+    scale = float(before["times"]["step_ms"]) if before else None
+    found = timing.measure_blocks(job.configs, job.reference, load, scale)
+    marked = {key: {**times, "reference": job.reference} for key, times in found.items()}
+    Store(job.store, create=False).save_timings(job.study, {**marked, **job.known})

@@ -1,6 +1,9 @@
 """Step time of an architecture, measured alone on the machine, never in the workers of a sweep.
 
-Arms are warmed up, then repeated in random order, interleaved, so that a drift of the machine's speed meets all alike.
+Architectures are timed in blocks of a few, each block beside one shared reference architecture, so that no more than a
+block is in memory. Those of a block are warmed up, then repeated in random order, interleaved, so that a drift of the
+machine's speed meets all alike; what a block took is brought to the others' scale by what the reference took in it. An
+architecture that is added later is timed beside the same reference, and needs no other to be timed again.
 Times are milliseconds of one batch: forward, backward, update (clipping and optimiser), step (the three together).
 """
 
@@ -8,7 +11,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +26,7 @@ from stackcli.settings import Config
 from stackcli.train import forward_loss, optimizer
 
 WARMUPS, REPEATS = 3, 10
+BLOCK = 4  # architectures that are timed beside the reference at once
 
 
 @dataclass
@@ -89,10 +93,17 @@ def prepare(config: Config, loaded: Loaded) -> Arm:
     return Arm(config, model, batch, optimizer(model, config))
 
 
-def measure(arms: Sequence[Arm], *, warmups: int = WARMUPS, repeats: int = REPEATS) -> list[dict[str, Any]]:
+def measure(
+    arms: Sequence[Arm],
+    *,
+    warmups: int = WARMUPS,
+    repeats: int = REPEATS,
+    names: tuple[str | int, ...] = ("timing",),
+) -> list[dict[str, Any]]:
     """For each arm its `times` (`step_ms`, `forward_ms`, ... medians, `step_ms_low`, `step_ms_high` quartiles) and the
-    `machine` it was measured on. Raises ValueError for fewer than 3 warm-ups or 10 repeats."""
-    draw = generator("timing")
+    `machine` it was measured on; `names`: the address of the order. Raises ValueError for fewer than 3 warm-ups or 10
+    repeats."""
+    draw = generator(*names)
     if warmups < WARMUPS or repeats < REPEATS:
         raise ValueError(f"{warmups} warm-ups and {repeats} repeats; at least {WARMUPS} and {REPEATS}")
     before = torch.get_num_threads()
@@ -106,6 +117,30 @@ def measure(arms: Sequence[Arm], *, warmups: int = WARMUPS, repeats: int = REPEA
     finally:
         torch.set_num_threads(before)
     return [{"times": _medians(arm.times), "machine": machine(arm, warmups)} for arm in arms]
+
+
+def measure_blocks(
+    configs: Mapping[str, Config], reference: str, load: Callable[[Config], Loaded], known: float | None = None
+) -> dict[str, dict[str, Any]]:
+    """What `measure` gives for each architecture, on one scale. `reference`: the key of the shared one; `known`: its
+    step time in milliseconds of an earlier pass, to whose scale all are brought, else that of the first block."""
+    others, out = [key for key in configs if key != reference], {}
+    blocks = [others[i : i + BLOCK] for i in range(0, len(others), BLOCK)] or [[]]
+    for number, block in enumerate(blocks):
+        keys = [reference, *block]
+        arms = [prepare(configs[key], load(configs[key])) for key in keys]
+        found = dict(zip(keys, measure(arms, names=("timing", number)), strict=True))
+        own = found[reference]["times"]["step_ms"]
+        known = own if known is None else known
+        for key in keys if number == 0 else block:
+            out[key] = scaled(found[key], known / own)
+    return out
+
+
+def scaled(found: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    """The times of a block on another scale; `scale` says by how much they were multiplied."""
+    times = {name: value * factor for name, value in found["times"].items()}
+    return {"times": times, "machine": {**found["machine"], "scale": round(factor, 4)}}
 
 
 def _medians(times: Mapping[str, list[float]]) -> dict[str, float]:

@@ -185,3 +185,31 @@ def test_exponents_of_several_axes_hide_a_column_and_fold_no_word() -> None:
     small, whole = narrow.file.getvalue(), wide.file.getvalue()  # type: ignore[attr-defined]
     assert all(word in small for word in ("orthogonal", "deepnorm", "hidden for width: slope_plain"))
     assert "G1" in whole and "hidden" not in whole and max(map(len, small.splitlines())) <= 80
+
+
+def dying(config: Any, loaded: Any) -> Any:
+    """Looks at a stack, but one of depth 2 kills its process: always on seed 0, once on seed 1."""
+    import os
+    import signal
+
+    mark = Path(os.environ["DYING"])
+    if config.depth == 2 and (config.seed == 0 or not mark.exists()):
+        if config.seed == 1:
+            mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return config.depth, config.seed
+
+
+def test_a_worker_that_dies_loses_its_own_stack_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import multiprocessing
+
+    monkeypatch.setenv("DYING", str(tmp_path / "once"))
+    monkeypatch.setattr(depths, "measure", dying)
+    given = arms(*TINY, "data.lags=2", "batch=8", "depth=1,2,3,4", "seeds=2").configs
+    loaded = dict.fromkeys(c.data for c in given)
+    found = dict(probing.looked(given, loaded, 2, multiprocessing.get_context("spawn")))
+    assert len(found) == 8
+    lost = [given[i] for i, what in found.items() if isinstance(what, str)]
+    assert [(c.depth, c.seed) for c in lost] == [(2, 0)]
+    assert next(w for w in found.values() if isinstance(w, str)).endswith("its process died twice")
+    assert all(found[i] == (c.depth, c.seed) for i, c in enumerate(given) if (c.depth, c.seed) != (2, 0))

@@ -336,3 +336,39 @@ def test_a_run_of_the_same_settings_takes_the_place_of_one_whose_part_was_edited
     place.save_study("s", study(("old0", 0), ("old1", 1)), grow=True)
     place.save_study("s", study(("new0", 0)), grow=True)
     assert [r["run"] for r in place.read_study("s")["runs"]] == ["new0", "old1"]
+
+
+def grow(root: str, seeds: list[int]) -> None:
+    place = Store(Path(root))
+    for seed in seeds:
+        runs = [{"run": f"r{seed}", "arm": "", "settings": {"seed": seed}}]
+        place.save_study("s", {"axes": [], "base": {}, "facts": {}, "runs": runs}, grow=True)
+
+
+def test_two_processes_that_grow_a_study_at_once_both_add_their_runs(tmp_path: Path) -> None:
+    import multiprocessing
+
+    Store(tmp_path / "out").create()
+    spawn = multiprocessing.get_context("spawn")
+    halves = [list(range(start, 60, 2)) for start in (0, 1)]
+    both = [spawn.Process(target=grow, args=(str(tmp_path / "out"), half)) for half in halves]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert {r["run"] for r in Store(tmp_path / "out").read_study("s")["runs"]} == {f"r{seed}" for seed in range(60)}
+
+
+def test_verify_names_a_study_whose_run_is_gone_and_files_that_cannot_be_read(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    place.create()
+    publish(place)
+    runs = [{**entry(run), "point": "depth=2", "published": True} for run in ("abc", "gone")] + [entry("never")]
+    place.save_study("s", {**study(), "command": "sweep", "overrides": ["depth=1,2"], "runs": runs, "facts": {}})
+    (found,) = place.verify()
+    assert "study s: run gone (depth=2 seed=" in found and "stackattn sweep depth=1,2 trains it again" in found
+    place.save_facts("key", {"a": 1})
+    (place.root / "facts" / "key.json").write_text("[1")
+    assert any("facts" in line and "damaged" in line for line in place.verify())
+    (place.study("s") / "study.json").write_text("{")
+    assert any("study.json" in line and "damaged" in line for line in place.verify())

@@ -226,3 +226,45 @@ def test_an_encoding_of_an_installed_package_is_listed_and_certified(tmp_path: P
     line = words(write_data(tmp_path / "d.csv"), "pe=none,frail", "seeds=1")
     compared = stackattn("compare-pe", *line, cwd=tmp_path, PYTHONPATH=site)
     assert compared.returncode == 0 and "frail" in compared.stdout
+
+
+def test_a_study_says_what_it_leaves_out_and_no_figure_stands_beside_other_tables(data: Path, tmp_path: Path) -> None:
+    line = ["sweep", *words(data, "depth=1,2")]
+    first = stackattn(*line, "seeds=3", "--figures", "svg", cwd=tmp_path, figures=True)
+    assert first.returncode == 0, first.stderr
+    (folder,) = tmp_path.glob("outputs/studies/*")
+    drawn = {p.name for p in folder.glob("*.svg")}
+    assert len(drawn) > 3
+    fewer = stackattn(*line, "seeds=2", cwd=tmp_path)
+    assert "2 runs that it had are not among those asked for" in fewer.stderr
+    assert "drawn from other runs than the study has now, and deleted" in fewer.stderr
+    assert not list(folder.glob("*.svg")) and len((folder / "runs.csv").read_text().splitlines()) == 5
+    back = stackattn(*line, "seeds=3", "--figures", "svg", cwd=tmp_path, figures=True)
+    assert "6 there already, 0 to train" in back.stderr and {p.name for p in folder.glob("*.svg")} == drawn
+    one = stackattn("plot", "--figure", "loss", "--figures", "svg", cwd=tmp_path)
+    assert one.returncode == 0 and {p.name for p in folder.glob("*.svg")} == drawn
+    assert "deleted" not in stackattn(*line, "seeds=3", cwd=tmp_path).stderr
+    assert {p.name for p in folder.glob("*.svg")} == drawn
+
+
+def test_a_named_study_keeps_the_runs_that_it_had(data: Path, tmp_path: Path) -> None:
+    line = ["sweep", *words(data, "depth=1,2"), "--study", "s"]
+    assert stackattn(*line, "seeds=3", cwd=tmp_path).returncode == 0
+    fewer = stackattn(*line, "seeds=2", "--csv", "-", cwd=tmp_path)
+    assert "left out" not in fewer.stderr and len(Store(tmp_path / "outputs").read_study("s")["runs"]) == 6
+
+
+def test_a_worker_that_somebody_else_stops_twice_is_a_lost_run(data: Path, tmp_path: Path) -> None:
+    """A part that sends SIGTERM to its own process, as a person or a system might."""
+    site = tmp_path / "site"
+    site.mkdir()
+    installed(site)
+    (site / "frailpkg.py").write_text(
+        FRAIL.replace(
+            'raise RuntimeError("frail indeed")', "import os, signal; os.kill(os.getpid(), signal.SIGTERM); return x"
+        )
+    )
+    line = words(data, "pe=learned,frail", "seeds=1")
+    done = stackattn("sweep", *line, cwd=tmp_path, PYTHONPATH=str(site))
+    assert done.returncode == 1 and "1 of 2 runs" in done.stdout, done.stderr
+    assert "signal that was not ours" in done.stderr

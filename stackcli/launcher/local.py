@@ -16,7 +16,8 @@ from stackcli.launcher.base import PREEMPTED, Outcome, Work
 
 
 class Local:
-    """At most `workers` processes at once. A killed process is seen at once and its job tried once more.
+    """At most `workers` processes at once. A killed process is seen at once and its job tried once more; so is one that
+    somebody else asked to stop.
 
     `preload`: modules that are loaded once, before the first run, and shared by all: what is loaded cannot change while
     the runs go on."""
@@ -87,9 +88,16 @@ class Local:
             process, connection = self.running.pop(job)
             process.join()
             connection.close()
-            if state == "lost" and (process.exitcode == PREEMPTED or self.now):
+            if state == "lost" and self.stopping and (process.exitcode == PREEMPTED or self.now):
                 state = "stopped"
-            yield Outcome(job, state, detail if state != "lost" else f"its process died (exit code {process.exitcode})")
+            yield Outcome(job, state, detail if state != "lost" else died(process.exitcode))
+
+
+def died(code: int | None) -> str:
+    """How a process ended that said nothing."""
+    if code == PREEMPTED:
+        return "its process was asked to stop by a signal that was not ours"
+    return f"its process died (exit code {code})"
 
 
 def _enter(work: Work, payload: Any, pipe: Connection) -> None:

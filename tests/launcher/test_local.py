@@ -20,6 +20,12 @@ def task(job: Any, say: Say, stop: Stop) -> None:
         raise ValueError("a fault of the code")
     if kind == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "told":
+        raise SystemExit(PREEMPTED)
+    if kind == "told once" and len(list(Path(folder).glob("*.told once"))) == 1:
+        os.kill(os.getpid(), signal.SIGTERM)  # from somebody else
+        assert stop()
+        raise SystemExit(PREEMPTED)
     if kind == "waits":
         for _ in range(200):
             time.sleep(0.05)
@@ -46,6 +52,14 @@ def test_a_killed_job_is_tried_once_more_and_then_lost(tmp_path: Path) -> None:
     assert lost["started"] == 2 and lost["retried"] == lost["lost"] == 1 and lost["done"] == 0
     assert fine["done"] == 1
     assert len(list(tmp_path.glob("*.dies"))) == 2
+
+
+def test_a_job_that_somebody_else_asked_to_stop_is_tried_once_more_and_then_lost(tmp_path: Path) -> None:
+    lost, again, fine = ended(["told", "told once", "fine"], tmp_path)
+    assert lost["retried"] == lost["lost"] == 1 and not lost["stopped"] and not lost["done"]
+    assert again["retried"] == again["done"] == 1 and not again["stopped"] and fine["done"] == 1
+    outcomes = list(Local(workers=1).run(task, [("told", str(tmp_path))]))
+    assert "asked to stop by a signal that was not ours" in outcomes[-1].detail
 
 
 def test_a_failure_carries_its_traceback(tmp_path: Path) -> None:
