@@ -381,6 +381,8 @@ def _depth(runs: pd.DataFrame, where: str) -> str:
     gap = stats.interval(pairs["val_loss"] - pairs["train_loss"])
     if not val.n:
         return ""
+    if val.n < stats.LEAST:  # too few for an interval
+        val, train, gap = (found._replace(low=math.nan, high=math.nan) for found in (val, train, gap))
     interval = "" if math.isnan(val.low) else f", 95 % interval {val.low:+.2f} to {val.high:+.2f}"
     text = (
         f"{lead} validation loss at the end is {val.mean:+.2f} nats at depth {deep:g} against the best, depth {best:g}"
@@ -389,7 +391,7 @@ def _depth(runs: pd.DataFrame, where: str) -> str:
     if math.isnan(val.low) or val.low <= 0:
         return f"{text}; not separated over {val.n} seed{'s' if val.n > 1 else ''}."
     fails, overfits = (part.low > 0 and part.mean >= PART * val.mean for part in (train, gap))
-    text += " (exploratory). "
+    text += " (not corrected for the other comparisons). "
     if fails and overfits:
         return f"{text}With depth the optimisation fails (degradation, He et al. 2015), and the stack overfits more."
     if fails:

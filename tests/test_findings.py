@@ -260,7 +260,8 @@ def test_what_depth_costs_is_told_apart_into_train_loss_and_gap() -> None:
 
 def test_a_cause_is_told_where_its_own_interval_says_so() -> None:
     both = deep({1: 0.5, 16: 1.5}, {1: 0.1, 16: 0.6})  # half by each
-    assert "optimisation fails" in both and "overfits more" in both and "(exploratory)" in both
+    assert "optimisation fails" in both and "overfits more" in both
+    assert "(not corrected for the other comparisons)" in both
     unsure = deep({1: 0.5, 16: 0.93}, {1: 0.1, 16: 0.53}, each=(0.9, -0.05, 0.45, 0.9, -0.05))
     assert "is not separated" in unsure and "fails" not in unsure and "overfits" not in unsure
 
@@ -278,6 +279,8 @@ def test_a_deepest_stack_of_which_no_run_is_done_is_named() -> None:
 
 def test_one_seed_separates_nothing() -> None:
     assert "not separated over 1 seed." in deep({1: 0.5, 16: 1.5}, {1: 0.1, 16: 1.0}, seeds=1)
+    two = deep({1: 0.5, 16: 1.5}, {1: 0.1, 16: 1.0}, seeds=2)
+    assert "not separated over 2 seeds." in two and "interval" not in two
 
 
 def rates(val: Mapping[float, float]) -> Frames:
