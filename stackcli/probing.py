@@ -99,7 +99,11 @@ def looked(
         else:
             yield i, said(configs[i], found)
     for i in unfinished:
-        ((_, found),) = pooled(configs, [i], loaded, 1, context)
+        found: Any = None
+        for _ in range(2):
+            ((_, found),) = pooled(configs, [i], loaded, 1, context)
+            if not isinstance(found, BrokenProcessPool):
+                break
         yield i, said(configs[i], found)
 
 

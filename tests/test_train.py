@@ -126,7 +126,7 @@ def test_a_trial_of_a_search_never_reads_the_test_part(monkeypatch: pytest.Monke
     seen = run.result()
     assert any(part is run.test for part in read)
     tested = {f.name for f in fields(seen) if getattr(blind, f.name) != getattr(seen, f.name)}
-    named = {f.name for f in fields(seen) if f.name.startswith("test_") and getattr(seen, f.name) is not None}
+    named = {f.name for f in fields(seen) if f.name.startswith("test_") and getattr(seen, f.name) not in (None, "")}
     assert tested == named | {"macro_f1", "acc_by_class", "confusion", "by_length"}
 
 

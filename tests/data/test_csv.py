@@ -105,7 +105,10 @@ BAD: dict[str, tuple[bytes, str]] = {
     "binary": (bytes(range(256)) * 20, "NUL byte"),
     "long line": (content(rows()) + b"x" * 2_000_000 + b",cat\n", "line 62 has 2,000,004 characters"),
     "open quote": (content(rows()) + b'"open,cat\nmore,dog\n', "starts at line 62 cannot be read"),
-    "label variants": (content([*rows(), ("another", "Cat ")]), "differ in case or spaces alone: 'Cat', 'cat'"),
+    "label variants": (
+        content([*rows(), ("another", "Cat ")]),
+        "differ in case, spaces, Unicode form or invisible signs alone: 'Cat', 'cat'",
+    ),
     "few rows": (content([(f"text {i}", f"class {i}") for i in range(30)]), "for 30 classes; too few"),
     "many classes": (content([(f"text {i}", f"class {i}") for i in range(1500)]), "1500 classes, at most 1000"),
     "mostly unreadable": (content(rows(20)) + b"one cell\n" * 10, "10 of 30 rows are unreadable"),

@@ -22,5 +22,5 @@ def test_each_item_is_followed_by_its_reversal() -> None:
 
 
 def test_a_length_of_one_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least 2"):
+    with pytest.raises(ValueError, match="at least 4"):
         Order(train_len=1)
