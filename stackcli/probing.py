@@ -99,12 +99,12 @@ def looked(
         else:
             yield i, said(configs[i], found)
     for i in unfinished:
-        found: Any = None
+        again: Any = None
         for _ in range(2):
-            ((_, found),) = pooled(configs, [i], loaded, 1, context)
-            if not isinstance(found, BrokenProcessPool):
+            ((_, again),) = pooled(configs, [i], loaded, 1, context)
+            if not isinstance(again, BrokenProcessPool):
                 break
-        yield i, said(configs[i], found)
+        yield i, said(configs[i], again)
 
 
 def pooled(

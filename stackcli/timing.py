@@ -127,12 +127,13 @@ def measure_blocks(
     others, out = [key for key in configs if key != reference], {}
     blocks = [others[i : i + BLOCK] for i in range(0, len(others), BLOCK)] or [[]]
     for number, block in enumerate(blocks):
-        keys = [reference, *block]
-        arms = [prepare(configs[key], load(configs[key])) for key in keys]
+        first, *rest = (prepare(configs[key], load(configs[key])) for key in (reference, *block))
+        arms = [first] * max(1, len(rest)) + rest  # the reference as often as all others: its noise is in every number
+        keys = [reference] * max(1, len(rest)) + block
         found = dict(zip(keys, measure(arms, names=("timing", number)), strict=True))
         own = found[reference]["times"]["step_ms"]
         known = own if known is None else known
-        for key in keys if number == 0 else block:
+        for key in found if number == 0 else block:
             out[key] = scaled(found[key], known / own)
     return out
 

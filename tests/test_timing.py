@@ -51,7 +51,7 @@ def test_blocks_on_a_machine_whose_speed_changes_are_brought_to_one_scale(monkey
     was = timing.measure
 
     def measured(arms: Any, **how: Any) -> Any:
-        blocks.append([arm.config.depth for arm in arms])
+        blocks.append(list(dict.fromkeys(arm.config.depth for arm in arms)))
         speed = 1.5 ** (len(blocks) - 1)
         for arm in arms:
             share = {"forward": 0.3, "backward": 0.5, "update": 0.2, "step": 1.0}
