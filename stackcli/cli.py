@@ -402,9 +402,9 @@ def plot(
         for name in figure or ():
             check_choice("--figure", name, names)
         chosen = formats(figures)
-        from stackcli.report import edited, redraw
+        from stackcli.report import describe_edits, redraw
 
-        if remark := edited(out, study):
+        if remark := describe_edits(out, study):
             print(remark, file=sys.stderr)
         for path in redraw(out, study, chosen, figure or ()):
             print(path)

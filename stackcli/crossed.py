@@ -23,7 +23,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Crossed:
-    """`mean` of the differences, its 95 % interval and two-sided p; NaN where there are too few seeds or items.
+    """`mean` of the differences, its 95 % interval and two-sided p; NaN where there are too few seeds or items, or all
+    differences are equal. `items` is 0 where the answers to the items are not known.
 
     The variances are those of one run (`between_seeds`), of one item (`between_items`) and of the rest (`residual`).
     """
@@ -63,7 +64,7 @@ def min_f(differences: ArrayLike) -> Crossed:
     mean, by_seed, by_item = float(d.mean()), _variance(d.mean(1)), _variance(d.mean(0))
     error = math.sqrt(by_seed + by_item)
     if error == 0:
-        return Crossed(mean)
+        return Crossed(mean, items=items)
     df = float(_satterthwaite(by_seed, by_item, seeds, items))
     half = float(special.stdtrit(df, 1 - ALPHA / 2)) * error
     residual = float(((d - d.mean(1, keepdims=True) - d.mean(0) + mean) ** 2).sum()) / ((seeds - 1) * (items - 1))

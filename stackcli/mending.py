@@ -64,7 +64,7 @@ def mend(name: str, arms: Arms, options: Options) -> int:
             continue
         progress.say(f"{finding.name} at {finding.point or 'this point'}: {len(tried[finding.point])} remedies")
     sick = of_points(store, name, tried)
-    again = {point: fresh(configs) for point, configs in sick.items()}
+    again = {point: on_fresh_seeds(configs) for point, configs in sick.items()}
     words = (*arms.overrides, "--remedies")
     reached = {data: loss for data, loss in signs.reached(frames).items() if math.isfinite(loss)}
     seeds = {point: sorted({c.seed for c in configs}) for point, configs in sick.items()}
@@ -84,7 +84,7 @@ def of_study(found: Iterable[Finding], tried: Tried) -> dict[str, dict[str, tupl
     return out
 
 
-def fresh(configs: Iterable[Config]) -> list[Config]:
+def on_fresh_seeds(configs: Iterable[Config]) -> list[Config]:
     """The runs of a point on seeds that neither a study nor its search has."""
     return [replace(c, seed=c.seed + FRESH) for c in configs]
 

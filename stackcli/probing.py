@@ -1,6 +1,7 @@
 """`probe`: every stack asked for is built and looked at before any training, in worker processes; nothing is kept of it
 but tables and figures, in OUT/probes/NAME/, as it takes seconds to do again."""
 
+import contextlib
 import multiprocessing
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,21 +94,21 @@ def looked(
     were not done are then tried again, each in a process of its own, so that only its own stack can be lost."""
     deepest_first = sorted(range(len(configs)), key=lambda i: -configs[i].depth)
     unfinished = []
-    for i, found in pooled(configs, deepest_first, loaded, max(1, min(workers, len(configs))), context):
+    for i, found in run_pool(configs, deepest_first, loaded, max(1, min(workers, len(configs))), context):
         if isinstance(found, BrokenProcessPool):
             unfinished.append(i)
         else:
-            yield i, said(configs[i], found)
+            yield i, describe_stack(configs[i], found)
     for i in unfinished:
         again: Any = None
         for _ in range(2):
-            ((_, again),) = pooled(configs, [i], loaded, 1, context)
+            ((_, again),) = run_pool(configs, [i], loaded, 1, context)
             if not isinstance(again, BrokenProcessPool):
                 break
-        yield i, said(configs[i], again)
+        yield i, describe_stack(configs[i], again)
 
 
-def pooled(
+def run_pool(
     configs: Sequence[Config], order: Sequence[int], loaded: Mapping[Part, Any], count: int, context: Any
 ) -> Iterator[tuple[int, Any]]:
     """(index, its depths.Start or the exception), in the order in which they end."""
@@ -115,20 +116,24 @@ def pooled(
 
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=uninterrupted)
     try:
-        waiting = {pool.submit(measure, configs[i], loaded[configs[i].data]): i for i in order}
+        waiting, left = {}, list(order)
+        with contextlib.suppress(BrokenProcessPool):  # a worker died meanwhile
+            while left:
+                waiting[pool.submit(measure, configs[left[0]], loaded[configs[left[0]].data])] = left.pop(0)
+        yield from ((i, BrokenProcessPool()) for i in left)
         for future in as_completed(waiting):
             yield waiting[future], future.exception() or future.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def said(config: Config, found: Any) -> Any:
+def describe_stack(config: Config, found: Any) -> Any:
     """A stack's numbers, or why there are none."""
     if not isinstance(found, BaseException):
         return found
     what = f"depth={config.depth} residual={config.residual.name} seed={config.seed}"
     if isinstance(found, BrokenProcessPool):
-        return f"{what}: its process died twice"
+        return f"{what}: its process died each time"
     return f"{what}: {type(found).__name__}: {found}"
 
 

@@ -24,7 +24,7 @@ def report(store: Store, name: str, options: Options, progress: Progress, *, aga
     cols = [c.strip() for c in options.cols.split(",") if c.strip()] or None
     table = tables.summary(frames, cols=cols, sort=options.sort or None, top=options.top or None)
     written = write_tables(frames, folder) + draw(frames, folder, options.formats)
-    for text in outdated(frames, folder):
+    for text in delete_outdated(frames, folder):
         progress.say(text)
     out = Console()
     if options.json:
@@ -131,7 +131,7 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
 STAMP = "figures.json"  # of a study's figures: the runs that they were drawn from, and each file
 
 
-def outdated(frames: Any, folder: Path) -> list[str]:
+def delete_outdated(frames: Any, folder: Path) -> list[str]:
     """Takes away figures that were drawn from other runs than the tables beside them; says which, in words."""
     stamp = read_stamp(folder)
     if not stamp["files"] or stamp["runs"] == digest(frames.runs.to_json()):
@@ -140,8 +140,8 @@ def outdated(frames: Any, folder: Path) -> list[str]:
     for path in gone:
         path.unlink()
     (folder / STAMP).unlink()
-    names = ", ".join(brief(gone, folder))
-    return [f"{names}: drawn from other runs than the study has now, and deleted; stackattn plot draws them again"]
+    why = "drawn from other runs than the study has now" if stamp["runs"] else "drawn from runs that are not recorded"
+    return [f"{', '.join(brief(gone, folder))}: {why}, and deleted; stackattn plot draws them again"]
 
 
 def read_stamp(folder: Path) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def draw(
     return paths
 
 
-def edited(out: Path, study: str) -> str:
+def describe_edits(out: Path, study: str) -> str:
     """Which parts of a study's runs have been edited since, so that these numbers are not theirs; empty for none."""
     store = Store(out, create=False)
     names = [study] if study else store.studies()[:1]

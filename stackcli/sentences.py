@@ -1,9 +1,9 @@
 """DataFrames -> what was found and how sure, in plain words, built from the verdicts of `stats`.
 
 All comparisons of a study are one family: test accuracy of every point against the first value of the first axis (where
-the data's entropy is known the excess loss, in nats above it), its overfitting gap between the two ends of depth, and
-every point against the bag of words, seeds crossed with test items. Holm's correction runs over all of them, each with
-the p of its own test, and their number is said. A point of which a run is not done is never called the best.
+the data's source is known the excess loss, in nats above the source's own), its overfitting gap between the two ends of
+depth, and every point against the bag of words, seeds crossed with test items. Holm's correction runs over all of them,
+each with the p of its own test, and their number is said. A point of which a run is not done is never called the best.
 """
 
 import math
@@ -196,7 +196,7 @@ def _bag(axis: str, best: Any, part: Part) -> str:
     if row["kind"] == "better":
         return _sentence(f"{name(axis, best)} beats a bag of words ({score})")
     if set(table["kind"]) <= {"worse", "leaning worse"}:
-        verb = "is better than every stack" if row["kind"] == "worse" else "leans better than every stack"
+        verb = "is better than every stack" if set(table["kind"]) == {"worse"} else "leans better than every stack"
         return f"A bag of words ({score}) {verb} here."
     return _sentence(f"{name(axis, best)} against a bag of words ({score}): {row['verdict']}")
 
@@ -363,15 +363,14 @@ def _how(family: pd.DataFrame) -> str:
     """What the intervals are, and what chance alone would bring of the words that nothing corrects."""
     flips, out = family[family["test"] == stats.FLIP], ""
     if len(flips) and flips["n"].max() >= stats.LEAST:
-        inverse = flips["n"].max() >= stats.INVERTED
-        out += (
-            f" Of paired differences they are {'those that the sign-flip test inverts' if inverse else 't intervals'}."
-        )
+        kinds = {bool(n >= stats.INVERTED) for n in flips["n"] if n >= stats.LEAST}
+        out += f" Of paired differences they are {_kind_of_interval(kinds)}."
     if (family["test"] == stats.CROSSED).any():
         out += " Against the bag of words seeds are crossed with test items (min F', Clark 1973)."
     if family["kind"].isin(LEANING).any():
-        count = signflip.ALPHA * len(family)
-        out += f" Leaning is not corrected: chance alone would bring about {count:.2g} such words in {len(family)}."
+        able = int((family["n"] >= stats.LEAST).sum())
+        count = signflip.ALPHA * able
+        out += f" Leaning is not corrected: chance alone would bring about {count:.2g} such words in {able}."
     return out
 
 

@@ -10,6 +10,7 @@ import ast
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from importlib.metadata import Distribution
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,50 +29,69 @@ def fingerprints(names: Mapping[str, str]) -> dict[str, str]:
 def fingerprint(group: str, name: str) -> str:
     """16 hex digits of a part's source. Raises ValueError for a name that the group does not have."""
     if parts.built_in(group, name):
-        files = {f"{group}/{name}": PACKAGE / group / f"{name}.py"}
-        follow(files, "stackcli", PACKAGE, lambda module: module.split(".")[0] in (group, *SHARED))
+        own = {("stackcli", folder) for folder in (group, *SHARED)}
+        files = {f"stackcli.{group}.{name}": PACKAGE / group / f"{name}.py"}
+        follow(files, PACKAGE.parent, lambda module: tuple(module.split(".")[:2]) in own)
         return digest(files, "")
     point = parts.installed(group).get(name)
     if point is None:
         raise ValueError(f"{group}={name}: no such part; choose from {', '.join(parts.names(group))}")
     version = f"{point.dist.name} {point.dist.version}" if point.dist else ""
-    package, spec = point.module.split(".")[0], find_spec(point.module)
-    if spec is None or not spec.origin or not Path(spec.origin).is_file():
+    base = folder_of(point.module.split(".")[0])
+    path = module_file(base, point.module) if base else None
+    if base is None or path is None:
         return digest({}, f"{version} {point.value}")
-    root, files = find_spec(package), {point.module: Path(spec.origin)}
-    folder = Path(root.origin).parent if root and root.origin else Path(spec.origin).parent
-    if folder.joinpath("__init__.py").is_file():
-        follow(files, package, folder, lambda module: True)
+    files, tops = {point.module: path}, top_names(point.dist) | {point.module.split(".")[0]}
+    follow(files, base, lambda module: module.split(".")[0] in tops or (base / f"{module.split('.')[0]}.py").is_file())
     return digest(files, version)
 
 
-def follow(files: dict[str, Path], package: str, folder: Path, wanted: Callable[[str], bool]) -> None:
-    """Adds the modules of `package`, which lies in `folder`, that the files import, and what those import in turn."""
+def folder_of(top: str) -> Path | None:
+    """The folder in which a top-level module or package lies; found without running any of its code."""
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    inside = list(spec.submodule_search_locations or ())
+    return Path(inside[0]).parent if inside else Path(spec.origin).parent if spec.origin else None
+
+
+def top_names(dist: Distribution | None) -> set[str]:
+    """The top-level modules and packages that a distribution installed, where it recorded them."""
+    files = (dist.files if dist else None) or []
+    return {Path(file.parts[0]).stem for file in files if file.suffix == ".py"}
+
+
+def module_file(base: Path, module: str) -> Path | None:
+    """The file of a module by its dotted name; None where there is none, as for a package without `__init__.py`."""
+    path = base.joinpath(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return path if path.is_file() else None
+
+
+def follow(files: dict[str, Path], base: Path, wanted: Callable[[str], bool]) -> None:
+    """Adds the modules below the folder `base` that the files import, and what those import in turn."""
     waiting = list(files.values())
     while waiting:
-        for module in imported(waiting.pop(), package, folder):
-            path = folder.joinpath(*module.split(".")) if module else folder
-            path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-            if path.is_file() and path not in files.values() and wanted(module):
-                files[module.replace(".", "/")] = path
+        for module in filter(wanted, imported(waiting.pop(), base)):
+            path = module_file(base, module)
+            if path is not None and path not in files.values():
+                files[module] = path
                 waiting.append(path)
 
 
-def imported(path: Path, package: str, folder: Path) -> Iterator[str]:
-    """Dotted names below the package that a file imports; a name imported from a module may be a module itself."""
-    here = path.relative_to(folder).parts[:-1]
+def imported(path: Path, base: Path) -> Iterator[str]:
+    """Dotted names that a file imports; a name imported from a module may be a module itself."""
+    here = path.relative_to(base).parts[:-1]
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
-            yield from (a.name.partition(".")[2] for a in node.names if a.name.split(".")[0] == package)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                above = [*here[: len(here) - node.level + 1], *((node.module or "").split(".") if node.module else [])]
-            elif node.module and node.module.split(".")[0] == package:
-                above = node.module.split(".")[1:]
-            else:
-                continue
-            yield ".".join(above)
-            yield from (".".join([*above, a.name]) for a in node.names)
+            above = list(here[: len(here) - node.level + 1]) if node.level else []
+            above += node.module.split(".") if node.module else []
+            yield from filter(None, [".".join(above), *(".".join([*above, a.name]) for a in node.names)])
 
 
 def digest(files: Mapping[str, Path], more: str) -> str:

@@ -302,11 +302,18 @@ def _judged(row: dict[str, Any], p_holm: float, comparisons: int) -> dict[str, A
     margin = None if margin is None or math.isnan(margin) else math.log1p(margin) if log else margin
     mean, low, high = (math.log(row[key]) if log else float(row[key]) for key in ("mean", "low", "high"))
     if row["n"] >= LEAST and math.isnan(p_holm):
-        said = Verdict("none", "not tested, the answers to each item are not known")
+        said = Verdict("none", _untested(row["crossed"], mean))
     else:
         found, open_ = Interval(mean, low, high, row["n"]), _open(row, comparisons) if row["n"] else ""
         said = verdict(found, p_holm, higher=higher_is_better(row["metric"]), open_=open_, margin=margin)
     return row | {"p_holm": p_holm, "verdict": said.words, "kind": said.kind}
+
+
+def _untested(found: Any, mean: float) -> str:
+    """Why a comparison with the same answers to each item has no p."""
+    if not isinstance(found, Crossed) or not found.items:
+        return "not tested, the answers to each item are not known"
+    return "the answers are equal" if mean == 0 else "not tested, as no seed and no item differs from another"
 
 
 def _mean_sd(x: Floats) -> tuple[float, float]:

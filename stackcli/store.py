@@ -25,7 +25,7 @@ import shlex
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -172,8 +172,8 @@ class Store:
         reproduce: str,
         replace: bool = False,
     ) -> Path:
-        """Writes an attempt of its own and renames it into place; who comes second throws his away, unless the run that
-        is there lacks the weights that are wanted or is to be replaced."""
+        """Writes an attempt of its own and renames it into place. If another process published first, the attempt is
+        discarded, unless the run that is there lacks the weights that are wanted or is to be replaced."""
         attempt = self.root / "attempts" / f"{run}-{uuid.uuid4().hex[:8]}"
         described = {"settings": {**config.identity(), "keep": config.keep}, "source": sources(config)}
         try:
@@ -377,7 +377,7 @@ class Store:
             if path.is_file():
                 old = read_json(path, "axes", "base")
                 check_same_base(name, old, study)
-                study = grown(old, study) if grow and old["axes"] == study["axes"] else study
+                study = merge_studies(old, study) if grow and old["axes"] == study["axes"] else study
             write(path, json.dumps(study, indent=1, allow_nan=False) + "\n")
         return path
 
@@ -391,13 +391,12 @@ class Store:
                 time.sleep(0.02)
             yield
 
-    def left_out(self, name: str, study: Mapping[str, Any], *, grow: bool) -> int:
+    def count_dropped(self, name: str, study: Mapping[str, Any], *, grow: bool) -> int:
         """How many runs of a study as it is would not be in it if this one were saved."""
         if not (self.study(name) / "study.json").is_file():
             return 0
         old = self.read_study(name)
-        here = {slot(r) for r in (grown(old, study) if grow and old["axes"] == study["axes"] else study)["runs"]}
-        return sum(slot(r) not in here for r in old["runs"])
+        return 0 if grow and old["axes"] == study["axes"] else len(missing_runs(old["runs"], study["runs"]))
 
     def disk(self, runs: Iterable[str]) -> int:
         """Bytes of the kept weights."""
@@ -405,10 +404,9 @@ class Store:
         return sum(f.stat().st_size for f in files if f.is_file())
 
 
-def grown(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def merge_studies(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """A study with the runs that it had as well: those of settings that are run anew are replaced."""
-    here = {slot(r) for r in new["runs"]}
-    runs = [*new["runs"], *(r for r in old["runs"] if slot(r) not in here)]
+    runs = [*new["runs"], *missing_runs(old["runs"], new["runs"])]
     study = {**new, "runs": runs, "facts": {**old["facts"], **new["facts"]}}
     if "known" in new:
         was = old.get("known", {})
@@ -416,16 +414,41 @@ def grown(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return study
 
 
-def slot(entry: Mapping[str, Any]) -> str:
-    """What a study has one run of: an arm with its settings, the seed among them."""
-    return json.dumps([entry["arm"], entry["settings"]], sort_keys=True)
+def missing_runs(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The runs of `old` whose arm and settings, the seed among them, no run of `new` has. A key that a part has gained
+    or lost between the two tells nothing apart."""
+    had, has = part_keys(old), part_keys(new)
+    changed = {(part, key) for part in had.keys() & has.keys() for key in had[part] ^ has[part]}
+
+    def slot(entry: Mapping[str, Any]) -> str:
+        settings = entry["settings"]
+        chosen = {key: (group := key.partition(".")[0], settings.get(group)) for key in settings}
+        kept = {key: value for key, value in settings.items() if (chosen[key], key) not in changed}
+        return json.dumps([entry["arm"], kept], sort_keys=True)
+
+    here = {slot(entry) for entry in new}
+    return [entry for entry in old if slot(entry) not in here]
+
+
+def part_keys(runs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, Any], set[str]]:
+    """(group, part) -> its keys in the settings of these runs: ("pe", "rope") -> {"pe.base", ...}."""
+    out: dict[tuple[str, Any], set[str]] = {}
+    for entry in runs:
+        for group in GROUPS:
+            if group in entry["settings"]:
+                keys = {k for k in entry["settings"] if k.startswith(f"{group}.")}
+                out.setdefault((group, entry["settings"][group]), set()).update(keys)
+    return out
 
 
 def check_same_base(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """A study may grow along its axes; its other settings stay."""
+    """A study may grow along its axes; its other settings stay. A key that a part has gained or lost since tells
+    nothing apart."""
     free = set(old["axes"]) | set(new["axes"]) | {"seed"}
-    keys = sorted((set(old["base"]) | set(new["base"])) - free)
     was, here = old["base"], new["base"]
+    alike = {group for group in GROUPS if was.get(group) == here.get(group)}
+    free |= {key for key in was.keys() ^ here.keys() if "." in key and key.partition(".")[0] in alike}
+    keys = sorted((set(was) | set(here)) - free)
     other = [f"{k}={was.get(k)!r} there, {here.get(k)!r} here" for k in keys if was.get(k) != here.get(k)]
     if other:
         raise ConflictError(f"study {name!r} has other settings: {'; '.join(other)}. Choose another --study name")

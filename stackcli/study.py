@@ -94,7 +94,7 @@ def execute(arms: Arms, options: Options) -> int:
     store.create()
     store.tidy()
     sweep.keep_facts(plan, store)
-    if lost := store.left_out(name, study, grow=bool(options.study)):
+    if lost := store.count_dropped(name, study, grow=bool(options.study)):
         progress.say(
             f"study {name}: {lost} runs that it had are not among those asked for, and are left out of its tables and "
             "figures; they are kept, and a study named with --study grows instead"

@@ -30,6 +30,7 @@ class Job:
     store: Path
     reproduce: str
     content: str  # fingerprint of the data that was planned with
+    source: Mapping[str, str]  # of the parts
     replace: bool = False
     test: bool = True  # whether the test part is read
 
@@ -68,7 +69,8 @@ def plan(
     todo: dict[str, Job] = {}
     for run, config in zip(ids, configs, strict=True):
         if force or not store.finished(run, config.keep):
-            todo[run] = Job(run, config, store.root, reproduce(config), prints[config.data], replace=force, test=test)
+            told = reproduce(config), prints[config.data], sources(config)
+            todo[run] = Job(run, config, store.root, *told, replace=force, test=test)
     if todo:
         soon()
     facts: dict[Part, Mapping[str, Any]] = {}
@@ -250,6 +252,8 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     if data.fingerprint() != job.content:
         raise ValueError(f"data={config.data.name} has changed since the command began; run it again")
     model = build_for(config, loaded).to(config.device)
+    if sources(config) != job.source:  # which is read after its code was
+        raise ValueError("the source of a part has changed since the command began; run it again")
     training = train.Training(model, loaded, config)
     if job.replace:
         store.drop_checkpoints(job.run)

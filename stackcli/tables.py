@@ -6,6 +6,7 @@ geometric means for ratios. Runs that diverged, failed or are missing are counte
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple, get_args, get_type_hints
@@ -266,7 +267,9 @@ def _numeric(text: str) -> bool:
 def decimals() -> frozenset[str]:
     """The settings and measured numbers that are decimal by their type, whatever their value."""
     hints = [item for kind in (Config, Result, StepRow, LayerRow, StackRow) for item in get_type_hints(kind).items()]
-    return frozenset(name for name, hint in hints if hint is float or float in get_args(hint))
+    derived = ["mean", "low", "high", "d_z", "p", "p_holm", "value", "threshold", "loss", "acc", "excess"]
+    derived += ["shuffled", "reversed", "shifted", "step_ratio"]
+    return frozenset([*derived, *(name for name, hint in hints if hint is float or float in get_args(hint))])
 
 
 DECIMAL = decimals()
@@ -279,7 +282,7 @@ def whole(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_whole(name: Any, column: pd.Series) -> bool:
-    if not pd.api.types.is_float_dtype(column) or str(name).removesuffix("_low").removesuffix("_high") in DECIMAL:
+    if not pd.api.types.is_float_dtype(column) or re.sub("_(low|high|half)$", "", str(name)) in DECIMAL:
         return False
     values = column.dropna()
     return len(values) > 0 and bool(((values % 1 == 0) & (values.abs() < 2**53)).all())

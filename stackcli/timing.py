@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -158,7 +159,7 @@ def machine(arm: Arm, warmups: int) -> dict[str, Any]:
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "system": platform.system(),
-        "torch": torch.__version__,
+        "torch": version("torch"),
         "threads": arm.config.threads,
         "device": arm.config.device,
         "load": load,

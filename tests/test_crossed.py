@@ -3,11 +3,12 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import special
 from scipy import stats as scipy_stats
 
-from stackcli import crossed
+from stackcli import crossed, stats
 
 
 def study(
@@ -78,3 +79,15 @@ def test_fewer_than_three_seeds_and_equal_answers_give_no_p() -> None:
 def test_answers_are_read_back_in_order() -> None:
     assert crossed.parse_answers("0110").tolist() == [0, 1, 1, 0]
     assert crossed.parse_answers("").size == 0 == crossed.parse_answers(float("nan")).size
+
+
+def test_equal_answers_are_said_to_be_equal_and_unknown_ones_unknown() -> None:
+    def told(right: list[str], bag: str) -> str:
+        runs = pd.DataFrame({"depth": 1, "seed": range(3), "status": "done", "test_right": right})
+        runs["test_acc"] = [r.count("1") / max(1, len(r)) for r in right]
+        score = bag.count("1") / max(1, len(bag))
+        return str(stats.against(runs, "depth", score, bag, "bag")["verdict"].iloc[0])
+
+    assert told(["1" * 40] * 3, "1" * 40) == "the answers are equal"
+    assert told(["0" * 40] * 3, "1" * 40) == "not tested, as no seed and no item differs from another"
+    assert told([""] * 3, "1" * 40) == "not tested, the answers to each item are not known"

@@ -181,7 +181,7 @@ def test_a_run_that_is_ill_at_one_point_and_a_remedy_at_another_is_read_once() -
 
 def test_remedies_and_the_stack_as_it_was_run_on_seeds_that_the_study_does_not_have() -> None:
     sick = {"depth=4": [config(depth=4, seed=s) for s in (0, 1, 2)]}
-    again = {point: mending.fresh(configs) for point, configs in sick.items()}
+    again = {point: mending.on_fresh_seeds(configs) for point, configs in sick.items()}
     arms = mending.arms_of({"depth=4": [("warmup=0.2",)]}, again, overrides=(), typed=())
     seeds = [c.seed for c in arms.configs]
     assert seeds[:3] == seeds[3:] and len(set(seeds)) == 3 and not set(seeds) & {0, 1, 2}

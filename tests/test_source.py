@@ -117,6 +117,26 @@ def test_every_part_has_a_source_of_its_own() -> None:
         source.fingerprint("pe", "alibis")
 
 
+def test_files_beside_a_part_of_one_file_count_and_none_of_them_is_run(tmp_path: Path) -> None:
+    (tmp_path / "solo.py").write_text("import solohelp\nraise RuntimeError('this is never run')\n")
+    (tmp_path / "solohelp.py").write_text("X = 1\n")
+    info = tmp_path / "solo-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: solo\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[stackattn.pe]\nsolo = solo:Solo\n")
+
+    def found() -> str:
+        script = "from stackcli import source; print(source.fingerprint('pe', 'solo'))"
+        env = environment(PYTHONPATH=f"{tmp_path}:{ROOT}")
+        return subprocess.run(
+            [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True
+        ).stdout
+
+    before = found()
+    (tmp_path / "solohelp.py").write_text("X = 2\n")
+    assert found() != before
+
+
 @pytest.mark.parametrize("edit", ["version", "module", "helper", "neither"])
 def test_an_installed_part_is_its_version_its_module_and_what_that_imports(edit: str, tmp_path: Path) -> None:
     package = tmp_path / "theirs"

@@ -372,3 +372,20 @@ def test_verify_names_a_study_whose_run_is_gone_and_files_that_cannot_be_read(tm
     assert any("facts" in line and "damaged" in line for line in place.verify())
     (place.study("s") / "study.json").write_text("{")
     assert any("study.json" in line and "damaged" in line for line in place.verify())
+
+
+def test_a_key_that_a_part_has_gained_since_makes_no_other_run_of_a_study(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+
+    def saved(run: str, pe: str, **keys: Any) -> None:
+        settings = {"pe": pe, **{f"pe.{key}": value for key, value in keys.items()}, "seed": 0}
+        base = {"lr": 0.1, "norm": "layer", **({"norm.eps": 1e-5} if "new" in run else {})}
+        entries = [{"run": run, "arm": "", "settings": settings}]
+        place.save_study("s", {"axes": ["pe"], "base": base, "facts": {}, "runs": entries}, grow=True)
+
+    saved("old rope", "rope", base=100.0)
+    saved("old alibi", "alibi", form="auto")
+    saved("new rope", "rope", base=100.0, dynamic=0)
+    assert [r["run"] for r in place.read_study("s")["runs"]] == ["new rope", "old alibi"]
+    saved("new rope of another base", "rope", base=50.0, dynamic=0)
+    assert len(place.read_study("s")["runs"]) == 3

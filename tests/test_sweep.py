@@ -171,6 +171,15 @@ def test_data_that_change_while_a_sweep_runs_give_no_result(data: Path, tmp_path
     assert (place.run(planned.run) / "result.json").stat().st_mtime_ns == written
 
 
+def test_a_part_that_is_edited_while_a_sweep_runs_gives_no_result(data: Path, tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    place.create()
+    (planned,) = sweep.plan(config.grid([*words(data), "seeds=1"]).configs, place).todo
+    with pytest.raises(ValueError, match="source of a part has changed since the command began"):
+        sweep.work(replace(planned, source={**planned.source, "pe": "0" * 16}), lambda _: None, lambda: False)
+    assert place.ids() == []
+
+
 ODD = ["true", "NULL", "1e3", "-5", "a,b", "x=y", "it's", "[a]", "{a: b}", "a b", "ü", "", "nan", "a\\", "range(1,2)"]
 
 

@@ -196,3 +196,8 @@ def test_every_text_that_a_spreadsheet_would_take_for_a_formula_is_tamed() -> No
     lines = tables.to_csv(pd.DataFrame({"word": [*odd, "x=1", "a\rb"], "number": [-1.0] * 7}))
     again = pd.read_csv(io.StringIO(lines))
     assert again["word"].tolist() == [*("'" + word for word in odd), "x=1", "a b"] and set(again["number"]) == {-1.0}
+
+
+def test_measured_numbers_stay_decimal_though_they_happen_to_be_whole() -> None:
+    rows = pd.DataFrame({"length": [16.0], "loss": [1.0], "acc_half": [0.0], "p": [1.0], "n": [3.0]})
+    assert tables.to_csv(rows).splitlines()[1] == "16,1.0,0.0,1.0,3"

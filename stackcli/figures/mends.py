@@ -1,4 +1,4 @@
-"""Forest plot of remedies: the change in test accuracy against the sick run, paired by seed, and the time of a step."""
+"""Forest plot of remedies: the change in test accuracy against the stack as it was, on fresh seeds, and step times."""
 
 from typing import Any
 

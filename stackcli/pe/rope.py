@@ -36,8 +36,9 @@ class Rope(PositionEncoding):
     the static NTK-aware rule, the same for every input. `dynamic` is the rule that follows the input: an input of L
     positions, where L is more than the `dynamic` positions trained on, has its base multiplied by
     (s L / dynamic - s + 1)^(R/(R-2)) with s = `stretch`; shorter inputs keep theirs (transformers' rope_type dynamic,
-    with max_position_embeddings = dynamic and factor = stretch). L is each sequence's own, from its first to its last
-    real token. Raises ValueError where R is odd or 0.
+    with max_position_embeddings = dynamic and factor = stretch). L is each sequence's own, from the position of its
+    first real token to that of its last, so in a causal stack a longer text is read with another base from its first
+    token on. Raises ValueError where R is odd or 0.
     """
 
     common = INDEXED
@@ -78,7 +79,7 @@ class Rope(PositionEncoding):
         angle: Tensor = ctx.pos.to(device)[..., None] / self.linear * self.freq.to(device)
         if not self.dynamic:
             return angle
-        longer = (lengths(ctx).to(device) / self.dynamic).clamp(min=1).double()  # (1,) or (B,)
+        longer = (lengths(ctx).to(device).double() / self.dynamic).clamp(min=1)  # (1,) or (B,)
         grown = (self.stretch * longer - self.stretch + 1) ** self.power
         slower: Tensor = angle * grown[:, None, None] ** -self.exponent.to(device)  # (1, T, R/2) or (B, T, R/2)
         return slower
