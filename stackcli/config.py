@@ -264,6 +264,9 @@ def _parsed(word: str) -> Any:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
+    key, _, text = word.partition("=")
+    if text.startswith("~/"):  # of the grammar ~ begins a deletion; of a path it is the home folder
+        word = f"{key}='{text}'" if "'" not in text else word
     try:
         return OverridesParser.create().parse_override(word).value()
     except HydraException as error:

@@ -44,7 +44,7 @@ def why_unwritable(folder: Path, *, prefix: str = ".") -> str:
     try:
         os.rmdir(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=folder))
     except OSError as error:
-        return error.strerror or str(error)
+        return "nothing can be created there" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
     return ""
 
 

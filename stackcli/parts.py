@@ -61,7 +61,7 @@ def load(group: str, name: str) -> type[Any]:
             return chosen_class(group, name, found)
         if not callable(found):
             raise TypeError(f"{installed(group)[name].value} is no class")
-        return found  # type: ignore[no-any-return]
+        return check_kind(group, name, found)  # type: ignore[no-any-return]
 
 
 def chosen_class(group: str, name: str, module: ModuleType) -> type[Any]:
@@ -79,6 +79,17 @@ def chosen_class(group: str, name: str, module: ModuleType) -> type[Any]:
         f"{group}={name}: {module.__file__} defines {which}; exactly one public class must be the part. Let the names "
         f"of helpers begin with _, or give the part the name {name.replace('_', ' ').title().replace(' ', '')}"
     )
+
+
+KINDS = ("pe", "residual", "norm", "attention", "init", "data")  # groups whose parts are classes of one kind
+
+
+def check_kind(group: str, name: str, item: Any) -> Any:
+    """The part as given, if it is a class of the group's kind. Raises PartError where it is not."""
+    if group not in KINDS or (inspect.isclass(item) and _is_part(group, item)):
+        return item
+    value = installed(group)[name].value
+    raise PartError(f"{group}={name}: {value} is no subclass of the class that stackcli.{group}.base defines")
 
 
 def _defined_in(module: ModuleType, item: Any) -> bool:

@@ -58,6 +58,13 @@ def predict(out: Path, run: str, asked: Sequence[str]) -> list[Answer]:
     return answer_questions(config, known, state, questions)
 
 
+def edited_parts(out: Path, run: str) -> str:
+    """What is to be said where the code of a run's parts is no longer that of its weights; empty where it is."""
+    store = Store(out, create=False)
+    found = store.changed(store.find(run))
+    return f"{', '.join(found)}: edited since this run was trained, so these answers are not its own" if found else ""
+
+
 def remarks(answers: Sequence[Answer]) -> list[str]:
     """What is to be said of the texts as a whole: how many were cut, and how many tokens are unknown."""
     read, unknown = sum(a.tokens for a in answers), sum(a.unknown for a in answers)
@@ -67,7 +74,7 @@ def remarks(answers: Sequence[Answer]) -> list[str]:
         most = max(a.tokens for a in cut)
         said.append(f"{len(cut)} of {len(answers)} texts are longer than the run reads and were cut to {most} tokens")
     if unknown:
-        said.append(f"{unknown} of {read} tokens are unknown to the run, which never saw them in training")
+        said.append(f"{unknown} of {read} tokens are unknown to the run: training had them too rarely or never")
     return said
 
 
@@ -152,7 +159,8 @@ def answer_questions(
     for question, tokens in zip(questions, kept, strict=True):
         unknown = sum(token not in vocab for token in tokens)
         found = ranked(known["classes"], next(shares)) if tokens else {}
-        found = dict(list(found.items())[:NEXT]) if language else found
+        if language:  # padding is no token of it
+            found = dict([pair for pair in found.items() if pair[0] != words.RESERVED[0]][:NEXT])
         out.append(Answer(question.text, found, len(tokens), unknown, len(question.tokens) - len(tokens)))
     return out
 

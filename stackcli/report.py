@@ -87,7 +87,8 @@ def next_command(frames: Any, options: Options) -> str:
     place = f" --out {options.out}" if str(options.out) != "outputs" else ""
     done = frames.runs[frames.runs["status"] == "done"]
     if frames.command == "train" and len(done) and frames.facts_of(done).get("text"):
-        return f'stackattn predict {done.iloc[0]["run"]} "Why does ice float on water?"{place}'
+        asked = "FILE.conllu" if done.iloc[0]["data"] == "conllu" else '"Why does ice float on water?"'
+        return f"stackattn predict {done.iloc[0]['run']} {asked}{place}"
     follow = {
         "train": "sweep depth=1,2,4,8,16",
         "sweep": "ablate-depth",

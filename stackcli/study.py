@@ -81,6 +81,7 @@ def execute(arms: Arms, options: Options) -> int:
     name = check_name(options.study) if options.study else study_name(options.command, arms)
     executor = Local(workers=options.jobs, preload=sweep.preload())
     soon = (lambda: None) if options.dry_run else executor.warm
+    arms = along_known_axes(arms, store, name) if options.study else arms
     plan = sweep.plan(arms.configs, store, force=options.force, test=not options.search, soon=soon)
     told = on_validation if options.search else on_test
     progress = Progress(quiet=options.quiet, total=len(plan.todo), labels=labels(plan.todo, arms), told=told)
@@ -95,9 +96,10 @@ def execute(arms: Arms, options: Options) -> int:
     store.tidy()
     sweep.keep_facts(plan, store)
     if lost := store.count_dropped(name, study, grow=bool(options.study)):
+        how = "its axes are others now" if options.study else "a study named with --study grows instead"
         progress.say(
             f"study {name}: {lost} runs that it had are not among those asked for, and are left out of its tables and "
-            "figures; they are kept, and a study named with --study grows instead"
+            f"figures; they are kept, and {how}"
         )
     store.save_study(name, study, grow=bool(options.study))
     code, statuses = train(plan, store, executor, options, progress)
@@ -115,6 +117,16 @@ def execute(arms: Arms, options: Options) -> int:
 
     report(store, name, options, progress, again=options_line(options, arms) if code else "")
     return code
+
+
+def along_known_axes(arms: Arms, store: Store, name: str) -> Arms:
+    """The runs as points of a named study that has more axes already: depth=4 alone joins depth 1 and 2."""
+    if "arm" in arms.axes or arms.labels or arms.match or name not in store.studies():
+        return arms
+    axes = tuple(store.read_study(name)["axes"])
+    if not set(arms.axes) < set(axes) or not set(axes) <= {key for c in arms.configs for key in c.flat()}:
+        return arms
+    return replace(arms, axes=axes, base={k: v for k, v in arms.base.items() if k not in axes})
 
 
 TIMES = ("step_ms", "step_ms_low", "step_ms_high", "forward_ms", "backward_ms", "update_ms", "seconds")

@@ -57,7 +57,7 @@ class Examples:
         while the source's entropy is its mean over all items that could have been drawn. None where it is not known."""
         if not self.log_probs:
             return None
-        return -math.fsum(p for row in self.log_probs for p in row) / len(self.answers)
+        return (0.0 - math.fsum(p for row in self.log_probs for p in row)) / len(self.answers)
 
     @property
     def answers(self) -> np.ndarray:

@@ -93,7 +93,7 @@ class Text(Data):
     ) -> tuple[str, ...]:
         """How the file was read."""
         unit = "characters" if self.unit == "char" else "words"
-        known_kinds = set(vocab)
+        known_kinds = set(vocab) - set(words.RESERVED)
         strange = sum(int(held_out[i]) for token, i in kinds.items() if token not in known_kinds) / held_out.sum()
         read = f"read by {self.unit} as {self.encoding}: {seen.sum() + held_out.sum():,} {unit}"
         known = f"{len(vocab) - FIRST:,} kinds of the training part are known"
