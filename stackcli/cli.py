@@ -437,15 +437,15 @@ def predict(
     tokens that come next; an answer a line, likeliest first."""
 
     def action() -> int:
+        from stackcli.predict import edited_parts, remarks
         from stackcli.predict import predict as ask
-        from stackcli.predict import remarks
 
         answers = ask(out, run_id, texts)
         for answer in answers:
             best = list(answer.shares.items())[:5]
             line = "  ".join(f"{visible(name)} {share:.3f}" for name, share in best)
             print_json(answer.row) if json else print(line)
-        for remark in remarks(answers):
+        for remark in filter(None, [edited_parts(out, run_id), *remarks(answers)]):
             print(remark, file=sys.stderr)
         return 0
 
@@ -579,6 +579,9 @@ def runs(out: Out = Path("outputs"), json: Json = False, debug: Debug = False) -
             words = (
                 f"data={row['data']} depth={row['depth']} pe={row['pe']} residual={row['residual']} seed={row['seed']}"
             )
+            edited = store.changed(run_id)
+            row["edited"] = edited
+            words += f"  ({', '.join(edited)} edited since)" if edited else ""
             print_json(row) if json else print(f"{run_id}  {row['status']:8} {acc:5}  {words}")
         if not json:
             print("studies: " + (", ".join(store.studies()) or "none"), file=sys.stderr)
@@ -598,7 +601,7 @@ def verify(out: Out = Path("outputs"), debug: Debug = False) -> None:
         wrong = store.verify()
         for line in wrong:
             print(line)
-        print(f"{len(store.ids())} runs, {len(wrong)} damaged", file=sys.stderr)
+        print(f"{len(store.ids())} runs, {len(wrong)} faults", file=sys.stderr)
         return 5 if wrong else 0
 
     guarded(action, debug)

@@ -102,6 +102,12 @@ def test_an_edited_encoding_is_trained_again_and_both_runs_are_there(package: Pa
     assert "1 to train" in train()
     assert len(list((package / "outputs" / "runs").iterdir())) == 2
     path.write_text(path.read_text().replace("-9 * slope(", "-8 * slope("))
+    (run,) = [p.name for p in (package / "outputs" / "runs").iterdir()][:1]
+    asked = subprocess.run(
+        [sys.executable, "-m", "stackcli", "predict", run, "why"], cwd=package, env=environment(),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "pe=mine: edited since this run was trained" in asked.stderr
     plotted = subprocess.run(
         [sys.executable, "-m", "stackcli", "plot", "--figure", "loss", "--figures", "svg"],
         cwd=package, env=environment(), capture_output=True, text=True, check=True,

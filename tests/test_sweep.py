@@ -261,6 +261,11 @@ def test_a_named_study_keeps_the_runs_that_it_had(data: Path, tmp_path: Path) ->
     assert stackattn(*line, "seeds=3", cwd=tmp_path).returncode == 0
     fewer = stackattn(*line, "seeds=2", "--csv", "-", cwd=tmp_path)
     assert "left out" not in fewer.stderr and len(Store(tmp_path / "outputs").read_study("s")["runs"]) == 6
+    one = stackattn("sweep", *words(data, "depth=3"), "seeds=2", "--study", "s", cwd=tmp_path)
+    assert "left out" not in one.stderr, one.stderr
+    assert {r["point"] for r in Store(tmp_path / "outputs").read_study("s")["runs"]} == {
+        f"depth={d}" for d in (1, 2, 3)
+    }
 
 
 def test_a_worker_that_somebody_else_stops_twice_is_a_lost_run(data: Path, tmp_path: Path) -> None:
