@@ -580,9 +580,8 @@ def runs(out: Out = Path("outputs"), json: Json = False, debug: Debug = False) -
                 f"data={row['data']} depth={row['depth']} pe={row['pe']} residual={row['residual']} seed={row['seed']}"
             )
             edited = store.changed(run_id)
-            row["edited"] = edited
             words += f"  ({', '.join(edited)} edited since)" if edited else ""
-            print_json(row) if json else print(f"{run_id}  {row['status']:8} {acc:5}  {words}")
+            print_json({**row, "edited": edited}) if json else print(f"{run_id}  {row['status']:8} {acc:5}  {words}")
         if not json:
             print("studies: " + (", ".join(store.studies()) or "none"), file=sys.stderr)
         return 0
