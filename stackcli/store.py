@@ -25,7 +25,7 @@ import shlex
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -396,7 +396,7 @@ class Store:
         if not (self.study(name) / "study.json").is_file():
             return 0
         old = self.read_study(name)
-        return 0 if grow and old["axes"] == study["axes"] else len(missing_runs(old["runs"], study["runs"]))
+        return 0 if grow and old["axes"] == study["axes"] else len(missing_runs(old, study))
 
     def disk(self, runs: Iterable[str]) -> int:
         """Bytes of the kept weights."""
@@ -405,8 +405,8 @@ class Store:
 
 
 def merge_studies(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """A study with the runs that it had as well: those of settings that are run anew are replaced."""
-    runs = [*new["runs"], *missing_runs(old["runs"], new["runs"])]
+    """A study with the runs that it had as well, but for those that are run anew."""
+    runs = [*new["runs"], *missing_runs(old, new)]
     study = {**new, "runs": runs, "facts": {**old["facts"], **new["facts"]}}
     if "known" in new:
         was = old.get("known", {})
@@ -414,31 +414,15 @@ def merge_studies(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, A
     return study
 
 
-def missing_runs(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The runs of `old` whose arm and settings, the seed among them, no run of `new` has. A key that a part has gained
-    or lost between the two tells nothing apart."""
-    had, has = part_keys(old), part_keys(new)
-    changed = {(part, key) for part in had.keys() & has.keys() for key in had[part] ^ has[part]}
+def missing_runs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The runs of `old` at whose arm, values of the axes and seed `new` has none. A study has one run of each: it is
+    replaced where its data, the source of its parts or a default of theirs has changed."""
 
     def slot(entry: Mapping[str, Any]) -> str:
-        settings = entry["settings"]
-        chosen = {key: (group := key.partition(".")[0], settings.get(group)) for key in settings}
-        kept = {key: value for key, value in settings.items() if (chosen[key], key) not in changed}
-        return json.dumps([entry["arm"], kept], sort_keys=True)
+        return json.dumps([entry["arm"], [entry["settings"].get(key) for key in (*new["axes"], "seed")]])
 
-    here = {slot(entry) for entry in new}
-    return [entry for entry in old if slot(entry) not in here]
-
-
-def part_keys(runs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, Any], set[str]]:
-    """(group, part) -> its keys in the settings of these runs: ("pe", "rope") -> {"pe.base", ...}."""
-    out: dict[tuple[str, Any], set[str]] = {}
-    for entry in runs:
-        for group in GROUPS:
-            if group in entry["settings"]:
-                keys = {k for k in entry["settings"] if k.startswith(f"{group}.")}
-                out.setdefault((group, entry["settings"][group]), set()).update(keys)
-    return out
+    here = {slot(entry) for entry in new["runs"]}
+    return [entry for entry in old["runs"] if slot(entry) not in here]
 
 
 def check_same_base(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -374,7 +374,7 @@ def test_verify_names_a_study_whose_run_is_gone_and_files_that_cannot_be_read(tm
     assert any("study.json" in line and "damaged" in line for line in place.verify())
 
 
-def test_a_key_that_a_part_has_gained_since_makes_no_other_run_of_a_study(tmp_path: Path) -> None:
+def test_a_study_has_one_run_of_a_point_and_seed_though_a_part_has_other_keys_or_defaults_now(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
 
     def saved(run: str, pe: str, **keys: Any) -> None:
@@ -387,5 +387,5 @@ def test_a_key_that_a_part_has_gained_since_makes_no_other_run_of_a_study(tmp_pa
     saved("old alibi", "alibi", form="auto")
     saved("new rope", "rope", base=100.0, dynamic=0)
     assert [r["run"] for r in place.read_study("s")["runs"]] == ["new rope", "old alibi"]
-    saved("new rope of another base", "rope", base=50.0, dynamic=0)
-    assert len(place.read_study("s")["runs"]) == 3
+    saved("new alibi", "alibi", form="causal")  # as where a default has changed
+    assert [r["run"] for r in place.read_study("s")["runs"]] == ["new alibi", "new rope"]
