@@ -217,7 +217,8 @@ def drowned(runs: pd.DataFrame, axes: Sequence[str]) -> str:
         kept = pd.to_numeric(deep["kept"]).mean() if "kept" in deep else math.nan
         if kept < KEPT:
             head = " ".join(name(axis, value) for axis, value in key.items())
-            found.append(f"{head + ' ' if head else ''}{brief(float(kept))} at depth {int(deep['depth'].iloc[0])}")
+            where = f" with {head}" if head else ""
+            found.append(f"{brief(float(kept))} at depth {int(deep['depth'].iloc[0])}{where}")
     if not found:
         return ""
     return (

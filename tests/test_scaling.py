@@ -188,3 +188,12 @@ def test_a_gradient_that_was_gone_before_is_not_laid_on_the_first_step() -> None
     words = one(frame.assign(back_ratio=0.06)).faults[0].words
     assert "vanishes towards the input before any step" in words and "first step at" not in words
     assert "the first step at lr=" in one(frame.assign(back_ratio=0.9)).faults[0].words
+
+
+def test_tokens_that_the_branches_drown_are_said_where_they_are() -> None:
+    runs = pd.DataFrame(
+        {"residual": ["pre", "pre", "scaled", "scaled"], "depth": [1, 32] * 2, "seed": 0, "kept": [0.9, 0.02, 0.9, 0.7]}
+    )
+    said = scaling.drowned(runs, ["residual", "depth"])
+    assert "is 0.02 at depth 32 with residual=pre." in said and "residual=scaled 0" not in said and "0.7" not in said
+    assert scaling.drowned(runs[runs["residual"] == "scaled"], ["residual", "depth"]) == ""
