@@ -119,7 +119,8 @@ def run_pool(
         waiting, left = {}, list(order)
         with contextlib.suppress(BrokenProcessPool):  # a worker died meanwhile
             while left:
-                waiting[pool.submit(measure, configs[left[0]], loaded[configs[left[0]].data])] = left.pop(0)
+                waiting[pool.submit(measure, configs[left[0]], loaded[configs[left[0]].data])] = left[0]
+                left.pop(0)
         yield from ((i, BrokenProcessPool()) for i in left)
         for future in as_completed(waiting):
             yield waiting[future], future.exception() or future.result()
