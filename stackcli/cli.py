@@ -15,6 +15,7 @@ import typer
 
 from stackcli import __version__
 from stackcli.suggest import nearest
+from stackcli.wording import counted
 
 app = typer.Typer(
     name="stackattn",
@@ -430,7 +431,7 @@ def predict(
         ),
     ],
     out: Out = Path("outputs"),
-    json: Json = False,
+    json: Annotated[bool, typer.Option("--json", help="A JSON object a text, with every answer's share.")] = False,
     debug: Debug = False,
 ) -> None:
     """Ask a trained run. A classifier answers with the classes of each text, a language model (data=text) with the
@@ -600,7 +601,7 @@ def verify(out: Out = Path("outputs"), debug: Debug = False) -> None:
         wrong = store.verify()
         for line in wrong:
             print(line)
-        print(f"{len(store.ids())} runs, {len(wrong)} faults", file=sys.stderr)
+        print(f"{counted(len(store.ids()), 'runs')}, {counted(len(wrong), 'faults')}", file=sys.stderr)
         return 5 if wrong else 0
 
     guarded(action, debug)

@@ -147,5 +147,5 @@ def _new(heads: list[str], left: Any) -> Table:
 def _cell(value: float, half: float, *, sign: bool = False) -> str:
     if math.isnan(value):
         return "refused"
-    text = f"{value:+.3f}" if sign else f"{value:.3f}"
+    text = f"{value:+.3f}" if sign else f"{value:z.3f}"
     return text if math.isnan(half) else f"{text}±{half:.3f}".replace("±0.", "±.")

@@ -381,8 +381,6 @@ def _depth(runs: pd.DataFrame, where: str) -> str:
     gap = stats.interval(pairs["val_loss"] - pairs["train_loss"])
     if not val.n:
         return ""
-    if val.n < stats.LEAST:  # too few for an interval
-        val, train, gap = (found._replace(low=math.nan, high=math.nan) for found in (val, train, gap))
     interval = "" if math.isnan(val.low) else f", 95 % interval {val.low:+.2f} to {val.high:+.2f}"
     text = (
         f"{lead} validation loss at the end is {val.mean:+.2f} nats at depth {deep:g} against the best, depth {best:g}"

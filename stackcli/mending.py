@@ -22,6 +22,7 @@ from stackcli.remedies import BEFORE
 from stackcli.settings import GROUPS, Config, Options
 from stackcli.store import Store, load
 from stackcli.study import Arms
+from stackcli.wording import counted
 
 MOST = 6  # remedies of one finding
 
@@ -62,7 +63,8 @@ def mend(name: str, arms: Arms, options: Options) -> int:
     for finding in findings.gravest(found, frames.runs):
         if finding.point not in tried:
             continue
-        progress.say(f"{finding.name} at {finding.point or 'this point'}: {len(tried[finding.point])} remedies")
+        remedies = counted(len(tried[finding.point]), "remedies", "remedy")
+        progress.say(f"{finding.name} at {finding.point or 'this point'}: {remedies}")
     sick = of_points(store, name, tried)
     again = {point: on_fresh_seeds(configs) for point, configs in sick.items()}
     words = (*arms.overrides, "--remedies")

@@ -15,6 +15,7 @@ from stackcli import parts
 from stackcli import text as words
 from stackcli.settings import Config
 from stackcli.store import Store
+from stackcli.wording import counted
 
 NEXT = 10  # likeliest next tokens that a language model names
 
@@ -72,9 +73,10 @@ def remarks(answers: Sequence[Answer]) -> list[str]:
     said = []
     if cut:
         most = max(a.tokens for a in cut)
-        said.append(f"{len(cut)} of {len(answers)} texts are longer than the run reads and were cut to {most} tokens")
+        texts = counted(len(answers), "texts")
+        said.append(f"{len(cut)} of {texts} longer than the run reads, cut to {counted(most, 'tokens')}")
     if unknown:
-        said.append(f"{unknown} of {read} tokens are unknown to the run: training had them too rarely or never")
+        said.append(f"{unknown} of {counted(read, 'tokens')} unknown to the run: training had them too rarely or never")
     return said
 
 

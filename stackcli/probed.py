@@ -208,7 +208,7 @@ def over_seeds(values: pd.Series, decimals: int = 2) -> str:
     if not len(kept):
         return ""
     found = stats.interval(kept)
-    text = f"{round(found.mean, decimals) + 0.0:.{decimals}f}"
+    text = f"{found.mean:z.{decimals}f}"
     if math.isnan(found.low):
         return text
     return f"{text}±{(found.high - found.low) / 2:.{decimals}f}".replace("±0.", "±.")
@@ -237,7 +237,7 @@ def theory(slopes: pd.DataFrame) -> list[str]:
         return []
     sources = [text for text in dict.fromkeys(slopes["theory_source"]) if text]
     seeds = slopes["seed"].nunique()
-    over = f"mean and 95 % t interval over {seeds} seeds" if seeds > 1 else "one seed"
+    over = stats.describe_mean(seeds) or "one seed"
     named = f"; theory of G3 at Xavier's initialisation: {'; '.join(sources)}" if sources else ""
     told = [f"Slopes are exponents of depth, from depth {scaling.FIRST}, of the last block's last map: {over}{named}."]
     return told if slopes["slope_free"].notna().any() else []

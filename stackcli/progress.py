@@ -11,11 +11,12 @@ from rich.live import Live
 from rich.table import Table
 
 from stackcli.launcher.base import Outcome
+from stackcli.wording import counted
 
 
 def on_test(result: Mapping[str, Any]) -> str:
     """How a finished run did."""
-    return f"test accuracy {result['test_acc']:.3f}, gap {result['gap_end']:.2f} nats"
+    return f"test accuracy {result['test_acc']:.3f}, gap {result['gap_end']:z.2f} nats"
 
 
 def on_validation(result: Mapping[str, Any]) -> str:
@@ -84,7 +85,7 @@ class Progress:
     def _table(self) -> Table:
         table = Table(box=None, padding=(0, 1))
         seconds = time.monotonic() - self.began
-        for head in (f"{self.ended}/{self.total} runs, {seconds:.0f} s", "step", "loss"):
+        for head in (f"{self.ended}/{counted(self.total, 'runs')}, {seconds:.0f} s", "step", "loss"):
             table.add_column(head, justify="left" if head.endswith(" s") else "right", no_wrap=True)
         room = max(1, self.console.size.height - 3)
         for job, (step, steps, loss) in list(self.running.items())[:room]:

@@ -23,6 +23,7 @@ from stackcli.sampling import KINDS, Sampler
 from stackcli.settings import Config, Options, Scalar
 from stackcli.store import Store, check_name, check_same_base, digest
 from stackcli.study import Arms
+from stackcli.wording import counted
 from stackcli.yaml_files import UsageError
 
 MOST = 1000  # trials
@@ -165,11 +166,11 @@ def announce(look: "Look") -> None:
     from stackcli import sweep
 
     options, rungs = look.options, look.rungs
-    look.say(f"search {look.name}: {searched.counted(options.trials, 'trials')}, {KINDS[options.sampler]}")
+    look.say(f"search {look.name}: {counted(options.trials, 'trials')}, {KINDS[options.sampler]}")
     for key, domain in look.space.domains.items():
         look.say(f"  {key}: {searched.worded(domain)}")
     if look.length:
-        each = ", ".join(f"{rung.size} for {searched.counted(rung.budget or 0, look.length)}" for rung in rungs)
+        each = ", ".join(f"{rung.size} for {counted(rung.budget or 0, look.length)}" for rung in rungs)
         spent, full = sum(r.size * (r.budget or 0) for r in rungs), options.trials * (rungs[-1].budget or 0)
         look.say(f"  successive halving: {each}; {spent} {look.length} instead of {full}")
     beside = f"alone, as the defaults cannot be run ({look.without})" if look.without else "beside the defaults"
@@ -326,7 +327,7 @@ class Look:
         left. Raises ValueError where all have diverged."""
         found = self.ranked(self.rungs[-1])
         if not found and not self.statuses:
-            n = searched.counted(len(self.trials), "trials")
+            n = counted(len(self.trials), "trials")
             raise ValueError(f"--search: {n}, and every one of them diverged; search smaller values")
         return found[0] if found else None
 
@@ -370,10 +371,10 @@ def tell(look: Look, best: Trial) -> None:
     folder, path = look.store.study(f"{look.name}-search"), look.store.study(f"{look.name}-search") / "trials.csv"
     write(path, as_csv(found))
     written = [path, *redraw(look.options.out, folder.name, look.options.formats, ["importance"])]
-    look.say(f"{len(look.runs)} runs, {look.cached} of them there already")
+    look.say(f"{counted(len(look.runs), 'runs')}, {look.cached} of them there already")
     look.say(f"wrote {', '.join(brief(written, folder))} in {folder}")
     rung = look.rungs[0]
-    at = f"after {searched.counted(rung.budget, look.length)}" if rung.budget else ""
+    at = f"after {counted(rung.budget, look.length)}" if rung.budget else ""
     matters = importances.of(domains, [(trial.values, loss) for trial, loss in look.scored(rung)])
     lines(
         look.options,

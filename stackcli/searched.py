@@ -11,6 +11,7 @@ from rich.table import Table
 from stackcli.config import Domain, Interval, Steps
 from stackcli.sentences import shown
 from stackcli.settings import Scalar
+from stackcli.wording import counted
 
 SHOWN = 10  # trials in the table
 LISTED = 6  # values of a range that are written out
@@ -30,11 +31,6 @@ def worded(domain: Domain) -> str:
     if isinstance(domain, Steps) and len(texts) > LISTED:
         texts = [*texts[:2], "...", texts[-1]]
     return ", ".join(texts) + log
-
-
-def counted(number: int, unit: str) -> str:
-    """`unit` in the plural: 3 epochs, 1 epoch."""
-    return f"{number} {unit if number != 1 else unit[:-1]}"
 
 
 def table(rows: Sequence[Row], axes: Sequence[str], length: str = "") -> Table:

@@ -243,7 +243,7 @@ def _matched(frames: Frames, done: pd.DataFrame, low: float, high: float) -> str
     means = [gaps[end["run"]].mean() for end in ends]
     if any(math.isnan(mean) for mean in means):
         return ""
-    return f"; at a matched train loss of {target:.3f} nats it is {means[0]:.2f} and {means[1]:.2f}"
+    return f"; at a matched train loss of {target:.3f} nats it is {means[0]:z.2f} and {means[1]:z.2f}"
 
 
 def _gradient(last: pd.DataFrame, depth: float) -> str:
@@ -251,7 +251,7 @@ def _gradient(last: pd.DataFrame, depth: float) -> str:
     if not all(len(values) and (values > 0).all() for values in ratios):
         return ""
     plain, free = (stats.geometric(values).mean for values in ratios)
-    how, also = "is about as large at the input", ""
+    how, also = f"is within a factor of {GRADIENT:g} at both ends", ""
     if free < 1 / GRADIENT or free > GRADIENT:
         how = "vanishes towards the input" if free < 1 else "grows towards the input"
         if (plain < 1) != (free < 1):
@@ -275,11 +275,11 @@ def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
     if facts.get("every"):
         loss, source, above = row["test_loss"], row.get("test_source"), ""
         if source is not None and not pd.isna(source):
-            above = f", {row['test_excess']:.3f} above the {source:.3f} that the data's own source has on these items"
+            above = f", {row['test_excess']:z.3f} above the {source:.3f} that the data's own source has on these items"
         told = f"{row['test_acc']:.3f} of the scored test tokens answered rightly; loss {loss:.3f} nats a token{above}."
     out = [
         told,
-        f"Overfitting gap {row['gap_end']:.2f} nats at the end, {row['gap_best']:.2f} at the lowest validation loss.",
+        f"Overfitting gap {row['gap_end']:z.2f} nats at the end, {row['gap_best']:z.2f} at the lowest validation loss.",
     ]
     bag = facts["tfidf_acc"]
     if isinstance(bag, float):
@@ -341,6 +341,8 @@ def _certainty(frames: Frames, parts: list[Part]) -> str:
     made = pd.concat([t for part in parts for t in (part.accuracy, part.gap, part.bag) if len(t)] or [pd.DataFrame()])
     family = made[made["p"].notna()] if len(made) else made
     text = f"Intervals are over {seeds} at a fixed split"
+    if high < stats.LEAST:
+        text = f"{seeds} at a fixed split, too few for an interval"
     if family.empty:
         return text + "."
     return f"{text}; {_counted(family, seeds)}.{_how(family)}"

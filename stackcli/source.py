@@ -17,7 +17,7 @@ from pathlib import Path
 from stackcli import parts
 
 PACKAGE = Path(__file__).parent
-SHARED = {"text", "vectors", "address"}  # modules outside the groups whose functions make the numbers of a part
+SHARED = {"text", "address"}  # modules outside the groups whose functions make the numbers of a part
 
 
 def fingerprints(names: Mapping[str, str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from stackcli.crossed import Crossed, min_f, parse_answers
 from stackcli.signflip import ALPHA, MOST_SEEDS, claim_seeds, inverted, seeds_needed, sign_flip
 
 LEVEL = 0.95
-LEAST = 3  # pairs; fewer give no interval
+LEAST = 3  # values, or pairs; fewer give no interval
 INVERTED = claim_seeds(1)  # pairs from which the interval is the one that the sign-flip test inverts
 FLIP, CROSSED = "sign flip", "min F'"  # the tests
 BOUNDS = ("low", "high", "p")
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 
 class Interval(NamedTuple):
-    """A mean and its bounds, in the units of the values; the bounds are NaN where fewer than two values stand."""
+    """A mean and its bounds, in the units of the values; the bounds are NaN where too few values stand."""
 
     mean: float
     low: float
@@ -43,13 +43,25 @@ class Verdict(NamedTuple):
 
 
 def interval(values: ArrayLike, level: float = LEVEL) -> Interval:
-    """Student's t interval of the mean of values (n,), in their units; a point where all values are equal."""
+    """Student's t interval of the mean of values (n,), in their units; a point where all values are equal. Fewer
+    than `LEAST` values give no bounds: two say next to nothing of the spread."""
     x = np.asarray(values, dtype=float)
-    if x.size < 2:
-        return Interval(float(x[0]) if x.size else math.nan, math.nan, math.nan, x.size)
+    if x.size < LEAST:
+        return Interval(float(x.mean()) if x.size else math.nan, math.nan, math.nan, x.size)
     mean, sd = _mean_sd(x)
     half = float(special.stdtrit(x.size - 1, (1 + level) / 2)) * sd / math.sqrt(x.size)
     return Interval(mean, mean - half, mean + half, x.size)
+
+
+def describe_mean(seeds: int) -> str:
+    """What a mean of so many seeds stands with, in words; nothing for one seed.
+
+    >>> describe_mean(2), describe_mean(3)
+    ('mean over 2 seeds', 'mean and 95 % t interval over 3 seeds')
+    """
+    if seeds < 2:
+        return ""
+    return f"mean over {seeds} seeds" if seeds < LEAST else f"mean and 95 % t interval over {seeds} seeds"
 
 
 def geometric(values: ArrayLike, level: float = LEVEL) -> Interval:
@@ -82,8 +94,7 @@ def paired_interval(gaps: ArrayLike) -> Interval:
     if d.size >= INVERTED:
         return Interval(float(d.mean()), *inverted(d), d.size)
     found = interval(d)
-    known = d.size >= LEAST and found.low < found.high
-    return found if known else Interval(found.mean, math.nan, math.nan, d.size)
+    return found if found.low < found.high else Interval(found.mean, math.nan, math.nan, d.size)
 
 
 def holm(p: ArrayLike) -> Floats:

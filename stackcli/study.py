@@ -14,6 +14,7 @@ from stackcli.record import Result
 from stackcli.settings import GROUPS, Config, Options
 from stackcli.store import Store, check_name, digest
 from stackcli.suggest import nearest
+from stackcli.wording import counted
 
 ASK_ABOVE = 200  # runs
 AWAY = 1_000_000  # from the first seed of a study to the first of a search for it
@@ -98,8 +99,8 @@ def execute(arms: Arms, options: Options) -> int:
     if lost := store.count_dropped(name, study, grow=bool(options.study)):
         how = "its axes are others now" if options.study else "a study named with --study grows instead"
         progress.say(
-            f"study {name}: {lost} runs that it had are not among those asked for, and are left out of its tables and "
-            f"figures; they are kept, and {how}"
+            f"study {name}: {counted(lost, 'runs')} that it had and that this command does not ask for: left out of "
+            f"its tables and figures, and kept in the store; {how}"
         )
     store.save_study(name, study, grow=bool(options.study))
     code, statuses = train(plan, store, executor, options, progress)
@@ -179,7 +180,8 @@ def announce(arms: Arms, plan: Any, options: Options, progress: Progress) -> Non
     axes |= {"arm": list(dict.fromkeys(arms.arms))} if "arm" in arms.axes else {}
     seeds = sorted({c.seed for c in arms.configs})
     text = "; ".join([*(f"{a} = {', '.join(v)}" for a, v in axes.items()), f"seeds {', '.join(map(str, seeds))}"])
-    progress.say(f"{len(set(plan.ids))} runs ({text}); {plan.cached} there already, {len(plan.todo)} to train")
+    runs = counted(len(set(plan.ids)), "runs")
+    progress.say(f"{runs} ({text}); {plan.cached} there already, {len(plan.todo)} to train")
     for note in arms.notes:
         progress.say(note)
     for data, facts in plan.facts.items():

@@ -199,7 +199,7 @@ def _cell(row: dict[str, Any], name: str) -> str:
     decimals = COLUMNS[name].decimals if name in COLUMNS else 3
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     tiny = "ratio" in name and 0 < abs(value) < 0.005
-    text = f"{value:.1e}" if tiny or abs(value) >= 1e5 else f"{value:.{decimals}f}"
+    text = f"{value:.1e}" if tiny or abs(value) >= 1e5 else f"{value:z.{decimals}f}"
     if low is None or high is None or math.isnan(low):
         return text
     half = f"{(high - low) / 2:.{decimals}f}"

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import regex
 
+from stackcli.wording import counted
+
 PAD, UNKNOWN = 0, 1
 RESERVED = ("<pad>", "<unk>")
 TEST_SHARE, VAL_SHARE = 0.15, 0.1
@@ -133,5 +135,5 @@ def one_each(rows: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], li
             continue
         seen[key] = label
         kept.append((text, label))
-    notice = f"{same} repeated texts left out" + (f", {other} of them with another label" if other else "")
+    notice = f"{counted(same, 'repeated texts')} left out" + (f", {other} of them with another label" if other else "")
     return kept, [notice] if same else []

@@ -91,20 +91,19 @@ def placed(model: core.StackedAttention, batch: Batch) -> Batch:
 def answers(model: core.StackedAttention, part: Padded, *, full: bool, change: Change = lambda batch: batch) -> Answers:
     """What the model answers about a part, of which each batch may be changed first; eval mode, plain loss."""
     model.eval()
-    total, said, true, output = 0.0, [], [], []
+    most = len(part) if part.targets is None else int(part.targets.lengths.sum())
+    rows = np.zeros((3, most), dtype=np.min_scalar_type(max(model.classes, model.outputs)))  # said, true, output
+    total, used = 0.0, 0
     for batch in (change(placed(model, batch)) for batch in part.in_order(EVALUATION, full=full)):
         logits, labels = probe.scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
         total += float(F.cross_entropy(logits.cpu().double(), labels.cpu(), reduction="sum"))
-        small = np.min_scalar_type(logits.shape[-1])  # a language has as many answers as tokens
-        said.append(logits.argmax(-1).cpu().numpy().astype(small))
-        true.append(labels.cpu().numpy().astype(small))
+        place = slice(used, used + len(labels))
+        rows[0, place], rows[1, place] = logits.argmax(-1).cpu().numpy(), labels.cpu().numpy()
         if model.outputs > 1:
             which = torch.arange(model.outputs).expand(batch.labels.shape)
-            output.append(which[batch.labels.cpu() != UNSCORED].numpy().astype(np.int32))
-        else:
-            output.append(np.zeros(len(labels), dtype=np.int8))
-    count = sum(map(len, true))
-    return Answers(total / count, *(np.concatenate(rows) for rows in (said, true, output)))
+            rows[2, place] = which[batch.labels.cpu() != UNSCORED].numpy()
+        used += len(labels)
+    return Answers(total / used, *rows[:, :used])
 
 
 def subset(examples: Examples, size: int) -> Examples:

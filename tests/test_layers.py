@@ -24,7 +24,7 @@ ROWS = [
     ["model"],
     ["batches"],
     ["pe", "residual", "norm", "attention", "init", "data"],
-    ["files", "checks", "vectors"],
+    ["files", "checks"],
     [
         "parts",
         "record",
@@ -37,6 +37,7 @@ ROWS = [
         "experiments",
         "__init__",
     ],
+    ["wording"],
 ]
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}
 GROUPS = ("pe", "residual", "norm", "attention", "init", "data", "figures", "launcher")

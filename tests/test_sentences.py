@@ -81,7 +81,11 @@ def test_a_point_with_a_run_that_diverged_is_never_called_best() -> None:
 def test_one_seed_gives_no_interval_and_no_claim() -> None:
     found = frames()
     text = said(replace(found, runs=found.runs[found.runs["seed"] == 0]))
-    assert "nan" not in text and "one pair cannot tell" in text and "over 1 seed at a fixed split" in text
+    assert (
+        "nan" not in text
+        and "one pair cannot tell" in text
+        and "1 seed at a fixed split, too few for an interval" in text
+    )
 
 
 def test_a_bag_of_words_that_is_better_than_all_is_said_to_be() -> None:

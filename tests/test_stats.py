@@ -11,7 +11,14 @@ from stackcli import stats
 from stackcli.crossed import min_f
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 8])
+def test_fewer_than_three_values_give_a_mean_and_no_interval() -> None:
+    for values in ([0.2, 0.6], [0.4]):
+        found = stats.interval(values)
+        assert math.isclose(found.mean, 0.4) and math.isnan(found.low) and math.isnan(found.high)
+    assert stats.interval([]).n == 0 and math.isnan(stats.interval([]).mean)
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 8])
 def test_the_interval_is_students(n: int) -> None:
     x = np.random.default_rng(n).normal(size=n)
     low, high = scipy_stats.ttest_1samp(x, 0).confidence_interval(0.95)

@@ -2,6 +2,7 @@
 
 import io
 import math
+import tracemalloc
 from dataclasses import fields
 from typing import Any
 
@@ -11,9 +12,12 @@ import torch
 import torch.nn.functional as F
 
 from stackcli import parts
+from stackcli.batches import Padded
+from stackcli.data.text import windows
 from stackcli.model import build
 from stackcli.train import (
     Training,
+    answers,
     backwards,
     by_class,
     later,
@@ -258,6 +262,22 @@ def task(name: str, keys: dict[str, Any], **changes: Any) -> Training:
     loaded = parts.build("data", name, **{"size": 64, **keys}).load()
     c = config(**{**SMALL, "label_smoothing": 0.0, **changes})
     return Training(build(c, **loaded.sizes), loaded, c)
+
+
+def test_answers_about_a_long_text_take_three_bytes_a_token() -> None:
+    text = np.random.default_rng(0).integers(2, 12, 200_001).astype(np.uint8)
+    part = Padded(windows(text, 50), max_len=50, device="cpu", masked=True)
+    small = config(dim=8, heads=1, depth=1, ff=1.0, causal=True)
+    model = build(small, vocab=12, classes=12, max_len=50, every=True)
+    answers(model, part, full=False)
+    tracemalloc.start()
+    try:
+        found = answers(model, part, full=False)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found.said) == 200_000 and np.array_equal(np.bincount(found.true), np.bincount(text[1:]))
+    assert peak < 3 * 200_000 + 2**19  # and what a batch takes
 
 
 def test_only_what_is_asked_about_is_scored_token_by_token() -> None:

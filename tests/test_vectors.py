@@ -1,16 +1,17 @@
 """Word vectors of a user's own: read, placed, frozen or trained, and their coverage told."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from stackcli.data._vectors import read
 from stackcli.data.base import DataError
 from stackcli.data.csv import Csv
 from stackcli.model import build_for
 from stackcli.train import Training
-from stackcli.vectors import read
 from tests.factory import config
 from tests.helpers import stackattn, words, write_data
 
@@ -121,14 +122,31 @@ def test_lines_that_are_not_utf8_are_passed_over_and_counted(tmp_path: Path) -> 
     (tmp_path / "v.txt").write_bytes(b"caf\xe9 9 9\n" + PLAIN + b"\xe9t\xe9 9 9\n")
     rows, known, notices = read(str(tmp_path / "v.txt"), VOCAB)
     assert rows[2:4].tolist() == [[1, 2], [3, 4]] and known.sum() == 2
-    assert len(notices) == 1 and notices[0].startswith("2 lines of ") and "not UTF-8" in notices[0]
+    assert len(notices) == 1 and notices[0].endswith("v.txt: 2 lines that are not UTF-8 passed over")
 
 
 def test_the_first_of_a_word_counts_and_repeats_are_said(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_bytes(b"Blue 8 8\nred 1 2\nRED 7 7\nred 9 9\nblue 3 4\nred 9 9\nother 1 1\nother 1 1\n")
     rows, _, notices = read(str(tmp_path / "v.txt"), VOCAB)
     assert rows[2:4].tolist() == [[1, 2], [3, 4]]  # a word as the vocabulary writes it goes before its capitals
-    assert len(notices) == 1 and notices[0].startswith("1 words stand more than once")
+    assert len(notices) == 1 and "v.txt: 1 word stands there more than once" in notices[0]
+
+
+def test_gzip_is_unpacked_and_other_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "v.gz").write_bytes(gzip.compress(PLAIN))
+    assert read(str(tmp_path / "v.gz"), VOCAB)[0][2:4].tolist() == [[1, 2], [3, 4]]
+    for content, said in {
+        b"PK\x03\x04 and more": "ZIP archive",
+        b"\x1f\x8b\x08 and more": "damaged gzip",
+        b"\n \n": "no vectors in it",
+        b"a" * (1 << 20): "line 1 has more than 1,048,576 bytes",
+    }.items():
+        (tmp_path / "v.txt").write_bytes(content)
+        with pytest.raises(DataError, match=said):
+            read(str(tmp_path / "v.txt"), VOCAB)
+    (tmp_path / "v.txt").unlink()
+    with pytest.raises(DataError, match="no such file"):
+        read(str(tmp_path / "v.txt"), VOCAB)
 
 
 def test_words_meet_as_texts_do(tmp_path: Path) -> None:

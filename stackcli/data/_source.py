@@ -91,15 +91,6 @@ def opened(path: str, usage: str) -> Iterator[IO[bytes]]:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def read_bytes(path: str, usage: str = USAGE) -> bytes:
-    """A plain file's content as it is. Raises DataError for anything else."""
-    file = check_file(path, usage)
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-
-
 def chunks(path: str, usage: str) -> Iterator[bytes]:
     """The file's bytes, `BLOCK` at a time. Raises DataError for a gzip file that unpacks to too much."""
     with opened(path, usage) as file:
@@ -118,7 +109,7 @@ def blocks(path: str, encoding: str = "utf-8", usage: str = USAGE) -> Iterator[s
     read, lines, held, blank = 0, 1, "", True
     for chunk in _ended(chunks(path, usage)):
         if not read:
-            _check_kind(chunk, path, encoding)
+            check_kind(chunk, path, encoding)
         try:
             text = held + decoder.decode(chunk, final=not chunk)
         except UnicodeError as error:
@@ -141,7 +132,7 @@ def _ended(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield b""
 
 
-def _check_kind(start: bytes, path: str, encoding: str) -> None:
+def check_kind(start: bytes, path: str, encoding: str = "utf-8") -> None:
     """Raises DataError for a file that is no text, told by its first bytes."""
     for magic, kind in KINDS.items():
         if start.startswith(magic):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stackcli.data._source import DataError, read_text
+from stackcli.wording import counted
 
 LONGEST_LINE = 1_000_000  # characters
 SUFFIXES = {".tsv": "\t", ".tab": "\t"}
@@ -47,7 +48,7 @@ def read_table(path: str, text: str, label: str, encoding: str = "utf-8") -> tup
     content = read_text(path, encoding)
     content = content.replace("\r", " ") if "\n" in content else content.replace("\r", "\n")  # alone it ends no line
     check_lines(content, path)
-    if _is_json(content):
+    if _is_json(content, path):
         found, notices = _read_json(content, path, text, label), ["read as JSON lines"]
     else:
         found, notices = _read_separated(content, path, text, label)
@@ -71,8 +72,8 @@ def _checked(found: Reading, path: str) -> list[str]:
         )
     if not rows:
         raise DataError(f"{path}: a header and no rows")
-    notices = [f"{len(bad)} unreadable rows left out, the first at line {bad[0]}"] if bad else []
-    return notices + ([f"{found.blank} blank rows left out"] if found.blank else [])
+    notices = [f"{counted(len(bad), 'unreadable rows')} left out, the first at line {bad[0]}"] if bad else []
+    return notices + ([f"{counted(found.blank, 'blank rows')} left out"] if found.blank else [])
 
 
 # ---- rows of cells
@@ -183,7 +184,7 @@ def _spanning(found: Reading) -> list[str]:
     if not found.spans:
         return []
     longest = max(row.last - row.first + 1 for row in found.spans)
-    rows = "1 row spans" if len(found.spans) == 1 else f"{len(found.spans)} rows span"
+    rows = counted(len(found.spans), "rows span", "row spans")
     return [f"{rows} several lines, as their quotes say, the first at line {found.spans[0].first}, the longest"
             f" {longest} lines"]  # fmt: skip
 
@@ -248,10 +249,18 @@ def _read_tabbed(
 # ---- JSON lines
 
 
-def _is_json(content: str) -> bool:
-    """Whether the first line is a JSON object."""
+def _is_json(content: str, path: str) -> bool:
+    """Whether the first line is a JSON object. Raises DataError for JSON of any other form."""
     first = content.lstrip().partition("\n")[0]
-    return first.startswith("{") and isinstance(_parsed(first), dict)
+    if not first.startswith(("{", "[")):
+        return False
+    if isinstance(_parsed(first), dict):
+        return True
+    if _parsed(first) is not None or _parsed(content) is not None:
+        raise DataError(
+            f"{path}: JSON, but not JSON lines; write one object to a line, each with its text and its label"
+        )
+    return False
 
 
 def _parsed(line: str) -> Any:

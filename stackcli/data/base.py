@@ -14,13 +14,14 @@ from annotated_types import Ge, Le
 from stackcli import text as words
 from stackcli.address import address, generator
 from stackcli.data._rows import Rows, count
-from stackcli.data._source import USAGE, DataError, check_encoding, encoded, expand, read_bytes
+from stackcli.data._source import USAGE, DataError, check_encoding, chunks, encoded, expand
 from stackcli.data._table import read_table
-from stackcli.vectors import read
+from stackcli.data._vectors import read as read_vectors
+from stackcli.wording import counted
 
 __all__ = [
     "UNSCORED", "Data", "DataError", "Examples", "Loaded", "MaxLen", "MinCount", "Noise", "TextData", "TrainSize",
-    "check_classes", "kept", "read_bytes", "read_table", "replaced",
+    "check_classes", "kept", "read_table", "replaced",
 ]  # fmt: skip
 
 MaxLen = Annotated[int, Ge(1), Le(100_000)]
@@ -199,7 +200,8 @@ class TextData(Data):
         for block in (b"\0", *encoded(self.test_path, self.encoding)) if self.test_path else ():
             found.update(block)
         if self.vectors:
-            found.update(b"\0vectors\0" + read_bytes(self.vectors))
+            for block in (b"\0vectors\0", *chunks(self.vectors, USAGE)):
+                found.update(block)
         return found.hexdigest()
 
     def load(self) -> Loaded:
@@ -227,7 +229,8 @@ class TextData(Data):
         parts["train"] = [row for row in train if words.normalise(row[0]) not in asked]
         parts["val"] = [row for row in val if words.normalise(row[0]) not in asked]
         parts["test"] = test
-        notice = [f"{shared} texts stand in the test file too and are kept on its side alone"] if shared else []
+        held = counted(shared, "texts stand", "text stands")
+        notice = [f"{held} in the test file too: left out of training and validation"] if shared else []
         return [f"test file: {n}" for n in notices + more] + notice
 
     def _encode(self, parts: dict[str, list[tuple[str, str]]], classes: tuple[str, ...], notices: list[str]) -> Loaded:
@@ -236,7 +239,7 @@ class TextData(Data):
         ids, number = {t: i for i, t in enumerate(vocab)}, {c: i for i, c in enumerate(classes)}
         cut = sum(len(t) > self.max_len for part in split.values() for t in part)
         if cut:
-            notices = [*notices, f"{cut} texts longer than data.max_len={self.max_len} tokens were cut"]
+            notices = [*notices, f"{counted(cut, 'texts')} longer than data.max_len={self.max_len} tokens, cut there"]
         done: dict[str, Any] = {
             name: Examples(
                 tuple(words.encode(t, ids, self.max_len) for t in split[name]),
@@ -263,11 +266,7 @@ class TextData(Data):
         """Rows of the word vectors, which of them are known, and notices."""
         if not self.vectors:
             return None, None, []
-        read_bytes(self.vectors)
-        try:
-            vectors, known, notices = read(self.vectors, vocab)
-        except (ValueError, OSError) as error:
-            raise DataError(str(error)) from None
+        vectors, known, notices = read_vectors(self.vectors, vocab)
         share = f"{known.sum():,} of {len(vocab):,} words ({100 * known.mean():.0f} %)"
         use = "frozen" if self.frozen else "trained on"
         return vectors, known, [f"{share} have a vector in {self.vectors}, {use}", *notices]

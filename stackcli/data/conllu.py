@@ -15,6 +15,7 @@ from stackcli import text as words
 from stackcli.data._source import DataError, check_encoding, content_hash, expand, read_text
 from stackcli.data._table import check_lines
 from stackcli.data.base import Data, Examples, Loaded, MaxLen, MinCount, check_classes, check_trained
+from stackcli.wording import counted
 
 FIELDS = 10
 USAGE = "data=conllu data.path=FILE"
@@ -105,12 +106,14 @@ class Conllu(Data):
         """What is not as a reader of the file would expect."""
         said = []
         if twice:
+            many = counted(twice, "sentences stand", "sentence stands")
             labels = f", {other} of them with another label" if other else ""
-            said.append(f"{twice} sentences stand there more than once and are taken once{labels}")
+            said.append(f"{many} there more than once, taken once{labels}")
         if self.headless:
-            said.append(f"{len(self.headless):,} words have no head, the first at line {self.headless[0]}: no trees")
+            many = counted(len(self.headless), "words have", "word has")
+            said.append(f"{many} no head, the first at line {self.headless[0]}: no trees")
         if self.forests:
-            count = "1 sentence has" if len(self.forests) == 1 else f"{len(self.forests)} sentences have"
+            count = counted(len(self.forests), "sentences have", "sentence has")
             said.append(f"{count} several roots, the first at line {self.forests[0]}: each is the root of a tree")
         return tuple(said)
 

@@ -11,7 +11,7 @@ from stackcli import stats
 
 
 def interval(values: Any) -> tuple[float, float, float]:
-    """Mean and 95 % t interval of the finite values; the bounds of fewer than two are NaN."""
+    """Mean and 95 % t interval of the finite values; the bounds of fewer than three are NaN."""
     return stats.interval(finite(values))[:3]
 
 

@@ -58,8 +58,13 @@ def draw(
         axes.axhline(at, color=base.GREY, linewidth=0.6, label="level")
     _levels.limits(panels[0], levels)
     parts[0].explain(figure, extra or [])
-    several = "mean, 95 % t interval over seeds" if max(point.count for point in lines.points) > 1 else ""
-    base.note(figure, several, words, base.left_out(shown, lines.total, "points"), *lines.remarks[1:])
+    base.note(
+        figure,
+        base.describe_mean(max(point.count for point in lines.points)),
+        words,
+        base.left_out(shown, lines.total, "points"),
+        *lines.remarks[1:],
+    )
     return figure
 
 

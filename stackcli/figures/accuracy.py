@@ -42,8 +42,7 @@ def draw(frames: Frames) -> Figure | None:
     fills = [(words, {"fillstyle": fill, "linestyle": dash}) for words, fill, dash in GAPS.values()]
     base.legend(figure, [(base.swatch(color=base.GREY, marker="o", **look), words) for words, look in fills], bottom)
     seeds = runs["seed"].nunique()
-    means = f"mean, 95 % t interval over {seeds} seeds, one split; dots: runs"
-    base.note(figure, means if seeds > 1 else "", remark)
+    base.note(figure, f"{base.describe_mean(seeds)}, one split; dots: runs" if seeds > 1 else "", remark)
     return figure
 
 

@@ -17,6 +17,7 @@ from stackcli.figures._points import Point, Scale, facets, last_map, left_out, p
 from stackcli.figures._style import COLUMN, DASHES, FORMATS, FULL, GREY, LINES, MARKERS, ORDERED, PALETTE, SIZE, STYLE
 from stackcli.figures._verdicts import Part, compared, done
 from stackcli.figures._words import fit, label, typed, width
+from stackcli.stats import describe_mean
 from stackcli.suggest import nearest
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "compared",
     "counts",
     "describe",
+    "describe_mean",
     "done",
     "facets",
     "finite",

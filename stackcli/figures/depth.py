@@ -44,8 +44,7 @@ def draw(frames: Frames) -> Figure | None:
     entries = [(base.swatch(**{**style, "linestyle": "-"}), name) for name, _, style, _ in groups if len(groups) > 1]
     base.legend(figure, entries + _levels.broken(left, scale, groups))
     seeds = runs["seed"].nunique()
-    means = f"mean, 95 % t interval over {seeds} seeds, one split; dots: runs"
-    base.note(figure, means if seeds > 1 else "", remark)
+    base.note(figure, f"{base.describe_mean(seeds)}, one split; dots: runs" if seeds > 1 else "", remark)
     return figure
 
 

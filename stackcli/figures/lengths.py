@@ -30,7 +30,7 @@ def draw(frames: Frames) -> Figure | None:
     seeds = frames.runs["seed"].nunique()
     base.note(
         figure,
-        f"mean and 95 % t interval over {seeds} seeds" if seeds > 1 else "",
+        base.describe_mean(seeds),
         "dashed: the trained length",
         base.left_out(len(kept), len(points), "points"),
         base.left_out(len(shown), len(names), "data sets"),

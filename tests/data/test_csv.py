@@ -72,7 +72,7 @@ def test_a_test_file_is_the_test_part_and_its_texts_leave_the_training(tmp_path:
     loaded = load(tmp_path, content(rows()), test_path=str(own))
     assert set(loaded.test.texts) == {rows()[0][0], "a new text of dogs"}
     assert rows()[0][0] not in loaded.train.texts + loaded.val.texts
-    assert any("1 texts stand in the test file too" in n for n in loaded.notices)
+    assert any("1 text stands in the test file too" in n for n in loaded.notices)
 
 
 def test_the_fingerprint_is_of_the_content_not_of_the_place(tmp_path: Path) -> None:
@@ -99,7 +99,9 @@ BAD: dict[str, tuple[bytes, str]] = {
     "parquet": (b"PAR1" + bytes(200), "a Parquet file"),
     "cut gzip": (gzip.compress(content(rows()))[:-40], "a damaged gzip file"),
     "quote inside": (content(rows()) + b'"a" word,cat\n', "A cell that begins"),
-    "JSON list": (json.dumps([{"text": t, "label": c} for t, c in rows()]).encode(), "no column data.text=text"),
+    "JSON list": (json.dumps([{"text": t, "label": c} for t, c in rows()]).encode(), "JSON, but not JSON lines"),
+    "JSON over lines": (json.dumps({"rows": rows()}, indent=1).encode(), "JSON, but not JSON lines; write one object"),
+    "JSON lists": ("\n".join(json.dumps(row) for row in rows()).encode(), "JSON, but not JSON lines"),
     "JSON without labels": (b'{"text": "a"}\n' * 9, "no column data.label=label; its columns are text"),
     "NUL": (content(rows()) + b"a\0b,cat\n", "line 62 holds a NUL byte"),
     "binary": (bytes(range(256)) * 20, "NUL byte"),

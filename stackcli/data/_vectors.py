@@ -3,12 +3,15 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
+from stackcli.data._source import DataError, check_kind, opened
 from stackcli.text import RESERVED, normalise
+from stackcli.wording import counted
 
+USAGE = "data.vectors=FILE"
+LONGEST = 1 << 20  # bytes of a line
 BLANKS = re.compile(r"[ \t]+")
 
 
@@ -30,8 +33,9 @@ class Passed:
 
     def notices(self, path: str) -> list[str]:
         """What was passed over, in words."""
-        lines = f"{self.unreadable:,} lines of {path} are not UTF-8 and were passed over"
-        again = f"{len(self.repeated):,} words stand more than once in {path}; the first vector of each is used"
+        lines = f"{path}: {counted(self.unreadable, 'lines that are', 'line that is')} not UTF-8 passed over"
+        words = counted(len(self.repeated), "words stand", "word stands")
+        again = f"{path}: {words} there more than once; the first vector is used"
         return [lines] * bool(self.unreadable) + [again] * bool(self.repeated)
 
 
@@ -40,7 +44,7 @@ def read(path: str, vocab: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[
 
     A first line of two whole numbers, word2vec's, gives the width, else the first vector does. Words meet as texts
     do, by `normalise`; one that is written as in the vocabulary goes before its other spellings, then the first wins.
-    Raises ValueError naming the line, and where no word is met.
+    Raises DataError naming the line, and where no word is met.
     """
     number = {word: i for i, word in enumerate(vocab) if word not in RESERVED}
     found: dict[int, np.ndarray] = {}
@@ -63,16 +67,20 @@ def read(path: str, vocab: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[
         found[place] = _row(line, width, path)
         exact |= {place} if same else set()
     if not width:
-        raise ValueError(f"{path}: no vectors in it")
+        raise DataError(f"{path}: no vectors in it")
     if not found:
-        raise ValueError(f"{path}: none of the {len(number):,} words of the training texts has a vector in it")
+        raise DataError(f"{path}: none of the {len(number):,} words of the training texts has a vector in it")
     return *_table(found, len(vocab), width), passed.notices(path)
 
 
 def _lines(path: str, passed: Passed) -> Iterator[Line]:
-    """The lines that hold anything; only line feeds end one, as other line ends may be a word."""
-    with Path(path).open("rb") as file:
-        for at, content in enumerate(file, start=1):
+    """The lines that hold anything; only line feeds end one, as other line ends may be a word. gzip is unpacked."""
+    with opened(path, USAGE) as file:
+        for at, content in enumerate(iter(lambda: file.readline(LONGEST), b""), start=1):
+            if at == 1:
+                check_kind(content, path)
+            if len(content) == LONGEST:
+                raise DataError(f"{path}: line {at} has more than {LONGEST:,} bytes: not a word and its numbers")
             try:
                 text = content.decode("utf-8-sig" if at == 1 else "utf-8").rstrip(" \t\r\n")
             except UnicodeDecodeError:
@@ -89,7 +97,7 @@ def _width(line: Line, path: str) -> int:
     while width < most and _is_number(line.cells[-width - 1]):
         width += 1
     if not width:
-        raise ValueError(f"{path}: line {line.at}: {' '.join(line.cells)[:40]!r} is not a word and its numbers")
+        raise DataError(f"{path}: line {line.at}: {' '.join(line.cells)[:40]!r} is not a word and its numbers")
     return width
 
 
@@ -97,7 +105,7 @@ def _word(line: Line, width: int, path: str) -> str:
     """What stands before the last `width` cells: a word, words, or nothing where the word is a blank."""
     if len(line.cells) < width + (not line.indented):
         count = len(line.cells) - (not line.indented)
-        raise ValueError(f"{path}: line {line.at} has {count} numbers, the first has {width}")
+        raise DataError(f"{path}: line {line.at} has {count} numbers, the first has {width}")
     return " ".join(line.cells[:-width])
 
 
@@ -105,9 +113,9 @@ def _row(line: Line, width: int, path: str) -> np.ndarray:
     try:
         row = np.array(line.cells[-width:], dtype=np.float32)
     except ValueError:
-        raise ValueError(f"{path}: line {line.at}: {line.cells[-width]!r} ... are not {width} numbers") from None
+        raise DataError(f"{path}: line {line.at}: {line.cells[-width]!r} ... are not {width} numbers") from None
     if not np.isfinite(row).all():
-        raise ValueError(f"{path}: line {line.at} holds a number that is not finite")
+        raise DataError(f"{path}: line {line.at} holds a number that is not finite")
     return row
 
 
