@@ -174,7 +174,7 @@ def test_a_data_set_is_read_once_and_only_its_probe_is_kept() -> None:
 
 
 def test_exponents_of_several_axes_hide_a_column_and_fold_no_word() -> None:
-    each = [(i, r, s) for i in ("default", "orthogonal") for r in ("pre", "deepnorm") for s in (0, 1)]
+    each = [(i, r, s) for i in ("default", "orthogonal") for r in ("pre", "deepnorm") for s in (0, 1, 2)]
     slopes = pd.DataFrame(each, columns=["init", "residual", "seed"])
     for name in ("slope_plain", "slope_free", "slope_update", "order"):
         slopes[name] = -0.4 + 0.3 * slopes["seed"]
