@@ -47,10 +47,10 @@ smoke: $(STAMP) ## A small sweep and a small compare-pe, end to end
 	rm -rf outputs-smoke
 
 known-answers: $(STAMP) ## Studies whose answer is known, on fresh seeds; one by name with NAMES=recall-depth
-	$(BIN)/python -m stackcli.known $(NAMES)
+	$(BIN)/python -m stackcli.experiment.known_answers $(NAMES)
 
 bench: $(STAMP) ## Ratios of speed, side by side; on other data with DATA="data=csv data.path=..."
-	$(BIN)/python -m stackcli.bench $(DATA)
+	$(BIN)/python -m stackcli.experiment.speed_ratios $(DATA)
 
 clean: ## Take away the environment, caches and outputs
 	rm -rf $(VENV) outputs outputs-smoke outputs-known dist build .pytest_cache .mypy_cache .ruff_cache

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from stackcli import cli
+from stackcli.cli.main import main as run_command
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     """
     signal.signal(signal.SIGTERM, leave)
     try:
-        cli.main()
+        run_command()
     except SystemExit as end:
         if "torch" not in sys.modules or not isinstance(end.code, int):
             raise

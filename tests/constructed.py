@@ -1,4 +1,4 @@
-"""Stacks built to be ill in one way each, and healthy ones: settings, what is changed by hand, what is found."""
+"""Stacks built to have one fault each, and healthy ones: settings, what is changed by hand, what is found."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 
-from stackcli import baselines, parts
-from stackcli import config as settings
+from stackcli.analysis.study_data import Frames
+from stackcli.common import registry
+from stackcli.config import grid
+from stackcli.config.settings import Config, Part
 from stackcli.data.base import Loaded
-from stackcli.frames import Frames
-from stackcli.model import StackedAttention, build_for
-from stackcli.settings import Config, Part
-from stackcli.train import Training
+from stackcli.diagnostics import layer_statistics
+from stackcli.model.build import build_for
+from stackcli.model.stack import StackedAttention
+from stackcli.training import baselines
+from stackcli.training.loop import Training
 
 
 class Case(NamedTuple):
@@ -87,7 +90,7 @@ CASES = {
 
 @cache
 def data(part: Part) -> tuple[Loaded, dict[str, Any]]:
-    source = parts.build("data", part.name, **part.options)
+    source = registry.build_part("data", part.name, **part.options)
     loaded = source.load()
     return loaded, asdict(baselines.facts(part.name, source.fingerprint(), loaded))
 
@@ -97,7 +100,7 @@ def trained(config: Config, change: Callable[[StackedAttention], None]) -> Train
     model = build_for(config, loaded)
     with torch.no_grad():
         change(model)
-    training = Training(model, loaded, config)
+    training = Training(model, loaded, config, layer_statistics)
     while not training.finished:
         training.advance()
     return training
@@ -107,7 +110,7 @@ def frames(name: str, seeds: Sequence[int]) -> Frames:
     """A case as a study of one point, trained in this process."""
     case, rows, curve, layers = CASES[name], [], [], []
     typed = tuple(case.words.split())
-    first = settings.grid([*typed, "seeds=1"]).configs[0]
+    first = grid.parse_grid([*typed, "seeds=1"]).configs[0]
     for seed in seeds:
         config = replace(first, seed=seed)
         training = trained(config, case.change)

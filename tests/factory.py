@@ -7,23 +7,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from stackcli import config as settings
+from stackcli.config import defaults, grid
+from stackcli.config.settings import GROUPS, Config, Part
 from stackcli.data.base import Examples, Loaded
-from stackcli.model import StackedAttention, build
-from stackcli.settings import GROUPS, Config, Part
+from stackcli.model.build import build
+from stackcli.model.stack import StackedAttention
 
 torch.set_num_threads(1)  # a run's own setting by default; more threads only wait for one another at these sizes
 
 
 @cache
 def default() -> Config:
-    return settings.grid(["seeds=1"]).configs[0]
+    return grid.parse_grid(["seeds=1"]).configs[0]
 
 
 def config(**changes: Any) -> Config:
     """The defaults, changed; a part may be given by its name."""
     parts = {
-        k: Part(name=v, keys=tuple(sorted(settings.part_defaults(k, v).items()))) if isinstance(v, str) else v
+        k: Part(name=v, keys=tuple(sorted(defaults.part_defaults(k, v).items()))) if isinstance(v, str) else v
         for k, v in changes.items()
         if k in GROUPS
     }

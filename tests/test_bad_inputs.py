@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_app import here
 from tests.helpers import stackattn, words, write_data
-from tests.test_cli import here
 
 CONFIG = (Path(__file__).parents[1] / "conf" / "config.yaml").read_text(encoding="utf-8")
 NO_LIST = CONFIG[CONFIG.index("# the model") :]

@@ -7,9 +7,9 @@ import pytest
 import torch
 import yaml
 
-from stackcli import parts
-from stackcli.batches import Batch
-from stackcli.model import profile
+from stackcli.common import registry
+from stackcli.model.batch import Batch
+from stackcli.model.build import profile
 from tests.factory import padding, part, stack, tokens
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +32,7 @@ def other(file: Path, key: str, value: Any) -> Any:
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):
-        annotation = parts.keys(parts.load(file.parent.name, file.stem))[key].annotation
+        annotation = registry.part_keys(registry.load_part(file.parent.name, file.stem))[key].annotation
         return next(choice for choice in annotation.__args__ if choice != value)
     return (value // 2 or 8) if isinstance(value, int) else (value / 2 or 0.3)
 
@@ -54,7 +54,9 @@ def cases() -> list[Any]:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda p: f"{p.parent.name}={p.stem}")
 def test_the_keys_and_defaults_of_a_yaml_file_are_the_constructors(file: Path) -> None:
-    own = {name: key.default for name, key in parts.keys(parts.load(file.parent.name, file.stem)).items()}
+    own = {
+        name: key.default for name, key in registry.part_keys(registry.load_part(file.parent.name, file.stem)).items()
+    }
     values = read(file)
     assert list(values) == list(own)
     assert {k: (type(v), v) for k, v in values.items()} == {k: (type(v), v) for k, v in own.items()}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "stackcli"
 NO_USERS_TEXT = {
-    "experiments.py": "the settings of recorded studies",
-    "files.py": "bytes of JSON lines that this package wrote",
-    "known.py": "the expectations of recorded studies",
+    "config/recorded_settings.py": "the settings of recorded studies",
+    "common/atomic_files.py": "bytes of JSON lines that this package wrote",
+    "experiment/known_answers.py": "the expectations of recorded studies",
 }
 
 

@@ -1,12 +1,13 @@
 """One name everywhere: pe=alibi is conf/pe/alibi.yaml, stackcli/pe/alibi.py and tests/pe/test_alibi.py."""
 
+import ast
 import inspect
 from pathlib import Path
 
 import pytest
 
-from stackcli import parts
-from stackcli.settings import GROUPS
+from stackcli.common import registry
+from stackcli.config.settings import GROUPS
 
 ROOT = Path(__file__).parents[1]
 
@@ -15,21 +16,100 @@ def stems(folder: str, pattern: str) -> set[str]:
     return {p.stem for p in (ROOT / folder).glob(pattern) if not p.stem.startswith("_")} - {"base"}
 
 
+def of_tests(group: str) -> set[str]:
+    """The parts that have a test; the base and the helpers of a group may have one too."""
+    names = {name.removeprefix("test_") for name in stems(f"tests/{group}", "test_*.py")}
+    return {name for name in names if not name.startswith("_")} - {"base"}
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_part_has_its_file_its_yaml_and_its_test(group: str) -> None:
     code = stems(f"stackcli/{group}", "*.py")
     assert code == stems(f"conf/{group}", "*.yaml")
-    assert code == {name.removeprefix("test_") for name in stems(f"tests/{group}", "test_*.py")}
+    assert code == of_tests(group)
 
 
 @pytest.mark.parametrize("group", ["figures", "launcher"])
 def test_every_figure_and_launcher_has_its_test(group: str) -> None:
-    tests = {name.removeprefix("test_") for name in stems(f"tests/{group}", "test_*.py")} - {"base"}
-    assert stems(f"stackcli/{group}", "*.py") == tests
+    assert stems(f"stackcli/{group}", "*.py") == of_tests(group)
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_part_says_in_one_line_what_it_is(group: str) -> None:
-    for name in parts.names(group):
-        assert 20 < len(parts.summary(group, name)) <= 120
-        assert inspect.getmodule(parts.load(group, name)).__name__ == f"stackcli.{group}.{name}"  # type: ignore[union-attr]
+    for name in registry.part_names(group):
+        assert 20 < len(registry.part_summary(group, name)) <= 120
+        assert inspect.getmodule(registry.load_part(group, name)).__name__ == f"stackcli.{group}.{name}"  # type: ignore[union-attr]
+
+
+IRREGULAR = [
+    "begun",
+    "born",
+    "bound",
+    "broken",
+    "built",
+    "chosen",
+    "cut",
+    "done",
+    "drawn",
+    "driven",
+    "found",
+    "given",
+    "gone",
+    "heard",
+    "held",
+    "kept",
+    "known",
+    "laid",
+    "left",
+    "lost",
+    "made",
+    "meant",
+    "met",
+    "overheard",
+    "paid",
+    "put",
+    "read",
+    "said",
+    "seen",
+    "sent",
+    "shown",
+    "sought",
+    "spoken",
+    "split",
+    "spread",
+    "taken",
+    "taught",
+    "told",
+    "worn",
+    "without",
+    "written",
+]
+
+
+def public_functions() -> dict[str, list[str]]:
+    """Name -> the modules that define a function of that name."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "stackcli").rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(path.relative_to(ROOT / "stackcli").as_posix())
+    return found
+
+
+def is_participle(name: str) -> bool:
+    """Whether a name is one word that ends as participles do, or is one that does not."""
+    return "_" not in name and (name.endswith(("ed", "ing")) or name in IRREGULAR)
+
+
+@pytest.mark.parametrize(("name", "bare"), [("told", True), ("rounded", True), ("build_table", False)])
+def test_a_bare_participle_is_seen(name: str, bare: bool) -> None:
+    assert is_participle(name) == bare
+
+
+def test_no_public_function_is_a_bare_participle_or_stands_in_more_than_two_modules() -> None:
+    wrong = {
+        name: modules
+        for name, modules in public_functions().items()
+        if is_participle(name) or len([m for m in modules if not m.startswith("figures/")]) > 2
+    }
+    assert wrong == {}

@@ -42,7 +42,7 @@ def test_every_command_of_the_readme_runs(line: str, folder: Path) -> None:
 def test_every_command_is_in_the_readme() -> None:
     import typer
 
-    from stackcli.cli import app
+    from stackcli.cli.main import app
 
     names = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     assert {name for name in names if f"stackattn {name}" not in README} == set()

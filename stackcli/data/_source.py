@@ -33,7 +33,7 @@ class DataError(ValueError):
     """The data cannot be used; the message says what, where, and what to do."""
 
 
-def expand(path: str) -> str:
+def expand_home(path: str) -> str:
     """The path with `~` replaced by the user's home folder."""
     try:
         return str(Path(path).expanduser()) if path.startswith("~") else path
@@ -73,7 +73,7 @@ def check_file(path: str, usage: str) -> Path:
 
 
 @contextmanager
-def opened(path: str, usage: str) -> Iterator[IO[bytes]]:
+def open_bytes(path: str, usage: str) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked where it is gzip. Raises DataError where they cannot be read."""
     file = check_file(path, usage)
     try:
@@ -91,9 +91,9 @@ def opened(path: str, usage: str) -> Iterator[IO[bytes]]:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def chunks(path: str, usage: str) -> Iterator[bytes]:
+def read_chunks(path: str, usage: str) -> Iterator[bytes]:
     """The file's bytes, `BLOCK` at a time. Raises DataError for a gzip file that unpacks to too much."""
-    with opened(path, usage) as file:
+    with open_bytes(path, usage) as file:
         most, size = min(UNPACKED, max(64 << 20, RATIO * Path(path).stat().st_size)), 0
         while chunk := file.read(BLOCK):
             size += len(chunk)
@@ -102,12 +102,12 @@ def chunks(path: str, usage: str) -> Iterator[bytes]:
             yield chunk
 
 
-def blocks(path: str, encoding: str = "utf-8", usage: str = USAGE) -> Iterator[str]:
+def read_blocks(path: str, encoding: str = "utf-8", usage: str = USAGE) -> Iterator[str]:
     """The file's text, block by block. Raises DataError for a file that is empty or no text in that encoding, naming
     the line and byte at fault."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     read, lines, held, blank = 0, 1, "", True
-    for chunk in _ended(chunks(path, usage)):
+    for chunk in _ended(read_chunks(path, usage)):
         if not read:
             check_kind(chunk, path, encoding)
         try:
@@ -163,18 +163,18 @@ def _undecodable(error: UnicodeError, path: str, encoding: str, lines: int, end:
 
 def read_text(path: str, encoding: str = "utf-8", usage: str = USAGE) -> str:
     """The file's text. Raises DataError."""
-    return "".join(blocks(path, encoding, usage))
+    return "".join(read_blocks(path, encoding, usage))
 
 
-def encoded(path: str, encoding: str = "utf-8", usage: str = USAGE) -> Iterator[bytes]:
+def read_encoded(path: str, encoding: str = "utf-8", usage: str = USAGE) -> Iterator[bytes]:
     """The file's text as UTF-8, block by block: what a fingerprint is made of, so that it is of the text, whatever the
     encoding, the line ends and the packing."""
-    return (block.encode("utf-8", "surrogatepass") for block in blocks(path, encoding, usage))
+    return (block.encode("utf-8", "surrogatepass") for block in read_blocks(path, encoding, usage))
 
 
 def content_hash(path: str, encoding: str = "utf-8", usage: str = USAGE) -> str:
     """sha256 of the file's text."""
     found = sha256()
-    for block in encoded(path, encoding, usage):
+    for block in read_encoded(path, encoding, usage):
         found.update(block)
     return found.hexdigest()

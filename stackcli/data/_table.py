@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from stackcli.common.wording import count_noun
 from stackcli.data._source import DataError, read_text
-from stackcli.wording import counted
 
 LONGEST_LINE = 1_000_000  # characters
 SUFFIXES = {".tsv": "\t", ".tab": "\t"}
@@ -72,8 +72,8 @@ def _checked(found: Reading, path: str) -> list[str]:
         )
     if not rows:
         raise DataError(f"{path}: a header and no rows")
-    notices = [f"{counted(len(bad), 'unreadable rows')} left out, the first at line {bad[0]}"] if bad else []
-    return notices + ([f"{counted(found.blank, 'blank rows')} left out"] if found.blank else [])
+    notices = [f"{count_noun(len(bad), 'unreadable rows')} left out, the first at line {bad[0]}"] if bad else []
+    return notices + ([f"{count_noun(found.blank, 'blank rows')} left out"] if found.blank else [])
 
 
 # ---- rows of cells
@@ -184,7 +184,7 @@ def _spanning(found: Reading) -> list[str]:
     if not found.spans:
         return []
     longest = max(row.last - row.first + 1 for row in found.spans)
-    rows = counted(len(found.spans), "rows span", "row spans")
+    rows = count_noun(len(found.spans), "rows span", "row spans")
     return [f"{rows} several lines, as their quotes say, the first at line {found.spans[0].first}, the longest"
             f" {longest} lines"]  # fmt: skip
 

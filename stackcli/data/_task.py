@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Le
 
-from stackcli.address import generator
-from stackcli.data.base import UNSCORED, Data, Examples, Loaded, replaced
+from stackcli.common.seeding import generator
+from stackcli.data.base import UNSCORED, Data, Examples, Loaded, replace_labels
 
 Length = Annotated[int, Ge(1), Le(100_000)]
 Longest = Annotated[int, Ge(1), Le(64)]
@@ -136,7 +136,7 @@ class Task(Data):
     def told(self, part: str, index: int, answers: Sequence[int]) -> tuple[int, ...]:
         """What an item's answers are said to be."""
         noise = 0.0 if part == "test" else self.noise
-        return replaced(
+        return replace_labels(
             [int(a) for a in answers], len(self.classes), noise, type(self).__name__, self.seed, part, index
         )
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stackcli.data._source import DataError, check_kind, opened
-from stackcli.text import RESERVED, normalise
-from stackcli.wording import counted
+from stackcli.common.wording import count_noun
+from stackcli.data._source import DataError, check_kind, open_bytes
+from stackcli.data._tokens import RESERVED, normalise
 
 USAGE = "data.vectors=FILE"
 LONGEST = 1 << 20  # bytes of a line
@@ -33,13 +33,13 @@ class Passed:
 
     def notices(self, path: str) -> list[str]:
         """What was passed over, in words."""
-        lines = f"{path}: {counted(self.unreadable, 'lines that are', 'line that is')} not UTF-8 passed over"
-        words = counted(len(self.repeated), "words stand", "word stands")
+        lines = f"{path}: {count_noun(self.unreadable, 'lines that are', 'line that is')} not UTF-8 passed over"
+        words = count_noun(len(self.repeated), "words stand", "word stands")
         again = f"{path}: {words} there more than once; the first vector is used"
         return [lines] * bool(self.unreadable) + [again] * bool(self.repeated)
 
 
-def read(path: str, vocab: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def read_vectors(path: str, vocab: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """(vectors (V, D), known (V,), notices): the vectors of the words of a vocabulary, zero where the file has none.
 
     A first line of two whole numbers, word2vec's, gives the width, else the first vector does. Words meet as texts
@@ -75,7 +75,7 @@ def read(path: str, vocab: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[
 
 def _lines(path: str, passed: Passed) -> Iterator[Line]:
     """The lines that hold anything; only line feeds end one, as other line ends may be a word. gzip is unpacked."""
-    with opened(path, USAGE) as file:
+    with open_bytes(path, USAGE) as file:
         for at, content in enumerate(iter(lambda: file.readline(LONGEST), b""), start=1):
             if at == 1:
                 check_kind(content, path)

@@ -11,17 +11,17 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Le
 
-from stackcli import text as words
-from stackcli.address import address, generator
+from stackcli.common.seeding import address, generator
+from stackcli.common.wording import count_noun
+from stackcli.data import _tokens as words
 from stackcli.data._rows import Rows, count
-from stackcli.data._source import USAGE, DataError, check_encoding, chunks, encoded, expand
+from stackcli.data._source import USAGE, DataError, check_encoding, expand_home, read_chunks, read_encoded
 from stackcli.data._table import read_table
-from stackcli.data._vectors import read as read_vectors
-from stackcli.wording import counted
+from stackcli.data._vectors import read_vectors as read_vectors
 
 __all__ = [
     "UNSCORED", "Data", "DataError", "Examples", "Loaded", "MaxLen", "MinCount", "Noise", "TextData", "TrainSize",
-    "check_classes", "kept", "read_table", "replaced",
+    "check_classes", "choose_kept", "read_table", "replace_labels",
 ]  # fmt: skip
 
 MaxLen = Annotated[int, Ge(1), Le(100_000)]
@@ -131,7 +131,7 @@ class Data:
         raise NotImplementedError
 
 
-def kept(names: Sequence[str], labels: Sequence[Any], size: int) -> list[int]:
+def choose_kept(names: Sequence[str], labels: Sequence[Any], size: int) -> list[int]:
     """Which items of the training part train where only `size` of them may (0: all may): their indices, in order.
 
     Class by class in proportion, within a class by a hash of the content, `names`: so the same for every run, and the
@@ -152,7 +152,7 @@ def kept(names: Sequence[str], labels: Sequence[Any], size: int) -> list[int]:
     return sorted(sorted(turn, key=turn.__getitem__)[:size])
 
 
-def replaced(labels: Sequence[int], classes: int, noise: float, *names: str | int) -> tuple[int, ...]:
+def replace_labels(labels: Sequence[int], classes: int, noise: float, *names: str | int) -> tuple[int, ...]:
     """The labels, each of them with probability `noise` another of the `classes`, drawn evenly at the address `names`;
     what is `UNSCORED` stays. More noise replaces what less would, and by the same."""
     if not noise:
@@ -188,19 +188,19 @@ class TextData(Data):
         noise: float,
         encoding: str,
     ) -> None:
-        self.max_len, self.min_count, self.test_path = max_len, min_count, expand(test_path)
-        self.vectors, self.frozen, self.size, self.noise = expand(vectors), frozen, size, noise
+        self.max_len, self.min_count, self.test_path = max_len, min_count, expand_home(test_path)
+        self.vectors, self.frozen, self.size, self.noise = expand_home(vectors), frozen, size, noise
         self.encoding = self.path_encoding = check_encoding(encoding)
         self.strip_links, self.strip_punctuation = strip_links, strip_punctuation
 
     def fingerprint(self) -> str:
         found = sha256()
-        for block in encoded(self.path, self.path_encoding, USAGE):
+        for block in read_encoded(self.path, self.path_encoding, USAGE):
             found.update(block)
-        for block in (b"\0", *encoded(self.test_path, self.encoding)) if self.test_path else ():
+        for block in (b"\0", *read_encoded(self.test_path, self.encoding)) if self.test_path else ():
             found.update(block)
         if self.vectors:
-            for block in (b"\0vectors\0", *chunks(self.vectors, USAGE)):
+            for block in (b"\0vectors\0", *read_chunks(self.vectors, USAGE)):
                 found.update(block)
         return found.hexdigest()
 
@@ -210,13 +210,13 @@ class TextData(Data):
         notices += more
         parts: dict[str, list[tuple[str, str]]] = {"train": [], "val": [], "test": []}
         for row in rows:
-            parts[words.place(row[0])].append(row)
+            parts[words.choose_part(row[0])].append(row)
         if self.test_path:
             notices += self._own_test(parts)
         classes = check_classes(rows, parts, self.path)
         train = parts["train"]
         names, labels = [words.normalise(text) for text, _ in train], [label for _, label in train]
-        parts["train"] = [train[i] for i in kept(names, labels, self.size)]
+        parts["train"] = [train[i] for i in choose_kept(names, labels, self.size)]
         return self._encode(parts, classes, notices + check_trained(parts, classes, self.path))
 
     def _own_test(self, parts: dict[str, list[tuple[str, str]]]) -> list[str]:
@@ -229,7 +229,7 @@ class TextData(Data):
         parts["train"] = [row for row in train if words.normalise(row[0]) not in asked]
         parts["val"] = [row for row in val if words.normalise(row[0]) not in asked]
         parts["test"] = test
-        held = counted(shared, "texts stand", "text stands")
+        held = count_noun(shared, "texts stand", "text stands")
         notice = [f"{held} in the test file too: left out of training and validation"] if shared else []
         return [f"test file: {n}" for n in notices + more] + notice
 
@@ -239,7 +239,10 @@ class TextData(Data):
         ids, number = {t: i for i, t in enumerate(vocab)}, {c: i for i, c in enumerate(classes)}
         cut = sum(len(t) > self.max_len for part in split.values() for t in part)
         if cut:
-            notices = [*notices, f"{counted(cut, 'texts')} longer than data.max_len={self.max_len} tokens, cut there"]
+            notices = [
+                *notices,
+                f"{count_noun(cut, 'texts')} longer than data.max_len={self.max_len} tokens, cut there",
+            ]
         done: dict[str, Any] = {
             name: Examples(
                 tuple(words.encode(t, ids, self.max_len) for t in split[name]),
@@ -273,10 +276,10 @@ class TextData(Data):
 
     def _label(self, text: str, label: int, classes: Sequence[str], part: str) -> int:
         wrong = 0.0 if part == "test" else self.noise
-        return replaced([label], len(classes), wrong, words.normalise(text))[0]
+        return replace_labels([label], len(classes), wrong, words.normalise(text))[0]
 
     def _tokens(self, text: str) -> list[str]:
-        return words.tokens(text, strip_links=self.strip_links, strip_punctuation=self.strip_punctuation)
+        return words.split_tokens(text, strip_links=self.strip_links, strip_punctuation=self.strip_punctuation)
 
 
 def check_classes(

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from stackcli import text as words
-from stackcli.data._source import DataError, check_encoding, content_hash, expand, read_text
+from stackcli.common.wording import count_noun
+from stackcli.data import _tokens as words
+from stackcli.data._source import DataError, check_encoding, content_hash, expand_home, read_text
 from stackcli.data._table import check_lines
 from stackcli.data.base import Data, Examples, Loaded, MaxLen, MinCount, check_classes, check_trained
-from stackcli.wording import counted
 
 FIELDS = 10
 USAGE = "data=conllu data.path=FILE"
@@ -57,7 +57,7 @@ class Conllu(Data):
         min_count: MinCount = 1,
         encoding: str = "utf-8",
     ) -> None:
-        self.path, self.encoding = expand(path), check_encoding(encoding)
+        self.path, self.encoding = expand_home(path), check_encoding(encoding)
         self.label, self.max_len, self.min_count = label, max_len, min_count
         self.headless: list[int] = []  # lines of words without a head
         self.forests: list[int] = []  # lines of the first words of sentences with several roots
@@ -76,7 +76,7 @@ class Conllu(Data):
                 twice, other = twice + 1, other + (seen[text] != label)
                 continue
             seen[text] = label
-            parts[words.place(text)].append((forms, tree, label))
+            parts[words.choose_part(text)].append((forms, tree, label))
         pairs = {name: [(" ".join(forms), label) for forms, _, label in rows] for name, rows in parts.items()}
         classes = check_classes([row for rows in pairs.values() for row in rows], pairs, self.path)
         rare = check_trained(pairs, classes, self.path)
@@ -106,14 +106,14 @@ class Conllu(Data):
         """What is not as a reader of the file would expect."""
         said = []
         if twice:
-            many = counted(twice, "sentences stand", "sentence stands")
+            many = count_noun(twice, "sentences stand", "sentence stands")
             labels = f", {other} of them with another label" if other else ""
             said.append(f"{many} there more than once, taken once{labels}")
         if self.headless:
-            many = counted(len(self.headless), "words have", "word has")
+            many = count_noun(len(self.headless), "words have", "word has")
             said.append(f"{many} no head, the first at line {self.headless[0]}: no trees")
         if self.forests:
-            count = counted(len(self.forests), "sentences have", "sentence has")
+            count = count_noun(len(self.forests), "sentences have", "sentence has")
             said.append(f"{count} several roots, the first at line {self.forests[0]}: each is the root of a tree")
         return tuple(said)
 

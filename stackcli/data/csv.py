@@ -4,7 +4,7 @@ input  a cell of the text column, as word, number and punctuation tokens
 answer the cell of the label column in the same row
 """
 
-from stackcli.data._source import expand
+from stackcli.data._source import expand_home
 from stackcli.data.base import MaxLen, MinCount, Noise, TextData, TrainSize
 
 
@@ -42,4 +42,4 @@ class Csv(TextData):
             noise=noise,
             encoding=encoding,
         )
-        self.path, self.text, self.label = expand(path), text, label
+        self.path, self.text, self.label = expand_home(path), text, label

@@ -9,8 +9,8 @@ The order of the pixels is the picture: a model that does not see positions sees
 from hashlib import sha256
 from typing import Any
 
-from stackcli import text as words
-from stackcli.data.base import Data, Examples, Loaded, MaxLen, Noise, TrainSize, kept, replaced
+from stackcli.data import _tokens as words
+from stackcli.data.base import Data, Examples, Loaded, MaxLen, Noise, TrainSize, choose_kept, replace_labels
 
 
 class Digits(Data):
@@ -34,9 +34,9 @@ class Digits(Data):
     def load(self) -> Loaded:
         parts: dict[str, list[tuple[tuple[int, ...], int]]] = {"train": [], "val": [], "test": []}
         for row in self._rows():
-            parts[words.place(name_of(row[0]))].append(row)
+            parts[words.choose_part(name_of(row[0]))].append(row)
         train = parts["train"]
-        chosen = kept([name_of(row) for row, _ in train], [label for _, label in train], self.size)
+        chosen = choose_kept([name_of(row) for row, _ in train], [label for _, label in train], self.size)
         parts["train"] = [train[i] for i in chosen]
         done: dict[str, Any] = {
             name: Examples(
@@ -50,7 +50,7 @@ class Digits(Data):
         return Loaded(**done, vocab=vocab, classes=tuple("0123456789"), max_len=self.max_len, text=False)
 
     def _label(self, row: tuple[int, ...], label: int, part: str) -> int:
-        return replaced([label], 10, 0.0 if part == "test" else self.noise, name_of(row))[0]
+        return replace_labels([label], 10, 0.0 if part == "test" else self.noise, name_of(row))[0]
 
 
 def name_of(row: tuple[int, ...]) -> str:

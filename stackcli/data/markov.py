@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from stackcli.address import generator
+from stackcli.common.seeding import generator
 from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
 from stackcli.data.base import UNSCORED, Noise
 

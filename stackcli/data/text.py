@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Le
 
-from stackcli import text as words
+from stackcli.data import _tokens as words
 from stackcli.data._rows import Rows, count
-from stackcli.data._source import DataError, blocks, check_encoding, content_hash, expand
+from stackcli.data._source import DataError, check_encoding, content_hash, expand_home, read_blocks
 from stackcli.data._task import test_lengths
 from stackcli.data.base import Data, Examples, Loaded
 
@@ -42,7 +42,7 @@ class Text(Data):
         longest: Annotated[int, Ge(1), Le(64)] = 4,
         encoding: str = "utf-8",
     ) -> None:
-        self.path, self.encoding = expand(path), check_encoding(encoding)
+        self.path, self.encoding = expand_home(path), check_encoding(encoding)
         self.unit, self.min_count, self.train_len, self.longest = unit, min_count, train_len, longest
 
     def fingerprint(self) -> str:
@@ -79,11 +79,13 @@ class Text(Data):
     def _numbered(self) -> tuple[np.ndarray, dict[str, int]]:
         """The file's tokens as numbers, and the number of each kind of token, in the order in which they are met."""
         kinds = {name: i for i, name in enumerate(words.RESERVED)}
-        size = sum(map(len, blocks(self.path, self.encoding, USAGE)))  # characters: there are no more tokens than that
+        size = sum(
+            map(len, read_blocks(self.path, self.encoding, USAGE))
+        )  # characters: there are no more tokens than that
         values, used = np.empty(size, dtype=np.uint8), 0
-        number = characters if self.unit == "char" else pieces
-        for found in number(blocks(self.path, self.encoding, USAGE), kinds):
-            values = widened(values, used, len(kinds))
+        number = number_characters if self.unit == "char" else number_words
+        for found in number(read_blocks(self.path, self.encoding, USAGE), kinds):
+            values = widen(values, used, len(kinds))
             values[used : used + len(found)] = found
             used += len(found)
         return values[:used], kinds
@@ -106,7 +108,7 @@ class Text(Data):
 # ---- tokens as numbers
 
 
-def characters(texts: Iterable[str], kinds: dict[str, int]) -> Iterator[np.ndarray]:
+def number_characters(texts: Iterable[str], kinds: dict[str, int]) -> Iterator[np.ndarray]:
     """The number of every character, block by block; kinds that are met first are added to `kinds`."""
     table = np.zeros(0, dtype=np.int32)  # code point -> number, 0 where it was not met
     for text in texts:
@@ -119,7 +121,7 @@ def characters(texts: Iterable[str], kinds: dict[str, int]) -> Iterator[np.ndarr
         yield table[codes]
 
 
-def pieces(texts: Iterable[str], kinds: dict[str, int]) -> Iterator[np.ndarray]:
+def number_words(texts: Iterable[str], kinds: dict[str, int]) -> Iterator[np.ndarray]:
     """The same of every word."""
     for piece in between_words(texts):
         yield np.array([kinds.setdefault(token, len(kinds)) for token in tokens_of(piece)], dtype=np.int32)
@@ -131,13 +133,13 @@ def between_words(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         held += text
         while len(held) > STEP:
-            at = cut(held[:STEP])
+            at = find_cut(held[:STEP])
             yield held[:at]
             held = held[at:]
     yield held
 
 
-def cut(text: str) -> int:
+def find_cut(text: str) -> int:
     """Where a text may be cut: after its last white space, or where it has none after the last sign outside ASCII that
     ends a clause, as between Chinese sentences; else before the last character that is no mark of the one before."""
     places = range(len(text) - 1, 0, -1)
@@ -155,12 +157,12 @@ def tokens_of(text: str) -> list[str]:
     """
     out, at = list[str](), 0
     for mark in MARK.finditer(text):
-        out += [*words.tokens(text[at : mark.start()]), mark[0].lower()]
+        out += [*words.split_tokens(text[at : mark.start()]), mark[0].lower()]
         at = mark.end()
-    return out + words.tokens(text[at:])
+    return out + words.split_tokens(text[at:])
 
 
-def widened(values: np.ndarray, used: int, kinds: int) -> np.ndarray:
+def widen(values: np.ndarray, used: int, kinds: int) -> np.ndarray:
     """The array, or where its numbers are too small for so many kinds a wider one with the same `used` numbers."""
     kind = np.uint8 if kinds <= 1 << 8 else np.uint16 if kinds <= 1 << 16 else np.uint32
     if values.dtype == kind:

@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 PANELS = 8
 THIN = 5  # up to so many seeds each has a line of its own; more become a band
@@ -28,7 +28,7 @@ def draw(frames: Frames, measure: str, unit: str) -> Figure | None:
     found = [point for point in base.points(frames) if not _all(point, frames.curve).empty]
     if not found:
         return None
-    shown = base.spread(found, PANELS)
+    shown = base.spread_evenly(found, PANELS)
     figure, panels = base.grid(len(shown), 4, 1.6, sharey=True)
     across = panels[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
     last = max(1, *(_all(point, frames.curve)["step"].max() for point in shown))

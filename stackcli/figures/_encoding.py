@@ -1,4 +1,4 @@
-"""An encoding's table as drawn, before and after a mend: heat map, reach of each dimension, singular values."""
+"""An encoding's table as drawn, without and with a remedy: heat map, reach of each dimension, singular values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,13 +7,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from stackcli.figures._figure import bar, legend, new, note, shade, styled
+from stackcli.figures._figure import bar, draw_in_style, legend, new, note, shade
 from stackcli.figures._lines import styles, swatch
 from stackcli.figures._style import FULL, GREY
 
 
-@styled
-def encoding(tables: Mapping[str, np.ndarray[Any, Any]], flat: float) -> Figure | None:
+@draw_in_style
+def draw_encoding(tables: Mapping[str, np.ndarray[Any, Any]], flat: float) -> Figure | None:
     """`tables`: name -> (positions, dimensions), at most three; a dimension below `flat` of the liveliest is flat."""
     figure, panels = new(FULL, 2.1, 1, len(tables) + 2)
     most = max(float(np.abs(rows).max()) for rows in tables.values())

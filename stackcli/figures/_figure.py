@@ -22,10 +22,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, LogLocator, NullFormatter, ScalarFormatter
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures._numbers import log_ticks, number
 from stackcli.figures._style import COLUMN, FORMATS, FULL, GREY, SIZE, STYLE
-from stackcli.figures._words import fit, typed, width
-from stackcli.frames import Frames
+from stackcli.figures._words import fit, safe_text, width
 
 Draw = Callable[[Frames], Figure | None]
 P = ParamSpec("P")
@@ -41,7 +41,7 @@ def _style() -> Iterator[None]:
         yield
 
 
-def styled(draw: Callable[P, Figure | None]) -> Callable[P, Figure | None]:
+def draw_in_style(draw: Callable[P, Figure | None]) -> Callable[P, Figure | None]:
     """Draws within the style, then lays the figure out once, for every format alike."""
 
     @wraps(draw)
@@ -151,7 +151,7 @@ def bar(figure: Figure, colours: ScalarMappable, text: str, levels: Sequence[flo
     engine.set(rect=(0, 0, free, 1))
     figure.colorbar(colours, cax=place, label=text, **options)
     if levels:
-        place.set_yticks(levels, labels=[typed(level) for level in levels])
+        place.set_yticks(levels, labels=[safe_text(level) for level in levels])
         place.set_yticks([], minor=True)
 
 

@@ -1,6 +1,6 @@
 """Paired differences one below the other: mean, 95 % interval, and every seed's own difference.
 
-`differences` and `mends` share it.
+`differences` and `remedies` share it.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ MOST = 12  # rows of a panel
 SEVERAL = "mean of paired differences, 95 % interval (t below 6 seeds, else by sign flips); dots: seeds"
 
 
-def rows(axes: Axes, part: base.Part, axis: str, found: Sequence[dict[str, Any]]) -> None:
+def draw_rows(axes: Axes, part: base.Part, axis: str, found: Sequence[dict[str, Any]]) -> None:
     """`found`: rows of `part.accuracy`, the first on top; one without a pair of runs leaves its place free. A filled
     marker is a claim, a hollow one is none."""
     axes.axvline(0, color=base.GREY, linewidth=0.8, label="zero")
@@ -25,10 +25,10 @@ def rows(axes: Axes, part: base.Part, axis: str, found: Sequence[dict[str, Any]]
     for y, row in enumerate(found):
         if row["n"]:
             gaps = (values[row["arm"]] - values[row["baseline"]]).dropna()
-            one(axes, y, gaps, (row["mean"], row["low"], row["high"]), filled=row["kind"] in FILLED)
+            draw_row(axes, y, gaps, (row["mean"], row["low"], row["high"]), filled=row["kind"] in FILLED)
 
 
-def one(axes: Axes, y: int, seeds: Any, found: tuple[float, float, float], *, filled: bool) -> None:
+def draw_row(axes: Axes, y: int, seeds: Any, found: tuple[float, float, float], *, filled: bool) -> None:
     """A row: the values of the seeds, their mean and its interval."""
     axes.plot(seeds, [y + 0.22] * len(seeds), ".", color=base.GREY, markersize=3, markeredgewidth=0, label="seeds")
     mean, low, high = found
@@ -56,5 +56,5 @@ def entries() -> list[tuple[Any, str]]:
 
 def _by_seed(part: base.Part, axis: str) -> Any:
     """The metric by seed (rows) and value of the axis (columns), finished runs alone."""
-    done = base.done(part.runs)
+    done = base.finished_runs(part.runs)
     return done.pivot_table(index="seed", columns=axis, values=part.metric, aggfunc="mean", sort=False)

@@ -1,5 +1,5 @@
 """What theory says of depth, as the figures need it."""
 
-from stackcli.scaling import FIRST, SIZES, law, slope
+from stackcli.analysis.depth_scaling import FIRST, SIZES, slope, theory_of
 
-__all__ = ["FIRST", "SIZES", "law", "slope"]
+__all__ = ["FIRST", "SIZES", "slope", "theory_of"]

@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.transforms import ScaledTranslation
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 Group = tuple[str, pd.DataFrame, dict[str, Any], float]  # name, runs, style, dodge
 
@@ -25,12 +25,12 @@ def groups(frames: Frames, runs: pd.DataFrame, x: str) -> tuple[list[Group], str
     scales = [base.scale(axis, runs[axis]) for axis in others]
     plain = [tuple(map(base.plain, row)) for row in runs[others].itertuples(index=False)]
     found = sorted(set(plain), key=lambda key: [s.levels.index(v) for s, v in zip(scales, key, strict=True)])
-    keys = base.spread(found, base.LINES)
+    keys = base.spread_evenly(found, base.LINES)
     styles = base.styles(len(keys), ordered=len(others) == 1 and scales[0].kind != "category")
     reach = min(0.3, 0.06 * (len(keys) - 1))
     groups = []
     for key, style, dodge in zip(keys, styles, np.linspace(-reach, reach, len(keys)), strict=True):
-        name = " ".join(f"{axis}={base.typed(value)}" for axis, value in zip(others, key, strict=True))
+        name = " ".join(f"{axis}={base.safe_text(value)}" for axis, value in zip(others, key, strict=True))
         groups.append((name, runs[[row == key for row in plain]], style, float(dodge)))
     return groups, base.left_out(len(keys), len(found), "lines")
 
@@ -85,7 +85,7 @@ def limits(axes: Axes, lines: list[float], least: float = 0.02, most: float | No
     return seen
 
 
-def broken(axes: Axes, scale: base.Scale, groups: list[Group]) -> list[tuple[Any, str]]:
+def mark_broken_runs(axes: Axes, scale: base.Scale, groups: list[Group]) -> list[tuple[Any, str]]:
     """A strip below the data: a cross where runs broke, and how many of how many; a row for each such line."""
     rows = []
     for _, runs, style, dodge in groups:

@@ -11,11 +11,11 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures._figure import bar, legend
-from stackcli.figures._points import Point, Scale, left_out, points, scale, spread
+from stackcli.figures._points import Point, Scale, left_out, points, scale, spread_evenly
 from stackcli.figures._style import DASHES, GREY, LINES, MARKERS, ORDERED, PALETTE, PICKS
-from stackcli.figures._words import label, typed
-from stackcli.frames import Frames
+from stackcli.figures._words import label, safe_text
 
 CROWDED = 6  # more lines than that go to a panel for each choice of the axes other than the ordered one
 
@@ -89,7 +89,7 @@ class Lines:
         elif len(self.order.levels) < LINES:
             looks = zip(self.order.levels, styles(len(self.order.levels), ordered=True), strict=True)
             bare = {"marker": ""} if len(self.keys) > 1 else {}
-            entries = [(swatch(**{**style, **bare}), f"{self.order.name}={typed(level)}") for level, style in looks]
+            entries = [(swatch(**{**style, **bare}), f"{self.order.name}={safe_text(level)}") for level, style in looks]
         else:
             colours = ScalarMappable(self._norm(), ORDERED)
             bar(figure, colours, label(self.order.name), self.order.levels)
@@ -124,10 +124,10 @@ def lines(frames: Frames) -> Lines:
     numeric = [s for s in scales if s.kind != "category" and len(s.levels) > 1]
     order = next((s for s in numeric if s.name == "depth"), numeric[0] if numeric else None)
     if order is None:
-        return Lines(tuple(spread(found, LINES)), len(found), None, (), (), -1)
+        return Lines(tuple(spread_evenly(found, LINES)), len(found), None, (), (), -1)
     where = frames.axes.index(order.name)
     others = [axis for axis in frames.axes if axis != order.name]
     rest = {p: tuple(value for i, value in enumerate(p.values) if i != where) for p in found}
-    keys = spread(list(dict.fromkeys(rest.values())), 4)
-    texts = [" ".join(f"{a}={typed(v)}" for a, v in zip(others, key, strict=True)) for key in keys]
+    keys = spread_evenly(list(dict.fromkeys(rest.values())), 4)
+    texts = [" ".join(f"{a}={safe_text(v)}" for a, v in zip(others, key, strict=True)) for key in keys]
     return Lines(tuple(p for p in found if rest[p] in keys), len(found), order, tuple(keys), tuple(texts), where)

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from stackcli import stats
+from stackcli.analysis import statistics
 
 
 def interval(values: Any) -> tuple[float, float, float]:
     """Mean and 95 % t interval of the finite values; the bounds of fewer than three are NaN."""
-    return stats.interval(finite(values))[:3]
+    return statistics.interval(finite(values))[:3]
 
 
 def finite(values: Any) -> Any:

@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures._style import STYLE
-from stackcli.figures._words import fit, label, typed, width
-from stackcli.frames import Frames
+from stackcli.figures._words import fit, label, safe_text, width
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Scale:
         axis.set_label_text(label(self.name))
         if self.kind == "log":
             getattr(axes, f"set_{side}scale")("log", base=2)
-        texts, turn = [typed(level) for level in self.levels], False
+        texts, turn = [safe_text(level) for level in self.levels], False
         if self.kind == "category":
             slot = room / len(texts) - 3
             turn = side == "x" and max(map(_longest_word, texts)) > slot
@@ -108,7 +108,7 @@ class Point:
 
     def heading(self, room: float) -> str:
         """The point and what went wrong, as the title of a panel."""
-        whole = ", ".join(filter(None, [typed(self.key), self.remark]))
+        whole = ", ".join(filter(None, [safe_text(self.key), self.remark]))
         if width(whole, STYLE["axes.titlesize"]) <= room:
             return whole
         parts = [fit(text, room, size=STYLE["axes.titlesize"]) for text in (self.key, self.remark) if text]
@@ -150,7 +150,7 @@ def points(frames: Frames) -> list[Point]:
     return found
 
 
-def spread(items: Sequence[Any], most: int) -> list[Any]:
+def spread_evenly(items: Sequence[Any], most: int) -> list[Any]:
     """At most `most` of the items, evenly spread, the first and the last among them."""
     if len(items) <= most:
         return list(items)
@@ -167,8 +167,8 @@ def facets(axes: Sequence[str], found: Sequence[Point], most: int, across: int) 
     depths = {tuple(point.depth for point in row) for row in rows.values()}
     columns = min(most // max(len(rows), 1), across, max(map(len, depths), default=0))
     if len(rows) < 2 or len(depths) > 1 or columns < 2:
-        return spread(found, most), across
-    return [point for row in rows.values() for point in spread(row, columns)], columns
+        return spread_evenly(found, most), across
+    return [point for row in rows.values() for point in spread_evenly(row, columns)], columns
 
 
 def left_out(shown: int, total: int, what: str) -> str:

@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import _levels, base
-from stackcli.frames import Frames
 
 WIDE = 12  # blocks from which a panel needs the page
 REACH, STEP = 0.3, 0.08  # of the distance between layers: how far lines are moved apart to either side, and each
@@ -38,7 +38,7 @@ def draw(
     figure, panels = _panels(len(parts), deepest)
     shown = 0
     for axes, part in zip(panels, parts, strict=True):
-        points = base.spread(part.points, base.LINES)
+        points = base.spread_evenly(part.points, base.LINES)
         shown += len(points)
         reach = min(REACH, STEP * (len(points) - 1))
         for point, shift in zip(points, np.linspace(-reach, reach, len(points)), strict=True):

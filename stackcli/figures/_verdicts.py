@@ -1,6 +1,6 @@
 """The comparisons of a study, as the figures need them."""
 
-from stackcli.sentences import Part, compared
-from stackcli.stats import done
+from stackcli.analysis.paired_comparisons import finished_runs
+from stackcli.analysis.study_comparisons import Part, all_comparisons
 
-__all__ = ["Part", "compared", "done"]
+__all__ = ["Part", "all_comparisons", "finished_runs"]

@@ -12,7 +12,7 @@ from matplotlib.textpath import text_to_path
 from stackcli.figures._style import SIZE, UNITS
 
 
-def typed(value: object) -> str:
+def safe_text(value: object) -> str:
     """A user's text or value as it was typed, safe to draw: half a surrogate pair becomes �, a line break a space."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
@@ -26,7 +26,7 @@ def typed(value: object) -> str:
 
 def label(setting: str) -> str:
     """A setting with its unit: depth (blocks)."""
-    return f"{typed(setting)} ({UNITS[setting]})" if setting in UNITS else typed(setting)
+    return f"{safe_text(setting)} ({UNITS[setting]})" if setting in UNITS else safe_text(setting)
 
 
 @cache
@@ -43,7 +43,7 @@ def fit(text: str, room: float, lines: int = 2, size: float = SIZE) -> str:
     """The text in at most `lines` lines of at most `room` points, broken between words where it can be; of what
     is still too long the middle goes, as long names often differ at the end."""
     out: list[str] = []
-    rest = typed(text).strip()
+    rest = safe_text(text).strip()
     while rest and width(rest, size) > room and len(out) < lines - 1:
         cut = _cut(rest, room, size)
         breaks = [[m.end() for m in re.finditer(kind, rest[:cut])] for kind in (r"\s", r"[,;:=/_+\-]")]

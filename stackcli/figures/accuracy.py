@@ -5,15 +5,15 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import _levels, base
-from stackcli.frames import Frames
 
 # columns of the runs, and how the lower panel tells them apart: fill of the marker, and dash
 GAPS = {"gap_end": ("gap at the end", "full", "-"), "gap_best": ("gap at best validation", "none", ":")}
 BASELINES = {"majority_acc": ("majority class", ":"), "tfidf_acc": ("TF-IDF + logistic regression", "-.")}
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Means with 95 % t intervals over seeds, every seed a point; depth is the x axis where it is swept."""
     runs = frames.runs if frames.runs.empty else frames.runs[frames.runs["status"] != "missing"]
@@ -37,7 +37,7 @@ def draw(frames: Frames) -> Figure | None:
     seen = _levels.limits(top, [value for _, _, value in known], least=0.15, most=1.0)
     _levels.limits(bottom, [0.0])
     entries = [(base.swatch(**style), key) for key, _, style, _ in groups if len(groups) > 1]
-    entries += _lines(top, scale, known, seen) + _levels.broken(top, scale, groups)
+    entries += _lines(top, scale, known, seen) + _levels.mark_broken_runs(top, scale, groups)
     base.legend(figure, entries)
     fills = [(words, {"fillstyle": fill, "linestyle": dash}) for words, fill, dash in GAPS.values()]
     base.legend(figure, [(base.swatch(color=base.GREY, marker="o", **look), words) for words, look in fills], bottom)

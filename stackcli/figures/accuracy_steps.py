@@ -2,11 +2,11 @@
 
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import _curves, base
-from stackcli.frames import Frames
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Shares of right answers, dropout off."""
     return _curves.draw(frames, "acc", "accuracy\n(share)")

@@ -8,17 +8,30 @@ as mathematics, and matplotlib's global settings are left as they were.
 from importlib import import_module
 from typing import Any
 
-from stackcli import parts
-from stackcli.figures._figure import Draw, across, bar, blank, grid, leftmost, legend, new, note, save, shade, styled
-from stackcli.figures._laws import FIRST, SIZES, law, slope
+from stackcli.analysis.statistics import describe_mean
+from stackcli.common import registry
+from stackcli.common.suggestions import suggest_nearest
+from stackcli.figures._figure import (
+    Draw,
+    across,
+    bar,
+    blank,
+    draw_in_style,
+    grid,
+    leftmost,
+    legend,
+    new,
+    note,
+    save,
+    shade,
+)
+from stackcli.figures._laws import FIRST, SIZES, slope, theory_of
 from stackcli.figures._lines import Lines, counts, lines, styles, swatch
 from stackcli.figures._numbers import finite, interval, log_ticks, mean_by, number
-from stackcli.figures._points import Point, Scale, facets, last_map, left_out, plain, points, scale, spread
+from stackcli.figures._points import Point, Scale, facets, last_map, left_out, plain, points, scale, spread_evenly
 from stackcli.figures._style import COLUMN, DASHES, FORMATS, FULL, GREY, LINES, MARKERS, ORDERED, PALETTE, SIZE, STYLE
-from stackcli.figures._verdicts import Part, compared, done
-from stackcli.figures._words import fit, label, typed, width
-from stackcli.stats import describe_mean
-from stackcli.suggest import nearest
+from stackcli.figures._verdicts import Part, all_comparisons, finished_runs
+from stackcli.figures._words import fit, label, safe_text, width
 
 __all__ = [
     "COLUMN",
@@ -40,72 +53,74 @@ __all__ = [
     "Point",
     "Scale",
     "across",
+    "all_comparisons",
     "bar",
     "blank",
-    "compared",
     "counts",
-    "describe",
+    "describe_figure",
     "describe_mean",
-    "done",
+    "draw_in_style",
     "facets",
+    "figure_names",
+    "finished_runs",
     "finite",
     "fit",
     "grid",
     "interval",
     "label",
     "last_map",
-    "law",
     "left_out",
     "leftmost",
     "legend",
     "lines",
-    "load",
+    "load_figure",
     "log_ticks",
     "mean_by",
-    "names",
     "new",
     "note",
     "number",
     "plain",
     "points",
+    "safe_text",
     "save",
     "scale",
     "shade",
     "slope",
-    "spread",
-    "styled",
+    "spread_evenly",
     "styles",
     "swatch",
-    "typed",
+    "theory_of",
     "width",
 ]
 
 
-def names() -> tuple[str, ...]:
+def figure_names() -> tuple[str, ...]:
     """Every figure, found by listing this folder (and installed entry points); nothing is imported."""
-    return parts.names("figures")
+    return registry.part_names("figures")
 
 
-def describe(name: str) -> str:
+def describe_figure(name: str) -> str:
     """The figure in one line."""
-    return parts.summary("figures", _known(name))
+    return registry.part_summary("figures", _known(name))
 
 
-def load(name: str) -> Draw:
+def load_figure(name: str) -> Draw:
     """The figure's `draw`. Raises ValueError for a name that is no figure."""
-    if parts.built_in("figures", _known(name)):
+    if registry.built_in("figures", _known(name)):
         found: Draw = import_module(f"stackcli.figures.{name}").draw
         return found
-    foreign: Any = parts.load("figures", name)
+    foreign: Any = registry.load_part("figures", name)
 
     def draw(frames: Any) -> Any:
-        with parts.blaming("figures", name, any_error=True):
+        with registry.blame_part("figures", name, any_error=True):
             return foreign(frames)
 
     return draw
 
 
 def _known(name: str) -> str:
-    if name not in names():
-        raise ValueError(f"no figure {name!r}{nearest(name, names(), 'choose from ' + ', '.join(names()))}")
+    if name not in figure_names():
+        raise ValueError(
+            f"no figure {name!r}{suggest_nearest(name, figure_names(), 'choose from ' + ', '.join(figure_names()))}"
+        )
     return name

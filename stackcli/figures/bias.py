@@ -5,11 +5,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """A panel for each point whose encoding has a bias by offset, of its first finished seed."""
     rows = frames.position
@@ -19,7 +19,7 @@ def draw(frames: Frames) -> Figure | None:
     found = [(point, mine) for point in base.points(frames) if len(mine := point.rows(rows))]
     if not found:
         return None
-    shown = base.spread(found, 9)
+    shown = base.spread_evenly(found, 9)
     figure, panels = base.grid(len(shown), 3, 1.7)
     for axes, (point, mine) in zip(panels, shown, strict=True):
         _panel(axes, mine)

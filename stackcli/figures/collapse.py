@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 PANELS = {
     "cosine": "token cosine\n(−1 to 1)",
@@ -19,7 +19,7 @@ SHARED: dict[str, Any] = {"sharex": True, "sharey": "col"}
 MARKS = 16  # on a line, at most
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Means over heads and finished seeds; a run that diverged is a thin line of its own, at its last probe. Many
     lines go to a row of panels for each choice of the axes other than depth."""

@@ -8,20 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 COUNTS, SHARES = 8, 16  # up to so many classes a cell shows share and count; up to so many the share
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Best is the highest mean validation accuracy: nothing is chosen on the test part."""
     if (point := _best(frames)) is None:
         return None
     runs = _with_matrix(point, frames.runs)
     counts = np.sum([np.asarray(list(cells), dtype=float) for cells in runs["confusion"]], axis=0)
-    names = [base.typed(name) for name in runs["classes"].iloc[0]] or [str(i) for i in range(len(counts))]
+    names = [base.safe_text(name) for name in runs["classes"].iloc[0]] or [str(i) for i in range(len(counts))]
     k = len(names)
     height = 1.1 + min(max(0.2 * k, 1.9), 6.0)
     figure, ((left, right),) = base.new(

@@ -5,8 +5,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import _levels, base
-from stackcli.frames import Frames
 
 Looks = dict[str, tuple[str, dict[str, Any]]]  # column of the runs -> words, look
 TICKS = 8  # more depths than that are not all named on the axis
@@ -17,12 +17,12 @@ LOSS: Looks = {"val_loss_end": ("validation", SOLID), "train_loss_end": ("train"
 GAP: Looks = {"gap_end": ("end", SOLID), "gap_best": ("best validation", HOLLOW)}
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """What the last step has come to: low accuracy with a high train loss is underfitting, with a low one overfitting.
     Means with 95 % t intervals over seeds, every seed a point; where at least two depths were swept."""
     runs = frames.runs if frames.runs.empty else frames.runs[frames.runs["status"] != "missing"]
-    if runs.empty or base.done(runs).empty or "depth" not in frames.axes or runs["depth"].nunique() < 2:
+    if runs.empty or base.finished_runs(runs).empty or "depth" not in frames.axes or runs["depth"].nunique() < 2:
         return None
     levels = sorted(base.plain(value) for value in runs["depth"].unique())
     scale = base.Scale("depth", tuple(levels), "log")
@@ -42,7 +42,7 @@ def draw(frames: Frames) -> Figure | None:
     _levels.limits(right, [0.0])
     right.axhline(0, color=base.GREY, linewidth=0.6, label="zero")
     entries = [(base.swatch(**{**style, "linestyle": "-"}), name) for name, _, style, _ in groups if len(groups) > 1]
-    base.legend(figure, entries + _levels.broken(left, scale, groups))
+    base.legend(figure, entries + _levels.mark_broken_runs(left, scale, groups))
     seeds = runs["seed"].nunique()
     base.note(figure, f"{base.describe_mean(seeds)}, one split; dots: runs" if seeds > 1 else "", remark)
     return figure

@@ -3,20 +3,20 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import _forest, base
-from stackcli.frames import Frames
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """A panel for each choice of the other axes; filled markers are claims, hollow ones are not. Remedies have a figure
     of their own."""
-    if frames.runs.empty or not frames.axes or base.done(frames.runs).empty or frames.command == "remedies":
+    if frames.runs.empty or not frames.axes or base.finished_runs(frames.runs).empty or frames.command == "remedies":
         return None
-    parts = [part for part in base.compared(frames) if len(part.accuracy) and part.accuracy["n"].sum()]
+    parts = [part for part in base.all_comparisons(frames) if len(part.accuracy) and part.accuracy["n"].sum()]
     if not parts:
         return None
-    shown = base.spread(parts, 6)
+    shown = base.spread_evenly(parts, 6)
     rows = max(min(len(part.accuracy), _forest.MOST) for part in shown)
     figure, panels = base.grid(len(shown), 3, 0.45 + 0.2 * max(rows, 4))
     for axes, part in zip(panels, shown, strict=True):
@@ -28,10 +28,10 @@ def draw(frames: Frames) -> Figure | None:
 
 def _panel(axes: Axes, part: base.Part, axis: str) -> None:
     table = part.accuracy[part.accuracy["n"] > 0]
-    rows = base.spread(table.to_dict("records"), _forest.MOST)
-    _forest.rows(axes, part, axis, rows)
+    rows = base.spread_evenly(table.to_dict("records"), _forest.MOST)
+    _forest.draw_rows(axes, part, axis, rows)
     room = 80 if len(rows) > 1 else 60
-    names = [base.fit(base.typed(base.plain(row["arm"])), room) for row in rows]
+    names = [base.fit(base.safe_text(base.plain(row["arm"])), room) for row in rows]
     _forest.dress(axes, axis, names, _forest.UNITS[part.metric])
-    baseline = f"against {axis}={base.typed(base.plain(rows[0]['baseline']))}"
+    baseline = f"against {axis}={base.safe_text(base.plain(rows[0]['baseline']))}"
     axes.set_title(base.fit(f"{part.where}, {baseline}" if part.where else baseline, 118, lines=2))

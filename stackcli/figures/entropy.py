@@ -4,15 +4,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 PANELS = 8
 LAYERS, HEADS = 8, 4  # more cells than that have no room for a number
 DARK = 0.45  # share of the colour scale below which black cannot be read
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Means over the finished seeds at each run's last probe; where none finished, the first run that diverged. Zero:
     a head looks at one token alone; heads that look at all tokens alike have the logarithm of their number."""

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 NORMS = {
     "g1": "G1, L2 norm of the\ngradient of {} (nats)",
@@ -20,7 +20,7 @@ TIMES = {"first": "at initialisation", "last": "at the end of training"}
 MARKS = 16  # on a line, at most
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Geometric means over the finished seeds; a run that diverged is a thin line of its own, up to its last probe."""
     table = base.last_map(frames.layers)

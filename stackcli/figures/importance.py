@@ -7,34 +7,34 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 SETTINGS = 8  # panels of settings at most
 LEVELS = 8  # values of a setting that each get a tick
 LOSS = "lowest validation\nloss (nats)"
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """A dot a run, coloured by its length where runs were cut short; the line is the lowest of that length so far."""
-    if frames.command not in ("search", "halving") or frames.runs.empty or base.done(frames.runs).empty:
+    if frames.command not in ("search", "halving") or frames.runs.empty or base.finished_runs(frames.runs).empty:
         return None
     length = frames.axes[-1] if frames.command == "halving" else None
     keys = [axis for axis in frames.axes if axis != length]
-    shown = base.spread(keys, SETTINGS)
+    shown = base.spread_evenly(keys, SETTINGS)
     runs = frames.runs.assign(order=np.arange(1, len(frames.runs) + 1))
-    looks = _looks(base.done(runs), length)
-    best = _best(base.done(runs), length)
+    looks = _looks(base.finished_runs(runs), length)
+    best = _best(base.finished_runs(runs), length)
     figure, panels = base.grid(1 + len(shown), 3, 1.6, sharey=True)
     _by_run(panels[0], runs, looks, length)
     for axes, key in zip(panels[1:], shown, strict=True):
-        _by_value(axes, base.done(runs), key, looks, length)
+        _by_value(axes, base.finished_runs(runs), key, looks, length)
         axes.plot([_at(axes, key, runs, best)], [best["val_loss"]], **_RING)
     panels[0].plot([best["order"]], [best["val_loss"]], **_RING)
     for axes in panels:
         axes.set_ylabel(LOSS if base.leftmost(axes) else "")
-    entries = [(base.swatch(**look), f"{length}={base.typed(base.plain(value))}") for value, look in looks.items()]
+    entries = [(base.swatch(**look), f"{length}={base.safe_text(base.plain(value))}") for value, look in looks.items()]
     base.legend(figure, entries if length else [])
     base.note(figure, "line: the lowest so far; ring: the best", base.left_out(len(shown), len(keys), "settings"),
               _broken(runs))  # fmt: skip
@@ -66,7 +66,7 @@ def _of(runs: pd.DataFrame, value: Any, length: str | None) -> pd.DataFrame:
 
 def _by_run(axes: Axes, runs: pd.DataFrame, looks: dict[Any, dict[str, Any]], length: str | None) -> None:
     for value, look in looks.items():
-        mine = _of(base.done(runs), value, length)
+        mine = _of(base.finished_runs(runs), value, length)
         axes.plot(mine["order"], mine["val_loss"], **look, label="runs")
         line = {"color": look["color"], "linewidth": 1.0, "drawstyle": "steps-post"}
         axes.plot(mine["order"], mine["val_loss"].astype(float).cummin(), **line, label="so far")
@@ -101,7 +101,7 @@ def _scale(key: str, done: pd.DataFrame) -> base.Scale:
 def _at(axes: Axes, key: str, runs: pd.DataFrame, best: Any) -> float:
     """Where the best run lies on a setting's axis; nowhere where its part lacks the setting."""
     value = base.plain(best[key])
-    return np.nan if value is None else _scale(key, base.done(runs)).at(value)
+    return np.nan if value is None else _scale(key, base.finished_runs(runs)).at(value)
 
 
 def _broken(runs: pd.DataFrame) -> str:

@@ -3,11 +3,11 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import _profiles, base
-from stackcli.frames import Frames
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Means with 95 % t intervals over the finished seeds: where a line turns flat, the answer is there, and the layers
     above only pass it on. Layer 0 is what enters block 1."""
@@ -16,7 +16,7 @@ def draw(frames: Frames) -> Figure | None:
         return None
     values = pd.to_numeric(rows["probe_acc"])
     table = rows.assign(value=values)[values.notna()]
-    whole = base.done(frames.runs).groupby("point")["test_acc"].mean()
+    whole = base.finished_runs(frames.runs).groupby("point")["test_acc"].mean()
     star = base.swatch(color=base.GREY, **_profiles.MARK)
     return _profiles.draw(
         frames,

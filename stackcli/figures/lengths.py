@@ -8,21 +8,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """A panel for each data set that has test parts of several lengths, a line for each point."""
     rows = _table(frames)
     if rows.empty:
         return None
     names = list(dict.fromkeys(rows["data"]))
-    shown = base.spread(names, 6)
+    shown = base.spread_evenly(names, 6)
     figure, panels = base.grid(len(shown), 3, 1.9)
     points = list(dict.fromkeys(rows["line"]))
-    kept = base.spread(points, base.LINES)
+    kept = base.spread_evenly(points, base.LINES)
     looks = dict(zip(kept, base.styles(len(kept)), strict=True))
     for axes, data in zip(panels, shown, strict=True):
         _panel(axes, rows[rows["data"] == data], looks, str(data), single=len(shown) == 1)
@@ -43,11 +43,11 @@ def _table(frames: Frames) -> pd.DataFrame:
     out = []
     if "by_length" not in frames.runs:
         return pd.DataFrame()
-    for run in base.done(frames.runs).to_dict("records"):
+    for run in base.finished_runs(frames.runs).to_dict("records"):
         facts: dict[str, Any] = dict(frames.facts.get(str(run.get("facts", run["data"])), {}))
         entropy = facts.get("entropy")
         cells = run["by_length"] if isinstance(run["by_length"], list | tuple) else ()
-        others = [f"{axis}={base.typed(base.plain(run[axis]))}" for axis in frames.axes if axis != "data"]
+        others = [f"{axis}={base.safe_text(base.plain(run[axis]))}" for axis in frames.axes if axis != "data"]
         for length, loss, acc, *source in cells:
             excess = float(loss) - float(source[0]) if source else math.nan
             value = excess if entropy else float(acc)

@@ -10,8 +10,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 POINTS = 4
 TABLES = 4  # of one point: the first and the last layer's keys and values
@@ -19,7 +19,7 @@ APART = 3.0  # factor between the sizes of tables beyond which each has a scale 
 CMAPS = {"value": "RdBu_r", "cosine": "PuOr_r"}
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """The first finished seed of each point. Tables whose sizes differ much are drawn in units of their own largest
     value, which then stands in the title; else one symmetric colour scale serves all."""
@@ -28,7 +28,7 @@ def draw(frames: Frames) -> Figure | None:
     vectors = frames.position[~frames.position["tensor"].astype(str).str.startswith("bias")]  # which `bias` draws
     frames = replace(frames, position=vectors)
     found = [point for point in base.points(frames) if not point.rows(frames.position).empty]
-    shown = base.spread(found, POINTS)
+    shown = base.spread_evenly(found, POINTS)
     tables = [table for point in shown for table in _tables(point, frames.position)]
     if not tables:
         return None
@@ -88,8 +88,8 @@ def _ends(tensors: list[str]) -> list[str]:
     kinds: dict[str, list[str]] = {}
     for tensor in tensors:
         kinds.setdefault(tensor.rpartition(" ")[0], []).append(tensor)
-    chosen = [tensor for kind in kinds.values() for tensor in base.spread(kind, 2)]
-    return base.spread(chosen, TABLES)
+    chosen = [tensor for kind in kinds.values() for tensor in base.spread_evenly(kind, 2)]
+    return base.spread_evenly(chosen, TABLES)
 
 
 def _heat(axes: Axes, what: str, columns: Any, rows: Any, values: Any, norm: Normalize) -> Any:

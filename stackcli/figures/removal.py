@@ -3,11 +3,11 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import _profiles, base
-from stackcli.frames import Frames
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Means with 95 % t intervals over the finished seeds: about zero, the stack does not need that layer."""
     table = _table(frames)
@@ -22,7 +22,7 @@ def _table(frames: Frames) -> pd.DataFrame:
     rows = frames.stack
     if rows.empty or "without_acc" not in rows:
         return pd.DataFrame()
-    done = base.done(frames.runs)
+    done = base.finished_runs(frames.runs)
     whole = done.drop_duplicates(["run", "point"]).set_index(["run", "point"])["test_acc"]
     rows = rows.join(whole, on=["run", "point"])
     lost = pd.to_numeric(rows["test_acc"]) - pd.to_numeric(rows["without_acc"])

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 SEARCHED = (
     "lr",
@@ -24,18 +24,18 @@ SEARCHED = (
 )
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Mean of the lowest validation loss over seeds, every seed a point; a ring marks each line's best value."""
     key = next((axis for axis in frames.axes if axis in SEARCHED), None)
-    done = base.done(frames.runs) if len(frames.runs) else frames.runs
+    done = base.finished_runs(frames.runs) if len(frames.runs) else frames.runs
     if key is None or done.empty or "val_loss" not in done:
         return None
     names = list(dict.fromkeys(done["data"])) if "data" in frames.axes else [None]
-    shown = base.spread(names, 6)
+    shown = base.spread_evenly(names, 6)
     others = [axis for axis in frames.axes if axis not in (key, "data")]
     lines = list(dict.fromkeys(_name(row, others) for row in done.to_dict("records")))
-    kept = base.spread(lines, base.LINES)
+    kept = base.spread_evenly(lines, base.LINES)
     looks = dict(zip(kept, base.styles(len(kept)), strict=True))
     figure, panels = base.grid(len(shown), 3, 1.9)
     for axes, data in zip(panels, shown, strict=True):
@@ -52,7 +52,7 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _name(row: dict[str, object], axes: list[str]) -> str:
-    return " ".join(f"{axis}={base.typed(base.plain(row[axis]))}" for axis in axes)
+    return " ".join(f"{axis}={base.safe_text(base.plain(row[axis]))}" for axis in axes)
 
 
 def _panel(axes: Axes, runs: pd.DataFrame, key: str, others: list[str], looks: dict[str, dict[str, Any]]) -> None:

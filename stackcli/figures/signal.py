@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 ROWS = {
     "signal": "signal, RMS of the\noutput (token units)",
@@ -16,7 +16,7 @@ ROWS = {
 MARKS = 6  # on a line, at most
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Geometric means over the seeds that were looked at; a column of panels for each choice of the axes other than
     depth. Whatever became of a run later, its start is as good as any."""

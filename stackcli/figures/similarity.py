@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 PANELS = 8
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Means over the finished seeds. Layer 0 is what enters block 1; a bright square are layers that hardly differ."""
     if frames.stack.empty or "cka" not in frames.stack:

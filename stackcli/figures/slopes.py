@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 PANELS = {
     "g1": "G1, L2 norm of the gradient of\nthe last block's {} (nats)",
@@ -19,7 +19,7 @@ PANELS = {
 Look = dict[str, Any]
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Geometric means over the seeds that were looked at, every seed a dot; a line for each choice of the axes other
     than depth, with its exponent of G3. A dashed line has the exponent of theory, and the mean height of its own."""
@@ -28,7 +28,7 @@ def draw(frames: Frames) -> Figure | None:
         return None
     columns = [column for column in PANELS if column in table and len(base.finite(table[column]))]
     names = list(dict.fromkeys(table["scheme"]))
-    kept = base.spread(names, base.LINES)
+    kept = base.spread_evenly(names, base.LINES)
     looks = {n: {**look, "linestyle": "-"} for n, look in zip(kept, base.styles(len(kept)), strict=True)}
     figure, (panels,) = base.new(base.FULL, 2.4, 1, len(columns), sharex=True)
     laws = {name: _law(frames, table[table["scheme"] == name]) for name in kept}
@@ -59,7 +59,7 @@ def _table(frames: Frames) -> pd.DataFrame:
     for point in base.points(frames):
         rows = point.rows(maps, [*point.done, *(run for run, _ in point.broken)])
         values = zip(frames.axes, point.values, strict=True)
-        others = [base.typed(v) if a == "arm" else f"{a}={base.typed(v)}" for a, v in values if a != "depth"]
+        others = [base.safe_text(v) if a == "arm" else f"{a}={base.safe_text(v)}" for a, v in values if a != "depth"]
         for row in rows[rows["layer"] == point.depth].to_dict("records"):
             head = {"scheme": " ".join(others) or "all runs", "depth": point.depth, "update": steps.get(row["run"])}
             out.append({**head, **{k: row.get(k) for k in ("run", "seed", "tensor", "g1", "g3")}})
@@ -69,7 +69,7 @@ def _table(frames: Frames) -> pd.DataFrame:
 def _law(frames: Frames, rows: pd.DataFrame) -> float | None:
     """The exponent of theory, where it is one for all depths and these are of one size."""
     runs = frames.runs[frames.runs["run"].isin(rows["run"])].to_dict("records")
-    found = {law.slope if (law := base.law(run)) else None for run in runs}
+    found = {law.slope if (law := base.theory_of(run)) else None for run in runs}
     alike = all(len({run.get(size) for run in runs}) == 1 for size in base.SIZES)
     return found.pop() if len(found) == 1 and alike else None
 

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 LEAST = 1e-6  # of the largest: below it a singular value is rounding
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Of tables of absolute positions, centred, of each point's first finished seed."""
     rows = frames.position
@@ -20,7 +20,7 @@ def draw(frames: Frames) -> Figure | None:
     found = [(point, mine) for point in base.points(frames) if len(mine := point.rows(rows))]
     if not found:
         return None
-    shown = base.spread(found, base.LINES)
+    shown = base.spread_evenly(found, base.LINES)
     figure, ((axes,),) = base.new(base.COLUMN, 2.2, 1, 1)
     looks = base.styles(len(shown))
     for (_, mine), look in zip(shown, looks, strict=True):

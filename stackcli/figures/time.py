@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 PANELS, BARS = 4, 60
 PARTS = {"forward_ms": "forward", "backward_ms": "backward", "update_ms": "update"}
 COLOURS = {"forward_ms": base.PALETTE[1], "backward_ms": base.PALETTE[5], "update_ms": base.PALETTE[4]}
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Lines where the first axis (or the depth) is a number, a panel for each of the others; else stacked bars."""
     if "step_ms" not in frames.runs or frames.runs["step_ms"].isna().all():
@@ -41,7 +41,7 @@ def _times(frames: Frames) -> pd.DataFrame:
 def _curves(frames: Frames, times: pd.DataFrame, scale: base.Scale) -> tuple[Figure, str]:
     others = [axis for axis in frames.axes if axis != scale.name]
     keys = list(dict.fromkeys(tuple(row) for row in times[others].itertuples(index=False)))
-    shown = base.spread(keys, PANELS)
+    shown = base.spread_evenly(keys, PANELS)
     figure, panels = base.grid(len(shown), 2, 2.1, sharey=True)
     room = (base.COLUMN if len(panels) == 1 else base.FULL / 2) * 72 - 45
     for axes, key in zip(panels, shown, strict=True):
@@ -56,7 +56,9 @@ def _curves(frames: Frames, times: pd.DataFrame, scale: base.Scale) -> tuple[Fig
         scale.dress(axes, "x", room)
         axes.set_ylabel("time of a step (ms)" if base.leftmost(axes) else "")
         if others:
-            axes.set_title(base.fit(" ".join(f"{a}={base.typed(v)}" for a, v in zip(others, key, strict=True)), room))
+            axes.set_title(
+                base.fit(" ".join(f"{a}={base.safe_text(v)}" for a, v in zip(others, key, strict=True)), room)
+            )
     panels[0].set_ylim(bottom=0)  # once all is drawn: it fixes the top of every panel
     styles = zip(PARTS.items(), base.styles(4)[1:], strict=True)
     entries = [(base.swatch(color="black", marker="o"), "whole step")]
@@ -73,7 +75,7 @@ def _quartiles(lines: Any, at: Any, rows: pd.DataFrame, **look: Any) -> None:
 def _bars(times: pd.DataFrame) -> tuple[Figure, str]:
     """A bar for each point, its parts stacked, the whole step with its quartiles on top."""
     total = len(times)
-    times = times.iloc[base.spread(range(total), BARS)]
+    times = times.iloc[base.spread_evenly(range(total), BARS)]
     names = [base.fit(name, 110) for name in times["point"]]
     row = 0.27 if any("\n" in name for name in names) else 0.2
     figure, ((axes,),) = base.new(base.COLUMN, 0.5 + row * len(names))
@@ -106,7 +108,7 @@ def _conditions(frames: Frames) -> str:
     for column in ("threads", "batch", "device", "kernel_used"):
         if column in frames.runs:
             values = [base.plain(value) for value in frames.runs[column]]
-            given = dict.fromkeys(base.typed(value) for value in values if value not in (None, ""))
+            given = dict.fromkeys(base.safe_text(value) for value in values if value not in (None, ""))
             words.append(f"{column.removesuffix('_used')} {'/'.join(given)}" if given else "")
-    words.append(base.typed(frames.machine.get("processor") or ""))
+    words.append(base.safe_text(frames.machine.get("processor") or ""))
     return ", ".join(filter(None, words))

@@ -7,15 +7,15 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 PANELS = 6
 END = 0.02  # of the peak learning rate
 RULE = 1e-3  # Karpathy, notes of the Stanford course CS231n, "Ratio of weights:updates"
 
 
-@base.styled
+@base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Median over a block's maps, geometric mean over the finished seeds (where none finished, the first run that
     diverged): far below the dashed line a layer hardly learns, far above it training is about to break."""

@@ -90,10 +90,10 @@ class Local:
             connection.close()
             if state == "lost" and self.stopping and (process.exitcode == PREEMPTED or self.now):
                 state = "stopped"
-            yield Outcome(job, state, detail if state != "lost" else died(process.exitcode))
+            yield Outcome(job, state, detail if state != "lost" else describe_end(process.exitcode))
 
 
-def died(code: int | None) -> str:
+def describe_end(code: int | None) -> str:
     """How a process ended that said nothing."""
     if code == PREEMPTED:
         return "its process was asked to stop by a signal that was not ours"

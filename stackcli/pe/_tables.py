@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 
-def drawn(rows: int, width: int) -> nn.Parameter:
+def draw_table(rows: int, width: int) -> nn.Parameter:
     """A table (rows, width), Xavier-uniform as in the authors' code."""
     bound = math.sqrt(6 / (rows + width))
     return nn.Parameter(torch.empty(rows, width).uniform_(-bound, bound))

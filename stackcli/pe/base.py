@@ -12,7 +12,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from stackcli.parts import Key
+from stackcli.common.registry import Key
 
 INDEXED: Mapping[str, Key] = {  # of encodings that read positions
     "randomised": Key(bool, False),
@@ -162,7 +162,7 @@ def offsets(ctx: Context) -> Tensor:
 Base = Annotated[float, Gt(1), Le(1e12)] | Literal["auto"]  # of a geometric sequence of frequencies
 
 
-def fitted(base: float | str, *, width: int, max_len: int) -> float:
+def fit_base(base: float | str, *, width: int, max_len: int) -> float:
     """The base of frequencies base^(-2i/width): as given, or for `auto` such that the slowest of the width/2 pairs
     makes a quarter turn over max_len positions, so that no dimension is (nearly) the same at every position."""
     if not isinstance(base, str):

@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from stackcli.pe._tables import drawn, on_keys, on_values
+from stackcli.pe._tables import draw_table, on_keys, on_values
 from stackcli.pe.base import INDEXED, Context, PositionEncoding, offsets
 
 
@@ -44,8 +44,8 @@ class Relative(PositionEncoding):
             raise ValueError("pe=relative needs pe.keys=true or pe.values=true; for neither write pe=none")
         self.clip = clip
         shape = (2 * clip + 1, dim // heads)
-        self.key = drawn(*shape) if keys else None  # (2 clip + 1, E)
-        self.value = self.key if tied and keys and values else drawn(*shape) if values else None
+        self.key = draw_table(*shape) if keys else None  # (2 clip + 1, E)
+        self.value = self.key if tied and keys and values else draw_table(*shape) if values else None
 
     def row(self, ctx: Context) -> Tensor:
         """Row of the tables for each (query, key): (T, T) or (B, T, T)."""

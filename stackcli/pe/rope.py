@@ -10,10 +10,10 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
-from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, fitted
+from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, fit_base
 
 
-def lengths(ctx: Context) -> Tensor:
+def real_lengths(ctx: Context) -> Tensor:
     """Positions from the first to the last real token of each sequence, (B,), or (1,) where all have the same."""
     pos = ctx.pos if ctx.pos.dim() == 2 or ctx.mask is None else ctx.pos.expand_as(ctx.mask)
     pos = pos if pos.dim() == 2 else pos[None]
@@ -70,7 +70,7 @@ class Rope(PositionEncoding):
         self.layout, self.linear, self.dynamic, self.stretch = layout, linear, dynamic, stretch
         self.power = self.turned / (self.turned - 2) if self.turned > 2 else 1.0
         self.exponent = torch.arange(0, self.turned, 2, dtype=torch.float64) / self.turned  # (R/2,)
-        whole = fitted(base, width=self.turned, max_len=max_len) * ntk**self.power
+        whole = fit_base(base, width=self.turned, max_len=max_len) * ntk**self.power
         self.freq = whole**-self.exponent  # float64, and so no buffer: not every device can hold one
 
     def angles(self, ctx: Context) -> Tensor:
@@ -79,7 +79,7 @@ class Rope(PositionEncoding):
         angle: Tensor = ctx.pos.to(device)[..., None] / self.linear * self.freq.to(device)
         if not self.dynamic:
             return angle
-        longer = (lengths(ctx).to(device).double() / self.dynamic).clamp(min=1)  # (1,) or (B,)
+        longer = (real_lengths(ctx).to(device).double() / self.dynamic).clamp(min=1)  # (1,) or (B,)
         grown = (self.stretch * longer - self.stretch + 1) ** self.power
         slower: Tensor = angle * grown[:, None, None] ** -self.exponent.to(device)  # (1, T, R/2) or (B, T, R/2)
         return slower

@@ -10,7 +10,7 @@ import torch
 from annotated_types import Gt, Le
 from torch import Tensor
 
-from stackcli.pe.base import ADDITIVE, Base, Context, PositionEncoding, check_even, fitted
+from stackcli.pe.base import ADDITIVE, Base, Context, PositionEncoding, check_even, fit_base
 
 
 class Sinusoidal(PositionEncoding):
@@ -38,7 +38,7 @@ class Sinusoidal(PositionEncoding):
         self.scale = 1.0 if isinstance(scale, str) else scale  # matched: the model sees to it
         # float64, and so no buffer: not every device can hold one
         exponent = torch.arange(0, dim, 2, dtype=torch.float64) / dim  # (D/2,)
-        self.freq = fitted(base, width=dim, max_len=max_len) ** -exponent
+        self.freq = fit_base(base, width=dim, max_len=max_len) ** -exponent
 
     def at(self, pos: Tensor) -> Tensor:
         """The vectors of integer positions: (...,) -> (..., D)."""

@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from stackcli.pe._tables import drawn, on_keys, on_values
+from stackcli.pe._tables import draw_table, on_keys, on_values
 from stackcli.pe.base import Context, PositionEncoding, check_even
 
 
@@ -81,7 +81,7 @@ class Structural(PositionEncoding):
             self.freq = base ** -(torch.arange(0, dim, 2, dtype=torch.float64) / dim)  # (D/2,)
             self.of_text, self.of_tree = (nn.Parameter(torch.randn(dim, dim) / dim**0.5) for _ in range(2))
         else:
-            self.key, self.value = (drawn(2 * clip + 1, dim // heads) for _ in range(2))  # (2 clip + 1, E)
+            self.key, self.value = (draw_table(2 * clip + 1, dim // heads) for _ in range(2))  # (2 clip + 1, E)
 
     @property
     def fused(self) -> bool:

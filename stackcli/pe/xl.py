@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, check_even, fitted
+from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, check_even, fit_base
 
 
 def skew(scores: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class Xl(PositionEncoding):
         super().__init__(dim=dim, heads=heads, max_len=max_len)
         check_even(dim, "xl")
         exponent = torch.arange(0, dim, 2, dtype=torch.float64) / dim
-        self.freq = fitted(base, width=dim, max_len=max_len) ** -exponent  # (D/2,)
+        self.freq = fit_base(base, width=dim, max_len=max_len) ** -exponent  # (D/2,)
         self.project = nn.Parameter(torch.randn(dim, dim) / math.sqrt(dim))  # (D, D), all heads
         self.u = nn.Parameter(torch.zeros(heads, dim // heads))  # (H, E)
         self.v = nn.Parameter(torch.zeros(heads, dim // heads))

@@ -5,8 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from stackcli import parts
-from stackcli.model import Attention, StackedAttention
+from stackcli.common import registry
+from stackcli.model.attention import Attention
+from stackcli.model.stack import StackedAttention
 from stackcli.pe.base import Context, PositionEncoding
 from tests.factory import padding
 
@@ -17,7 +18,7 @@ def check_sums(name: str, reach: float, *, kernel: str, causal: bool, padded: bo
     """One attention of two heads over sequences of up to 7 tokens, each output against its softmax in loops."""
     D, H, E, T = 8, 2, 4, 7
     torch.manual_seed(0)
-    pattern = parts.build("attention", name, **({} if reach == math.inf else {"reach": int(reach)}))
+    pattern = registry.build_part("attention", name, **({} if reach == math.inf else {"reach": int(reach)}))
     attention = Attention(dim=D, heads=H, causal=causal, pattern=pattern, dropout=0.0, explicit=kernel == "explicit")
     attention = attention.double().eval()
     x = torch.randn(3, T, D, dtype=torch.float64)

@@ -3,13 +3,13 @@
 from functools import cache
 from typing import Any
 
-from stackcli import parts
+from stackcli.common import registry
 from stackcli.data.base import UNSCORED, Examples, Loaded
 
 
 @cache
 def load(name: str, **keys: Any) -> Loaded:
-    return parts.build("data", name, **{"size": 60, **keys}).load()  # type: ignore[no-any-return]
+    return registry.build_part("data", name, **{"size": 60, **keys}).load()  # type: ignore[no-any-return]
 
 
 def every_part(loaded: Loaded) -> list[Examples]:

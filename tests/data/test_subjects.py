@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from stackcli.data import subjects
-from stackcli.text import place
+from stackcli.data._tokens import choose_part
 
 FILE = Path(subjects.__file__).with_name("subjects.csv")
 REAL = Path(__file__).parents[3] / "shared" / "data" / "subject_questions.csv"
@@ -105,7 +105,7 @@ def strength(parts: dict[str, list[tuple[str, str]]]) -> float:
 def parts() -> dict[str, list[tuple[str, str]]]:
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for row in rows():
-        found[place(row["text"])].append((row["text"], row["label"]))
+        found[choose_part(row["text"])].append((row["text"], row["label"]))
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stackcli import text as words
+from stackcli.data import _tokens as words
 from stackcli.data.base import DataError
 from stackcli.data.text import Text, between_words, tokens_of
 from tests.data.oracle import every_part, named
@@ -57,7 +57,7 @@ def test_a_short_file_is_refused(tmp_path: Path) -> None:
 def plain(path: Path, unit: str) -> list[str]:
     """The tokens of a whole file at once."""
     text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    return list(text) if unit == "char" else words.tokens(text)
+    return list(text) if unit == "char" else words.split_tokens(text)
 
 
 @pytest.mark.parametrize("unit", ["char", "word"])
@@ -145,10 +145,11 @@ def test_line_ends_a_mark_and_the_encoding_make_no_other_language(tmp_path: Path
 MEASURE = """
 import re, sys
 import numpy as np
-from stackcli import baselines, inside
-from stackcli.batches import Padded
 from stackcli.data.text import Text
-from stackcli.train import subset
+from stackcli.diagnostics import layer_outputs
+from stackcli.training import baselines
+from stackcli.training.batching import Padded
+from stackcli.training.evaluation import subset
 
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
@@ -164,7 +165,7 @@ def use(path):
     for part in parts:
         for batch in part.in_order(64):
             pass
-    inside.items(parts[2], inside.drawn(parts[2]), 2048)
+    layer_outputs.choose_items(parts[2], layer_outputs.draw_sequences(parts[2]), 2048)
 
 use(sys.argv[3])
 before = peak()

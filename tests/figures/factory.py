@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 200)
 NAMES = (r"$\frac{1}$", "_x", "100 %", "half \ud800 pair", "日本\n語", "x" * 120)
@@ -211,7 +211,7 @@ def _tables(
     return out
 
 
-REMEDIES = {"remedy": ["as it was", "warmup=0.2", "residual=pre"], "sick": ["depth=16", "depth=8"]}
+REMEDIES = {"remedy": ["as it was", "warmup=0.2", "residual=pre"], "affected": ["depth=16", "depth=8"]}
 CASES: dict[str, Callable[[], Frames]] = {
     "one run": lambda: study(seeds=1),
     "five depths": lambda: study({"depth": [1, 2, 4, 8, 16]}),
@@ -236,7 +236,7 @@ CASES: dict[str, Callable[[], Frames]] = {
 
 def draw(name: str, frames: Frames) -> Figure:
     """The figure of that name, which must be there to be drawn."""
-    figure = base.load(name)(frames)
+    figure = base.load_figure(name)(frames)
     assert figure is not None
     return figure
 

@@ -23,63 +23,64 @@ FOLDER = Path(base.__file__).parent
 
 
 def test_every_file_of_the_folder_is_a_figure() -> None:
-    assert set(base.names()) == {f.stem for f in FOLDER.glob("*.py") if not f.stem.startswith("_")} - {"base"}
+    assert set(base.figure_names()) == {f.stem for f in FOLDER.glob("*.py") if not f.stem.startswith("_")} - {"base"}
 
 
 def test_naming_and_describing_figures_imports_none_and_drawing_never_imports_pyplot() -> None:
     code = (
-        "import sys; from stackcli.figures import base; [base.describe(n) for n in base.names()];"
+        "import sys; from stackcli.figures import base; [base.describe_figure(n) for n in base.figure_names()];"
         "loaded = {m.split('.')[2] for m in sys.modules if m.startswith('stackcli.figures.')};"
         "assert {m for m in loaded if m != 'base' and m[0] != '_'} == set();"
-        "from tests.figures import factory; f = factory.study(seeds=1); [base.load(n)(f) for n in base.names()];"
+        "from tests.figures import factory; f = factory.study(seeds=1);"
+        "[base.load_figure(n)(f) for n in base.figure_names()];"
         "assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=FOLDER.parent.parent)
 
 
-@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("name", base.figure_names())
 def test_a_figure_is_one_public_function_and_describes_itself_in_one_line(name: str) -> None:
     module = importlib.import_module(f"stackcli.figures.{name}")
     public = [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__]
     assert [n for n in public if not n.startswith("_")] == ["draw"]
-    line = base.describe(name)
+    line = base.describe_figure(name)
     assert line.endswith(".") and len(line) <= 118 and line == (module.__doc__ or "").split("\n")[0]
-    assert base.load(name) is module.draw
+    assert base.load_figure(name) is module.draw
 
 
-@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("name", base.figure_names())
 def test_a_figure_imports_neither_another_figure_nor_pyplot(name: str) -> None:
     tree = ast.parse((FOLDER / f"{name}.py").read_text())
     used = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
     own = [(n.module, a.name) for n in used for a in n.names if (n.module or "").startswith("stackcli")]
     shared = {("stackcli.figures", name) for name in ("base", "_curves", "_forest", "_levels", "_profiles")}
-    assert set(own) <= shared | {("stackcli.frames", "Frames")}
+    assert set(own) <= shared | {("stackcli.analysis.study_data", "Frames")}
     assert "pyplot" not in ast.dump(tree)
 
 
 def test_an_unknown_figure_is_answered_with_the_nearest_and_all_names() -> None:
-    for ask in (base.load, base.describe):
+    for ask in (base.load_figure, base.describe_figure):
         with pytest.raises(ValueError, match=r"no figure 'gradeint'; did you mean gradient.* Choose from accuracy,"):
             ask("gradeint")
 
 
-@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("name", base.figure_names())
 def test_a_study_without_runs_draws_nothing(name: str) -> None:
-    assert base.load(name)(factory.empty()) is None
+    assert base.load_figure(name)(factory.empty()) is None
 
 
-@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("name", base.figure_names())
 def test_runs_that_never_started_draw_nothing(name: str) -> None:
     frames = factory.study({"depth": [1, 2]}, diverged=[(f"depth={d}", s) for d in (1, 2) for s in range(3)])
     frames.runs["status"] = "missing"
     frames.runs["step_ms"] = math.nan
-    assert base.load(name)(frames) is None
+    assert base.load_figure(name)(frames) is None
 
 
-@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("name", base.figure_names())
 def test_the_same_frames_give_the_same_bytes_whatever_the_users_settings(name: str, tmp_path: Path) -> None:
-    own = {"sensitivity": {"lr": [1, 2]}, "bias": {"pe": ["alibi", "t5"]}, "mends": factory.REMEDIES}
-    commands = {"importance": "search", "mends": "remedies"}
+    own = {"sensitivity": {"lr": [1, 2]}, "bias": {"pe": ["alibi", "t5"]}, "remedies": factory.REMEDIES}
+    commands = {"importance": "search", "remedies": "remedies"}
     frames = factory.study(own.get(name, {"depth": [2, 4]}), seeds=2)
     layers = frames.layers.assign(signal=frames.layers["layer"] ** 0.5)
     frames = replace(frames, layers=layers, command=commands.get(name, "sweep"))
@@ -200,7 +201,7 @@ def test_a_logarithmic_axis_has_two_to_six_ticks_within_it(low: float, high: flo
     ],
 )
 def test_a_users_text_is_drawn_as_typed_and_what_cannot_be_drawn_is_replaced(value: object, text: str) -> None:
-    assert base.typed(value) == text
+    assert base.safe_text(value) == text
 
 
 @pytest.mark.parametrize("text", ["word " * 40, "x" * 200, "日本語" * 30, "a", "", "pe=relative pe.clip=8 depth=16"])
@@ -272,8 +273,8 @@ def test_ordered_colours_grow_lighter_and_stay_off_white() -> None:
 
 
 def test_a_spread_keeps_both_ends() -> None:
-    assert base.spread(range(20), 4) == [0, 6, 13, 19]
-    assert base.spread("abc", 4) == ["a", "b", "c"]
+    assert base.spread_evenly(range(20), 4) == [0, 6, 13, 19]
+    assert base.spread_evenly("abc", 4) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("names", [("depth", "residual"), ("residual", "depth")])
@@ -290,7 +291,7 @@ def test_panels_of_two_axes_are_a_row_for_each_scheme_with_the_same_depths(names
 
 def test_panels_that_make_no_rectangle_are_spread_evenly() -> None:
     whole = base.points(factory.study({"depth": [1, 2, 4, 8], "residual": ["pre", "post"]}, seeds=1))
-    assert base.facets(("depth", "residual"), whole[:-1], 4, 4) == (base.spread(whole[:-1], 4), 4)
+    assert base.facets(("depth", "residual"), whole[:-1], 4, 4) == (base.spread_evenly(whole[:-1], 4), 4)
     one = base.points(factory.study({"depth": list(range(1, 11))}, seeds=1))
     assert [p.depth for p in base.facets(("depth",), one, 4, 4)[0]] == [1, 4, 7, 10]
     assert base.facets((), [], 8, 4) == ([], 4)

@@ -30,4 +30,4 @@ def test_offsets_that_a_head_does_not_see_are_a_gap() -> None:
 
 @pytest.mark.parametrize("case", factory.CASES)
 def test_encodings_without_a_bias_draw_nothing(case: str) -> None:
-    assert base.load("bias")(factory.CASES[case]()) is None
+    assert base.load_figure("bias")(factory.CASES[case]()) is None

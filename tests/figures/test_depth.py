@@ -63,4 +63,4 @@ def test_a_diverged_run_is_a_cross_with_its_count_and_in_no_mean() -> None:
 def test_one_depth_is_no_figure() -> None:
     assert depth.draw(factory.study({"residual": ["pre", "post"]})) is None
     assert depth.draw(factory.study({"depth": [4], "residual": ["pre", "post"]})) is None
-    assert base.describe("depth").startswith("Accuracy, loss and overfitting gap against depth")
+    assert base.describe_figure("depth").startswith("Accuracy, loss and overfitting gap against depth")

@@ -9,7 +9,7 @@ from tests.figures import factory
 
 @pytest.mark.parametrize("case", factory.CASES)
 def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: str) -> None:
-    figure = base.load("differences")(factory.CASES[case]())
+    figure = base.load_figure("differences")(factory.CASES[case]())
     if figure is not None:
         factory.check(figure)
 
@@ -39,6 +39,6 @@ def test_a_claim_is_filled_and_what_is_none_is_hollow() -> None:
 
 
 def test_a_single_run_and_a_single_value_have_none() -> None:
-    assert base.load("differences")(factory.study()) is None
-    assert base.load("differences")(factory.study({"pe": ["learned"]})) is None
-    assert base.load("differences")(factory.empty()) is None
+    assert base.load_figure("differences")(factory.study()) is None
+    assert base.load_figure("differences")(factory.study({"pe": ["learned"]})) is None
+    assert base.load_figure("differences")(factory.empty()) is None

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 from tests.figures import factory
 
 
@@ -107,4 +107,4 @@ def test_many_settings_become_at_most_eight_panels_and_it_is_said() -> None:
 
 @pytest.mark.parametrize("case", factory.CASES)
 def test_a_study_that_is_no_search_draws_nothing(case: str) -> None:
-    assert base.load("importance")(factory.CASES[case]()) is None
+    assert base.load_figure("importance")(factory.CASES[case]()) is None

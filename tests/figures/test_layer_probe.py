@@ -32,7 +32,7 @@ def test_a_star_at_the_end_of_a_line_is_the_stacks_own_accuracy() -> None:
     (axes,) = figure.axes
     lines = factory.labelled(axes, "mean")
     for line, star, depth in zip(lines, factory.labelled(axes, "mark"), (2, 4), strict=True):
-        own = base.done(frames.runs[frames.runs["depth"] == depth])["test_acc"].mean()
+        own = base.finished_runs(frames.runs[frames.runs["depth"] == depth])["test_acc"].mean()
         assert list(star.get_ydata()) == pytest.approx([own]) and star.get_color() == line.get_color()
         assert star.get_xdata()[0] == max(line.get_xdata())
     assert "the stack itself" in [text.get_text() for text in figure.legends[0].get_texts()]

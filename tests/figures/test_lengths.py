@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
-from stackcli.frames import Frames
 from tests.figures import factory
 
 
@@ -30,7 +30,9 @@ def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: st
 
 def test_data_of_one_length_draw_nothing() -> None:
     frames = factory.study({"pe": ["learned", "none"]})
-    assert base.load("lengths")(Frames(**{**vars(frames), "runs": frames.runs.drop(columns="by_length")})) is None
+    assert (
+        base.load_figure("lengths")(Frames(**{**vars(frames), "runs": frames.runs.drop(columns="by_length")})) is None
+    )
 
 
 def test_lines_are_means_of_the_loss_above_the_sources_own_on_the_same_items() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import position
-from stackcli.frames import Frames
 from tests.figures import factory
 
 

@@ -27,4 +27,4 @@ def test_a_panel_for_each_data_set() -> None:
 
 @pytest.mark.parametrize("case", factory.CASES)
 def test_a_study_that_searched_nothing_draws_nothing(case: str) -> None:
-    assert base.load("sensitivity")(factory.CASES[case]()) is None
+    assert base.load_figure("sensitivity")(factory.CASES[case]()) is None

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import signal
-from stackcli.frames import Frames
 from tests.figures import factory
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import slopes
-from stackcli.frames import Frames
 from tests.figures import factory
 
 XAVIER = {"norm": "layer", "init": "xavier", "share_layers": False}

@@ -9,7 +9,7 @@ from tests.figures import factory
 
 @pytest.mark.parametrize("case", factory.CASES)
 def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: str) -> None:
-    figure = base.load("spectrum")(factory.CASES[case]())
+    figure = base.load_figure("spectrum")(factory.CASES[case]())
     if figure is not None:
         factory.check(figure)
 
@@ -25,4 +25,4 @@ def test_values_are_those_of_the_centred_table() -> None:
 
 
 def test_encodings_without_a_table_draw_nothing() -> None:
-    assert base.load("spectrum")(factory.study({"pe": ["relative", "none"]})) is None
+    assert base.load_figure("spectrum")(factory.study({"pe": ["relative", "none"]})) is None

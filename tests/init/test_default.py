@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
-from stackcli.address import torch_at
+from stackcli.common.seeding import torch_at
 from stackcli.init.default import Default
-from stackcli.model import build
+from stackcli.model.build import build
 from tests.factory import config, stack
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from stackcli.address import torch_at
-from stackcli.model import build
+from stackcli.common.seeding import torch_at
+from stackcli.model.build import build
 from tests.factory import config, part, stack
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from stackcli.address import torch_at
+from stackcli.common.seeding import torch_at
 from stackcli.init.orthogonal import Orthogonal
-from stackcli.model import build
+from stackcli.model.build import build
 from tests.factory import config, part, stack
 
 

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from stackcli import config as settings
-from stackcli.address import torch_at
-from stackcli.model import build
-from stackcli.train import Training
+from stackcli.common.seeding import torch_at
+from stackcli.config import grid
+from stackcli.diagnostics import layer_statistics
+from stackcli.model.build import build
+from stackcli.training.loop import Training
 from tests.factory import config, stack, tiny, tokens
 
 
@@ -42,17 +43,17 @@ def test_token_vectors_have_a_length_of_9_n_to_the_minus_a_quarter_whatever_the_
 
 
 def test_it_takes_the_normalisation_away_and_refuses_another() -> None:
-    made = settings.grid(["init=tfixup", "seeds=1"]).configs[0]
+    made = grid.parse_grid(["init=tfixup", "seeds=1"]).configs[0]
     assert made.norm.name == "none"
     with pytest.raises(ValueError, match="init=tfixup needs norm=none, not layer"):
-        settings.grid(["init=tfixup", "norm=layer"])
+        grid.parse_grid(["init=tfixup", "norm=layer"])
 
 
 def test_twelve_blocks_train_without_normalisation_and_without_warm_up() -> None:
     data, sizes = tiny(), {"depth": 12, "dim": 32, "heads": 2, "ff": 2.0}
     plain = {"warmup": 0.0, "dropout": 0.0, "label_smoothing": 0.0, "lr": 3e-3, "probes": False}
     c = config(init="tfixup", norm="none", batch=8, steps=150, **sizes, **plain)
-    run = Training(build(c, vocab=len(data.vocab), classes=3, max_len=data.max_len), data, c)
+    run = Training(build(c, vocab=len(data.vocab), classes=3, max_len=data.max_len), data, c, layer_statistics)
     while not run.finished:
         run.advance()
     assert run.diverged_step is None and run.curve[-1].train_loss < math.log(3) / 2  # seeds 0 to 2: .00 to .29

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from stackcli.address import torch_at
+from stackcli.common.seeding import torch_at
 from tests.factory import stack
 
 

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from stackcli.address import torch_at
-from stackcli.model import build, try_parts
+from stackcli.common.seeding import torch_at
+from stackcli.model.build import build, try_parts
 from tests.factory import config, padding, stack, tokens
 
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stackcli.model import build
+from stackcli.diagnostics import layer_statistics
+from stackcli.model.build import build
 from stackcli.norm.batch import Batch
-from stackcli.train import Training, weights_hash
+from stackcli.training.loop import Training, weights_hash
 from tests.factory import config, padding, part, stack, tiny, tokens
 
 LENGTHS = [5, 3, 1]
@@ -152,7 +153,7 @@ def test_the_model_uses_it_everywhere_with_its_keys_and_tells_each_which_tokens_
 def training() -> Training:
     c = config(norm="batch", dim=16, heads=2, ff=1.0, batch=8, epochs=2)
     data = tiny()
-    return Training(build(c, vocab=len(data.vocab), classes=3, max_len=data.max_len), data, c)
+    return Training(build(c, vocab=len(data.vocab), classes=3, max_len=data.max_len), data, c, layer_statistics)
 
 
 def test_running_statistics_are_kept_restored_and_moved_by_training_steps_alone() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from stackcli.attention.full import Full
-from stackcli.model import Attention
+from stackcli.model.attention import Attention
 from stackcli.pe.base import Context
 from stackcli.pe.relative import Relative
 from tests.factory import padding, part, stack, tokens

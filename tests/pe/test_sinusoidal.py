@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from stackcli.model import build
+from stackcli.model.build import build
 from stackcli.pe.base import Context
 from stackcli.pe.sinusoidal import Sinusoidal
 from tests.factory import config, stack, tokens

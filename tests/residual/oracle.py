@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stackcli import parts
+from stackcli.common import registry
 from stackcli.norm.layer import Layer
 from stackcli.pe.base import Context
 from stackcli.residual.base import Residual
@@ -44,7 +44,7 @@ def stir(module: nn.Module, *where: str) -> None:
 def made(name: str, *, dim: int = 4, depth: int = 2, branches: int = 4, layer: int = 1, **keys: Any) -> Residual:
     """One join in float64."""
     sizes = {"dim": dim, "depth": depth, "branches": branches, "layer": layer}
-    join: Residual = parts.build("residual", name, **sizes, norm=lambda: Layer(dim=dim), **keys)
+    join: Residual = registry.build_part("residual", name, **sizes, norm=lambda: Layer(dim=dim), **keys)
     return join.double()
 
 

@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from stackcli import model as core
-from stackcli.batches import Batch
-from stackcli.settings import Config
-from stackcli.train import Training
+from stackcli.config.settings import Config
+from stackcli.diagnostics import layer_statistics
+from stackcli.model import build
+from stackcli.model import stack as core
+from stackcli.model.batch import Batch
+from stackcli.training.loop import Training
 from tests.factory import config, padding, stack, tiny, tokens
 from tests.residual import oracle
 
@@ -59,7 +61,7 @@ def by_hand(model: core.StackedAttention, ids: Tensor, lengths: list[int]) -> li
 
 def started(c: Config) -> Training:
     loaded = tiny()
-    return Training(core.build(c, **loaded.sizes), loaded, c)
+    return Training(build.build(c, **loaded.sizes), loaded, c, layer_statistics)
 
 
 def test_the_stream_after_a_branch_is_the_papers() -> None:
@@ -75,7 +77,7 @@ def test_every_omega_is_the_root_of_1_and_the_variances_before_it_over_real_toke
     model, ids = stack(residual="admin", depth=3, pe="none", init=init, embed_std=0.5), tokens()
     expected = by_hand(model, ids, LENGTHS)
     assert (omegas(model) == 1).all()
-    core.profile(model, batch(ids, padding(LENGTHS, 9)))
+    build.profile(model, batch(ids, padding(LENGTHS, 9)))
     assert (omegas(model) - torch.tensor(expected, dtype=torch.float64)[:, None]).abs().max() < 1e-12
     assert expected[0] == 1 and expected[1:] == sorted(expected[1:]) and expected[-1] > expected[1] * 1.05
 
@@ -83,16 +85,16 @@ def test_every_omega_is_the_root_of_1_and_the_variances_before_it_over_real_toke
 def test_padding_does_not_count_however_much_there_is() -> None:
     near, far = stack(residual="admin"), stack(residual="admin")
     ids, mask = tokens(), padding(LENGTHS, 9)
-    core.profile(near, batch(ids, mask))
+    build.profile(near, batch(ids, mask))
     wide = torch.cat([ids.masked_fill(~mask, 7), tokens(3, 8, seed=1)], 1)
-    core.profile(far, batch(wide, padding(LENGTHS, 17)))
+    build.profile(far, batch(wide, padding(LENGTHS, 17)))
     assert (omegas(near) - omegas(far)).abs().max() < 1e-12
 
 
 def test_no_mask_is_a_mask_of_real_tokens() -> None:
     one, other = stack(residual="admin"), stack(residual="admin")
-    core.profile(one, batch(tokens(), None))
-    core.profile(other, batch(tokens(), torch.ones(3, 9, dtype=torch.bool)))
+    build.profile(one, batch(tokens(), None))
+    build.profile(other, batch(tokens(), torch.ones(3, 9, dtype=torch.bool)))
     assert (omegas(one) - omegas(other)).abs().max() < 1e-12
 
 
@@ -100,8 +102,8 @@ def test_the_first_pass_changes_nothing_but_omega_and_does_not_see_dropout() -> 
     model, same = stack(residual="admin", dropout=0.5).train(), stack(residual="admin")
     before = {name: p.clone() for name, p in model.state_dict().items()}
     state = torch.get_rng_state()
-    core.profile(model, batch(tokens(), None))
-    core.profile(same, batch(tokens(), None))
+    build.profile(model, batch(tokens(), None))
+    build.profile(same, batch(tokens(), None))
     assert model.training and torch.equal(torch.get_rng_state(), state)
     moved = {name for name, p in model.state_dict().items() if not torch.equal(p, before[name])}
     assert moved == {"blocks.0.feed_join.omega", "blocks.1.join.omega", "blocks.1.feed_join.omega"}
@@ -117,14 +119,14 @@ def test_other_schemes_have_no_first_pass(residual: str) -> None:
     model = stack(residual=residual)
     before = {name: p.clone() for name, p in model.state_dict().items()}
     model.register_forward_hook(lambda *_: pytest.fail("a pass was made"))
-    core.profile(model, batch(tokens(), None))
+    build.profile(model, batch(tokens(), None))
     assert all(torch.equal(p, before[name]) for name, p in model.state_dict().items())
 
 
 def test_training_starts_from_settled_omegas_those_of_the_batch_that_is_looked_at() -> None:
     c = config(**SMALL, dropout=0.0)
-    training, apart = started(c), core.build(c, **tiny().sizes)
-    core.profile(apart, training.probe_batch)
+    training, apart = started(c), build.build(c, **tiny().sizes)
+    build.profile(apart, training.probe_batch)
     assert training.probe_batch.mask is not None
     assert torch.equal(omegas(training.model), omegas(apart)) and (omegas(apart)[1:] != 1).all()
     training.advance()
@@ -146,11 +148,11 @@ def test_a_training_that_is_taken_up_again_keeps_its_omegas() -> None:
 
 def test_stored_weights_bring_their_omegas() -> None:
     model, other = stack(residual="admin"), stack(residual="admin", seed=1)
-    core.profile(model, batch(tokens(), None))
+    build.profile(model, batch(tokens(), None))
     other.load_state_dict(model.state_dict())
     assert torch.equal(omegas(other), omegas(model)) and torch.equal(other(tokens()), model(tokens()))
 
 
 def test_shared_layers_are_refused_as_every_block_is_sized_by_those_before_it() -> None:
     with pytest.raises(ValueError, match="residual=admin sizes every block by those before it"):
-        core.try_parts(config(residual="admin", share_layers=True))
+        build.try_parts(config(residual="admin", share_layers=True))

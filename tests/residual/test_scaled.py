@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stackcli.model import build
+from stackcli.model.build import build
 from tests.factory import config, stack, tokens
 from tests.residual import oracle
 

@@ -1,0 +1,1 @@
+"""DataFrames only, never PyTorch and never the disk: statistics, comparisons, findings, sentences, tables."""

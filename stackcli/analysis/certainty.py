@@ -1,0 +1,70 @@
+"""How sure a study can be: its seeds, its comparisons, and what chance alone would bring."""
+
+import pandas as pd
+
+from stackcli.analysis import paired_comparisons, sign_flip, statistics
+from stackcli.analysis.study_comparisons import LEANING, Part, all_comparisons
+from stackcli.analysis.study_data import Frames
+
+
+def describe_certainty(frames: Frames) -> str:
+    """Over how many seeds, how many comparisons, and how many seeds a claim would need."""
+    return (
+        _certainty(frames, all_comparisons(frames))
+        if len(paired_comparisons.finished_runs(frames.runs))
+        else "No run has finished."
+    )
+
+
+def _certainty(frames: Frames, parts: list[Part]) -> str:
+    """Over how many seeds, how many comparisons, and how many seeds a claim would need."""
+    done = paired_comparisons.finished_runs(frames.runs)
+    counts = done.groupby(list(frames.axes), dropna=False)["seed"].count()
+    low, high = int(counts.min()), int(counts.max())
+    seeds = f"{low} seed{'s' if low > 1 else ''}" if low == high else f"{low} to {high} seeds"
+    made = pd.concat([t for part in parts for t in (part.accuracy, part.gap, part.bag) if len(t)] or [pd.DataFrame()])
+    family = made[made["p"].notna()] if len(made) else made
+    text = f"Intervals are over {seeds} at a fixed split"
+    if high < statistics.LEAST:
+        text = f"{seeds} at a fixed split, too few for an interval"
+    if family.empty:
+        return text + "."
+    return f"{text}; {_counted(family, seeds)}.{_how(family)}"
+
+
+def _counted(family: pd.DataFrame, seeds: str) -> str:
+    """How many comparisons, and whether these seeds can call one stack better than another."""
+    many = f"{len(family)} comparison{'s, Holm-corrected' if len(family) > 1 else ''}"
+    flips = family[family["test"] == statistics.FLIP]
+    if flips.empty:
+        return many
+    passed = (family["test"] != statistics.FLIP) & (
+        family["p_holm"] < sign_flip.ALPHA
+    )  # Holm corrects for them no more
+    need, verb = sign_flip.claim_seeds(len(family) - int(passed.sum())), "is" if seeds == "1 seed" else "are"
+    if flips["n"].min() < need:
+        return f"{many}; {seeds} {verb} too few to call a stack better than another ({need} can)"
+    return f"{many}; {seeds} {verb} enough to call a stack better than another"
+
+
+def _how(family: pd.DataFrame) -> str:
+    """What the intervals are, and what chance alone would bring of the words that nothing corrects."""
+    flips, out = family[family["test"] == statistics.FLIP], ""
+    if len(flips) and flips["n"].max() >= statistics.LEAST:
+        kinds = {bool(n >= statistics.INVERTED) for n in flips["n"] if n >= statistics.LEAST}
+        out += f" Of paired differences they are {_kind_of_interval(kinds)}."
+    if (family["test"] == statistics.CROSSED).any():
+        out += " Against the bag of words seeds are crossed with test items (min F', Clark 1973)."
+    if family["kind"].isin(LEANING).any():
+        able = int((family["n"] >= statistics.LEAST).sum())
+        count = sign_flip.ALPHA * able
+        out += f" Leaning is not corrected: chance alone would bring about {count:.2g} such words in {able}."
+    return out
+
+
+def _kind_of_interval(inverted: set[bool]) -> str:
+    """`inverted`: which kinds of interval the comparisons have."""
+    inverse = "those that the sign-flip test inverts"
+    if len(inverted) > 1:
+        return f"{inverse}, below {statistics.INVERTED} pairs t intervals"
+    return inverse if True in inverted else "t intervals"

@@ -1,0 +1,155 @@
+"""DataFrames -> the evidence of a comparison: paired differences, loss by test length, what order is worth."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+
+from stackcli.analysis import paired_comparisons, statistics
+from stackcli.analysis.study_comparisons import all_comparisons, format_setting, name_value
+from stackcli.analysis.study_data import Frames
+
+CHANGES = {"test_acc_shuffled": "shuffled", "test_acc_reversed": "reversed", "test_acc_shifted": "shifted"}
+COLUMNS = ["where", "arm", "baseline", "metric", "mean", "low", "high", "d_z", "wins", "n"]
+COLUMNS += ["test", "p", "p_holm", "verdict", "note"]
+Titled = tuple[str, Table]
+METRICS = {"test_acc": "test accuracy", "test_excess": "excess test loss, nats"}
+
+
+def comparison_rows(frames: Frames) -> pd.DataFrame:
+    """A row for every comparison of the study's family, so that the correction can be made again from it: what ranks
+    the points and the overfitting gap against the first value of the first axis, test accuracy against a bag of words.
+
+    `where` (the other axes), `arm`, `baseline`, `metric`, `mean`, `low`, `high`, `d_z`, `wins`, `n`, `test` (sign flip;
+    min F': seeds crossed with test items), `p` (NaN: not tested, and no part of the family), `p_holm`, `verdict`,
+    `note`."""
+    return _rows(frames, ("accuracy", "gap", "bag"))
+
+
+def ranking_comparisons(frames: Frames) -> pd.DataFrame:
+    """Those rows of `differences` that compare what ranks the points, accuracy or excess loss, with the first value."""
+    return _rows(frames, ("accuracy",))
+
+
+def _rows(frames: Frames, of: Sequence[str]) -> pd.DataFrame:
+    parts = all_comparisons(frames) if frames.axes and len(paired_comparisons.finished_runs(frames.runs)) else []
+    found = [getattr(part, key).assign(where=part.where) for part in parts for key in of]
+    rows = [table for table in found if len(table)]
+    return pd.concat(rows, ignore_index=True)[COLUMNS] if rows else pd.DataFrame(columns=COLUMNS)
+
+
+def scores_by_length(frames: Frames) -> pd.DataFrame:
+    """A row for each point and test length: the axes, `length`, `loss`, `excess` (above the loss of the data's own
+    source on the same items; NaN where that is not known), `acc` and the half widths of their 95 % intervals over
+    seeds."""
+    rows: list[dict[str, Any]] = []
+    for run in paired_comparisons.finished_runs(frames.runs).to_dict("records"):
+        head = {axis: run[axis] for axis in frames.axes}
+        cells = run.get("by_length")
+        for length, loss, acc, *source in cells if isinstance(cells, list | tuple) else ():
+            excess = float(loss) - float(source[0]) if source else math.nan
+            rows.append({**head, "length": length, "loss": float(loss), "excess": excess, "acc": float(acc)})
+    return _over_seeds(pd.DataFrame(rows), [*frames.axes, "length"], ("loss", "excess", "acc"))
+
+
+def scores_by_order(frames: Frames) -> pd.DataFrame:
+    """A row a point: the axes, `test_acc`, and the accuracy lost where the tokens of each test item are shuffled,
+    reversed or shifted, with the half widths of their 95 % intervals over seeds."""
+    done = paired_comparisons.finished_runs(frames.runs)
+    known = [c for c in CHANGES if c in done and done[c].notna().any()]
+    if not known:
+        return pd.DataFrame()
+    lost = {CHANGES[c]: pd.to_numeric(done["test_acc"]) - pd.to_numeric(done[c]) for c in known}
+    rows = done[[*frames.axes, "test_acc"]].assign(**lost)
+    rows = rows[rows[list(lost)].notna().any(axis=1)]
+    return _over_seeds(rows, list(frames.axes), ("test_acc", *lost))
+
+
+def _over_seeds(rows: pd.DataFrame, keys: list[str], values: tuple[str, ...]) -> pd.DataFrame:
+    if rows.empty:
+        return rows
+    groups = rows.groupby(keys, sort=False, dropna=False) if keys else [((), rows)]
+    out = []
+    for key, group in groups:
+        row = dict(zip(keys, key if isinstance(key, tuple) else (key,), strict=True))
+        for value in values:
+            found = statistics.interval(group[value].dropna())
+            row |= {value: found.mean, f"{value}_half": found.high - found.mean}
+        out.append(row)
+    return pd.DataFrame(out)
+
+
+# ---- as text
+
+
+def build_tables(frames: Frames) -> list[Titled]:
+    """The tables that a terminal shows, each with its title and at most 80 columns wide."""
+    axis = frames.axes[0] if frames.axes else ""
+    found: list[Titled] = []
+    rows = ranking_comparisons(frames)
+    for where, group in rows.groupby("where", sort=False):
+        first = group.iloc[0]
+        title = (
+            f"{METRICS[first['metric']]} against {name_value(axis, first['baseline'])}{', ' + where if where else ''}"
+        )
+        table = _new([axis, "difference, 95 % interval", "d_z", "wins", "p Holm", "verdict"], left=(0, 5))
+        for row in group.to_dict("records"):
+            interval = "" if math.isnan(row["low"]) else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
+            wins, effect = f"{row['wins']}/{row['n']}", "" if math.isnan(row["d_z"]) else f"{row['d_z']:.1f}"
+            p = "" if math.isnan(row["p_holm"]) else f"{row['p_holm']:.3f}"
+            table.add_row(format_setting(row["arm"]), f"{row['mean']:+.3f}{interval}", effect, wins, p, row["verdict"])
+        found.append((title, table))
+    return [*found, *_by_length(frames), *_by_order(frames)]
+
+
+def _by_length(frames: Frames) -> list[Titled]:
+    found: list[Titled] = []
+    rows = scores_by_length(frames)
+    data = [("", rows)] if rows.empty or "data" not in rows else list(rows.groupby("data", sort=False))
+    for which, group in data:
+        if group.empty:
+            continue
+        excess = bool(group["excess"].notna().any()) and bool((group["excess"] != group["loss"]).any())
+        column, unit = ("excess", "excess loss, nats") if excess else ("acc", "accuracy")
+        axes = [axis for axis in frames.axes if axis != "data"]
+        at = sorted(set(group["length"]))
+        title = f"{unit}, by test length{f', data={which}' if which else ''}"
+        table = _new([*axes, *map(str, at)], left=range(len(axes)))
+        for key, line in group.groupby(axes, sort=False, dropna=False) if axes else [((), group)]:
+            cells = {row["length"]: _cell(row[column], row[f"{column}_half"]) for row in line.to_dict("records")}
+            table.add_row(
+                *map(format_setting, key if isinstance(key, tuple) else (key,)), *(cells.get(n, "") for n in at)
+            )
+        found.append((title, table))
+    return found
+
+
+def _by_order(frames: Frames) -> list[Titled]:
+    rows = scores_by_order(frames)
+    if rows.empty:
+        return []
+    axes, lost = list(frames.axes), [c for c in CHANGES.values() if c in rows]
+    title = "test accuracy, and what of it is lost where the tokens of each test item are"
+    table = _new([*axes, "as they are", *lost], left=range(len(axes)))
+    for row in rows.to_dict("records"):
+        cells = [_cell(row["test_acc"], row["test_acc_half"])]
+        cells += ["" if math.isnan(row[c]) else _cell(-row[c], row[f"{c}_half"], sign=True) for c in lost]
+        table.add_row(*(format_setting(row[axis]) for axis in axes), *cells)
+    return [(title, table)]
+
+
+def _new(heads: list[str], left: Any) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="left" if i in left else "right", no_wrap=head != "verdict")
+    return table
+
+
+def _cell(value: float, half: float, *, sign: bool = False) -> str:
+    if math.isnan(value):
+        return "refused"
+    text = f"{value:+.3f}" if sign else f"{value:z.3f}"
+    return text if math.isnan(half) else f"{text}±{half:.3f}".replace("±0.", "±.")

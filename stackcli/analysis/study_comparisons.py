@@ -1,0 +1,105 @@
+"""Every comparison of a study, corrected as one family."""
+
+import math
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from stackcli.analysis import paired_comparisons
+from stackcli.analysis.study_data import Frames
+
+BAG = "TF-IDF + logistic regression"
+
+LEANING = ("leaning better", "leaning worse")
+
+MARGIN = 0.005  # of an accuracy, or nats: differences of encodings below it are called none
+
+
+class Part(NamedTuple):
+    """The runs for one choice of every axis but the first, the words for that choice, the test accuracy of the bag of
+    words on their data (NaN: none), the metric that ranks them, and their comparisons."""
+
+    where: str
+    runs: pd.DataFrame
+    score: float
+    metric: str
+    accuracy: pd.DataFrame
+    gap: pd.DataFrame
+    bag: pd.DataFrame
+
+
+def name_value(axis: str, value: Any) -> str:
+    """A value of an axis in a sentence: depth 4, pe=relative, or an arm's own name."""
+    return (
+        f"depth {format_setting(value)}"
+        if axis == "depth"
+        else format_setting(value)
+        if axis == "arm"
+        else f"{axis}={format_setting(value)}"
+    )
+
+
+def format_setting(value: Any) -> str:
+    """A setting as it is typed; a dash where a point has no such setting."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if str(value) in ("True", "False"):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def same_value(a: Any, b: Any) -> bool:
+    """Equal values of an axis; a setting that neither point has is equal too."""
+    return bool(a == b or (pd.isna(a) and pd.isna(b)))
+
+
+def all_comparisons(frames: Frames) -> list[Part]:
+    """Every comparison of the study, corrected as one family."""
+    return _judged([_compared(frames, where, runs) for where, runs in _groups(frames)])
+
+
+def metric_of(frames: Frames, runs: pd.DataFrame) -> str:
+    """What ranks these runs: the excess loss where even a perfect model is unsure, by a known amount; else accuracy."""
+    return "test_excess" if frames.facts_of(runs).get("entropy") else "test_acc"
+
+
+def _groups(frames: Frames) -> list[tuple[str, pd.DataFrame]]:
+    others = list(frames.axes[1:])
+    if not others:
+        return [("", frames.runs)]
+    found = []
+    for key, group in frames.runs.groupby(others, sort=False, dropna=False):
+        key = key if isinstance(key, tuple) else (key,)
+        found.append((", ".join(f"{a}={format_setting(v)}" for a, v in zip(others, key, strict=True)), group))
+    return found
+
+
+def _compared(frames: Frames, where: str, runs: pd.DataFrame) -> Part:
+    axis, empty = frames.axes[0], pd.DataFrame()
+    several, metric = runs[axis].nunique(dropna=False) > 1, metric_of(frames, runs)
+    margin = MARGIN if frames.command == "compare-pe" else None
+    accuracy = paired_comparisons.compare(runs, axis, metric, runs[axis].iloc[0], margin) if several else empty
+    gap, bag = empty, empty
+    if axis == "depth" and several:
+        ends = runs[runs[axis].isin([runs[axis].min(), runs[axis].max()])]
+        gap = paired_comparisons.compare(ends, axis, "gap_end", runs[axis].min())
+    facts = frames.facts_of(runs)
+    found = facts.get("tfidf_acc")
+    score = found if isinstance(found, float) else math.nan
+    if not math.isnan(score):
+        bag = paired_comparisons.compare_to_constant(runs, axis, score, facts.get("tfidf_right"), BAG)
+    return Part(where, runs, score, metric, accuracy, gap, bag)
+
+
+def _judged(parts: list[Part]) -> list[Part]:
+    """The same parts, their verdicts corrected as one family."""
+    tables = [table for part in parts for table in (part.accuracy, part.gap, part.bag)]
+    family = paired_comparisons.pool_comparisons(*(table for table in tables if len(table)))
+    at, out = 0, []
+    for part in parts:
+        cut = []
+        for table in (part.accuracy, part.gap, part.bag):
+            cut.append(family.iloc[at : at + len(table)])
+            at += len(table)
+        out.append(Part(part.where, part.runs, part.score, part.metric, *cut))
+    return out

@@ -1,0 +1,251 @@
+"""DataFrames -> what was found and how sure, in plain words, built from the verdicts of `stats`.
+
+All comparisons of a study are one family: test accuracy of every point against the first value of the first axis (where
+the data's source is known the excess loss, in nats above the source's own), its overfitting gap between the two ends of
+depth, and every point against the bag of words, seeds crossed with test items. Holm's correction runs over all of them,
+each with the p of its own test, and their number is said. A point of which a run is not done is never called the best.
+"""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from stackcli.analysis import paired_comparisons, run_health, statistics
+from stackcli.analysis.certainty import _certainty
+from stackcli.analysis.study_comparisons import (
+    BAG,
+    LEANING,
+    Part,
+    all_comparisons,
+    format_setting,
+    name_value,
+    same_value,
+)
+from stackcli.analysis.study_data import Frames
+
+MATCHED = 0.10  # relative difference of final train losses beyond which the gap is also told at a matched train loss
+LEFT = 0.95  # of the train loss of guessing: a run that stays above it has learnt nothing
+GRADIENT = 2.0  # factor of the alignment-free ratio below or beyond which the gradient vanishes or grows
+
+
+def summary_sentences(frames: Frames) -> list[str]:
+    """What was found and how sure; the runs that diverged, failed or are missing first."""
+    done = paired_comparisons.finished_runs(frames.runs)
+    out = _unfinished(frames)
+    if done.empty:
+        return [*out, "No run has finished, so nothing was found."]
+    if not frames.axes:
+        return out + _single(frames, done)
+    parts = all_comparisons(frames)
+    for part in parts:
+        out += [text for text in _told(frames, part) if text]
+    return [*out, *_alike(frames), _certainty(frames, parts)]
+
+
+# ---- the comparisons
+
+
+# ---- the words
+
+
+def _told(frames: Frames, part: Part) -> list[str]:
+    axis, done = frames.axes[0], paired_comparisons.finished_runs(part.runs)
+    if done.empty:
+        return [_sentence(f"{_lead(part.where)}no run has finished")]
+    broken = part.runs.loc[part.runs["status"] != "done", axis]
+    ranked = done[~done[axis].isin(broken)].groupby(axis, sort=False, dropna=False)[part.metric].mean()
+    out = []
+    if len(ranked):
+        best = ranked.idxmax() if part.metric == "test_acc" else ranked.idxmin()
+        out.append(_best(axis, best, ranked, part))
+        out.append(" ".join(_versus(axis, row) for row in _worth_telling(part.accuracy, best)))
+        out.append(_bag(axis, best, part))
+    return out + (_inside(frames, done, part.gap) if axis == "depth" and done[axis].nunique() > 1 else [])
+
+
+def _lead(where: str) -> str:
+    return f"with {where}, " if where else ""
+
+
+def _sentence(text: str) -> str:
+    first = text.partition(" ")[0]
+    return (text if "=" in first else text[0].upper() + text[1:]) + "."  # a setting stays as it is typed
+
+
+WORDS = {
+    "test_acc": ("a mean test accuracy of", "the highest mean test accuracy of", ""),
+    "test_excess": (
+        "a mean excess test loss of",
+        "the lowest mean excess test loss of",
+        " nats above the source's own",
+    ),
+}
+
+
+def _best(axis: str, best: Any, means: pd.Series, part: Part) -> str:
+    alone, first, unit = WORDS[part.metric]
+    who, value = f"{_lead(part.where)}{name_value(axis, best)} has", f"{means[best]:.3f}{unit}"
+    if len(means) == 1:
+        return _sentence(f"{who} {alone} {value}")
+    return _sentence(f"{who} {first} {', '.join(format_setting(v) for v in means.index)} ({value})")
+
+
+def _worth_telling(table: pd.DataFrame, best: Any) -> list[dict[str, Any]]:
+    """At most two comparisons: the best point's and the worst point's, each against the baseline."""
+    rows = [row for row in table.sort_values("mean").to_dict("records") if row["n"]] if len(table) else []
+    if rows and not paired_comparisons.higher_is_better(rows[0]["metric"]):
+        rows = rows[::-1]
+    picked = [r for r in rows if same_value(r["arm"], best)]
+    worse = -1 if rows and paired_comparisons.higher_is_better(rows[0]["metric"]) else 1
+    picked += [r for r in rows[:1] if not same_value(r["arm"], best) and r["mean"] * worse > 0]
+    return picked or rows[-1:]
+
+
+def _versus(axis: str, row: dict[str, Any]) -> str:
+    interval = "" if math.isnan(row["low"]) else f", 95 % interval {row['low']:+.3f} to {row['high']:+.3f}"
+    note = f" ({row['note']})" if row["note"] else ""
+    evidence = f"{row['mean']:+.3f}{interval}, wins {row['wins']} of {row['n']}"
+    return _sentence(
+        f"{name_value(axis, row['arm'])} against {name_value(axis, row['baseline'])}: "
+        f"{row['verdict']} ({evidence}){note}"
+    )
+
+
+def _bag(axis: str, best: Any, part: Part) -> str:
+    table, score = part.bag, f"{BAG}, {part.score:.3f}"
+    if table.empty:
+        return ""
+    row = next(row for row in table.to_dict("records") if same_value(row["arm"], best))
+    if row["kind"] == "better":
+        return _sentence(f"{name_value(axis, best)} beats a bag of words ({score})")
+    if set(table["kind"]) <= {"worse", "leaning worse"}:
+        verb = "is better than every stack" if set(table["kind"]) == {"worse"} else "leans better than every stack"
+        return f"A bag of words ({score}) {verb} here."
+    return _sentence(f"{name_value(axis, best)} against a bag of words ({score}): {row['verdict']}")
+
+
+def _inside(frames: Frames, done: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
+    """The gap, the gradient and the time between the two ends of depth."""
+    low, high = done["depth"].min(), done["depth"].max()
+    first, last = done[done["depth"] == low], done[done["depth"] == high]
+    out = [_gap(frames, done, gap), _gradient(last, high)]
+    times = last["step_ms"].mean() / first["step_ms"].mean() if "step_ms" in done else math.nan
+    if not math.isnan(times):
+        out.append(f"A step of depth {high:g} takes {times:.1f} times that of depth {low:g}.")
+    return out
+
+
+def _gap(frames: Frames, done: pd.DataFrame, table: pd.DataFrame) -> str:
+    row = table.iloc[0]
+    if not row["n"]:
+        return ""
+    low, high = row["baseline"], row["arm"]
+    way = "grows" if row["mean"] > 0 else "shrinks"
+    words = {"better": way, "worse": way} | dict.fromkeys(LEANING, f"leans: it {way}")
+    ends = [done[done["depth"] == depth]["gap_end"].mean() for depth in (low, high)]
+    text = (
+        f"The overfitting gap at the end, {ends[0]:.2f} nats at depth {low:g} and {ends[1]:.2f} at depth {high:g}, "
+        f"{words.get(row['kind'], 'is ' + row['verdict'])}"
+    )
+    return text + _matched(frames, done, low, high) + "."
+
+
+def _matched(frames: Frames, done: pd.DataFrame, low: float, high: float) -> str:
+    """The gap at a matched train loss, where the two ends were not trained to the same loss."""
+    ends = [done[done["depth"] == depth] for depth in (low, high)]
+    first, last = (end["train_loss_end"].mean() for end in ends)
+    curve = frames.curve[frames.curve["run"].isin(pd.concat(ends)["run"])] if len(frames.curve) else frames.curve
+    if abs(last - first) <= MATCHED * max(first, last) or curve.empty:
+        return ""
+    target, gaps = paired_comparisons.matched_gap(curve)
+    guess = run_health.loss_bounds(frames, done.iloc[0])[0]
+    if math.isnan(guess):
+        guess = curve.sort_values("step").groupby("run")["train_loss"].first().mean()
+    if target > LEFT * guess:
+        return "; not every run has left the train loss of guessing, so that no matched one compares them"
+    means = [gaps[end["run"]].mean() for end in ends]
+    if any(math.isnan(mean) for mean in means):
+        return ""
+    return f"; at a matched train loss of {target:.3f} nats it is {means[0]:z.2f} and {means[1]:z.2f}"
+
+
+def _gradient(last: pd.DataFrame, depth: float) -> str:
+    ratios = [last[f"{kind}_ratio_init"].dropna() for kind in ("grad", "free")]
+    if not all(len(values) and (values > 0).all() for values in ratios):
+        return ""
+    plain, free = (statistics.geometric_interval(values).mean for values in ratios)
+    how, also = f"is within a factor of {GRADIENT:g} at both ends", ""
+    if free < 1 / GRADIENT or free > GRADIENT:
+        how = "vanishes towards the input" if free < 1 else "grows towards the input"
+        if (plain < 1) != (free < 1):
+            also = "; the plain norm says otherwise, as gradients of aligned tokens add up"
+    return (
+        f"At initialisation the gradient of depth {depth:g} {how}: block 1 over block {depth:g} is {plain:.2f} plain "
+        f"and {free:.2f} alignment-free{also}."
+    )
+
+
+def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
+    row = done.iloc[0]
+    facts = frames.facts_of(done.iloc[:1])
+    items = int(facts["sizes"]["test"])
+    right = round(row["test_acc"] * items)
+    found = statistics.wilson(right, items)
+    told = (
+        f"{right} of {items} test items answered rightly: {row['test_acc']:.3f}, 95 % interval over items "
+        f"{found.low:.3f} to {found.high:.3f} (Wilson); one seed says nothing about other seeds."
+    )
+    if facts.get("every"):
+        loss, source, above = row["test_loss"], row.get("test_source"), ""
+        if source is not None and not pd.isna(source):
+            above = f", {row['test_excess']:z.3f} above the {source:.3f} that the data's own source has on these items"
+        told = f"{row['test_acc']:.3f} of the scored test tokens answered rightly; loss {loss:.3f} nats a token{above}."
+    out = [
+        told,
+        f"Overfitting gap {row['gap_end']:z.2f} nats at the end, {row['gap_best']:z.2f} at the lowest validation loss.",
+    ]
+    bag = facts["tfidf_acc"]
+    if isinstance(bag, float):
+        out.append(f"{BAG} answers {bag:.3f}, the commonest class {facts['majority_acc']:.3f}.")
+    return out
+
+
+GONE = {"diverged": "diverged", "failed": "failed", "lost": "were lost", "missing": "are missing"}
+
+
+def _unfinished(frames: Frames) -> list[str]:
+    out = []
+    for status, verb in GONE.items():
+        gone = frames.runs[frames.runs["status"] == status]
+        if len(gone):
+            counts = gone["point"].value_counts(sort=False)
+            points = ", ".join(f"{point or 'the run'} ({n})" for point, n in counts.items())
+            out.append(f"{len(gone)} of {len(frames.runs)} runs {verb}, and stand in no mean: {points}.")
+    return out
+
+
+ALIKE = {"params": "non-embedding parameters", "flops": "FLOPs of a forward pass"}
+
+
+def _alike(frames: Frames) -> list[str]:
+    """Where depths are matched: in what, to how much, and how nearly."""
+    by = frames.match.get("by")
+    if by is None:
+        return []
+    runs = frames.runs.dropna(subset=["flops", "params"])
+    cost = runs["flops"] if by == "flops" else runs["params"] - runs["params_embedding"]
+    others = [axis for axis in frames.axes if axis != "depth"]
+    like, off = [], []
+    for _, group in runs.groupby(others, sort=False, dropna=False) if others else [((), runs)]:
+        own = cost[group.index]
+        model = own[group["depth"] == frames.match["depth"]]
+        like += model.tolist()[:1]
+        off += (own / model.mean() - 1).abs().dropna().tolist()
+    if not off:
+        return []
+    span = f"{min(like):,.0f}" + (f" to {max(like):,.0f}" if max(like) > min(like) else "")
+    return [
+        f"dim and ff were chosen for each depth: all have the {span} {ALIKE[by]} of depth {frames.match['depth']}, to "
+        f"within {100 * max(off):.1f} %."
+    ]

@@ -1,0 +1,329 @@
+"""DataFrames -> the table of a study, in every form.
+
+A row a point (every choice of the swept settings), over its seeds: means with the half width of the 95 % t interval,
+geometric means for ratios. Runs that diverged, failed or are missing are counted, never averaged.
+"""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from stackcli.analysis import statistics
+from stackcli.analysis.study_comparisons import BAG, format_setting
+from stackcli.analysis.study_data import Frames
+from stackcli.common.records import LayerRow, Result, StackRow, StepRow
+from stackcli.common.suggestions import suggest_nearest
+from stackcli.config.settings import Config
+
+WIDTH = 80
+SETTINGS = {f.name for f in fields(Config)}
+
+
+class Column(NamedTuple):
+    """A metric of the runs as a column: its short head, how it is averaged (mean, interval, ratio, same), decimals."""
+
+    head: str
+    how: str
+    decimals: int
+
+
+COLUMNS = {
+    "params": Column("params", "same", 0),
+    "params_core": Column("core\nparams", "same", 0),
+    "flops": Column("flops", "same", 0),
+    "test_acc": Column("test\nacc", "interval", 3),
+    "train_loss_end": Column("train\nloss", "mean", 3),
+    "val_loss_end": Column("val\nloss", "mean", 3),
+    "test_excess": Column("excess\nnats", "interval", 3),
+    "gap_end": Column("gap\nend", "interval", 2),
+    "gap_best": Column("gap\nbest", "interval", 2),
+    "grad_ratio_init": Column("grad\n1/L", "ratio", 2),
+    "free_ratio_init": Column("free\n1/L", "ratio", 2),
+    "step_ms": Column("step\nms", "same", 1),
+    "step_ms_same": Column("same\nkernel", "same", 1),
+}
+USUAL = tuple(name for name in COLUMNS if name not in ("params_core", "flops", "test_excess", "step_ms_same"))
+MATCHED = {"params": "params_core", "flops": "flops"}  # in the place of params where depths are matched
+COMPARED = ("params", "test_acc", "test_excess", "gap_end", "step_ms", "step_ms_same")  # by compare-pe
+HIDE_FIRST = ("params", "train_loss_end", "val_loss_end", "free_ratio_init", "gap_best", "step_ms", "grad_ratio_init")
+
+
+# ---- the numbers
+
+
+def summarise_points(
+    frames: Frames, cols: Sequence[str] | None = None, sort: str | None = None, top: int | None = None
+) -> pd.DataFrame:
+    """A row a point: `kind` (study), the axes, `done`, `planned`, `diverged`, and for each column NAME the number, with
+    NAME_low and NAME_high where it has an interval. Baselines follow, `kind` baseline, each named in `baseline`.
+
+    Raises ValueError for a column that is not there, with a suggestion.
+    """
+    runs, axes = with_core(frames.runs), list(frames.axes)
+    told = [c for c in _usual(frames) if c in runs and (c != "test_excess" or runs[c].notna().any())]
+    columns = list(cols) if cols is not None else told
+    _check(columns, runs)
+    columns = [c for c in columns if c not in axes]  # they stand there already
+    groups = runs.groupby(axes, sort=False, dropna=False) if axes else [((), runs)]
+    keys = [(key if isinstance(key, tuple) else (key,), group) for key, group in groups]
+    rows = [_row(dict(zip(axes, key, strict=True)), group, columns) for key, group in keys]
+    if sort:
+        name = sort.lstrip("-")
+        _check([name], pd.DataFrame(columns=[*rows[0], *runs.columns]))
+        value = [r.get(name) for r in rows]
+        if name not in rows[0]:
+            value = [_row({}, group, [name])[name] for _, group in keys]
+        order = sorted(range(len(rows)), key=lambda i: _sortable(value[i]), reverse=sort.startswith("-"))
+        order = [i for i in order if not _gap(value[i])] + [i for i in order if _gap(value[i])]
+        rows = [rows[i] for i in order]
+    rows = rows[:top] if top else rows
+    table = pd.DataFrame(rows + (_baselines(frames) if "test_acc" in columns else []))
+    table.attrs.update(axes=axes, columns=columns)
+    return table
+
+
+def with_core(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with `params_core`: the trained parameters but those of the token and position tables."""
+    if not {"params", "params_embedding"} <= set(runs.columns):
+        return runs
+    return runs.assign(params_core=runs["params"] - runs["params_embedding"])
+
+
+def _usual(frames: Frames) -> tuple[str, ...]:
+    """The columns where none are asked for: what was chosen for each point comes first."""
+    usual = COMPARED if frames.command == "compare-pe" else USUAL
+    size = MATCHED.get(frames.match.get("by", ""), "params")
+    return (*frames.chosen, *(size if name == "params" else name for name in usual))
+
+
+def _gap(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _sortable(value: Any) -> tuple[int, Any]:
+    return (0, float(value)) if isinstance(value, int | float) else (1, str(value))
+
+
+def _check(names: Sequence[str], runs: pd.DataFrame) -> None:
+    for name in names:
+        if name not in runs.columns:
+            shown = ", ".join(c for c in runs.columns if "." not in c)
+            raise ValueError(f"column {name}: unknown{suggest_nearest(name, runs.columns)}; choose from {shown}")
+
+
+def _row(head: dict[str, Any], group: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
+    done = group[group["status"] == "done"]
+    counts = {"done": len(done), "planned": len(group), "diverged": int((group["status"] == "diverged").sum())}
+    row: dict[str, Any] = {"kind": "study", **head, **counts}
+    for name in columns:
+        row |= _entry(name, done[name] if name in done else pd.Series(dtype=object), group[name])
+    return row
+
+
+def _entry(name: str, done: pd.Series, group: pd.Series) -> dict[str, Any]:
+    """A column's number for one point, with its interval where it has one: a setting as it was set, never averaged."""
+    how = COLUMNS[name].how if name in COLUMNS else "interval"
+    if name.partition(".")[0] in SETTINGS:
+        return {name: ", ".join(dict.fromkeys(format_setting(v) for v in group.dropna()))}
+    values = pd.to_numeric(group if how == "same" else done, errors="coerce").dropna()
+    if how == "ratio":
+        usable = len(values) > 0 and bool((values > 0).all())
+        return {name: statistics.geometric_interval(values).mean if usable else math.nan}
+    if how == "interval" and len(values):
+        found = statistics.interval(values)
+        return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+    if len(values):
+        return {name: float(values.mean())}
+    texts = done.dropna().astype(str).unique()
+    return {name: ", ".join(texts) if len(texts) else math.nan}
+
+
+def _baselines(frames: Frames) -> list[dict[str, Any]]:
+    rows = []
+    for name, facts in frames.facts.items():
+        of = f" ({name})" if len(frames.facts) > 1 else ""
+        scores = (("majority class", facts["majority_acc"]), (BAG, facts["tfidf_acc"]))
+        rows += [
+            {"kind": "baseline", "baseline": label + of, "test_acc": score}
+            for label, score in scores
+            if score is not None
+        ]
+    return rows
+
+
+# ---- its forms
+
+
+def _cells(table: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows as text. The first columns are the axes, or one without a head where there are none; there stands
+    a baseline's name."""
+    axes = list(table.attrs["axes"])
+    points = table[table["kind"] == "study"]
+    unfinished = bool((points["done"] < points["planned"]).any())
+    state = ["done"] if unfinished else []
+    heads = [*(axes or [""]), *state, *(COLUMNS[c].head if c in COLUMNS else c for c in columns)]
+    rows = []
+    for row in table.to_dict("records"):
+        if row["kind"] == "baseline":
+            first = [str(row["baseline"]), *([""] * (len(axes) - 1))]
+            told = [""] if unfinished else []
+        else:
+            first = [format_setting(row.get(a)) for a in axes] or ["this run"]
+            told = [_state(row)] if unfinished else []
+        rows.append([*first, *told, *(_cell(row, c) for c in columns)])
+    return heads, rows
+
+
+def _state(row: dict[str, Any]) -> str:
+    text = f"{row['done']:.0f}/{row['planned']:.0f}"
+    return text + (f" {row['diverged']:.0f} div." if row["diverged"] else "")
+
+
+def _cell(row: dict[str, Any], name: str) -> str:
+    value = row.get(name)
+    if isinstance(value, str):
+        return value.replace("\n", " ")
+    if value is None or math.isnan(value):
+        return ""
+    if name.startswith("params") or name == "flops":
+        return _large(value)
+    decimals = COLUMNS[name].decimals if name in COLUMNS else 3
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    tiny = "ratio" in name and 0 < abs(value) < 0.005
+    text = f"{value:.1e}" if tiny or abs(value) >= 1e5 else f"{value:z.{decimals}f}"
+    if low is None or high is None or math.isnan(low):
+        return text
+    half = f"{(high - low) / 2:.{decimals}f}"
+    return f"{text}±{half.removeprefix('0')}"
+
+
+def _large(value: float) -> str:
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.0f}"
+
+
+SHORT = {"majority class": "majority", BAG: "TF-IDF+LR"}
+
+
+def render_table(table: pd.DataFrame, width: int = WIDTH) -> Table:
+    """For a terminal of `width` columns; columns that do not fit are left out and named in the caption, and no number
+    is ever cut. `TF-IDF+LR` is TF-IDF with logistic regression, `majority` the commonest class, ± the half width of
+    the 95 % interval over seeds."""
+    columns: list[str] = list(table.attrs["columns"])
+    hidden: list[str] = []
+    out = _drawn(table, columns, hidden)
+    console = Console(width=10_000)
+    for name in (*HIDE_FIRST, *reversed(columns[1:])):
+        if console.measure(out).maximum <= width:
+            break
+        if name in columns:
+            columns.remove(name)
+            hidden.append(name)
+            out = _drawn(table, columns, hidden)
+    return out
+
+
+def _drawn(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) -> Table:
+    heads, rows = _cells(table, columns)
+    caption = f"hidden for width: {', '.join(hidden)}; --cols shows them" if hidden else None
+    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
+    axes = max(1, len(table.attrs["axes"]))
+    for i, head in enumerate(heads):
+        text = i < axes and not all(_numeric(r[i]) for r in rows if not r[0].startswith(tuple(SHORT)))
+        longest = max((len(_short(r[i])) for r in rows), default=0)
+        least = max(longest, *map(len, head.split("\n"))) if i >= axes else None  # an axis may be folded, not a number
+        justify: Any = "left" if text else "right"
+        out.add_column(Text(head), justify=justify, no_wrap=i >= axes, overflow="fold", min_width=least)
+    for row in rows:
+        out.add_row(*(Text(_short(cell)) for cell in row))
+    return out
+
+
+def _short(text: str) -> str:
+    for name, short in SHORT.items():
+        text = short + text[len(name) :] if text.startswith(name) else text
+    return text
+
+
+def _numeric(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def decimal_columns() -> frozenset[str]:
+    """The settings and measured numbers that are decimal by their type, whatever their value."""
+    hints = [item for kind in (Config, Result, StepRow, LayerRow, StackRow) for item in get_type_hints(kind).items()]
+    derived = ["mean", "low", "high", "d_z", "p", "p_holm", "value", "threshold", "loss", "acc", "excess"]
+    derived += ["shuffled", "reversed", "shifted", "step_ratio"]
+    return frozenset([*derived, *(name for name, hint in hints if hint is float or float in get_args(hint))])
+
+
+DECIMAL = decimal_columns()
+
+
+def restore_whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with its whole numbers as such. A gap makes a column of them one of decimals in pandas: depth=1 would
+    be written as 1.0."""
+    return table.assign(**{str(name): table[name].astype("Int64") for name in table if _is_whole(name, table[name])})
+
+
+def _is_whole(name: Any, column: pd.Series) -> bool:
+    if not pd.api.types.is_float_dtype(column) or re.sub("_(low|high|half)$", "", str(name)) in DECIMAL:
+        return False
+    values = column.dropna()
+    return len(values) > 0 and bool(((values % 1 == 0) & (values.abs() < 2**53)).all())
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """Tidy numbers, comma-separated, what is missing empty; a text cell that a spreadsheet would take for a formula
+    gets an apostrophe."""
+    table = restore_whole_numbers(table)
+    words = [c for c in table if table[c].dtype == object or pd.api.types.is_string_dtype(table[c])]
+    return str(table.assign(**{c: table[c].map(_tame) for c in words}).to_csv(index=False))
+
+
+def _tame(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r", " ")  # which would end a line
+    return "'" + value if value[:1] in tuple("=+-@\t") else value
+
+
+def to_json(table: pd.DataFrame) -> str:
+    """A list of rows, strict JSON: what is not known is null."""
+    rows = [
+        {k: None if v is pd.NA or (isinstance(v, float) and not math.isfinite(v)) else v for k, v in row.items()}
+        for row in restore_whole_numbers(table).to_dict("records")
+    ]
+    return json.dumps(rows, indent=1, allow_nan=False, default=str)
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    heads, rows = _cells(table, table.attrs["columns"])
+    return pd.DataFrame(rows, columns=[h.replace("\n", " ") for h in heads])
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """A Markdown table, as printed."""
+    return str(_plain(table).to_markdown(index=False, disable_numparse=True))
+
+
+def to_latex(table: pd.DataFrame) -> str:
+    """A LaTeX table with booktabs rules; what LaTeX would read as a command is escaped, in heads too."""
+    plain = _plain(table).replace("±", "+-", regex=True)
+    text = str(plain.to_latex(index=False, escape=True, column_format="l" + "r" * (plain.shape[1] - 1)))
+    return text.replace("+-", r"$\pm$")

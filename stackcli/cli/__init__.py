@@ -1,0 +1,1 @@
+"""argv -> call -> print. The only importer of Typer."""

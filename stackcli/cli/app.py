@@ -1,0 +1,83 @@
+"""The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from stackcli import __version__
+from stackcli.common.suggestions import suggest_nearest
+
+app = typer.Typer(
+    name="stackattn",
+    help="What happens when self-attention layers with position encodings are stacked?\n\n"
+    "Settings are written key=value, several values with commas: depth=1,2,4,8,16 pe=learned,relative pe.clip=8. "
+    "Every setting with its default: stackattn list settings.",
+    epilog="Example: stackattn sweep depth=1,2,4,8,16",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def version(value: bool) -> None:
+    if value:
+        print(f"stackattn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top_level(
+    _: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    pass
+
+
+def run_guarded(action: Callable[[], int], debug: bool) -> None:
+    """Runs an action; what a person did wrong becomes a message and an exit code, never a traceback."""
+    code: int
+    try:
+        code = action()
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        code = 0
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the reader has gone; nothing more can be said
+    except (ValueError, OSError) as error:
+        if debug:
+            raise
+        code = exit_code(error)
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            error = OSError(f"{error}; what is finished is kept: make room and run the command again")
+        print("\n".join(f"error: {line}" for line in str(error).split("\n")), file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def exit_code(error: Exception) -> int:
+    """2 usage, 4 a study of that name differs, 5 a damaged file, 74 the disk."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if "ConflictError" in names:
+        return 4
+    if "CorruptionError" in names:
+        return 5
+    return 2 if isinstance(error, ValueError) else 74
+
+
+def check_choice(what: str, given: str, allowed: Any) -> None:
+    """Raises ValueError with a suggestion where a name is not among those allowed."""
+    if given not in allowed:
+        raise ValueError(
+            f"{what} {given}: unknown{suggest_nearest(given, allowed, 'choose from ' + ', '.join(allowed))}"
+        )
+
+
+def print_json(value: Any) -> None:
+    """A value as JSON on stdout, whatever encoding that has."""
+    from stackcli.common.records import dumps
+
+    print(dumps(value, ascii_only=True))

@@ -1,0 +1,27 @@
+"""`stackattn check`."""
+
+from pathlib import Path
+
+from stackcli.cli.app import app, run_guarded
+from stackcli.cli.options import ConfigDir, Debug, Json, Out, Overrides, Pictures, formats
+
+
+@app.command(epilog="Example: stackattn check pe=sinusoidal data.max_len=64")
+def check(
+    overrides: Overrides = None,
+    out: Out = Path("outputs"),
+    json: Json = False,
+    figures: Pictures = "png,svg",
+    config_dir: ConfigDir = None,
+    debug: Debug = False,
+) -> None:
+    """Certify a position encoding, property by property. With the evidence of each."""
+
+    def action() -> int:
+        from stackcli.config import grid as grid_module
+        from stackcli.experiment.encoding_report import show_report
+
+        grid = grid_module.parse_grid(tuple(overrides or ()), single=True, config_dir=config_dir)
+        return show_report(grid.configs[0], out, json=json, formats=formats(figures))
+
+    run_guarded(action, debug)

@@ -1,0 +1,58 @@
+"""`stackattn list`."""
+
+from typing import Annotated
+
+import typer
+
+from stackcli.cli.app import app, check_choice, print_json, run_guarded
+from stackcli.cli.options import Debug, Json, Overrides
+
+
+@app.command("list", epilog="Example: stackattn list pe")
+def list_parts(
+    group: Annotated[
+        str, typer.Argument(help="pe, residual, norm, attention, init, data, settings or experiments.")
+    ] = "",
+    overrides: Overrides = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The choices of a group, settings, recorded studies. `list pe dim=128` tells the cost at another size."""
+
+    def action() -> int:
+        from stackcli.common import registry
+        from stackcli.config import grid as grid_module
+        from stackcli.config import recorded_settings
+        from stackcli.config.settings import GROUPS
+
+        if group:
+            check_choice("list", group, (*GROUPS, "settings", "experiments"))
+        if group == "pe":
+            return encodings(overrides, json)
+        if group == "settings":
+            print(grid_module.describe_settings())
+        elif group == "experiments":
+            print("\n".join(recorded_settings.experiment_names()))
+        for name in (group,) if group in GROUPS else () if group else GROUPS:
+            print(name)
+            for choice in registry.part_names(name):
+                print(f"  {choice:12} {registry.part_summary(name, choice)}")
+        return 0
+
+    run_guarded(action, debug)
+
+
+def encodings(overrides: list[str] | None, json: bool) -> int:
+    """`list pe`; it makes every encoding to count its parameters, and so needs PyTorch."""
+    from rich.console import Console
+
+    from stackcli.config import grid as grid_module
+    from stackcli.experiment import encoding_list
+
+    sizes = grid_module.parse_grid(tuple(overrides or ()), single=True).configs[0]
+    found = encoding_list.encoding_entries(sizes)
+    if json:
+        print_json([entry._asdict() for entry in found])
+    else:
+        Console().print(encoding_list.encoding_table(found, sizes))
+    return 0

@@ -1,0 +1,152 @@
+"""What the options of the commands are, and what they mean."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def complete(incomplete: str) -> list[str]:
+    """Keys, groups and choices, for the shell's completion. Bash breaks words at `=` and wants what comes after it."""
+    from stackcli.config.grid import setting_choices, setting_keys
+
+    words, at = os.environ.get("COMP_WORDS", "").split(), int(os.environ.get("COMP_CWORD") or 0)
+    before = words[:at]
+    if words[at : at + 1] == ["="] and before:
+        key, typed, prefix = before[-1], "", ""
+    elif before[-1:] == ["="] and len(before) > 1:
+        key, typed, prefix = before[-2], incomplete, ""
+    else:
+        key, equals, typed = incomplete.partition("=")
+        prefix = f"{key}="
+        if not equals:
+            return [f"{name}=" for name in setting_keys() if name.startswith(key)]
+    head, comma, last = typed.rpartition(",")
+    return [f"{prefix}{head}{comma}{c}" for c in setting_choices().get(key, ()) if c.startswith(last)]
+
+
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings.", autocompletion=complete)
+]
+
+
+def expand_home(path: Any) -> Any:
+    """A path, or its text, with `~` replaced by the user's home folder; as it is where there is none."""
+    return type(path)(os.path.expanduser(path)) if path else path
+
+
+Out = Annotated[Path, typer.Option("--out", help="Folder in which runs are kept.", callback=expand_home)]
+
+Study = Annotated[str, typer.Option("--study", help="Name of the study; made from the command otherwise.")]
+
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "-j",
+        "--jobs",
+        help="Runs at once; 0: cores divided by the threads of a run, on CUDA as many as its memory holds.",
+    ),
+]
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")]
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before more than 200 runs.")]
+
+Force = Annotated[bool, typer.Option("--force", help="Train again what is there already.")]
+
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first run that fails.")]
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+
+Json = Annotated[bool, typer.Option("--json", help="The table as JSON on stdout.")]
+
+Csv = Annotated[str, typer.Option("--csv", help="The table as CSV in a file; - for stdout.", callback=expand_home)]
+
+Format = Annotated[str, typer.Option("--format", help="The table on stdout as md or latex.")]
+
+Cols = Annotated[str, typer.Option("--cols", help="Columns of the table, separated by commas.")]
+
+Sort = Annotated[str, typer.Option("--sort", help="Column to sort by; -column for descending.")]
+
+Top = Annotated[int, typer.Option("--top", help="Only the first rows.", min=0)]
+
+Tune = Annotated[
+    str, typer.Option("--tune", metavar="KEY=VALUES", help="Search this setting for each arm first: lr=0.001,0.003.")
+]
+
+Search = Annotated[
+    str, typer.Option("--search", metavar="random|bayes", help="Search the settings that are given several values.")
+]
+
+Trials = Annotated[int | None, typer.Option("--trials", help="Settings that a search tries; 40 by default.")]
+
+Prune = Annotated[
+    bool, typer.Option("--prune", help="Train short at first, and only the best third of a search for longer.")
+]
+
+Remedies = Annotated[bool, typer.Option("--remedies", help="Run the remedies of what is found, on fresh seeds.")]
+
+Pictures = Annotated[str, typer.Option("--figures", help="Formats of the figures: png,svg,pdf; none draws none.")]
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+ConfigDir = Annotated[
+    Path | None, typer.Option("--config-dir", help="Folder searched for YAML files first.", callback=expand_home)
+]
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def formats(text: str) -> tuple[str, ...]:
+    """`--figures`: the formats; none where no figure is wanted. Raises ValueError for any other."""
+    chosen = tuple(f.strip() for f in text.split(",") if f.strip())
+    if chosen == ("none",):
+        return ()
+    if not chosen or set(chosen) - {"png", "svg", "pdf"}:
+        raise ValueError(f"--figures {text}: choose from png, svg, pdf, or none")
+    return chosen
+
+
+def options(command: str, **given: Any) -> Any:
+    """The Options of a command. Raises ValueError for what is out of range, and for a file that cannot be written."""
+    from stackcli.common.atomic_files import check_target
+    from stackcli.config.settings import Options
+
+    jobs = given.pop("jobs")
+    if not 0 <= jobs <= 1024:
+        raise ValueError(f"-j {jobs}: 0 (cores divided by threads) to 1024")
+    figures = formats(given.pop("figures"))
+    trials = given.pop("trials", None)
+    if (trials is not None or given.get("prune")) and not given.get("sampler"):
+        raise ValueError("--trials and --prune belong to a search: write --search random or --search bayes")
+    given |= {} if trials is None else {"trials": trials}
+    if given["format"] not in ("", "md", "latex"):
+        raise ValueError(f"--format {given['format']}: choose md or latex")
+    if given["csv"] not in ("", "-"):
+        check_target(Path(given["csv"]), "--csv")
+    return Options(command=command, jobs=jobs or cores(), formats=figures, **given)
+
+
+def at_once(made: Any, chosen: Any, jobs: int) -> Any:
+    """The options with what `-j 0` means for these runs, or for what a search may try."""
+    from dataclasses import replace
+
+    from stackcli.config.validation import runs_at_once
+
+    if jobs:
+        return chosen
+    configs = getattr(made, "configs", None) or made.corners(0)
+    return replace(chosen, jobs=runs_at_once(configs, cores(), cuda_memory({c.device for c in configs})))
+
+
+def cuda_memory(devices: set[str]) -> int | None:
+    """Free bytes of the CUDA device, where runs use it and it is there."""
+    if "cuda" not in devices:
+        return None
+    import torch
+
+    return int(torch.cuda.mem_get_info()[0]) if torch.cuda.is_available() else None

@@ -1,0 +1,48 @@
+"""`stackattn plot`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stackcli.cli.app import app, check_choice, run_guarded
+from stackcli.cli.options import (
+    Debug,
+    Out,
+    Pictures,
+    formats,
+)
+
+
+@app.command(epilog="Example: stackattn plot --list")
+def plot(
+    study: Annotated[str, typer.Argument(help="Name of a study; the newest otherwise.")] = "",
+    figure: Annotated[list[str] | None, typer.Option("--figure", help="Only this figure; may be repeated.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Name the figures.")] = False,
+    out: Out = Path("outputs"),
+    figures: Pictures = "png,svg",
+    debug: Debug = False,
+) -> None:
+    """Draw the figures of a study again, from its files."""
+
+    def action() -> int:
+        from stackcli.common import registry
+
+        names = registry.part_names("figures")
+        if list_:
+            for name in names:
+                print(f"{name:16} {registry.part_summary('figures', name)}")
+            return 0
+        for name in figure or ():
+            check_choice("--figure", name, names)
+        chosen = formats(figures)
+        from stackcli.experiment.report import describe_edits, redraw
+
+        if remark := describe_edits(out, study):
+            print(remark, file=sys.stderr)
+        for path in redraw(out, study, chosen, figure or ()):
+            print(path)
+        return 0
+
+    run_guarded(action, debug)

@@ -1,0 +1,51 @@
+"""`stackattn predict`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stackcli.cli.app import app, print_json, run_guarded
+from stackcli.cli.options import (
+    Debug,
+    Out,
+)
+
+
+@app.command(epilog='Example: stackattn predict 3f2a "Why does ice float on water?"')
+def predict(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or its beginning.")],
+    texts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TEXT...",
+            help="Texts; of a run on data=conllu, CoNLL-U files. - reads them from stdin, a text a line.",
+        ),
+    ],
+    out: Out = Path("outputs"),
+    json: Annotated[bool, typer.Option("--json", help="A JSON object a text, with every answer's share.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Ask a trained run. A classifier answers with the classes of each text, a language model (data=text) with the
+    tokens that come next; an answer a line, likeliest first."""
+
+    def action() -> int:
+        from stackcli.experiment.predict import describe_answers, edited_parts
+        from stackcli.experiment.predict import predict as ask
+
+        answers = ask(out, run_id, texts)
+        for answer in answers:
+            best = list(answer.shares.items())[:5]
+            line = "  ".join(f"{quote_blanks(name)} {share:.3f}" for name, share in best)
+            print_json(answer.row) if json else print(line)
+        for remark in filter(None, [edited_parts(out, run_id), *describe_answers(answers)]):
+            print(remark, file=sys.stderr)
+        return 0
+
+    run_guarded(action, debug)
+
+
+def quote_blanks(name: str) -> str:
+    """A name as it can stand in a line: a space, a line end and the like in quotes."""
+    return name if name.isprintable() and name.strip() else repr(name)

@@ -1,0 +1,1 @@
+"""What every room uses: the registry of parts, records, seeding, atomic files, suggestions. No PyTorch."""

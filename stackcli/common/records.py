@@ -1,0 +1,170 @@
+"""The rows every other module speaks. Standard library only.
+
+Losses are nats per example, or per scored token where every token is asked about; norms are taken before clipping,
+times are milliseconds. Chosen weights are those of the lowest validation loss (`_best`); `_end` is the last step. A
+number that was not taken is None, and NaN or an infinity is written as a string, so that every file is strict JSON.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+Tensor = str  # q, k, v, o, ff1, ff2: the linear maps of a block; block: its output; head0, head1, ...: attention heads
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRow:
+    """One evaluation of a run: the same weights on a train subset and on the validation part, both in eval mode."""
+
+    step: int
+    epoch: float
+    lr: float
+    train_loss: float
+    train_acc: float
+    val_loss: float
+    val_acc: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRow:
+    """What one layer looked like at one step, on the fixed probe batch (`science` names G1 to G6)."""
+
+    step: int
+    layer: int  # 1 is the block next to the input
+    tensor: Tensor
+    g1: float | None = None  # L2 norm of the weight's gradient
+    g2: float | None = None  # g1 / sqrt(number of weights)
+    g3: float | None = None  # alignment-free norm, sqrt(sum_t |delta_t|^2 |a_t|^2)
+    align: float | None = None  # g1 / g3
+    g4: float | None = None  # L2 norm of the gradient at the block's output
+    update: float | None = None  # |change of the weight in this step, decay apart| / |weight|
+    decay: float | None = None  # |change by weight decay| / |weight|
+    ratio_qv: float | None = None  # |gradient of Q| / |gradient of V|
+    cosine: float | None = None  # mean cosine of two real tokens' outputs in the same sequence
+    rank: float | None = None  # |X - mean token| / |X|, averaged over sequences
+    signal: float | None = None  # root mean square of the block's output over real tokens
+    entropy: float | None = None  # of the attention weights of a head, nats, mean over real queries
+    even: float | None = None  # the entropy that attention would have if it looked at all it may see alike, nats
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackRow:
+    """What one layer is worth once the run is trained: chosen weights, test part."""
+
+    layer: int  # 0 is what enters block 1
+    probe_acc: float | None = None  # test accuracy of a linear classifier on this layer's output
+    without_acc: float | None = None  # test accuracy of the stack without this layer
+    without_loss: float | None = None
+    cka: tuple[float, ...] = ()  # similarity to the outputs of layers 0, 1, ..., L
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A finished run. `status` is done, or diverged with the step at which the loss was no longer finite."""
+
+    status: str
+    diverged_step: int | None = None
+    step_end: int
+    step_best: int | None = None
+    stopped_early: bool = False
+    train_loss_end: float | None = None
+    train_acc_end: float | None = None
+    val_loss_end: float | None = None
+    val_acc_end: float | None = None
+    test_loss_end: float | None = None
+    test_acc_end: float | None = None
+    train_loss: float | None = None
+    train_acc: float | None = None
+    val_loss: float | None = None
+    val_acc: float | None = None
+    test_loss: float | None = None
+    test_acc: float | None = None
+    test_source: float | None = None  # loss of the data's own source on the test items, where it is known
+    test_excess: float | None = None  # test_loss - test_source
+    test_acc_shuffled: float | None = None  # chosen weights, the tokens of each test item in an order drawn for it
+    test_acc_reversed: float | None = None  # last token first
+    test_acc_shifted: float | None = None  # at the latest positions that there are
+    test_right: str = ""  # 1 or 0 for each test item: rightly answered, chosen weights; "" where tokens are asked about
+    macro_f1: float | None = None
+    gap_end: float | None = None  # val_loss_end - train_loss_end
+    gap_best: float | None = None  # val_loss - train_loss
+    acc_gap_end: float | None = None  # train_acc_end - val_acc_end
+    acc_gap_best: float | None = None
+    grad_ratio_init: float | None = None  # g1 of ff2 (o where ff=0), block 1 over block L, step 0
+    grad_ratio_end: float | None = None
+    free_ratio_init: float | None = None  # the same of g3, the alignment-free norm
+    free_ratio_end: float | None = None
+    params: int = 0
+    params_embedding: int = 0  # token and position tables
+    flops: int = 0  # of one forward pass of one sequence of `flops_len` tokens
+    flops_len: int = 0
+    kernel_used: str = ""  # fused or explicit
+    classes: tuple[str, ...] = ()
+    acc_by_class: tuple[float, ...] = ()  # recall of each class, chosen weights, test part
+    confusion: tuple[tuple[int, ...], ...] = ()  # rows: true class; columns: answer
+    # test length, loss, accuracy, loss of the data's own source (NaN: not known); NaN where the encoding ends
+    by_length: tuple[tuple[int, float, float, float], ...] = ()
+    acc_by_output: tuple[float, ...] = ()  # where a token has several answers
+    weights_hash: str = ""  # sha256 of the last step's weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a data set once it is read: sizes, class shares, baselines. Printed under every table."""
+
+    name: str
+    fingerprint: str  # sha256 of the content
+    text: bool
+    sizes: Mapping[str, int]  # train, val, test
+    shares: Mapping[str, Mapping[str, float]]  # part -> class -> share
+    vocab: int
+    classes: tuple[str, ...]
+    majority_acc: float  # test accuracy of always answering the training part's commonest class
+    tfidf_acc: float | None  # test accuracy of TF-IDF + logistic regression; None where the data are no text
+    tfidf_right: str = ""  # 1 or 0 for each item of the test part, as Result.test_right
+    notices: tuple[str, ...] = field(default=())
+    every: bool = False  # every token is asked about, not the sequence
+    causal: bool = False  # the data need a causal model
+    tree: bool = False  # the data carry trees
+    treeless: str = ""  # why data that might carry trees carry none
+    max_len: int = 0  # positions of the longest input
+    vectors: int | None = None  # numbers in each given word vector
+    entropy: float | None = None  # lowest mean loss that any model can reach, nats; None where it is not known
+
+
+def dumps(value: Any, *, ascii_only: bool = False) -> str:
+    """Strict JSON on one line: non-finite floats become "NaN", "Infinity" and "-Infinity". With `ascii_only` any other
+    character is written as \\uXXXX, which a terminal of any encoding can show."""
+    return json.dumps(_strict(value), allow_nan=False, ensure_ascii=ascii_only, sort_keys=False)
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[repr(value)]
+    if isinstance(value, Mapping):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return value
+
+
+def loads(text: str) -> Any:
+    """The inverse of `dumps` for values that are numbers; a bare NaN in the text is corruption, ValueError."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is no JSON number")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def parse_number(value: Any) -> Any:
+    """A value read back from strict JSON: the three non-finite strings become floats again."""
+    return float(value) if value in ("NaN", "Infinity", "-Infinity") else value
+
+
+def json_lines(rows: Iterable[StepRow | LayerRow | StackRow]) -> Iterator[str]:
+    """Rows as JSON lines; fields that were not taken are left out."""
+    for row in rows:
+        yield dumps({key: value for key, value in asdict(row).items() if value is not None}) + "\n"

@@ -1,0 +1,1 @@
+"""Override text -> frozen, typed settings. The only importer of Hydra and OmegaConf."""

@@ -1,0 +1,230 @@
+"""The words of a command -> its runs: every combination of the swept values, over seeds."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stackcli.common import registry
+from stackcli.common.suggestions import suggest_nearest
+from stackcli.config.defaults import _defaults, _wants_float, compose_settings, config_folder, part_defaults
+from stackcli.config.overrides import Axis, parse_override
+from stackcli.config.settings import GROUPS, Config, Part, Scalar
+from stackcli.config.validation import check_together, check_value, check_values, format_value, is_float, key_types
+from stackcli.config.yaml_files import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """The product of the axes and the seeds. `axes`: swept settings but for `seed`, in the order typed; `base`: the
+    settings that all runs share; `configs`: points in order, seeds innermost."""
+
+    overrides: tuple[str, ...]
+    axes: Mapping[str, tuple[Scalar, ...]]
+    configs: tuple[Config, ...]
+    base: Mapping[str, Scalar]
+    seeds: tuple[int, ...]
+
+
+def parse_grid(
+    overrides: Sequence[str],
+    *,
+    presets: Sequence[str] = (),
+    single: bool = False,
+    needs: str = "",
+    config_dir: Path | None = None,
+    limit: int = 100_000,
+) -> Grid:
+    """The runs that the words ask for. `presets` are a command's own words, each replaced by the user's for its key;
+    `single` allows one value a key and one seed; `needs` names a key that must have several values. Raises UsageError
+    with every problem at once."""
+    if config_dir is not None and not config_dir.is_dir():
+        raise UsageError([f"--config-dir {config_dir}: no such folder"])
+    axes = _axes(overrides, presets, config_dir)
+    flat, chosen = _defaults(config_dir)
+    values: dict[str, tuple[Any, ...]] = {a.key: a.values for a in axes}
+    _check_use(values, single=single, needs=needs)
+    _check_names(values, chosen, config_dir)
+    seeds = _seeds(values, flat, single)
+    swept = {k: v for k, v in values.items() if len(v) > 1 and k not in ("seed", "seeds")}
+    runs = math.prod(len(v) for v in swept.values()) * len(seeds)
+    if runs > limit:
+        raise UsageError([f"{runs:,} runs; at most {limit:,}. Give fewer values"])
+    configs = _configs(values, swept, seeds, flat, chosen, config_dir)
+    every = [c.flat() for c in configs]
+    base = {k: v for k, v in every[0].items() if k != "seed" and all(f.get(k, f) == v for f in every)}
+    base = {k: v for k, v in base.items() if k not in swept}
+    return Grid(overrides=tuple(overrides), axes=swept, configs=configs, base=base, seeds=seeds)
+
+
+def _axes(overrides: Sequence[str], presets: Sequence[str], extra: Path | None) -> list[Axis]:
+    found: list[Axis] = []
+    problems: list[str] = []
+    for word in overrides:
+        try:
+            found.append(parse_override(word, extra))
+        except UsageError as error:
+            problems += error.problems
+    keys = [axis.key for axis in found]
+    problems += [f"{key} is given twice; give all its values at once: {key}=1,2" for key in keys if keys.count(key) > 1]
+    if problems:
+        raise UsageError(problems)
+    typed = {axis.key: axis for axis in found}
+    own = {axis.key: typed.pop(axis.key, axis) for axis in map(parse_override, presets)}  # a command's axes come first
+    return [*own.values(), *typed.values()]
+
+
+def _check_use(values: Mapping[str, tuple[Any, ...]], *, single: bool, needs: str) -> None:
+    if single:
+        several = [k for k, v in values.items() if len(v) > 1]
+        problems = [f"{k} has {len(values[k])} values; train runs one setting. Use: stackattn sweep" for k in several]
+        if "seeds" in values and values["seeds"] != (1,):
+            problems.append("train runs one seed; for several use: stackattn sweep seeds=3")
+        if problems:
+            raise UsageError(problems)
+    if needs and len(values.get(needs, ())) < 2:
+        example = "pe=learned,sinusoidal,relative"
+        raise UsageError([f"comparing needs at least two values of {needs}; write {example}"])
+
+
+def setting_keys() -> tuple[str, ...]:
+    """Every setting: flat keys, groups, and the keys of their parts."""
+    flat, _ = _defaults(None)
+    own = {
+        f"{g}.{k}"
+        for g in GROUPS
+        for n in registry.part_names(g)
+        if registry.built_in(g, n)
+        for k in part_defaults(g, n)
+    }
+    return (*flat, *GROUPS, *sorted(own))
+
+
+def setting_choices() -> dict[str, tuple[str, ...]]:
+    """Key -> what may be written for it, where that is a choice."""
+    literal = {k: tuple(a.__args__) for k, a in key_types().items() if getattr(a, "__origin__", None) is _literal()}
+    flags = {k: ("true", "false") for k, a in key_types().items() if a is bool}
+    return {**{g: registry.part_names(g) for g in GROUPS}, **literal, **flags}
+
+
+def describe_settings() -> str:
+    """conf/config.yaml: every setting with its default and what it means."""
+    return (config_folder() / "config.yaml").read_text(encoding="utf-8")
+
+
+def _literal() -> Any:
+    from typing import Literal
+
+    return Literal
+
+
+def _check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str], extra: Path | None) -> None:
+    """Unknown keys, unknown parts, and keys that none of the chosen parts has."""
+    flat, _ = _defaults(extra)
+    problems = []
+    for group in GROUPS:
+        for name in values.get(group, ()):
+            if not isinstance(name, str) or name not in registry.part_names(group):
+                why = " (a boolean, not a name)" if isinstance(name, bool) else ""
+                offered = suggest_nearest(
+                    str(name), registry.part_names(group), "choose from " + ", ".join(registry.part_names(group))
+                )
+                problems.append(f"{group}={format_value(name)}: no such part{why}{offered}")
+    for key in values:
+        group, dot, own = key.partition(".")
+        if key in flat or key in GROUPS:
+            continue
+        if not dot or group not in GROUPS:
+            problems.append(
+                f"unknown key {key!r}{suggest_nearest(key, setting_keys(), 'see: stackattn list settings')}"
+            )
+            continue
+        names = [n for n in values.get(group, (chosen[group],)) if n in registry.part_names(group)]
+        known = {k for n in names for k in part_defaults(group, n, extra)}
+        if names and own not in known:
+            has = ", ".join(f"{group}.{k}" for k in sorted(known)) or "none"
+            hint = suggest_nearest(own, known, f"its keys: {has}")
+            problems.append(f"unknown key {key!r} for {group}={','.join(names)}{hint}")
+    if problems:
+        raise UsageError(problems)
+
+
+def _seeds(values: Mapping[str, tuple[Any, ...]], flat: Mapping[str, Any], single: bool) -> tuple[int, ...]:
+    if len(values.get("seeds", ())) > 1:
+        raise UsageError(["seeds takes one number: seeds=3 is seeds 0, 1, 2"])
+    n = values.get("seeds", (flat["seeds"],))[0]
+    first = values.get("seed", (flat["seed"],))
+    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= 10_000:
+        raise UsageError([f"seeds={format_value(n)}: a whole number from 1 to 10000"])
+    problems = check_values({"seed": s} for s in first)
+    if not problems and len(first) == 1 and not single:
+        problems = check_values([{"seed": first[0] + n - 1}])
+    if problems:
+        raise UsageError(problems)
+    if len(first) > 1:
+        if "seeds" in values:
+            raise UsageError(["give seed=0,1,2 or seeds=3, not both"])
+        return tuple(first)
+    return (first[0],) if single else tuple(first[0] + i for i in range(n))
+
+
+def _configs(
+    values: Mapping[str, tuple[Any, ...]],
+    swept: Mapping[str, tuple[Any, ...]],
+    seeds: tuple[int, ...],
+    flat: Mapping[str, Any],
+    chosen: Mapping[str, str],
+    extra: Path | None,
+) -> tuple[Config, ...]:
+    fixed = {k: v[0] for k, v in values.items() if len(v) == 1 and k not in ("seed", "seeds")}
+    problems: list[str] = []
+    points: dict[Config, None] = {}
+    for combination in itertools.product(*swept.values()):
+        asked = {**fixed, **dict(zip(swept, combination, strict=True))}
+        wanted, unmet = _needed({g: str(asked.get(g, chosen[g])) for g in GROUPS}, asked)
+        problems += [text for text in unmet if text not in problems]
+        choice = tuple(wanted.items())
+        values_here = compose_settings(choice, extra)
+        plain = {k: asked.get(k, values_here[k]) for k in flat if k not in ("seeds", "seed")}
+        wrong = check_values([plain])
+        made = {g: _part(g, name, values_here[g], asked, wrong) for g, name in choice}
+        wrong += check_together(plain) if not wrong else []
+        problems += wrong
+        if not wrong:
+            cast: dict[str, Any] = {k: float(v) if is_float(k) else v for k, v in plain.items()} | made
+            points.update((Config(**cast, seed=seed), None) for seed in seeds)
+    if problems:
+        raise UsageError(problems)
+    return tuple(points)
+
+
+def _needed(choice: dict[str, str], asked: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """The choice with the parts that others need put in where nothing was typed, and what was typed against them."""
+    out, unmet = dict(choice), []
+    for group, name in choice.items():
+        for other, needed in registry.needed_parts(group, name).items():
+            if other in asked and asked[other] != needed:
+                unmet.append(f"{group}={name} needs {other}={needed}, not {asked[other]}; leave {other} out")
+            out[other] = needed
+    return out, unmet
+
+
+def _part(group: str, name: str, composed_keys: Mapping[str, Any], asked: Mapping[str, Any], wrong: list[str]) -> Part:
+    """The part chosen, with its own keys; what is wrong with them is added to `wrong`."""
+    defaults = {k: v for k, v in composed_keys.items() if k != "name"}
+    given = {k.partition(".")[2]: v for k, v in asked.items() if k.startswith(f"{group}.")}
+    given = {k: v for k, v in given.items() if k in defaults}  # a key of another of the swept parts does not concern it
+    given = {k: str(v) if _is_numbered(v, defaults[k]) else v for k, v in given.items()}
+    annotations = {k: a.annotation for k, a in registry.keys_of(group, name).items()} if given else {}
+    for key, value in given.items():
+        wrong += check_value(f"{group}.{key}", value, annotations.get(key, type(defaults[key])))
+    own = {**defaults, **given}
+    cast = {k: float(v) if _wants_float(v, defaults[k]) else v for k, v in own.items()}
+    return Part(name=name, keys=tuple(sorted(cast.items())))
+
+
+def _is_numbered(value: Any, default: Any) -> bool:
+    """Whether a whole number was typed where text is meant, such as a column called 0."""
+    return isinstance(default, str) and isinstance(value, int) and not isinstance(value, bool)

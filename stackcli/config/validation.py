@@ -1,0 +1,142 @@
+"""Types and ranges of settings, said in words: what was given, what is allowed, what to type."""
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from stackcli.config.settings import GROUPS, Config
+
+BYTES_A_WEIGHT = 16  # weight, gradient and two moments of Adam, 4 bytes each
+CUDA_CONTEXT = 512 * 2**20  # bytes that a process takes of a CUDA device before its first tensor, about
+TOKENS = 16  # of a sequence, at least, where the memory of a stack is estimated
+
+
+@cache
+def key_types() -> dict[str, Any]:
+    from typing import get_type_hints
+
+    return {k: a for k, a in get_type_hints(Config, include_extras=True).items() if k not in GROUPS}
+
+
+def is_float(key: str) -> bool:
+    annotation = key_types()[key]
+    return getattr(annotation, "__origin__", annotation) is float
+
+
+@cache
+def _adapter(annotation: Any) -> Any:
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+
+def check_values(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What is out of type or range, in words."""
+    return [w for row in rows for k, v in row.items() for w in check_value(k, v, key_types()[k])]
+
+
+def check_value(key: str, value: Any, annotation: Any) -> list[str]:
+    """One value against its annotation; a whole number will do for a decimal one, nothing else is converted."""
+    from pydantic import ValidationError
+
+    try:
+        _adapter(annotation).validate_python(value)
+    except ValidationError as error:
+        return [f"{key}={format_value(value)}: {_reason(e, annotation)}" for e in error.errors()[:1]]
+    return []
+
+
+def _reason(error: Any, annotation: Any) -> str:
+    context = error.get("ctx", {})
+    words = {"greater_than_equal": ("ge", "must be at least"), "greater_than": ("gt", "must be above")}
+    words |= {"less_than_equal": ("le", "must be at most"), "less_than": ("lt", "must be below")}
+    if error["type"] in words:
+        bound, text = words[error["type"]]
+        limit = context[bound]
+        return f"{text} {limit:g}" if abs(limit) < 1e15 else f"{text} 2^63"
+    if error["type"] == "literal_error":
+        return f"choose from {', '.join(annotation.__args__)}"
+    if error["type"] == "finite_number":
+        return "must be a finite number"
+    several = getattr(annotation, "__args__", ()) if not hasattr(annotation, "__metadata__") else ()
+    if several and any(hasattr(choice, "__metadata__") for choice in several):  # a number, or a word
+        named = [w for choice in several for w in getattr(choice, "__args__", ()) if isinstance(w, str)]
+        return f"must be a number in its range, or {', '.join(named)}"
+    kind = getattr(annotation, "__origin__", annotation)
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text; quote it with '...'"}
+    return f"must be {names.get(kind, str(kind))}"
+
+
+def format_value(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def check_together(plain: Mapping[str, Any]) -> list[str]:
+    """Sizes that do not fit together, or into the memory of this machine."""
+    dim, heads, depth = plain["dim"], plain["heads"], plain["depth"]
+    if dim % heads:
+        near = sorted({max(1, dim // heads) * heads, (dim // heads + 1) * heads})
+        fits = [h for h in range(1, min(dim, 64) + 1) if dim % h == 0]
+        offer = f"dim={' or dim='.join(map(str, near))}, or heads={', '.join(map(str, fits))}"
+        return [f"dim={dim} is not divisible by heads={heads}; try {offer}"]
+    need = stack_bytes(plain, TOKENS)
+    there = machine_memory()
+    if there and need > there:
+        what = f"depth={depth} dim={dim} ff={plain['ff']:g}"
+        needs = f"{need / 2**30:,.0f} GiB for weights, optimiser and activations"
+        return [f"{what}: needs about {needs}, this machine has {there / 2**30:.0f}"]
+    return []
+
+
+def stack_bytes(plain: Mapping[str, Any], tokens: int) -> float:
+    """Roughly what a stack holds in training on sequences of so many tokens: weights with their gradients and moments,
+    and what each block keeps for the backward pass."""
+    dim, kept = plain["dim"], plain["batch"] * tokens * plain["dim"] * (10 + 2 * plain["ff"]) * 4
+    return float(plain["depth"] * ((4 + 2 * plain["ff"]) * dim**2 * BYTES_A_WEIGHT + kept))
+
+
+def device_bytes(config: Config) -> float:
+    """Roughly what a run takes of a CUDA device: its context, `stack_bytes` at the longest input that its data promise,
+    and of each block the attention weights and scores, as the explicit kernel keeps them."""
+    longest = longest_input(config)
+    plain = {key: getattr(config, key) for key in ("depth", "dim", "ff", "batch")}
+    return CUDA_CONTEXT + stack_bytes(plain, longest) + attention_bytes(config, longest)
+
+
+def attention_bytes(config: Config, tokens: int) -> int:
+    """Scores and attention weights of all blocks in training, for a batch of sequences of so many tokens; float32."""
+    return config.depth * config.batch * config.heads * tokens**2 * 2 * 4
+
+
+def longest_input(config: Config) -> int:
+    """The longest sequence in training that the config's data promise, in tokens; 128 where they promise none."""
+    return int(config.data.options.get("max_len", config.data.options.get("train_len", 128)))
+
+
+def runs_at_once(configs: Iterable[Config], cores: int, device_memory: float | None = None) -> int:
+    """What `-j 0` means: the cores divided by the threads of a run, and where runs use CUDA no more than fit into the
+    free memory of the device; at least 1."""
+    every = list(configs)
+    most = cores // max((c.threads for c in every), default=1)
+    on_device = [device_bytes(c) for c in every if c.device == "cuda"]
+    if on_device and device_memory is not None:
+        most = min(most, int(device_memory // max(on_device)))
+    return max(1, most)
+
+
+def in_words(size: float) -> str:
+    """Bytes as MiB or GiB.
+
+    >>> in_words(3 * 2**30)
+    '3.0 GiB'
+    """
+    return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.1f} MiB"
+
+
+def machine_memory() -> int | None:
+    """Bytes of this machine; None where that is not known."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None

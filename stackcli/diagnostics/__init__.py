@@ -1,0 +1,1 @@
+"""Numbers read off a model: layer statistics, initialisation, linear probes, encoding checks, step time."""

@@ -1,0 +1,265 @@
+"""What an encoding in fact does, property by property, each with its evidence: for ours and for a user's own.
+
+Every measurement is of a small stack with the encoding in it, untrained, in float64 unless it says otherwise.
+"""
+
+import contextlib
+import math
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stackcli.common import registry
+from stackcli.common.seeding import generator
+from stackcli.config.settings import Config, Part
+from stackcli.config.validation import attention_bytes, in_words, longest_input, machine_memory
+from stackcli.diagnostics.checked_property import BATCH, CLASSES, LENGTH, VOCAB, Property, mark
+from stackcli.diagnostics.position_tables import _degenerate
+from stackcli.model import build, cost
+from stackcli.model import stack as core
+from stackcli.pe.base import Context, PositionEncoding
+
+SAME = 1e-10  # of logits in float64: equal up to rounding
+TRAINING = ("loss", "loss_weight", "pretrain")  # keys that change how the encoding is trained, not what it says
+COPIES = 80  # numbers for each pair of tokens and head that the hungriest encoding holds at once: hidden units of fire
+
+
+input_length = longest_input
+
+
+def affordable(config: Config, length: int) -> int:
+    """So many tokens of one sequence, at most `length`, whose float64 evidence fits a quarter of this machine's
+    memory."""
+    room = (machine_memory() or 8 * 2**30) / 4
+    return max(LENGTH, min(length, math.isqrt(int(room / (COPIES * 8 * config.heads)))))
+
+
+def certify(config: Config, max_len: int) -> list[Property]:
+    """Every property of `config.pe` at the sizes of the config. Raises ValueError for sizes that do not fit."""
+    began = time.perf_counter()
+    found = [
+        _order(config, max_len),
+        _reversal(config, max_len),
+        _shift(config, max_len),
+        _causality(config, max_len),
+        _kernels(config, max_len),
+        _gradient(config, max_len),
+        _keys(config, max_len),
+        _precision(config, max_len),
+        _beyond(config, max_len),
+        *_cost(config, max_len),
+        _energy(config, max_len),
+        *_degenerate(config, max_len),
+    ]
+    sizes = f"max_len={max_len}; on {LENGTH} tokens where no other number stands"
+    return [*found, Property("checked in", f"{time.perf_counter() - began:.1f} s", sizes)]
+
+
+def stack(config: Config, max_len: int, **changes: Any) -> core.StackedAttention:
+    """A stack of two blocks with the encoding, in float64, that answers at every token. Its weights are those of
+    init=default: where a branch begins at zero, as with init=zero, nothing would be seen of the encoding."""
+    small = replace(config, **{"depth": 2, "dropout": 0.0, "init": Part(name="default"), **changes})
+    model = build.build(small, vocab=VOCAB, classes=CLASSES, max_len=max(max_len, LENGTH), every=True)
+    for name, parameter in model.named_parameters():
+        if name.endswith("join.gate"):  # shut until trained: nothing would be seen of the encoding
+            parameter.data.fill_(1)
+    return model.double().eval()
+
+
+def tokens(length: int = LENGTH) -> Tensor:
+    """Different tokens in every place, (B, T)."""
+    rows = [1 + generator("check", "tokens", i).permutation(VOCAB - 1)[:length] for i in range(BATCH)]
+    whole = np.stack([np.resize(row, length) for row in rows])
+    return torch.from_numpy(whole)
+
+
+def tree(length: int = LENGTH) -> Tensor:
+    """Random recursive trees, (B, T): what an encoding of trees is fed."""
+    draw = generator("check", "tree")
+    rows = [[0, *(int(draw.integers(i)) for i in range(1, length))] for _ in range(BATCH)]
+    return torch.tensor(rows)
+
+
+@torch.no_grad()
+def token_logits(model: core.StackedAttention, x: Tensor, **more: Any) -> Tensor:
+    """Logits at every token, (B, T, C)."""
+    logits: Tensor = model(x, tree=tree(x.shape[1])[: len(x)], **more)
+    return logits
+
+
+def token_positions(model: core.StackedAttention, x: Tensor) -> Tensor:
+    """Positions of the tokens, (T,), or where they are drawn (B, T): the same ones are given to both sides of a
+    comparison, so that what it shows is the encoding and not another draw."""
+    return model.positions(x, None)
+
+
+def _apart(a: Tensor, b: Tensor) -> float:
+    """The largest difference, as a share of the largest value."""
+    return float((a - b).abs().max() / a.abs().max().clamp(min=1e-300))
+
+
+def _order(config: Config, max_len: int) -> Property:
+    model, x = stack(config, max_len, causal=False), tokens()
+    at = torch.from_numpy(generator("check", "order").permutation(LENGTH))
+    pos = token_positions(model, x)
+    gap = _apart(token_logits(model, x, pos=pos)[:, at], token_logits(model, x[:, at], pos=pos))
+    text = "seen" if gap > SAME else "not seen: tokens are a set"
+    return Property("order", text, f"permuted tokens: logits move by {gap:.1e}")
+
+
+def _reversal(config: Config, max_len: int) -> Property:
+    model, x = stack(config, max_len, causal=False), tokens()
+    pos = token_positions(model, x)
+    gap = _apart(token_logits(model, x, pos=pos).mean(1), token_logits(model, x.flip(1), pos=pos).mean(1))
+    told = "told apart" if gap > SAME else "not told apart"
+    return Property("a text and its reversal", told, f"mean over tokens moves by {gap:.1e}")
+
+
+def _shift(config: Config, max_len: int) -> Property:
+    model, x = stack(config, max_len), tokens()
+    pos = token_positions(model, x)
+    last = max(max_len, LENGTH, model.reach) - 1  # the last position that the encoding has
+    by = min(20, last - int(pos.max()))
+    if by < 1:
+        pos, by = pos - pos.min(), min(20, last - int((pos - pos.min()).max()))
+    if by < 1:
+        return Property("shift", "not measured", f"max_len={max_len} leaves no room")
+    gap = _apart(token_logits(model, x, pos=pos), token_logits(model, x, pos=pos + by))
+    text = "ignored: relative" if gap <= SAME else "seen: absolute"
+    claims = encoders(model)[-1].relative
+    good = claims == (gap <= SAME)
+    return Property("shift", text, f"all positions + {by}: logits move by {gap:.1e}", mark(good))
+
+
+def _causality(config: Config, max_len: int) -> Property:
+    model, x, half = stack(config, max_len, causal=True), tokens(), LENGTH // 2
+    other = x.clone()
+    other[:, half:] = (other[:, half:] + 7) % (VOCAB - 1) + 1
+    pos = token_positions(model, x)
+    gap = _apart(token_logits(model, x, pos=pos)[:, :half], token_logits(model, other, pos=pos)[:, :half])
+    text = "kept" if gap < 1e-14 else "BROKEN"
+    return Property("causality", text, f"later tokens changed: earlier logits move by {gap:.1e}", mark(gap < 1e-14))
+
+
+def _kernels(config: Config, max_len: int) -> Property:
+    fused, explicit = (stack(config, max_len, kernel=kernel) for kernel in ("auto", "explicit"))
+    if fused.kernel == "explicit":
+        return Property("kernel", "explicit only", "it needs the attention weights, or a bias that is trained")
+    lengths = torch.tensor([LENGTH, LENGTH // 2, 3, 1])[:, None]
+    mask = torch.arange(LENGTH)[None] < lengths
+    gap = _apart(token_logits(fused, tokens(), mask=mask)[mask], token_logits(explicit, tokens(), mask=mask)[mask])
+    return Property("kernel", "fused", f"fused and explicit differ by {gap:.1e}", mark(gap < SAME))
+
+
+def encoders(model: core.StackedAttention) -> list[PositionEncoding]:
+    """The encodings in a model: the one before block 1, and each block's own."""
+    return [model.pe, *(block.own for block in model.stack if block.own is not None)]
+
+
+def _gradient(config: Config, max_len: int) -> Property:
+    model = stack(config, max_len)
+    width = min(max(max_len, LENGTH), 256)
+    model(tokens(width), tree=tree(width)).square().sum().backward()
+    named = [(n, p) for encoder in encoders(model) for n, p in encoder.named_parameters()]
+    if not named:
+        return Property("gradient", "nothing to train", "it has no parameters")
+    dead = sorted({n for n, p in named if p.grad is None or not bool((p.grad != 0).any())})
+    text = f"never reaches {', '.join(dead)}" if dead else "reaches every parameter"
+    return Property("gradient", text, f"{len(named)} tensors, sequences of {width} tokens", mark(not dead))
+
+
+def _keys(config: Config, max_len: int) -> Property:
+    keys = registry.part_keys(registry.load_part("pe", config.pe.name))
+    before = token_logits(stack(config, max_len), tokens())
+    idle, tried = [], 0
+    for name, key in keys.items():
+        if name in TRAINING:
+            continue
+        moved = []
+        for other in other_values(config.pe.options.get(name, key.default), key.annotation):
+            own = {**config.pe.options, name: other} | ({"randomised": True} if name == "range" else {})
+            changed = replace(config, pe=Part(name=config.pe.name, keys=tuple(sorted(own.items()))))
+            with contextlib.suppress(ValueError, RuntimeError):  # a value that is not allowed
+                moved.append(not torch.equal(before, token_logits(stack(changed, max_len), tokens())))
+        tried += len(moved)
+        idle += [] if any(moved) else [name]
+    if not keys:
+        return Property("settings", "none of its own", "")
+    text = f"no effect here: {', '.join(idle)}" if idle else "every key changes the output"
+    return Property("settings", text, f"{len(keys)} keys, {tried} other values tried")
+
+
+def other_values(value: Any, annotation: Any) -> list[Any]:
+    """Other values of a key, to be tried."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, str):
+        return [c for c in getattr(annotation, "__args__", ()) if isinstance(c, str) and c != value]
+    if isinstance(value, int):
+        return [value * 2, value // 2, value + 2, max(1, value - 1)]
+    return [value / 2, value * 2, value * 0.9]
+
+
+def _precision(config: Config, max_len: int) -> Property:
+    length = affordable(config, max(max_len, LENGTH))
+    model, x = stack(config, max_len), tokens(length)[:1]
+    double = token_logits(model, x)
+    gap = _apart(double, token_logits(model.float(), x).double())
+    used = f"{length:,} tokens" + ("" if length >= max_len else f" of {max_len:,}, for want of memory")
+    found = f"against float64, share of the largest logit, {used}"
+    return Property("float32", f"off by {gap:.1e}", found, mark(gap < 1e-4))
+
+
+def _beyond(config: Config, max_len: int) -> Property:
+    longer = 4 * max(max_len, LENGTH)
+    claim = registry.load_part("pe", config.pe.name).beyond
+    words = {"exact": "exact: no position is new", "defined": "defined, but never trained there"}
+    where: dict[str, Any] = {}
+    x, used = tokens(longer), f"{longer:,} tokens"
+    if affordable(config, longer) < longer:  # the same positions, not all of them
+        x, where = tokens(), {"pos": torch.linspace(0, longer - 1, LENGTH).long()}
+        used = f"{LENGTH} tokens spread over {longer:,} positions, for want of memory"
+    try:
+        out = token_logits(stack(replace(config, depth=1), max_len), x, **where)
+    except ValueError as error:
+        return Property("4 x max_len", "refused", str(error), mark(claim == "refused"))
+    fine = bool(out.isfinite().all())
+    kept = claim != "refused" or build.drawn_from(config) > 0  # randomised positions reach as far as their range
+    text = words.get(claim, "not refused") if fine else "NOT FINITE"
+    return Property("4 x max_len", text, used, mark(fine and kept))
+
+
+def _cost(config: Config, max_len: int) -> list[Property]:
+    model = build.build(config, vocab=VOCAB, classes=CLASSES, max_len=max_len)
+    bare = build.build(replace(config, pe=Part(name="none")), vocab=VOCAB, classes=CLASSES, max_len=max_len)
+    own = [t for encoder in encoders(model) for t in (*encoder.parameters(), *encoder.buffers())]
+    params = sum(p.numel() for encoder in encoders(model) for p in encoder.parameters())
+    flops, base = (cost.flops(config, m, max_len) for m in (model, bare))
+    attention, there = attention_bytes(config, max_len), machine_memory()
+    batch = f"scores and weights, batch={config.batch} of {max_len:,} tokens, depth={config.depth}, in training"
+    much = there is not None and attention > there
+    batch += f"; this machine has {in_words(there)}" if there is not None and much else ""
+    return [
+        Property("parameters", f"{params:,}", f"depth={config.depth} dim={config.dim} heads={config.heads}"),
+        Property("memory", f"{sum(t.numel() * t.element_size() for t in own):,} bytes", "of its tensors"),
+        Property("attention memory", in_words(attention), batch, mark(False, "warning") if much else ""),
+        Property("FLOPs", f"{flops - base:,}", f"{100 * (flops - base) / base:.1f} % of the stack's, {max_len} tokens"),
+    ]
+
+
+@torch.no_grad()
+def _energy(config: Config, max_len: int) -> Property:
+    model = stack(config, max_len)
+    x = model.embedding(tokens())
+    moved = model.pe.embed(x, Context(torch.arange(LENGTH), tree=tree()))
+    position, token = float((moved - x).square().sum()), float(x.square().sum())
+    if not position:
+        return Property("energy in the input", "none", "it acts inside attention")
+    share = position / (position + token)
+    sizes = [math.sqrt(energy / x.numel()) for energy in (position, token)]
+    each = f"root mean square of positions {sizes[0]:.3g}, of tokens {sizes[1]:.3g}"
+    return Property("energy in the input", f"{100 * share:.1f} %", each, mark(0.01 < share < 0.99, "warning"))

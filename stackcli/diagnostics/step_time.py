@@ -1,0 +1,175 @@
+"""Step time of an architecture, measured alone on the machine, never in the workers of a sweep.
+
+Architectures are timed in blocks of a few, each block beside one shared reference architecture, so that no more than a
+block is in memory. Those of a block are warmed up, then repeated in random order, interleaved, so that a drift of the
+machine's speed meets all alike; what a block took is brought to the others' scale by what the reference took in it. An
+architecture that is added later is timed beside the same reference, and needs no other to be timed again.
+Times are milliseconds of one batch: forward, backward, update (clipping and optimiser), step (the three together).
+"""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from stackcli.common.seeding import generator
+from stackcli.config.settings import Config
+from stackcli.data.base import Loaded
+from stackcli.model.batch import Batch
+from stackcli.model.build import build_for
+from stackcli.model.stack import StackedAttention
+from stackcli.training.batching import Padded
+from stackcli.training.evaluation import forward_loss
+from stackcli.training.optimizer import optimizer
+
+WARMUPS, REPEATS = 3, 10
+BLOCK = 4  # architectures that are timed beside the reference at once
+
+
+@dataclass
+class Arm:
+    """One architecture being timed, and its times so far in milliseconds."""
+
+    config: Config
+    model: StackedAttention
+    batch: Batch
+    optimizer: torch.optim.Optimizer
+    times: dict[str, list[float]] = field(
+        default_factory=lambda: {"forward": [], "backward": [], "update": [], "step": []}
+    )
+
+    def step(self) -> None:
+        """One training step; its three parts are appended to `times`."""
+        marks = [_mark(self.config.device)]
+        loss = forward_loss(self.model, self.batch)
+        marks.append(_mark(self.config.device))
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        marks.append(_mark(self.config.device))
+        if self.config.clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.optimizer.step()
+        marks.append(_mark(self.config.device))
+        if self.config.device == "cuda":
+            torch.cuda.synchronize()
+        for name, a, b in zip(("forward", "backward", "update"), marks, marks[1:], strict=False):
+            self.times[name].append(_between(a, b))
+        self.times["step"].append(_between(marks[0], marks[-1]))
+
+
+def _mark(device: str) -> Any:
+    """A moment: on CUDA an event in its queue, which nothing waits for; elsewhere the clock once the device is done."""
+    if device == "cuda":
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
+    if device == "mps":
+        torch.mps.synchronize()
+    return time.perf_counter()
+
+
+def _between(a: Any, b: Any) -> float:
+    """Milliseconds from one moment to another; events must have happened."""
+    return float((b - a) * 1e3) if isinstance(a, float) else float(a.elapsed_time(b))
+
+
+def prepare(config: Config, loaded: Loaded) -> Arm:
+    """A model and the batch of median length that it is timed on."""
+    model = build_for(config, loaded)
+    model = model.to(config.device).train()
+    train = Padded(
+        loaded.train,
+        max_len=loaded.max_len,
+        device=config.device,
+        masked=config.mask == "padding",
+        outputs=loaded.outputs,
+    )
+    middle = np.argsort(train.lengths, kind="stable")
+    start = max(0, len(middle) // 2 - config.batch // 2)
+    batch = train.cut(middle[start : start + config.batch], full=config.pad == "max")
+    return Arm(config, model, batch, optimizer(model, config))
+
+
+def measure(
+    arms: Sequence[Arm],
+    *,
+    warmups: int = WARMUPS,
+    repeats: int = REPEATS,
+    names: tuple[str | int, ...] = ("timing",),
+) -> list[dict[str, Any]]:
+    """For each arm its `times` (`step_ms`, `forward_ms`, ... medians, `step_ms_low`, `step_ms_high` quartiles) and the
+    `machine` it was measured on; `names`: the address of the order. Raises ValueError for fewer than 3 warm-ups or 10
+    repeats."""
+    draw = generator(*names)
+    if warmups < WARMUPS or repeats < REPEATS:
+        raise ValueError(f"{warmups} warm-ups and {repeats} repeats; at least {WARMUPS} and {REPEATS}")
+    before = torch.get_num_threads()
+    try:
+        for round_number in range(warmups + repeats):
+            for i in draw.permutation(len(arms)):
+                torch.set_num_threads(arms[i].config.threads)
+                arms[i].step()
+                if round_number < warmups:
+                    arms[i].times = {name: [] for name in arms[i].times}
+    finally:
+        torch.set_num_threads(before)
+    return [{"times": _medians(arm.times), "machine": machine(arm, warmups)} for arm in arms]
+
+
+def measure_blocks(
+    configs: Mapping[str, Config], reference: str, load: Callable[[Config], Loaded], known: float | None = None
+) -> dict[str, dict[str, Any]]:
+    """What `measure` gives for each architecture, on one scale. `reference`: the key of the shared one; `known`: its
+    step time in milliseconds of an earlier pass, to whose scale all are brought, else that of the first block."""
+    others, out = [key for key in configs if key != reference], {}
+    blocks = [others[i : i + BLOCK] for i in range(0, len(others), BLOCK)] or [[]]
+    for number, block in enumerate(blocks):
+        first, *rest = (prepare(configs[key], load(configs[key])) for key in (reference, *block))
+        arms = [first] * max(1, len(rest)) + rest  # the reference as often as all others: its noise is in every number
+        keys = [reference] * max(1, len(rest)) + block
+        found = dict(zip(keys, measure(arms, names=("timing", number)), strict=True))
+        own = found[reference]["times"]["step_ms"]
+        known = own if known is None else known
+        for key in found if number == 0 else block:
+            out[key] = scale_times(found[key], known / own)
+    return out
+
+
+def scale_times(found: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    """The times of a block on another scale; `scale` says by how much they were multiplied."""
+    times = {name: value * factor for name, value in found["times"].items()}
+    return {"times": times, "machine": {**found["machine"], "scale": round(factor, 4)}}
+
+
+def _medians(times: Mapping[str, list[float]]) -> dict[str, float]:
+    out = {f"{name}_ms": statistics.median(values) for name, values in times.items()}
+    low, _, high = statistics.quantiles(times["step"], n=4)
+    return {**out, "step_ms_low": low, "step_ms_high": high}
+
+
+def machine(arm: Arm, warmups: int) -> dict[str, Any]:
+    """What a time depends on beside the architecture: an allow-list, nothing else of the environment."""
+    allocator = {k: os.environ[k] for k in ("MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_") if k in os.environ}
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    return {
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "torch": version("torch"),
+        "threads": arm.config.threads,
+        "device": arm.config.device,
+        "load": load,
+        "allocator": ("LD_PRELOAD set" if os.environ.get("LD_PRELOAD") else "system")
+        + "".join(f", {k}={v}" for k, v in sorted(allocator.items())),
+        "batch": arm.config.batch,
+        "length": int(arm.batch.tokens.shape[1]),
+        "warmups": warmups,
+        "repeats": len(arm.times["step"]),
+    }

@@ -1,0 +1,1 @@
+"""Many runs: identity, the store, studies, workers, search, remedy trials, reports."""

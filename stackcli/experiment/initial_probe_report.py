@@ -1,0 +1,257 @@
+"""What `probe` prints and writes: the table of all depths, slopes beside theory, what to expect, files and figures."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from stackcli.analysis import depth_scaling, statistics, tables
+from stackcli.analysis.study_comparisons import format_setting
+from stackcli.analysis.study_data import Frames
+from stackcli.common.atomic_files import write_file
+from stackcli.config.settings import Options
+from stackcli.experiment.progress import Progress
+
+FIGURES = ("signal", "gradient", "slopes", "collapse")
+
+
+class Column(NamedTuple):
+    """A number of a stack as a column: its short head, and whether its mean over seeds is geometric."""
+
+    head: str
+    geometric: bool
+
+
+COLUMNS = {
+    "signal_first": Column("signal\n1", True),
+    "signal_last": Column("signal\nL", True),
+    "grad_ratio_init": Column("grad\n1/L", True),
+    "free_ratio_init": Column("free\n1/L", True),
+    "cosine": Column("cosine", False),
+    "rank": Column("rank", True),
+    "apart": Column("apart", True),
+    "entropy": Column("least\nentr.", False),
+    "update": Column("first\nstep", True),
+    "step_ratio": Column("after\n1/L", True),
+}
+HIDE_FIRST = ("signal_first", "cosine", "grad_ratio_init", "entropy", "apart")
+
+
+def report_probe(frames: Frames, folder: Path, options: Options, progress: Progress) -> None:
+    """Tables and sentences to stdout, files to the probe's folder."""
+    table, slopes = summarise_stacks(frames), depth_scaling.slopes(frames.runs, frames.axes)
+    written = probe_files(frames, table, slopes, folder) + draw_probe(frames, folder, options.formats)
+    out = Console()
+    if options.json:
+        print(tables.to_json(table))
+    elif options.csv == "-":
+        print(tables.to_csv(table), end="")
+    elif not options.quiet:
+        out.print(render_stacks(table))
+        if len(slopes):
+            out.print(render_slopes(slopes, frames.axes))
+        for sentence in describe_probe(frames, slopes):
+            out.print(sentence, markup=False, highlight=False)
+    if options.csv not in ("", "-"):
+        write_file(Path(options.csv), tables.to_csv(table))
+        written.append(Path(options.csv))
+    from stackcli.experiment.report import abbreviate_files
+
+    progress.say(f"wrote {', '.join(abbreviate_files(written, folder))} in {folder}")
+
+
+def probe_files(frames: Frames, table: pd.DataFrame, slopes: pd.DataFrame, folder: Path) -> list[Path]:
+    """The table; the slopes of each scheme and seed; a row a stack; a row a linear map, block and head."""
+    texts = {"table.csv": table, "slopes.csv": slopes, "runs.csv": frames.runs, "layers.csv": frames.layers}
+    for name, rows in texts.items():
+        write_file(folder / name, tables.to_csv(rows))
+    return [folder / name for name in texts]
+
+
+def draw_probe(frames: Frames, folder: Path, formats: Sequence[str]) -> list[Path]:
+    """The figures that show a stack before training."""
+    if not formats:
+        return []
+    from stackcli.figures import base
+
+    paths = []
+    for name in FIGURES:
+        figure = base.load_figure(name)(frames)
+        if figure is not None:
+            paths += base.save(figure, folder / name, formats)
+    return paths
+
+
+def read_probe(folder: Path) -> Frames:
+    """What a probe found of each scheme and seed, as the runs of a study: `slope_free`, `order`, ... by arm."""
+    runs = pd.read_csv(folder / "slopes.csv").assign(status="done")
+    none = pd.DataFrame()
+    return Frames(study=folder.name, command="probe", axes=("arm",), runs=runs, curve=none, layers=none, position=none)
+
+
+# ---- the table
+
+
+def summarise_stacks(frames: Frames) -> pd.DataFrame:
+    """A row a point: the axes and `depth`, `done` of `planned` seeds whose numbers are finite, the means over these,
+    and `expected`: whether the stack can be expected to train."""
+    axes = [*(axis for axis in frames.axes if axis != "depth"), "depth"]
+    rows = []
+    for expected in depth_scaling.expectations(frames.runs, frames.axes):
+        for depth, group in expected.runs.groupby("depth", sort=True):
+            done = group[group["status"] == "done"]
+            row = {**expected.scheme, "depth": depth, "done": len(done), "planned": len(group)}
+            row["expected"] = expected.first is None or depth < expected.first
+            rows.append(row | {name: mean_over_seeds(done, name) for name in COLUMNS})
+    table = pd.DataFrame(rows)
+    table.attrs["axes"] = axes
+    return table
+
+
+def mean_over_seeds(runs: pd.DataFrame, column: str) -> float:
+    """Over seeds; geometric where COLUMNS says so and all are positive. NaN where nothing was taken."""
+    values = pd.to_numeric(runs[column]).dropna() if column in runs else pd.Series(dtype=float)
+    if not len(values):
+        return math.nan
+    if COLUMNS[column].geometric and bool((values > 0).all()):
+        return float(statistics.geometric_interval(values).mean)
+    return float(values.mean())
+
+
+def render_stacks(table: pd.DataFrame, width: int = tables.WIDTH) -> Table:
+    """For a terminal of `width` columns; columns that do not fit are left out and named in the caption."""
+    columns, hidden = list(COLUMNS), list[str]()
+    out = _drawn(table, columns, hidden)
+    for name in HIDE_FIRST:
+        if Console(width=10_000).measure(out).maximum <= width:
+            break
+        columns.remove(name)
+        hidden.append(name)
+        out = _drawn(table, columns, hidden)
+    return out
+
+
+def _drawn(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) -> Table:
+    axes, broken = list(table.attrs["axes"]), bool((table["done"] < table["planned"]).any())
+    caption = f"hidden for width: {', '.join(hidden)}; --csv - shows them" if hidden else None
+    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
+    for axis in axes:
+        number = pd.api.types.is_numeric_dtype(table[axis])
+        out.add_column(Text(axis), justify="right" if number else "left", overflow="fold")
+    for head in (["finite"] if broken else []) + [COLUMNS[c].head for c in columns]:
+        out.add_column(Text(head), justify="right", no_wrap=True)
+    for row in table.to_dict("records"):
+        cells = [format_setting(row[a]) for a in axes] + ([f"{row['done']}/{row['planned']}"] if broken else [])
+        out.add_row(*map(Text, cells), *(Text(format_cell(row[c])) for c in columns))
+    return out
+
+
+def format_cell(value: float) -> str:
+    """Three digits or so, in at most seven characters."""
+    if math.isnan(value):
+        return ""
+    if value and not 1e-2 <= abs(value) < 1e3:
+        return f"{value:.1e}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+HEADS = {
+    "slope_plain": "slope\nG1",
+    "slope_free": "slope\nG3",
+    "theory": "theory",
+    "slope_update": "slope of\nfirst step",
+    "order": "collapse\norder",
+    "order_theory": "theory",
+}
+
+
+def render_slopes(slopes: pd.DataFrame, axes: Sequence[str], width: int = tables.WIDTH) -> Table:
+    """A row a scheme: exponents over depth with their intervals over seeds, beside theory; columns that do not fit are
+    left out and named in the caption."""
+    hidden: list[str] = []
+    out = _exponents(slopes, axes, hidden)
+    for name in ("slope_plain", "slope_update"):
+        if Console(width=10_000).measure(out).maximum <= width:
+            break
+        hidden.append(name)
+        out = _exponents(slopes, axes, hidden)
+    return out
+
+
+def _exponents(slopes: pd.DataFrame, axes: Sequence[str], hidden: Sequence[str]) -> Table:
+    caption = f"hidden for width: {', '.join(hidden)}; slopes.csv has them" if hidden else None
+    heads = {name: head for name, head in HEADS.items() if name not in hidden}
+    out = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
+    others = [axis for axis in axes if axis != "depth"]
+    for axis in others or [""]:
+        out.add_column(Text(axis), overflow="fold")
+    for head in heads.values():
+        out.add_column(Text(head), justify="right", no_wrap=True)
+    for key, mine in slopes.groupby(others, sort=False, dropna=False) if others else [(("all",), slopes)]:
+        plain, free, step = (over_seeds(mine[c]) for c in depth_scaling.SLOPES)
+        order = over_seeds(mine["order"], 3)
+        theory = format_theory(mine["theory"]) if free else ""
+        cells = dict(zip(HEADS, (plain, free, theory, step, order, format_theory(mine["order_theory"])), strict=True))
+        out.add_row(*(Text(format_setting(k)) for k in key), *(Text(cells[name]) for name in heads))
+    return out
+
+
+def over_seeds(values: pd.Series, decimals: int = 2) -> str:
+    """Mean and half the width of the interval; nothing where there is no number."""
+    kept = pd.to_numeric(values).dropna()
+    if not len(kept):
+        return ""
+    found = statistics.interval(kept)
+    text = f"{found.mean:z.{decimals}f}"
+    if math.isnan(found.low):
+        return text
+    return f"{text}±{(found.high - found.low) / 2:.{decimals}f}".replace("±0.", "±.")
+
+
+def format_theory(values: pd.Series) -> str:
+    """What theory says, which no seed changes."""
+    kept = pd.to_numeric(values).dropna()
+    return f"{kept.iloc[0]:g}" if len(kept) else ""
+
+
+# ---- the sentences
+
+
+def describe_probe(frames: Frames, slopes: pd.DataFrame) -> list[str]:
+    """How deep each scheme can be expected to train and why, what the numbers are, and where the bounds are from."""
+    asked = sorted(set(frames.runs["depth"]))
+    out = [depth_scaling.describe_expectation(e, asked) for e in depth_scaling.expectations(frames.runs, frames.axes)]
+    drowned = depth_scaling.describe_lost_tokens(frames.runs, frames.axes)
+    return [
+        *out,
+        *filter(None, [drowned]),
+        *describe_theory(slopes),
+        depth_scaling.CALIBRATION,
+        describe_warmup(frames.runs),
+    ]
+
+
+def describe_theory(slopes: pd.DataFrame) -> list[str]:
+    """Where the exponents are from."""
+    if not len(slopes):
+        return []
+    sources = [text for text in dict.fromkeys(slopes["theory_source"]) if text]
+    seeds = slopes["seed"].nunique()
+    over = statistics.describe_mean(seeds) or "one seed"
+    named = f"; theory of G3 at Xavier's initialisation: {'; '.join(sources)}" if sources else ""
+    told = [
+        f"Slopes are exponents of depth, from depth {depth_scaling.FIRST}, of the last block's last map: {over}{named}."
+    ]
+    return told if slopes["slope_free"].notna().any() else []
+
+
+def describe_warmup(runs: pd.DataFrame) -> str:
+    """What the first step leaves out."""
+    warm = bool((pd.to_numeric(runs["warmup"]) > 0).any())
+    return "With the warm-up of these settings the first step is smaller, and deeper stacks may train." if warm else ""

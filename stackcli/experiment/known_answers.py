@@ -1,0 +1,152 @@
+"""`make known-answers`: recorded studies whose answer is known, run on fresh seeds and held against it.
+
+experiments/NAME/expected.txt has a line an expectation, `ARM: METRIC OP NUMBER`: the mean over seeds of a column of
+runs.csv, or `acc@N`, `loss@N`, `excess@N` on test items of length N, or where a token has several answers the lowest
+accuracy of the first N (`inside@N`) and the highest of the others (`beyond@N`); `A - B: ...` for the difference of two
+arms' means.
+"""
+
+import argparse
+import operator
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from stackcli.analysis import comparisons, paired_comparisons
+from stackcli.analysis.study_data import Frames
+from stackcli.config import recorded_settings
+from stackcli.experiment import initial_probe_report
+from stackcli.experiment.load import load_study
+from stackcli.experiment.store import Store
+
+OPERATIONS: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge, "==": operator.eq}
+SEED = 200  # the first of the fresh seeds; settings and thresholds were chosen on others
+
+
+class Expectation(NamedTuple):
+    """`arms`: one arm, or two whose means are subtracted."""
+
+    arms: tuple[str, ...]
+    metric: str
+    operation: str
+    bound: float
+
+
+class Outcome(NamedTuple):
+    """What was found: the mean, each seed's value, and whether it is as expected."""
+
+    expected: Expectation
+    mean: float
+    values: tuple[float, ...]
+    held: bool
+
+
+def read_expectations(path: Path) -> list[Expectation]:
+    """The expectations of a file. Raises ValueError for a line that is none."""
+    out = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        line = line.partition("#")[0].strip()
+        if not line:
+            continue
+        arms, _, rest = line.rpartition(": ")
+        words = rest.split()
+        if len(words) != 3 or words[1] not in OPERATIONS or not arms:
+            raise ValueError(f"{path}: {line!r} is not ARM: METRIC OP NUMBER")
+        out.append(Expectation(tuple(a.strip() for a in arms.split(" - ")), words[0], words[1], float(words[2])))
+    return out
+
+
+def check_expectations(frames: Frames, expected: Sequence[Expectation]) -> list[Outcome]:
+    """Each expectation held against the runs that are done; one without any is not held."""
+    out = []
+    for one in expected:
+        each = [metric_values(frames, arm, one.metric) for arm in one.arms]
+        if not all(map(len, each)):
+            out.append(Outcome(one, float("nan"), (), False))
+            continue
+        means = [sum(v) / len(v) for v in each]
+        mean = means[0] - means[1] if len(means) == 2 else means[0]
+        out.append(Outcome(one, mean, tuple(each[0]), OPERATIONS[one.operation](mean, one.bound)))
+    return out
+
+
+def metric_values(frames: Frames, arm: str, metric: str) -> list[float]:
+    """A metric of an arm's finished runs, one a seed. Raises ValueError for an arm that is not there."""
+    if arm not in set(frames.runs["arm"]):
+        raise ValueError(f"no arm {arm!r} in {frames.study}")
+    runs = paired_comparisons.finished_runs(frames.runs[frames.runs["arm"] == arm])
+    if "@" not in metric:
+        return [float(value) for value in runs[metric]]
+    name, _, length = metric.partition("@")
+    if name == "inside":
+        return [float(min(accs[: int(length)])) for accs in runs["acc_by_output"]]
+    if name == "beyond":
+        return [float(max(accs[int(length) :])) for accs in runs["acc_by_output"]]
+    out = []
+    for run in runs["run"]:
+        one = Frames(**{**vars(frames), "runs": runs[runs["run"] == run]})
+        rows = comparisons.scores_by_length(one)
+        out += [float(v) for v in rows.loc[rows["length"] == int(length), name]]
+    return out
+
+
+def outcome_table(name: str, outcomes: Sequence[Outcome]) -> Table:
+    made = Table(title=name, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    for head in ("arm", "metric", "mean", "seeds", "expected", ""):
+        made.add_column(head, justify="right" if head in ("mean", "seeds") else "left", overflow="fold")
+    for o in outcomes:
+        e = o.expected
+        seeds = " ".join(f"{v:.3f}" for v in o.values) if len(e.arms) == 1 else ""
+        made.add_row(" - ".join(e.arms), e.metric, f"{o.mean:.4f}", seeds, f"{e.operation} {e.bound:g}",
+                     "held" if o.held else "FAILED")  # fmt: skip
+    return made
+
+
+def experiment_folder(name: str) -> Path:
+    return next(p for base in recorded_settings.FOLDERS if (p := base / name / "settings.txt").is_file()).parent
+
+
+def replay_study(name: str, out: Path, seed: int) -> Frames:
+    """Runs a study again, or where its folder holds a file `probe` looks at its stacks again, whose numbers of each arm
+    and seed (slope_free, order, ...) then are those of its runs. Raises CalledProcessError where the command fails."""
+    looks = (experiment_folder(name) / "probe").exists()
+    study = f"{name}-{seed}"  # other seeds are another study
+    line = ["probe" if looks else "sweep", "--experiment", name, f"seed={seed}", "--study", study, "--out", str(out)]
+    subprocess.run([sys.executable, "-m", "stackcli", *line, "--quiet"], check=True)
+    if looks:
+        return initial_probe_report.read_probe(out / "probes" / study)
+    return load_study(Store(out, create=False), study)
+
+
+def run_known_answers(words: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m stackcli.experiment.known_answers", description=__doc__)
+    parser.add_argument("names", nargs="*", help="studies; all that are not slow otherwise")
+    parser.add_argument("--slow", action="store_true", help="the slow ones too")
+    parser.add_argument("--seed", type=int, default=SEED, help="the first seed")
+    parser.add_argument("--out", type=Path, default=Path("outputs-known"))
+    given: Any = parser.parse_args(words)
+    known = [n for n in recorded_settings.experiment_names() if (experiment_folder(n) / "expected.txt").is_file()]
+    quick = [n for n in known if given.slow or not (experiment_folder(n) / "slow").exists()]
+    failed = 0
+    for name in given.names or quick:
+        expected = read_expectations(experiment_folder(name) / "expected.txt")
+        try:
+            outcomes = check_expectations(replay_study(name, given.out, given.seed), expected)
+        except subprocess.CalledProcessError as error:
+            print(f"{name}: its runs failed (exit code {error.returncode}), so nothing of it is held")
+            failed += len(expected)
+            continue
+        Console().print(outcome_table(name, outcomes))
+        failed += sum(not o.held for o in outcomes)
+    print(f"{failed} expectations failed" if failed else "every expectation held")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(run_known_answers())

@@ -1,0 +1,258 @@
+"""Fair depth, `match=params` or `match=flops`: dim and ff of every depth, so that all cost what one of them costs.
+
+Depth against width is the confound of most ablations of depth: twice as deep is twice as many parameters. The middle
+one of the depths asked (or `match_depth=`) has the settings as typed. Every other depth has the dim, a multiple of
+heads, with which the typed ff comes nearest to its cost; where none comes within 3 %, the ff nearest to the typed one,
+at most 1.5 times larger or smaller.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stackcli.common import registry
+from stackcli.common.suggestions import suggest_nearest
+from stackcli.config import grid as grid_module
+from stackcli.config import overrides
+from stackcli.config.grid import Grid
+from stackcli.config.settings import Config, Part
+from stackcli.config.yaml_files import UsageError
+from stackcli.experiment import study
+from stackcli.experiment.study import Arms
+
+CHOICES = ("none", "params", "flops")
+NEAR = 0.03  # relative difference that is allowed
+STRETCH = 1.5  # how far ff may be from the typed one, as a factor
+WHAT = {"params": "non-embedding parameters", "flops": "FLOPs of a forward pass"}
+WIDEST = 65536  # that dim may be
+
+Cost = Callable[[Config], int]
+
+
+class Match(NamedTuple):
+    """What is matched (params, flops or none), and the depth whose settings are those typed; None: the middle one."""
+
+    by: str
+    depth: Any = None
+
+
+class Asked(NamedTuple):
+    """What the cost of a stack depends on in the data: numbers that it gives out, at each token or once, tokens of the
+    median training sequence, and positions; `fixed`: word vectors are given, whose width dim must be."""
+
+    out: int
+    every: bool
+    length: int
+    max_len: int
+    fixed: bool = False
+
+
+class Sized(NamedTuple):
+    """A point, the same with the dim and ff that were found, the stack whose cost it was to have, and both costs."""
+
+    point: Config
+    made: Config
+    model: Config
+    cost: int
+    target: int
+
+    @property
+    def off(self) -> float:
+        return self.cost / self.target - 1
+
+    def __str__(self) -> str:
+        return f"dim={self.made.dim} ff={self.made.ff:g}: {self.cost:,} ({100 * self.off:+.1f} %)"
+
+
+def matched_arms(words: Sequence[str], folder: Path | None, presets: Sequence[str] = ()) -> Arms:
+    """The runs of a grid, its depths matched where the words say so. Raises UsageError, and DataError for data that
+    cannot be used."""
+    mine = [word for word in words if word.partition("=")[0] in ("match", "match_depth")]
+    match, problems = read_match(mine)
+    try:
+        grid = grid_module.parse_grid(tuple(w for w in words if w not in mine), presets=presets, config_dir=folder)
+    except UsageError as error:
+        raise UsageError([*problems, *error.problems]) from None
+    problems += match_problems(match, grid)
+    if problems:
+        raise UsageError(problems)
+    made = Arms.of_grid(grid) if match.by == "none" else match_grid(grid, match)
+    return replace(made, typed=tuple(words))
+
+
+def read_match(words: Sequence[str]) -> tuple[Match, list[str]]:
+    """The words `match=` and `match_depth=`, and what is wrong with them."""
+    problems, given = [], dict[str, Any]()
+    for word in words:
+        axis = overrides.parse_override(word)
+        if axis.key in given:
+            problems.append(f"{axis.key} is given twice; give it once")
+        elif len(axis.values) > 1:
+            problems.append(f"{word}: takes one value")
+        given[axis.key] = axis.values[0]
+    match = Match(given.get("match", "none"), given.get("match_depth"))
+    if match.by not in CHOICES:
+        offered = suggest_nearest(str(match.by), CHOICES, "choose from " + ", ".join(CHOICES))
+        problems.append(f"match={match.by}: unknown{offered}")
+    if match.depth is not None and match.by == "none":
+        problems.append("match_depth goes with match=params or match=flops")
+    return match, problems
+
+
+def match_problems(match: Match, grid: Grid) -> list[str]:
+    """What of a grid cannot be matched, in words."""
+    if match.by not in WHAT:
+        return []
+    named, depths = f"match={match.by}", grid.axes.get("depth", ())
+    problems = [f"{named} chooses {k} for every depth: give {k} one value" for k in ("dim", "ff") if k in grid.axes]
+    if not depths:
+        problems.append(f"{named} needs several depths: depth=1,2,4")
+    elif match.depth is not None and match.depth not in depths:
+        problems.append(f"match_depth={match.depth}: choose from the depths, {', '.join(map(str, depths))}")
+    return problems
+
+
+def match_grid(grid: Grid, match: Match) -> Arms:
+    """The grid with dim and ff of every depth replaced. Raises UsageError where a depth cannot be matched."""
+    depths = sorted(c.depth for c in dict.fromkeys(replace(grid.configs[0], depth=c.depth) for c in grid.configs))
+    depth = depths[(len(depths) - 1) // 2] if match.depth is None else int(match.depth)
+    points = dict.fromkeys(replace(c, seed=0) for c in grid.configs)
+    asked = {data: asked_by(data) for data in dict.fromkeys(c.data for c in points)}
+    found = {c: match_point(c, replace(c, depth=depth), match.by, asked[c.data]) for c in points}
+    problems = [far_off(one, match.by, grid) for one in found.values() if abs(one.off) > NEAR]
+    if problems:
+        raise UsageError(problems)
+    like = next(iter(points))
+    base = {k: v for k, v in grid.base.items() if k not in ("dim", "ff")}
+    return replace(
+        Arms.of_grid(grid),
+        configs=tuple(replace(found[replace(c, seed=0)].made, seed=c.seed) for c in grid.configs),
+        base={**base, "match": f"{match.by} of depth={depth} dim={like.dim} ff={like.ff:g}"},
+        overrides=(*grid.overrides, f"match={match.by}", f"match_depth={depth}"),
+        match={"by": match.by, "depth": depth},
+        chosen=("dim", "ff"),
+        notes=(
+            f"match={match.by}: each depth has the {WHAT[match.by]} of depth={depth}, to within {100 * NEAR:g} %",
+            *(f"  {study.point_label(c, '', tuple(grid.axes))}: {one}" for c, one in found.items()),
+        ),
+    )
+
+
+def far_off(one: Sized, by: str, grid: Grid) -> str:
+    like, point = one.model, study.point_label(one.point, "", tuple(grid.axes))
+    return (
+        f"match={by}: {point} comes no nearer than {one} to the {one.target:,} "
+        f"{WHAT[by]} of depth={like.depth} dim={like.dim} ff={like.ff:g}; {100 * NEAR:g} % are allowed. Try a larger "
+        "dim, or fewer heads"
+    )
+
+
+# ---- the search
+
+
+def match_point(point: Config, like: Config, by: str, asked: Asked) -> Sized:
+    """The point with the dim and ff that bring it nearest to the cost of `like`, a stack that differs in depth alone:
+    the typed ff where that comes within 3 %, else the ff nearest to it. Raises ValueError where a part refuses the
+    typed sizes."""
+    from stackcli.model.build import try_parts
+
+    try_parts(like)
+    cost = cost_of(by, asked)
+    target = cost(like)
+    found = [Sized(point, made, like, cost(made), target) for made in candidates(point, like, cost, asked.fixed)]
+
+    def rank(one: Sized) -> tuple[float, ...]:
+        near = abs(one.off) <= NEAR
+        stretched = abs(math.log(one.made.ff / point.ff)) if point.ff else 0.0
+        return (0, stretched, abs(one.off)) if near else (1, abs(one.off), stretched)
+
+    return min(found, key=rank)
+
+
+def candidates(point: Config, like: Config, cost: Cost, fixed: bool) -> Iterator[Config]:
+    """The typed ff, and the one in reach that costs the nearest to `like`, at every dim from the first guess to the
+    first one on the other side of that cost; at the typed dim alone where it is `fixed`."""
+    target, heads = cost(like), point.heads
+    start = max(1, round(point.dim * math.sqrt(like.depth / point.depth) / heads)) * heads
+    ways = [[point.dim]] if fixed else [range(start, 0, -heads), range(start + heads, WIDEST + 1, heads)]
+    for way in ways:
+        for dim in way:
+            made = replace(point, dim=dim)
+            if accepts_sizes(made):
+                yield made
+                yield fit_feed_forward(made, target, cost)
+                if (cost(made) <= target) == (dim <= start):
+                    break
+
+
+def fit_feed_forward(made: Config, target: int, cost: Cost) -> Config:
+    """With the ff in reach whose cost is nearest to the target, to one decimal where that is near enough, else to two:
+    costs grow in a line with ff."""
+    least, most = (replace(made, ff=made.ff * factor) for factor in (1 / STRETCH, STRETCH))
+    low, high = cost(least), cost(most)
+    share = min(1.0, max(0.0, (target - low) / (high - low))) if high > low else 0.0
+    coarse, fine = (replace(made, ff=round(least.ff + share * (most.ff - least.ff), digits)) for digits in (1, 2))
+    return coarse if abs(cost(coarse) / target - 1) <= NEAR else fine
+
+
+def accepts_sizes(made: Config) -> bool:
+    """Whether every part takes the sizes."""
+    from stackcli.model.build import try_parts
+
+    try:
+        try_parts(made)
+    except ValueError:
+        return False
+    return True
+
+
+# ---- what a stack costs
+
+
+def asked_by(data: Part) -> Asked:
+    """Raises DataError for data that cannot be used."""
+    import numpy as np
+
+    loaded = registry.build_part("data", data.name, **data.options).load()
+    return Asked(
+        out=len(loaded.classes) * loaded.outputs,
+        every=loaded.every,
+        length=int(np.median([len(tokens) for tokens in loaded.train.tokens])),
+        max_len=loaded.max_len,
+        fixed=loaded.vectors is not None,
+    )
+
+
+def cost_of(by: str, asked: Asked) -> Cost:
+    return lambda made: (params if by == "params" else flops)(made, asked)
+
+
+def params(made: Config, asked: Asked) -> int:
+    """Trained parameters of a stack but for its token and position tables, without making it: per block 4 D^2 + 4 D of
+    attention, 2 D F + F + D of the feed-forward map and those of its joins; the first and the last norm, where the
+    scheme has them; the classifier. Layers that are shared count once."""
+    from stackcli.model.blocks import hidden_of
+    from stackcli.model.build import makers
+
+    make, D, F = makers(made, max_len=1), made.dim, hidden_of(made)
+    first, second = make.join(1), make.join(1)
+    second.pair(first)
+    joins = {id(p): p.numel() for p in (*first.parameters(), *(second.parameters() if F else ()))}
+    block = 4 * D * D + 4 * D + (2 * D * F + F + D if F else 0) + sum(joins.values())
+    scheme = registry.load_part("residual", made.residual.name)
+    ends = (scheme.opening_norm + scheme.closing_norm) * sum(p.numel() for p in make.norm().parameters())
+    layers = 1 if made.share_layers else made.depth
+    return int(layers * block + ends + (D + 1) * asked.out)
+
+
+def flops(made: Config, asked: Asked) -> int:
+    """FLOPs of a forward pass of one training sequence of the median length, without making the stack."""
+    from stackcli.model.build import makers
+    from stackcli.model.cost import closed_flops
+
+    kind = registry.load_part("pe", made.pe.name)
+    own = made.pe.options.get("layers", "own" if kind.per_layer else "shared") == "own"
+    encoding = makers(made, asked.max_len).encoding(1 if own else 0)
+    return closed_flops(made, encoding, own=own, length=asked.length, out=asked.out, every=asked.every)

@@ -1,0 +1,214 @@
+"""A trained run, asked: (store, run, what is asked) -> an answer for each text or sentence, with its probabilities.
+
+What can be asked depends on the run's data. A classifier of texts takes texts; one of parsed sentences (data=conllu)
+takes CoNLL-U files, whose trees it reads; a language model (data=text) says which tokens come next.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stackcli.common import registry
+from stackcli.common.wording import count_noun
+from stackcli.config.settings import Config
+from stackcli.data import _tokens as words
+from stackcli.experiment.store import Store
+
+NEXT = 10  # likeliest next tokens that a language model names
+
+
+@dataclass(frozen=True)
+class Question:
+    """A text as the run reads it: `tokens` before any cut, empty for a blank text; `tree`, the place of each token's
+    parent, where the run's data carry trees."""
+
+    text: str
+    tokens: tuple[str, ...]
+    tree: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Class (or next token) -> probability, likeliest first, empty for a blank text; how many tokens were read, how
+    many of these the run does not know, and how many were left out because the text is too long."""
+
+    text: str
+    shares: dict[str, float]
+    tokens: int
+    unknown: int
+    cut: int
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """As a row of `--json`."""
+        counts = {"tokens": self.tokens, "unknown": self.unknown, "cut": self.cut}
+        return {"text": self.text, "answer": next(iter(self.shares), None), "probability": self.shares, **counts}
+
+
+def predict(out: Path, run: str, asked: Sequence[str]) -> list[Answer]:
+    """An answer for each text, or for each sentence of the CoNLL-U files named; `-` stands for stdin, a text a line.
+
+    Raises ValueError for an unknown run, for one without weights, and for one that cannot be asked."""
+    store = Store(out, create=False)
+    run = store.find(run)
+    config, known, state = store.load_weights(run)
+    questions = read_questions(config, asked, run)
+    return answer_questions(config, known, state, questions)
+
+
+def edited_parts(out: Path, run: str) -> str:
+    """What is to be said where the code of a run's parts is no longer that of its weights; empty where it is."""
+    store = Store(out, create=False)
+    found = store.changed(store.find(run))
+    return f"{', '.join(found)}: edited since this run was trained, so these answers are not its own" if found else ""
+
+
+def describe_answers(answers: Sequence[Answer]) -> list[str]:
+    """What is to be said of the texts as a whole: how many were cut, and how many tokens are unknown."""
+    read, unknown = sum(a.tokens for a in answers), sum(a.unknown for a in answers)
+    cut = [a for a in answers if a.cut]
+    said = []
+    if cut:
+        most = max(a.tokens for a in cut)
+        texts = count_noun(len(answers), "texts")
+        said.append(f"{len(cut)} of {texts} longer than the run reads, cut to {count_noun(most, 'tokens')}")
+    if unknown:
+        said.append(
+            f"{unknown} of {count_noun(read, 'tokens')} unknown to the run: training had them too rarely or never"
+        )
+    return said
+
+
+# ---- what is asked
+
+
+def read_questions(config: Config, asked: Sequence[str], run: str) -> list[Question]:
+    """The questions, read as the run's own data were. Raises ValueError for data that cannot be asked about."""
+    from stackcli.data.base import TextData
+    from stackcli.data.conllu import Conllu
+    from stackcli.data.text import Text
+
+    source = registry.build_part("data", config.data.name, **config.data.options)
+    if isinstance(source, Conllu):
+        return [
+            q for name in asked for q in _sentences(source, name, registry.load_part("pe", config.pe.name).needs_tree)
+        ]
+    if not isinstance(source, TextData | Text):
+        raise ValueError(
+            f"{run} was trained on data={config.data.name}, which is no text, so it cannot be asked about one; its "
+            "results are in stackattn runs. Runs of data=subjects, csv, conllu and text can be asked"
+        )
+    texts = [line for text in asked for line in (stdin_lines() if text == "-" else [text])]
+    split = _characters_or_words(source.unit) if isinstance(source, Text) else source._tokens
+    return [Question(text, tuple(split(text)) or ("",) if text.strip() else ()) for text in texts]
+
+
+def _characters_or_words(unit: str) -> Any:
+    from stackcli.data.text import tokens_of
+
+    return list if unit == "char" else tokens_of
+
+
+def stdin_lines() -> list[str]:
+    """The lines of stdin, which is UTF-8 whatever the terminal's encoding. Raises ValueError naming a line that is
+    not."""
+    lines = sys.stdin.buffer.read().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    out = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            out.append(line.removesuffix(b"\r").decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise ValueError(f"stdin: line {number} is not UTF-8 (byte {error.start} of it)") from None
+    return out
+
+
+def _sentences(source: Any, name: str, needs_tree: bool) -> Iterator[Question]:
+    """The sentences of a CoNLL-U file, which need no label, or of stdin."""
+    if name == "-":
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "stdin"
+            path.write_bytes(sys.stdin.buffer.read())
+            try:
+                yield from _sentences(source, str(path), needs_tree)
+            except ValueError as error:
+                raise ValueError(str(error).replace(str(path), "stdin")) from None
+        return
+    if not Path(name).is_file():
+        raise ValueError(f"{name}: no such file; this run reads sentences from CoNLL-U files, or from stdin with -")
+    source.path, source.labelled = name, False
+    for forms, tree, _ in source.sentences():
+        if needs_tree and not tree:
+            raise ValueError(f"{name}: {' '.join(forms)!r} has no tree, which the encoding of this run needs")
+        yield Question(" ".join(forms), tuple(forms), tuple(tree))
+
+
+# ---- the answers
+
+
+def answer_questions(
+    config: Config, known: dict[str, Any], state: dict[str, Any], questions: Sequence[Question]
+) -> list[Answer]:
+    """One answer each, in order, none for a blank text. Texts are cut, encoded and batched as in an evaluation: a
+    classifier reads the beginning of a long text, a language model the last `data.train_len` tokens."""
+    language = config.data.name == "text"
+    limit = int(config.data.options["train_len"]) if language else int(known["max_len"])
+    vocab = {token: i for i, token in enumerate(known["vocab"])}
+    kept = [q.tokens[-limit:] if language else q.tokens[:limit] for q in questions]
+    rows = [(words.encode(t, vocab, limit), q.tree) for t, q in zip(kept, questions, strict=True) if t]
+    shares = iter(probabilities(config, known, state, rows, every=language) if rows else ())
+    out = []
+    for question, tokens in zip(questions, kept, strict=True):
+        unknown = sum(token not in vocab for token in tokens)
+        found = rank_classes(known["classes"], next(shares)) if tokens else {}
+        if language:  # padding is no token of it
+            found = dict([pair for pair in found.items() if pair[0] != words.RESERVED[0]][:NEXT])
+        out.append(Answer(question.text, found, len(tokens), unknown, len(question.tokens) - len(tokens)))
+    return out
+
+
+def rank_classes(classes: Sequence[str], shares: Sequence[float]) -> dict[str, float]:
+    return dict(sorted(zip(classes, shares, strict=True), key=lambda item: -item[1]))
+
+
+def probabilities(
+    config: Config,
+    known: dict[str, Any],
+    state: dict[str, Any],
+    rows: Sequence[tuple[tuple[int, ...], tuple[int, ...]]],
+    *,
+    every: bool,
+) -> list[list[float]]:
+    """Of each class for each row (tokens, tree), (N, C); where a model answers at `every` token, those after the
+    last."""
+    import numpy as np
+    import torch
+
+    from stackcli.data.base import Examples
+    from stackcli.model.build import build
+    from stackcli.training.batching import Padded
+    from stackcli.training.evaluation import EVALUATION
+
+    torch.set_num_threads(config.threads)
+    sizes = {"vocab": len(known["vocab"]), "classes": len(known["classes"]), "max_len": known["max_len"]}
+    model = build(config, **sizes, every=every)
+    model.load_state_dict(state)
+    model.eval()
+    trees = tuple(tree for _, tree in rows) if all(tree for _, tree in rows) else ()
+    examples = Examples(tuple(tokens for tokens, _ in rows), (0,) * len(rows), ("",) * len(rows), trees=trees)
+    part = Padded(examples, max_len=known["max_len"], device="cpu", masked=config.mask == "padding")
+    out: list[list[float]] = [[]] * len(rows)
+    order = np.argsort(part.lengths, kind="stable")
+    for chosen in (order[i : i + EVALUATION] for i in range(0, len(order), EVALUATION)):
+        batch = part.cut(chosen, full=config.pad == "max")
+        with torch.no_grad():
+            logits = model(batch.tokens, batch.mask, batch.pos, batch.tree)
+        if every:
+            logits = logits[torch.arange(len(chosen)), torch.from_numpy(part.lengths[chosen]) - 1]
+        for row, found in zip(chosen.tolist(), logits.softmax(-1).tolist(), strict=True):
+            out[row] = found
+    return out

@@ -1,0 +1,227 @@
+"""What a study leaves behind: the table and its sentences, files, figures, and what to type next. Never PyTorch."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stackcli.common.atomic_files import read_json, write_file
+from stackcli.common.records import dumps
+from stackcli.common.registry import PartError
+from stackcli.config.settings import Options
+from stackcli.experiment.identity import digest
+from stackcli.experiment.load import load_study
+from stackcli.experiment.progress import Progress
+from stackcli.experiment.store import Store
+
+
+def report_study(store: Store, name: str, options: Options, progress: Progress, *, again: str = "") -> None:
+    """Tables and sentences to stdout, files to the study's folder, and what to type next: `again` where runs failed."""
+    from rich.console import Console
+
+    from stackcli.analysis import tables
+
+    frames = load_study(store, name)
+    folder = store.study(name)
+    cols = [c.strip() for c in options.cols.split(",") if c.strip()] or None
+    table = tables.summarise_points(frames, cols=cols, sort=options.sort or None, top=options.top or None)
+    written = write_tables(frames, folder) + draw_study(frames, folder, options.formats)
+    for text in delete_outdated(frames, folder):
+        progress.say(text)
+    out = Console()
+    if options.json:
+        print(tables.to_json(table))
+    elif options.csv == "-":
+        print(tables.to_csv(table), end="")
+    elif options.format:
+        print(tables.to_markdown(table) if options.format == "md" else tables.to_latex(table))
+    elif not options.quiet:
+        if frames.command != "remedies":
+            out.print(tables.render_table(table))
+        for title, more in evidence_tables(frames):
+            out.print(title, markup=False, highlight=False)
+            out.print(more)
+        for sentence in report_sentences(frames):
+            out.print(sentence, markup=False, highlight=False)
+    if options.csv not in ("", "-"):
+        write_file(Path(options.csv), tables.to_csv(table))
+        written.append(Path(options.csv))
+    closing_lines(frames, store, written, progress)
+    progress.say(f"to try again what failed: {again}" if again else f"next: {next_command(frames, options)}")
+
+
+def evidence_tables(frames: Any) -> list[tuple[str, Any]]:
+    """The tables that follow the summary on a terminal, each with its title."""
+    from stackcli.analysis import comparisons, findings_text, remedy_effects
+
+    how = {
+        "compare-pe": comparisons.build_tables,
+        "ablate-depth": findings_text.titled_findings,
+        "remedies": remedy_effects.remedy_tables,
+    }
+    return how[frames.command](frames) if frames.command in how else []
+
+
+def report_sentences(frames: Any) -> list[str]:
+    """What is said under the tables."""
+    from stackcli.analysis import findings, findings_text, remedy_effects
+    from stackcli.analysis.certainty import describe_certainty
+    from stackcli.analysis.summary_text import summary_sentences
+
+    if frames.command == "ablate-depth":
+        return [*findings_text.describe_findings(findings.findings(frames), frames), *summary_sentences(frames)]
+    return (
+        [*remedy_effects.describe_remedies(frames), describe_certainty(frames)]
+        if frames.command == "remedies"
+        else summary_sentences(frames)
+    )
+
+
+def closing_lines(frames: Any, store: Store, written: Sequence[Path], progress: Progress) -> None:
+    """The disk that weights take, and the files."""
+    disk = store.disk(dict.fromkeys(frames.runs["run"]))
+    progress.say(f"kept weights: {disk / 1e6:.1f} MB (keep=none keeps none)")
+    folder = store.study(frames.study)
+    progress.say(f"wrote {', '.join(abbreviate_files(written, folder))} in {folder}")
+
+
+def abbreviate_files(written: Sequence[Path], folder: Path) -> list[str]:
+    """The files' names, those that differ in their ending alone as one: accuracy.{png,svg}."""
+    endings: dict[Path, list[str]] = {}
+    for path in written:
+        endings.setdefault(path.with_suffix(""), []).append(path.suffix[1:])
+    shown = {stem: stem.name if stem.parent == folder else str(stem) for stem in endings}
+    return [f"{shown[s]}.{e[0]}" if len(e) == 1 else f"{shown[s]}.{{{','.join(e)}}}" for s, e in endings.items()]
+
+
+def next_command(frames: Any, options: Options) -> str:
+    place = f" --out {options.out}" if str(options.out) != "outputs" else ""
+    done = frames.runs[frames.runs["status"] == "done"]
+    if frames.command == "train" and len(done) and frames.facts_of(done).get("text"):
+        asked = "FILE.conllu" if done.iloc[0]["data"] == "conllu" else '"Why does ice float on water?"'
+        return f"stackattn predict {done.iloc[0]['run']} {asked}{place}"
+    follow = {
+        "train": "sweep depth=1,2,4,8,16",
+        "sweep": "ablate-depth",
+        "ablate-depth": "compare-pe pe=learned,sinusoidal,relative",
+    }
+    return f"stackattn {follow.get(frames.command, f'plot {frames.study}')}{place}"
+
+
+def write_tables(frames: Any, folder: Path) -> list[Path]:
+    """The summary as CSV, Markdown and LaTeX; the tidy row of each run; the long rows of each step and layer."""
+    from stackcli.analysis import comparisons, findings, findings_text, remedy_effects, tables
+
+    table = tables.summarise_points(frames)
+    found = findings.findings(frames) if frames.command == "ablate-depth" else []
+    parts = [tables.to_markdown(table), findings_text.to_markdown(found, frames), "\n".join(report_sentences(frames))]
+    texts = {
+        "table.csv": tables.to_csv(table),
+        "table.md": "\n\n".join(filter(None, parts)) + "\n",
+        "table.tex": tables.to_latex(table),
+        "runs.csv": tables.to_csv(frames.runs.drop(columns="test_right", errors="ignore")),  # a sign an item
+        "curve.csv": tables.to_csv(frames.curve),
+        "layers.csv": tables.to_csv(frames.layers),
+    }
+    more = {
+        "differences.csv": comparisons.comparison_rows(frames),
+        "lengths.csv": comparisons.scores_by_length(frames),
+        "orders.csv": comparisons.scores_by_order(frames),
+        "stack.csv": frames.stack,
+    }
+    texts |= {name: tables.to_csv(rows) for name, rows in more.items() if len(rows)}
+    texts |= (
+        {"findings.csv": tables.to_csv(findings_text.findings_frame(found, frames))}
+        if frames.command == "ablate-depth"
+        else {}
+    )
+    texts |= (
+        {"remedies.csv": tables.to_csv(remedy_effects.remedy_effects(frames))} if frames.command == "remedies" else {}
+    )
+    for name in (*more, "findings.csv", "remedies.csv"):
+        if name not in texts:  # of the study as it was before
+            (folder / name).unlink(missing_ok=True)
+    for name, text in texts.items():
+        write_file(folder / name, text)
+    return [folder / name for name in texts]
+
+
+STAMP = "figures.json"  # of a study's figures: the runs that they were drawn from, and each file
+
+
+def delete_outdated(frames: Any, folder: Path) -> list[str]:
+    """Takes away figures that were drawn from other runs than the tables beside them; says which, in words."""
+    stamp = read_stamp(folder)
+    if not stamp["files"] or stamp["runs"] == digest(frames.runs.to_json()):
+        return []
+    gone = [folder / name for name in stamp["files"] if (folder / name).is_file()]
+    for path in gone:
+        path.unlink()
+    (folder / STAMP).unlink()
+    why = "drawn from other runs than the study has now" if stamp["runs"] else "drawn from runs that are not recorded"
+    return [f"{', '.join(abbreviate_files(gone, folder))}: {why}, and deleted; stackattn plot draws them again"]
+
+
+def read_stamp(folder: Path) -> dict[str, Any]:
+    """`runs`, a hash of the runs that the figures were drawn from, and `files`."""
+    path = folder / STAMP
+    found = read_json(path, "files") if path.is_file() else {"files": []}
+    return {"runs": "", **found}
+
+
+def draw_study(
+    frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] = (), *, again: bool = False
+) -> list[Path]:
+    """Every figure that has something to show; with `again` also those that stand for the same data already."""
+    if not formats:
+        return []
+    from stackcli.figures import base
+
+    stamp, runs = read_stamp(folder), digest(frames.runs.to_json())
+    state = digest([list(formats), list(only)])
+    if not again and stamp["runs"] == runs and stamp.get("state") == state:
+        paths = [folder / name for name in stamp["files"]]
+        if all(p.is_file() for p in paths):
+            return paths
+    paths = []
+    for name in only or base.figure_names():
+        try:
+            figure = base.load_figure(name)(frames)
+        except PartError as error:
+            if name in only:
+                raise
+            print(f"figure {name} is left out: {error}", file=sys.stderr)
+            continue
+        if figure is not None:
+            paths += base.save(figure, folder / name, formats)
+    drawn = [p.name for p in paths]
+    before = [name for name in stamp["files"] if name not in drawn]
+    if stamp["runs"] != runs:
+        for name in before:  # of other runs
+            (folder / name).unlink(missing_ok=True)
+        before = []
+    write_file(folder / STAMP, dumps({"runs": runs, "state": state, "files": [*drawn, *before]}) + "\n")
+    return paths
+
+
+def describe_edits(out: Path, study: str) -> str:
+    """Which parts of a study's runs have been edited since, so that these numbers are not theirs; empty for none."""
+    store = Store(out, create=False)
+    names = [study] if study else store.studies()[:1]
+    runs = [r["run"] for name in names if name in store.studies() for r in store.read_study(name)["runs"]]
+    found = {part: None for run in runs if store.finished(run) for part in store.changed(run)}
+    return f"{', '.join(found)}: edited since these runs; the command that made them trains them again" if found else ""
+
+
+def redraw(out: Path, study: str, formats: Sequence[str], only: Sequence[str]) -> list[Path]:
+    """`plot`: the figures of a study, from its files, whatever was drawn before."""
+    store = Store(out, create=False)
+    names = store.studies()
+    if not study and not names:
+        raise ValueError(f"{out}: no study yet; run stackattn sweep depth=1,2,4,8,16")
+    if study and study not in names:
+        raise ValueError(f"{study}: no such study in {out}; there are {', '.join(names) or 'none'}")
+    frames = load_study(store, study or names[0])
+    if not frames.runs["status"].isin(["done", "diverged"]).any():
+        raise ValueError(f"{frames.study}: none of its {len(frames.runs)} runs has finished; nothing to draw yet")
+    return draw_study(frames, store.study(frames.study), formats, only, again=True)

@@ -1,0 +1,418 @@
+"""Rows <-> run folders <-> DataFrames. Plain files are the truth; whatever is derived can be deleted.
+
+OUT/stackattn.json            marks a store and its format
+OUT/runs/ID/                  a published run, written once, renamed into place whole:
+    config.json               resolved settings, the command that reproduces it, versions
+    result.json               record.Result; equal bytes for equal identity on one class of machine
+    curve.jsonl layers.jsonl stack.jsonl  record.StepRow, record.LayerRow, record.StackRow
+    position.json             the trained position tables
+    words.json weights.pt     vocabulary and classes; the kept weights, with weights.json, their sha256
+    manifest.json             sha256 of each of them
+    provenance.json           when, how long, on what: may differ between two equal runs
+OUT/attempts/                 runs under way; a failed one leaves its log
+OUT/checkpoints/ID/           the newest checkpoint of an interrupted run
+OUT/claims/ID.lock            held by the process that trains it
+OUT/facts/                    what is known of a data set
+OUT/studies/NAME/             study.json (which runs, which axes), times.json (step times), tables and figures
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shlex
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from stackcli.common import registry
+from stackcli.common.atomic_files import CorruptionError, flush_folder, read_json, why_unwritable, write_file
+from stackcli.common.records import LayerRow, Result, StackRow, StepRow, dumps, json_lines, parse_number
+from stackcli.config.settings import GROUPS, Config, from_plain
+from stackcli.experiment import part_source
+from stackcli.experiment.identity import StoreError, part_sources
+from stackcli.experiment.studies import check_same_base, merge_studies, missing_runs
+
+if TYPE_CHECKING:
+    pass
+
+FORMAT = 1
+STUDY = ("command", "axes", "base", "runs", "facts")  # what every study.json has
+FACTS = ("fingerprint", "sizes", "shares", "classes", "notices", "majority_acc", "tfidf_acc")  # and every set of facts
+
+
+# ---- identity
+
+
+# ---- the store
+
+
+class Store:
+    """A folder of runs. One that holds other things is refused, never scanned; nothing is written before `create`."""
+
+    def __init__(self, root: Path, *, create: bool = True) -> None:
+        self.root, self.marker = root, root / "stackattn.json"
+        try:
+            there = self.marker.is_file()
+        except OSError as error:
+            raise StoreError(f"{root}: cannot be used: {error.strerror}; write --out FOLDER") from error
+        if there:
+            self._check_format()
+        elif not create:
+            raise StoreError(f"{root}: no store of runs; write --out FOLDER, or make one with stackattn train")
+        else:
+            self._check_place()
+
+    @property
+    def exists(self) -> bool:
+        return self.marker.is_file()
+
+    def create(self) -> None:
+        """Makes the folder a store, if it is none yet. Raises OSError where it cannot be written."""
+        if self.exists:
+            return
+        try:
+            write_file(self.marker, dumps({"format": FORMAT}) + "\n")
+        except OSError as error:
+            raise OSError(f"{self.root}: cannot be written: {error.strerror}; write --out FOLDER") from error
+
+    def _check_format(self) -> None:
+        found = read_json(self.marker, "format")["format"]
+        if found != FORMAT:
+            raise StoreError(
+                f"{self.root}: written by a newer stackattn (format {found}, here {FORMAT}); update stackattn"
+            )
+
+    def _check_place(self) -> None:
+        try:
+            if self.root.exists() and not self.root.is_dir():
+                raise StoreError(f"{self.root}: a file, not a folder; write --out FOLDER")
+            begun = f".{self.marker.name}."  # what another process has begun to write here
+            if self.root.is_dir() and any(not f.name.startswith(begun) for f in self.root.iterdir()):
+                raise StoreError(f"{self.root}: a folder with other things in it, no store; write --out NEWFOLDER")
+            above = next(f for f in (self.root, *self.root.absolute().parents) if f.exists())
+        except OSError as error:
+            raise StoreError(f"{self.root}: cannot be used: {error.strerror}; write --out FOLDER") from error
+        why = "no folder" if not above.is_dir() else why_unwritable(above, prefix=begun)
+        if why:
+            raise StoreError(f"{self.root}: cannot be written ({above}: {why}); write --out FOLDER")
+
+    def run(self, run: str) -> Path:
+        return self.root / "runs" / run
+
+    def finished(self, run: str, keep: str = "none") -> bool:
+        """Whether the run is there, with the weights that are asked for."""
+        folder = self.run(run)
+        if not (folder / "result.json").is_file():
+            return False
+        if keep == "none" or self.result(run)["status"] != "done":
+            return True
+        return (folder / "weights.pt").is_file() and self.config(run).keep == keep
+
+    @contextlib.contextmanager
+    def claimed(self, run: str, stop: Callable[[], bool]) -> Iterator[bool]:
+        """Inside, no other process trains this run; False where `stop` came first. A claim dies with its process. Where
+        files cannot be locked there are none: two processes then do the same work, and one of them throws it away."""
+        path = self.root / "claims" / f"{run}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            while not try_lock(file):
+                if stop():
+                    yield False
+                    return
+                time.sleep(0.2)
+            yield True
+
+    def result(self, run: str) -> dict[str, Any]:
+        return {key: parse_number(value) for key, value in read_json(self.run(run) / "result.json", "status").items()}
+
+    def publish(
+        self,
+        run: str,
+        *,
+        config: Config,
+        result: Result,
+        curve: Iterable[StepRow],
+        layers: Iterable[LayerRow],
+        stack: Iterable[StackRow],
+        position: Any,
+        words: Mapping[str, Any],
+        weights: bytes | None,
+        provenance: Mapping[str, Any],
+        reproduce: str,
+        replace: bool = False,
+    ) -> Path:
+        """Writes an attempt of its own and renames it into place. If another process published first, the attempt is
+        discarded, unless the run that is there lacks the weights that are wanted or is to be replaced."""
+        attempt = self.root / "attempts" / f"{run}-{uuid.uuid4().hex[:8]}"
+        described = {"settings": {**config.identity(), "keep": config.keep}, "source": part_sources(config)}
+        try:
+            write_file(
+                attempt / "config.json",
+                json.dumps({**described, "reproduce": reproduce}, indent=1, allow_nan=False) + "\n",
+            )
+            write_file(attempt / "curve.jsonl", "".join(json_lines(curve)))
+            write_file(attempt / "layers.jsonl", "".join(json_lines(layers)))
+            write_file(attempt / "stack.jsonl", "".join(json_lines(stack)))
+            write_file(attempt / "position.json", dumps(position) + "\n")
+            write_file(attempt / "words.json", dumps(words) + "\n")
+            if weights is not None:
+                write_file(attempt / "weights.pt", weights)
+                write_file(attempt / "weights.json", dumps({"sha256": hashlib.sha256(weights).hexdigest()}) + "\n")
+            write_file(attempt / "provenance.json", dumps(provenance) + "\n")
+            write_file(attempt / "result.json", dumps(asdict(result)) + "\n")
+            write_file(attempt / "manifest.json", dumps(hashes(attempt)) + "\n")
+            self._place(attempt, self.run(run), config.keep if weights is not None else "none", replace)
+        except BaseException:
+            shutil.rmtree(attempt, ignore_errors=True)
+            raise
+        self.drop_checkpoints(run)
+        return self.run(run)
+
+    def _place(self, attempt: Path, target: Path, keep: str, replace: bool) -> None:
+        """Renames an attempt to its place. What stood there goes first, if it may: between the two renames the run is
+        missing, and would be trained again after a kill."""
+        target.parent.mkdir(exist_ok=True)
+        for _ in range(20):
+            try:
+                os.rename(attempt, target)
+                return flush_folder(target.parent)
+            except OSError:
+                if target.is_dir() and not replace and self.finished(target.name, keep):
+                    return shutil.rmtree(attempt)
+            old = self.root / "attempts" / f"{target.name}-old-{uuid.uuid4().hex[:8]}"
+            with contextlib.suppress(OSError):  # another process has just done the same
+                os.rename(target, old)
+                shutil.rmtree(old, ignore_errors=True)
+        os.rename(attempt, target)
+
+    def drop_checkpoints(self, run: str) -> None:
+        shutil.rmtree(self.root / "checkpoints" / run, ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Takes away what killed processes left: attempts that nothing has touched for a day."""
+        for folder in (self.root / "attempts").glob("*-*"):
+            if folder.is_dir() and time.time() - folder.stat().st_mtime > 86_400:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    # ---- checkpoints and weights
+
+    def save_checkpoint(self, run: str, state: Mapping[str, Any]) -> Path:
+        """A complete, checksummed checkpoint, or none: written, read back, its manifest written, then older ones go.
+        Where another process has taken it away meanwhile, it has saved or published a later one."""
+        content, folder = to_bytes(state), self.root / "checkpoints" / run
+        path = folder / f"step-{state['step']:09d}.pt"
+        write_file(path, content)
+        sha = hashlib.sha256(content).hexdigest()
+        with contextlib.suppress(FileNotFoundError):
+            if hashlib.sha256(path.read_bytes()).hexdigest() != sha:
+                raise OSError(f"{path}: what was read back is not what was written")
+            write_file(path.with_suffix(".json"), dumps({"sha256": sha, "step": state["step"]}) + "\n")
+        for old in folder.glob("step-*"):
+            if old.stem < path.stem:
+                old.unlink(missing_ok=True)
+        return path
+
+    def load_checkpoint(self, run: str) -> dict[str, Any] | None:
+        """The newest checkpoint whose hash is right; None where there is none."""
+        for manifest in sorted((self.root / "checkpoints" / run).glob("step-*.json"), reverse=True):
+            with contextlib.suppress(CorruptionError, KeyError, TypeError, OSError):
+                content = manifest.with_suffix(".pt").read_bytes()
+                if hashlib.sha256(content).hexdigest() == read_json(manifest)["sha256"]:
+                    return from_bytes(content)
+        return None
+
+    def load_weights(self, run: str) -> tuple[Config, dict[str, Any], dict[str, Any]]:
+        """(config, words, state dict) of a run. Raises ValueError where it has none, CorruptionError where the hash of
+        the file is not the one that was written."""
+        folder = self.run(run)
+        if not (folder / "weights.pt").is_file():
+            raise ValueError(f"{run}: no weights were kept; train it with keep=best")
+        content = (folder / "weights.pt").read_bytes()
+        if hashlib.sha256(content).hexdigest() != read_json(folder / "weights.json", "sha256")["sha256"]:
+            raise CorruptionError(f"{folder / 'weights.pt'}: damaged; delete {folder} and train it again")
+        known = read_json(folder / "words.json", "vocab", "classes", "max_len")
+        return self.config(run), known, from_bytes(content)
+
+    def config(self, run: str) -> Config:
+        path = self.run(run) / "config.json"
+        try:
+            return from_plain(read_json(path, "settings")["settings"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise CorruptionError(
+                f"{path}: damaged ({error!r}); delete its folder and run the command again"
+            ) from error
+
+    def changed(self, run: str) -> list[str]:
+        """The parts of a run whose source is no longer that with which it was trained, as `pe=mine`. Empty for runs
+        from before the source was recorded."""
+        was, config = read_json(self.run(run) / "config.json").get("source", {}), self.config(run)
+        names = {group: getattr(config, group).name for group in was if group in GROUPS}
+        now = {g: part_source.fingerprint(g, n) if n in registry.part_names(g) else "" for g, n in names.items()}
+        return [f"{group}={name}" for group, name in names.items() if now[group] != was[group]]
+
+    def ids(self) -> list[str]:
+        """Published runs, newest first."""
+        folders = [f for f in (self.root / "runs").glob("*") if (f / "result.json").is_file()]
+        return [f.name for f in sorted(folders, key=lambda f: (-(f / "result.json").stat().st_mtime, f.name))]
+
+    def find(self, start: str) -> str:
+        """The one run whose id begins so. Raises ValueError for none or several."""
+        found = [run for run in self.ids() if start and run.startswith(start)]
+        if len(found) != 1:
+            what = "no run" if not found else f"{len(found)} runs"
+            raise ValueError(f"{start!r}: {what} of that id in {self.root}; stackattn runs lists them")
+        return found[0]
+
+    def verify(self) -> list[str]:
+        """What is damaged or gone, in words; empty where every file of every run is as its manifest says, every study
+        has its runs, and what is known of the data can be read."""
+        wrong = []
+        for folder in sorted(f for f in (self.root / "runs").glob("*") if f.is_dir()):
+            try:
+                told, found = dict(read_json(folder / "manifest.json")), hashes(folder)
+            except (CorruptionError, OSError, TypeError, ValueError) as error:
+                wrong.append(f"{folder / 'manifest.json'}: damaged ({error})")
+                continue
+            for name in sorted(told | found):
+                if name != "manifest.json" and told.get(name) != found.get(name):
+                    wrong.append(f"{folder / name}: damaged; delete {folder} and run the command again")
+        return [*wrong, *self._studies_at_fault(), *self._files_at_fault()]
+
+    def _studies_at_fault(self) -> Iterator[str]:
+        """Studies that cannot be read, and those of which a run is gone that was there when the study was saved."""
+        for path in sorted((self.root / "studies").glob("*/study.json")):
+            try:
+                study = self.read_study(path.parent.name)
+                gone = [r for r in study["runs"] if r.get("published") and not self.finished(r["run"])]
+            except (CorruptionError, KeyError, TypeError, AttributeError) as error:
+                yield f"{path}: damaged ({error}); run the command of that study again"
+                continue
+            words = " ".join(map(shlex.quote, study.get("overrides", ())))
+            for entry in gone:
+                what = f"{entry['point'] or 'its run'} seed={entry['settings'].get('seed')}"
+                yield (
+                    f"study {path.parent.name}: run {entry['run']} ({what}) is gone; stackattn {study['command']} "
+                    f"{words} trains it again"
+                )
+
+    def _files_at_fault(self) -> Iterator[str]:
+        """Facts and step times that cannot be read: both are made again where they are missing."""
+        for path in sorted([*(self.root / "facts").glob("*.json"), *(self.root / "studies").glob("*/times.json")]):
+            try:
+                read_json(path)
+            except CorruptionError as error:
+                yield f"{path}: damaged ({error}); delete it and run the command again"
+
+    def log_failure(self, run: str, text: str) -> Path:
+        """Where a failed run's traceback is kept."""
+        path = self.root / "attempts" / f"{run}.log"
+        write_file(path, text)
+        return path
+
+    # ---- facts, timings, studies
+
+    def facts(self, key: str) -> dict[str, Any] | None:
+        path = self.root / "facts" / f"{key}.json"
+        return read_json(path, *FACTS) if path.is_file() else None
+
+    def save_facts(self, key: str, facts: Mapping[str, Any]) -> None:
+        """`facts`: a record.Facts as a dict."""
+        write_file(self.root / "facts" / f"{key}.json", dumps(facts) + "\n")
+
+    def timings(self, name: str) -> dict[str, Any]:
+        """Architecture -> its times, each on the scale of the study's reference."""
+        path = self.study(name) / "times.json"
+        return dict(read_json(path)) if path.is_file() else {}
+
+    def save_timings(self, name: str, timings: Mapping[str, Any]) -> None:
+        write_file(self.study(name) / "times.json", dumps(timings) + "\n")
+
+    def study(self, name: str) -> Path:
+        return self.root / "studies" / name
+
+    def studies(self) -> list[str]:
+        """Newest first."""
+        found = sorted((self.root / "studies").glob("*/study.json"), key=lambda p: -p.stat().st_mtime)
+        return [p.parent.name for p in found]
+
+    def read_study(self, name: str) -> dict[str, Any]:
+        return dict(read_json(self.study(name) / "study.json", "axes", "base", "runs"))
+
+    def save_study(self, name: str, study: Mapping[str, Any], *, grow: bool = False) -> Path:
+        """Writes a study; with `grow` the runs that it had stay in it, but for those of settings that are run anew, as
+        their data or the source of their parts has changed. Raises ConflictError where its base differs."""
+        path = self.study(name) / "study.json"
+        with self.locked_study(name):
+            if path.is_file():
+                old = read_json(path, "axes", "base")
+                check_same_base(name, old, study)
+                study = merge_studies(old, study) if grow and old["axes"] == study["axes"] else study
+            write_file(path, json.dumps(study, indent=1, allow_nan=False) + "\n")
+        return path
+
+    @contextlib.contextmanager
+    def locked_study(self, name: str) -> Iterator[None]:
+        """Inside, no other process reads and writes this study: two that grow it at once both add their runs."""
+        path = self.root / "claims" / f"study-{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            while not try_lock(file):
+                time.sleep(0.02)
+            yield
+
+    def count_dropped(self, name: str, study: Mapping[str, Any], *, grow: bool) -> int:
+        """How many runs of a study as it is would not be in it if this one were saved."""
+        if not (self.study(name) / "study.json").is_file():
+            return 0
+        old = self.read_study(name)
+        return 0 if grow and old["axes"] == study["axes"] else len(missing_runs(old, study))
+
+    def disk(self, runs: Iterable[str]) -> int:
+        """Bytes of the kept weights."""
+        files = (self.run(run) / "weights.pt" for run in runs)
+        return sum(f.stat().st_size for f in files if f.is_file())
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """sha256 of every file in a run's folder, by name."""
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir()) if f.is_file()}
+
+
+def try_lock(file: BinaryIO) -> bool:
+    """Whether this process now holds the file's lock, until the file is closed. True where there are no locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def to_bytes(state: Mapping[str, Any]) -> bytes:
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    return buffer.getvalue()
+
+
+def from_bytes(content: bytes) -> dict[str, Any]:
+    """Call only on bytes whose hash was checked: a flipped bit would load silently."""
+    import torch
+
+    loaded: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    return loaded
+
+
+# ---- DataFrames

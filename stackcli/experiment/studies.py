@@ -1,0 +1,52 @@
+"""study.json: a view on runs that may grow."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from stackcli.config.settings import GROUPS
+from stackcli.experiment.identity import ConflictError
+
+
+def merge_studies(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """A study with the runs that it had as well, but for those that are run anew."""
+    runs = [*new["runs"], *missing_runs(old, new)]
+    study = {**new, "runs": runs, "facts": {**old["facts"], **new["facts"]}}
+    if "known" in new:
+        was = old.get("known", {})
+        study["known"] = {key: {**was.get(key, {}), **more} for key, more in new["known"].items()}
+    return study
+
+
+def missing_runs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The runs of `old` at whose arm, values of the axes and seed `new` has none. A study has one run of each: it is
+    replaced where its data, the source of its parts or a default of theirs has changed."""
+
+    def slot(entry: Mapping[str, Any]) -> str:
+        return json.dumps([entry["arm"], [entry["settings"].get(key) for key in (*new["axes"], "seed")]])
+
+    here = {slot(entry) for entry in new["runs"]}
+    return [entry for entry in old["runs"] if slot(entry) not in here]
+
+
+def check_same_base(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """A study may grow along its axes; its other settings stay. A key that a part has gained or lost since tells
+    nothing apart."""
+    free = set(old["axes"]) | set(new["axes"]) | {"seed"}
+    was, here = old["base"], new["base"]
+    alike = {group for group in GROUPS if was.get(group) == here.get(group)}
+    free |= {key for key in was.keys() ^ here.keys() if "." in key and key.partition(".")[0] in alike}
+    keys = sorted((set(was) | set(here)) - free)
+    other = [f"{k}={was.get(k)!r} there, {here.get(k)!r} here" for k in keys if was.get(k) != here.get(k)]
+    if other:
+        raise ConflictError(f"study {name!r} has other settings: {'; '.join(other)}. Choose another --study name")
+
+
+def check_name(name: str) -> str:
+    """A study's name, which becomes a folder's: letters, digits, `.`, `_`, `=`, `,`, `+`, `-`. Raises ValueError."""
+    plain = all(c.isascii() and (c.isalnum() or c in "._=,+-") for c in name)
+    good = plain and 0 < len(name) <= 100 and name[0].isalnum()
+    if not good or name.rstrip(".") != name:
+        shown = ascii(name if len(name) <= 40 else name[:40] + "...")
+        raise ValueError(f"--study {shown}: 1 to 100 letters, digits and . _ = , + -, beginning with a letter or digit")
+    return name

@@ -1,0 +1,334 @@
+"""One command, whole: plan, train, time, tabulate, draw. What is printed and written, and in which order."""
+
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from stackcli.common import registry as parts
+from stackcli.common.records import Result
+from stackcli.common.suggestions import suggest_nearest
+from stackcli.common.wording import count_noun
+from stackcli.config import recorded_settings
+from stackcli.config.grid import Grid
+from stackcli.config.settings import GROUPS, Config, Options
+from stackcli.experiment.identity import digest
+from stackcli.experiment.progress import Progress, on_test, on_validation
+from stackcli.experiment.store import Store
+from stackcli.experiment.studies import check_name
+
+ASK_ABOVE = 200  # runs
+AWAY = 1_000_000  # from the first seed of a study to the first of a search for it
+
+
+@dataclass(frozen=True)
+class Arms:
+    """What a command runs: the runs in order, the arm of each (empty but in an experiment), axes and base; `typed`:
+    the words that ask for it."""
+
+    configs: tuple[Config, ...]
+    arms: tuple[str, ...]
+    axes: tuple[str, ...]
+    base: Mapping[str, Any]
+    overrides: tuple[str, ...]
+    typed: tuple[str, ...]
+    labels: tuple[Mapping[str, str], ...] = ()  # of each run, values of axes that are no settings
+    match: Mapping[str, Any] = field(default_factory=dict)  # what all depths have alike, and as which of them
+    chosen: tuple[str, ...] = ()  # settings that were chosen for each point, and are no axes
+    notes: tuple[str, ...] = ()  # what is to be said before anything runs
+    known: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # of remedies, what the affected study found: as Frames.known
+
+    @property
+    def labelled(self) -> tuple[Mapping[str, str], ...]:
+        """The labels, one for each run."""
+        return self.labels or ({},) * len(self.configs)
+
+    @classmethod
+    def of_grid(cls, grid: Grid) -> "Arms":
+        words = grid.overrides
+        return cls(grid.configs, ("",) * len(grid.configs), tuple(grid.axes), grid.base, words, words)
+
+    @classmethod
+    def of_questions(cls, grids: Sequence[Grid], axes: Sequence[str], typed: Sequence[str]) -> "Arms":
+        """The grids of several data sets as one study, `axes` first among its axes; what they share is its base."""
+        configs = tuple(c for grid in grids for c in grid.configs)
+        swept = tuple(dict.fromkeys([*axes, *(key for grid in grids for key in grid.axes)]))
+        shared = {k: v for k, v in grids[0].base.items() if all(grid.base.get(k) == v for grid in grids)}
+        base = {k: v for k, v in shared.items() if k not in swept}
+        return cls(configs, ("",) * len(configs), swept, base, tuple(typed), tuple(typed))
+
+    @classmethod
+    def of_experiment(cls, grids: Mapping[str, Grid], typed: Sequence[str]) -> "Arms":
+        """Arms of an experiment: one grid where it has one line without a name, else a named arm a line."""
+        if list(grids) == [""]:
+            return replace(cls.of_grid(grids[""]), typed=tuple(typed))
+        configs = tuple(c for grid in grids.values() for c in grid.configs)
+        names = tuple(name for name, grid in grids.items() for _ in grid.configs)
+        lines = tuple(f"{name}: {' '.join(grid.overrides)}" for name, grid in grids.items())
+        return cls(configs, names, ("arm",), {"arms": " | ".join(lines)}, lines, tuple(typed))
+
+
+def read_experiment(name: str) -> dict[str, list[str]]:
+    """Arm -> overrides, from experiments/NAME/settings.txt."""
+    return recorded_settings.read_experiment(name)
+
+
+def run_study(arms: Arms, options: Options) -> int:
+    """Does the command; returns its exit code."""
+    from stackcli.experiment import plan as plan_module
+    from stackcli.experiment import timing_pass, worker
+    from stackcli.launcher.local import Local
+
+    check_columns(arms.configs, options)
+    store = Store(options.out)
+    name = check_name(options.study) if options.study else study_name(options.command, arms)
+    executor = Local(workers=options.jobs, preload=worker.preload())
+    soon = (lambda: None) if options.dry_run else executor.warm
+    arms = along_known_axes(arms, store, name) if options.study else arms
+    plan = plan_module.plan(arms.configs, store, force=options.force, test=not options.search, soon=soon)
+    told = on_validation if options.search else on_test
+    progress = Progress(quiet=options.quiet, total=len(plan.todo), labels=run_labels(plan.todo, arms), told=told)
+    announce_study(arms, plan, options, progress)
+    if options.dry_run:
+        return 0
+    if len(plan.todo) > ASK_ABOVE and not options.yes and not ask_consent(len(plan.todo)):
+        progress.say(f"{len(plan.todo)} runs: write --yes to start so many")
+        return 2
+    study = study_record(arms, plan, options)
+    store.create()
+    store.tidy()
+    plan_module.keep_facts(plan, store)
+    if lost := store.count_dropped(name, study, grow=bool(options.study)):
+        how = "its axes are others now" if options.study else "a study named with --study grows instead"
+        progress.say(
+            f"study {name}: {count_noun(lost, 'runs')} that it had and that this command does not ask for: left out of "
+            f"its tables and figures, and kept in the store; {how}"
+        )
+    store.save_study(name, study, grow=bool(options.study))
+    code, statuses = train(plan, store, executor, options, progress)
+    store.save_study(name, with_statuses(study, statuses, store), grow=bool(options.study))
+    if code in (75, 130):
+        progress.say(f"stopped; finished runs and checkpoints are kept. To go on: {options_line(options, arms)}")
+        return code
+    from stackcli.experiment.report import redraw, report_study
+
+    if options.search:
+        for path in redraw(options.out, name, options.formats, ["sensitivity"]):
+            progress.say(f"wrote {path}")
+        return code
+    timing_pass.time_steps(store, name, progress.say)
+
+    report_study(store, name, options, progress, again=options_line(options, arms) if code else "")
+    return code
+
+
+def along_known_axes(arms: Arms, store: Store, name: str) -> Arms:
+    """The runs as points of a named study that has more axes already: depth=4 alone joins depth 1 and 2."""
+    if "arm" in arms.axes or arms.labels or arms.match or name not in store.studies():
+        return arms
+    axes = tuple(store.read_study(name)["axes"])
+    if not set(arms.axes) < set(axes) or not set(axes) <= {key for c in arms.configs for key in c.flat()}:
+        return arms
+    return replace(arms, axes=axes, base={k: v for k, v in arms.base.items() if k not in axes})
+
+
+TIMES = ("step_ms", "step_ms_low", "step_ms_high", "forward_ms", "backward_ms", "update_ms", "seconds")
+
+
+def check_columns(configs: Sequence[Config], options: Options) -> None:
+    """Raises ValueError for --cols and --sort that no run will have."""
+    known = dict.fromkeys((*(f.name for f in fields(Result)), *TIMES, "params_core"))
+    known |= dict.fromkeys(key for config in configs for key in config.flat())
+    for option, typed in (("--cols", options.cols), ("--sort", options.sort.removeprefix("-"))):
+        for name in filter(None, (c.strip() for c in typed.split(","))):
+            if name not in known:
+                shown = "choose from " + ", ".join(known)
+                raise ValueError(f"{option} {name}: unknown column{suggest_nearest(name, known, shown)}")
+
+
+def run_labels(todo: Sequence[Any], arms: Arms) -> list[str]:
+    arm = dict(zip(arms.configs, arms.arms, strict=True))
+    return [f"{point_label(job.config, arm[job.config], arms.axes) or 'run'} seed={job.config.seed}" for job in todo]
+
+
+def point_label(config: Config, arm: str, axes: Sequence[str]) -> str:
+    """The swept values as text; an arm's name in an experiment."""
+    if arm:
+        return arm
+    flat = config.flat()
+    return " ".join(f"{axis}={format_setting(flat[axis])}" for axis in axes if axis in flat)
+
+
+def format_setting(value: Any) -> str:
+    if value is None:  # a part without this setting
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def study_name(command: str, arms: Arms) -> str:
+    """A name from the command, the axes and what else was typed, so that the same study has the same name."""
+    typed = [w for w in arms.overrides if w.partition("=")[0] not in (*arms.axes, "seed", "seeds")]
+    words = "-".join([command, *arms.axes, *sorted(typed)])
+    clean = "".join(c if c.isascii() and (c.isalnum() or c in "._=,+-") else "_" for c in words)
+    return clean if len(clean) <= 80 and clean == words else f"{clean[:70]}-{digest(words)[:8]}"
+
+
+def announce_study(arms: Arms, plan: Any, options: Options, progress: Progress) -> None:
+    """What is about to happen: runs, axes, what is there already, notices of the data; with --dry-run an estimate."""
+    flats = [{**c.flat(), **label} for c, label in zip(arms.configs, arms.labelled, strict=True)]
+    axes = {a: list(dict.fromkeys(format_setting(flat.get(a)) for flat in flats)) for a in arms.axes if a != "arm"}
+    axes |= {"arm": list(dict.fromkeys(arms.arms))} if "arm" in arms.axes else {}
+    seeds = sorted({c.seed for c in arms.configs})
+    text = "; ".join([*(f"{a} = {', '.join(v)}" for a, v in axes.items()), f"seeds {', '.join(map(str, seeds))}"])
+    runs = count_noun(len(set(plan.ids)), "runs")
+    progress.say(f"{runs} ({text}); {plan.cached} there already, {len(plan.todo)} to train")
+    for note in arms.notes:
+        progress.say(note)
+    for data, facts in plan.facts.items():
+        sizes = facts["sizes"]
+        head = f"data={data.name}: {sizes['train']} train, {sizes['val']} validation, {sizes['test']} test"
+        parts = ("train", "val", "test")
+        classes = facts["classes"] if len(facts["classes"]) <= 6 else []
+        each = (f"{c} " + "/".join(f"{100 * facts['shares'][p][c]:.0f}" for p in parts) for c in classes)
+        progress.say(head + (f"; class shares in % of each: {', '.join(each)}" if classes else ""))
+        for notice in facts["notices"]:
+            progress.say(f"data={data.name}: {notice}")
+    for text in dict.fromkeys(text for c in arms.configs for text in describe_need(c)):
+        progress.say(text)
+    if options.dry_run:
+        from stackcli.experiment.plan import estimate
+
+        seconds = sum(estimate(job.config, plan.facts[job.config.data]["sizes"]["train"]) for job in plan.todo)
+        progress.say(
+            f"about {duration(seconds / max(1, min(options.jobs, len(plan.todo) or 1)))} with -j {options.jobs}"
+        )
+
+
+def describe_need(config: Config) -> list[str]:
+    """What one part of a run makes of another, in words."""
+    chosen = {group: str(getattr(config, group).name) for group in GROUPS}
+    return [f"{g}={n} sets {o}={m}" for g, n in chosen.items() for o, m in parts.needed_parts(g, n).items()]
+
+
+def duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+def ask_consent(runs: int) -> bool:
+    """Asks on a terminal; elsewhere --yes is needed."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(f"{runs} runs; start? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def study_record(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
+    """study.json: a view on runs."""
+    from stackcli.experiment.timing_pass import timing_key
+
+    names = data_names(plan)
+    runs = [
+        {
+            "run": run,
+            "arm": arm,
+            "point": point_label(config, arm, arms.axes),
+            "settings": {**config.flat(), **label},
+            "timing": timing_key(config, str(plan.facts[config.data]["fingerprint"])),
+            "facts": names[config.data],
+        }
+        | ({"timing_same": same_kernel(config, plan)} if options.command == "compare-pe" and not options.search else {})
+        for run, config, arm, label in zip(plan.ids, plan.configs, arms.arms, arms.labelled, strict=True)
+    ]
+    facts = {names[data]: dict(found) for data, found in plan.facts.items()}
+    return {
+        "command": options.command,
+        "axes": list(arms.axes),
+        "base": dict(arms.base),
+        "match": dict(arms.match),
+        "chosen": list(arms.chosen),
+        "overrides": list(arms.overrides),
+        "runs": runs,
+        "facts": facts,
+    } | ({"known": dict(arms.known)} if arms.known else {})
+
+
+def same_kernel(config: Config, plan: Any) -> str:
+    """The key of this architecture's times on the explicit kernel, which every encoding can use."""
+    from stackcli.experiment.timing_pass import timing_key
+
+    return timing_key(replace(config, kernel="explicit"), str(plan.facts[config.data]["fingerprint"]))
+
+
+def data_names(plan: Any) -> dict[Any, str]:
+    """A name for each data set: that of its part, and where several share it the keys in which they differ, of a file
+    its name alone; the beginning of the facts' key where that is not enough."""
+    names: dict[Any, str] = {}
+    for data in plan.facts:
+        others = [other.options for other in plan.facts if other.name == data.name]
+        differ = [(k, v) for k, v in data.keys if any(other.get(k) != v for other in others)]
+        said = (Path(str(v)).name if k == "path" else f"{k}={format_setting(v)}" for k, v in differ)
+        name = " ".join([data.name, *said])
+        names[data] = f"{name} {plan.facts_keys[data][:6]}" if name in names.values() else name
+    return names
+
+
+def with_statuses(study: dict[str, Any], statuses: Mapping[str, str], store: Store) -> dict[str, Any]:
+    """The study once its runs were tried: the `status` of those that did not finish; `published`: the run is there."""
+    runs = [
+        {**r, "status": statuses[r["run"]]} if r["run"] in statuses else {**r, "published": store.finished(r["run"])}
+        for r in study["runs"]
+    ]
+    return {**study, "runs": runs}
+
+
+def train(plan: Any, store: Store, executor: Any, options: Options, progress: Progress) -> tuple[int, dict[str, str]]:
+    """(exit code, status of the runs that did not finish)."""
+    from stackcli.experiment import worker
+
+    if not plan.todo:
+        return 0, {}
+    asked: list[int] = []
+
+    def interrupt(number: int, _: Any) -> None:
+        asked.append(number)
+        progress.say("stopping: running runs save; once more stops at once" if len(asked) == 1 else "stopping now")
+        executor.stop(now=len(asked) > 1)
+
+    before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
+    statuses: dict[str, str] = {}
+    try:
+        with progress:
+            for job, outcome in worker.run_plan(plan, executor, store):
+                progress.show(outcome, store.result(job.run) if outcome.state == "done" else None)
+                statuses.pop(job.run, None)
+                if outcome.state in ("failed", "lost"):
+                    statuses[job.run] = outcome.state
+                    if options.fail_fast:
+                        executor.stop()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if asked:
+        return (130 if asked[0] == signal.SIGINT else 75), statuses
+    return (1 if statuses else 0), statuses
+
+
+def options_line(options: Options, arms: Arms) -> str:
+    """The command that goes on where this one stopped."""
+    import shlex
+
+    words = ["stackattn", "ablate-depth" if options.command == "remedies" else options.command]
+    words += [*arms.typed, *options.asked]
+    return " ".join(shlex.quote(w) for w in words)

@@ -1,0 +1,89 @@
+"""Step times of the architectures of a study, measured one after the other once its runs are done."""
+
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from stackcli.common import registry
+from stackcli.config.settings import Config, Part
+from stackcli.experiment.identity import digest, part_sources
+from stackcli.experiment.plan import estimate
+from stackcli.experiment.store import Store
+from stackcli.experiment.worker import preload
+from stackcli.launcher.base import Say, Stop
+
+
+def timing_key(config: Config, fingerprint: str) -> str:
+    """Of an architecture on a data set: runs that agree are timed once."""
+    from stackcli.config.settings import plain
+
+    keys = ("depth", "dim", "heads", "ff", "dropout", "attention_dropout", "layer_drop", "share_layers", "causal")
+    more = ("mask", "kernel", "batch", "pad", "clip", "threads", "device", "pe", "residual", "norm", "attention")
+    values = {key: plain(getattr(config, key)) for key in (*keys, *more)}
+    own = {"content": fingerprint, "source": part_sources(config), "host": platform.node()}
+    return digest({**values, "data": config.data.placeless, **own})
+
+
+def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:
+    """Measures each architecture of a study that has a result and was not measured on this machine before, alone, in a
+    process of its own, which finds PyTorch loaded. Where that fails the study has no new times, and it is said."""
+    runs = [entry for entry in store.read_study(study)["runs"] if store.finished(entry["run"])]
+    every = {entry["timing"]: store.config(entry["run"]) for entry in runs}
+    same = {e["timing_same"]: store.config(e["run"]) for e in runs if "timing_same" in e}
+    every |= {key: replace(config, kernel="explicit") for key, config in same.items() if key not in every}
+    known = {key: found for key, found in store.timings(study).items() if measured_here(found)}
+    new = {key: config for key, config in every.items() if key not in known}
+    if not new:
+        return
+    reference = next((f["reference"] for f in known.values() if f["reference"] in every.keys() & known.keys()), "")
+    if not reference:  # the first pass, or one whose reference is no more
+        known, new = {}, every
+        reference = min(every, key=lambda key: estimate(every[key], 1000))
+    from stackcli.launcher.local import Local
+
+    say(f"timing {len(new)} architecture{'s' if len(new) > 1 else ''}, alone on the machine")
+    job = Timing(store.root, study, {reference: every[reference], **new}, reference, known)
+    for outcome in Local(workers=1, preload=preload()).run(time_all, [job]):
+        if outcome.state in ("failed", "lost", "stopped"):
+            why = str(outcome.detail or "it was stopped").strip().split("\n")[-1]
+            say(f"no step times: the timing pass did not finish ({why}); the same command tries it again")
+
+
+def measured_here(found: Any) -> bool:
+    """Whether times are of this machine with this PyTorch, and of a pass that had a reference."""
+    machine = found.get("machine", {})
+    here = {"cores": os.cpu_count(), "system": platform.system(), "torch": version("torch")}
+    return "reference" in found and all(machine.get(key) == value for key, value in here.items())
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A timing pass: the architectures to be measured, the reference among them, and those that are known already."""
+
+    store: Path
+    study: str
+    configs: Mapping[str, Config]
+    reference: str
+    known: Mapping[str, Any]
+
+
+def time_all(job: Timing, say: Say, stop: Stop) -> None:
+    """Times architectures, each under its key, and saves what was found with the study; a job of a launcher."""
+    from stackcli.diagnostics import step_time
+
+    loaded: dict[Part, Any] = {}
+
+    def load(config: Config) -> Any:
+        if config.data not in loaded:
+            loaded[config.data] = registry.build_part("data", config.data.name, **config.data.options).load()
+        return loaded[config.data]
+
+    before = job.known.get(job.reference)
+    scale = float(before["times"]["step_ms"]) if before else None
+    found = step_time.measure_blocks(job.configs, job.reference, load, scale)
+    marked = {key: {**times, "reference": job.reference} for key, times in found.items()}
+    Store(job.store, create=False).save_timings(job.study, {**marked, **job.known})

@@ -1,0 +1,1 @@
+"""The network: attention, blocks, stack, and what it costs."""

@@ -1,0 +1,79 @@
+"""Multi-head attention: scores, what encodings add to them, and the kernels that compute them."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stackcli.attention.base import Pattern
+from stackcli.model.dropout import Dropout
+from stackcli.pe.base import Context, PositionEncoding
+
+PAD = 0  # the token id of padding
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention, Vaswani et al. 2017, sec. 3.2. (B, T, D) -> (B, T, D)."""
+
+    def __init__(self, *, dim: int, heads: int, causal: bool, pattern: Pattern, dropout: float, explicit: bool) -> None:
+        super().__init__()
+        if dim % heads:
+            raise ValueError(f"dim={dim} is not divisible by heads={heads}")
+        self.heads, self.causal, self.pattern, self.explicit = heads, causal, pattern, explicit
+        self.drop = Dropout(dropout)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
+        B, T, D = x.shape
+        q, k, v = self.qkv(x).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)  # (B, H, T, E) each
+        q, k = pe.rotate(q, k, ctx)
+        attend = self.by_hand if self.explicit or not pe.fused else self.by_kernel
+        y = attend(q, k, v, ctx, pe)  # (B, H, T, E)
+        projected: Tensor = self.out(y.transpose(1, 2).reshape(B, T, D))
+        return projected
+
+    def by_kernel(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
+        """PyTorch's fused attention; a fixed bias and the masks go in as one mask."""
+        bias, p = pe.bias(q, k, ctx), self.drop.p if self.training else 0.0
+        if bias is None and self.causal and ctx.mask is None and not self.limits(q.shape[-2], q.device):
+            return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=True)
+        allowed = self.allowed(ctx, q.shape[-2])
+        mask = allowed if bias is None else bias if allowed is None else bias.masked_fill(~allowed, -math.inf)
+        y: Tensor = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p)
+        return y
+
+    def limits(self, length: int, device: torch.device) -> bool:
+        """Whether the pattern forbids anything at this length."""
+        return self.pattern.allowed(length, device) is not None
+
+    def by_hand(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
+        """The softmax written out: where an encoding mixes the weights, or a probe asks for them."""
+        scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)  # (B, H, T, T)
+        bias, allowed = pe.bias(q, k, ctx), self.allowed(ctx, q.shape[-2])
+        if bias is not None:
+            scores += bias
+        if allowed is not None:
+            scores.masked_fill_(~allowed, -math.inf)
+        weights: Tensor = self.drop(self.weights(scores.softmax(-1)))  # (B, H, T, T)
+        mixed = pe.mix(weights, ctx)
+        return weights @ v if mixed is None else weights @ v + mixed
+
+    def weights(self, weights: Tensor) -> Tensor:
+        """The attention weights as they pass, (B, H, T, T): a probe replaces this to keep them."""
+        return weights
+
+    def allowed(self, ctx: Context, length: int) -> Tensor | None:
+        """True where query i may see key j, broadcastable to (B, 1, T, T); None where all may. Padding is seen by
+        nobody but itself, so no row is empty and none gives NaN."""
+        seen = None if ctx.mask is None else ctx.mask[:, None, None, :]  # (B, 1, 1, T)
+        device = ctx.pos.device
+        pattern = self.pattern.allowed(length, device)
+        past = torch.ones(length, length, dtype=torch.bool, device=device).tril() if self.causal else None
+        for own in (pattern, past):
+            if own is not None:
+                seen = own if seen is None else own & seen
+        if ctx.mask is None or seen is None:
+            return seen
+        return seen | torch.eye(length, dtype=torch.bool, device=device)

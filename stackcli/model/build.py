@@ -1,0 +1,247 @@
+"""A Config -> the stack that it describes, every tensor drawn at an address of its own."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from stackcli.common import registry
+from stackcli.common.seeding import torch_at
+from stackcli.config.settings import Config
+from stackcli.data.base import Loaded
+from stackcli.init.base import Init
+from stackcli.model.attention import Attention
+from stackcli.model.batch import Batch
+from stackcli.model.blocks import Block, FeedForward, hidden_of
+from stackcli.model.stack import StackedAttention
+from stackcli.pe.base import Adjusted, PositionEncoding
+from stackcli.residual.base import Branch, Residual
+
+
+class Makers(NamedTuple):
+    """How the parts that a Config names are made, each for its layer."""
+
+    norm: Callable[[], nn.Module]
+    join: Callable[[int], Residual]
+    encoding: Callable[[int], PositionEncoding]
+    init: Callable[[], Init]
+
+
+def makers(config: Config, max_len: int) -> Makers:
+    """An encoding's random draws are made at (seed, layer, "pe")."""
+    c = config
+    sizes = {"dim": c.dim, "depth": c.depth, "branches": c.depth * (2 if hidden_of(c) else 1)}
+
+    def norm() -> nn.Module:
+        return registry.build_part("norm", c.norm.name, dim=c.dim, **c.norm.options)  # type: ignore[no-any-return]
+
+    def join(layer: int) -> Residual:
+        options = c.residual.options
+        return registry.build_part("residual", c.residual.name, **sizes, layer=layer, norm=norm, **options)  # type: ignore[no-any-return]
+
+    def encoding(layer: int) -> PositionEncoding:
+        with torch_at(c.seed, layer, "pe"):
+            return build_encoding(c, max_len)
+
+    def init() -> Init:
+        return registry.build_part("init", c.init.name, **sizes, **c.init.options)  # type: ignore[no-any-return]
+
+    return Makers(norm, join, encoding, init)
+
+
+def token_std(config: Config) -> float:
+    """Standard deviation of the token vectors as drawn: embed_std, unless the initialisation has its own."""
+    return makers(config, max_len=1).init().token_std(config.embed_std)
+
+
+def drawn_from(config: Config) -> int:
+    """From how many positions those of a sequence are drawn; 0 where they simply count."""
+    options = config.pe.options
+    return int(options.get("range", 2048)) if options.get("randomised") else 0
+
+
+def build_encoding(config: Config, max_len: int) -> PositionEncoding:
+    """The encoding with its own keys, adjusted by those that it has in common with others. Raises ValueError."""
+    c, kind, options = config, registry.load_part("pe", config.pe.name), dict(config.pe.options)
+    inner = {key: value for key, value in options.items() if key in registry.own_keys(kind)}
+    reach, width = drawn_from(c) or max_len, options.get("dim") or c.dim
+    if width > c.dim:
+        raise ValueError(f"pe.dim={width} is more than dim={c.dim}")
+    heads = c.heads if width == c.dim else 1
+    made: PositionEncoding = registry.build_part(
+        "pe", c.pe.name, dim=width, heads=heads, max_len=max(reach, max_len), **inner
+    )
+    made.causal, made.randomised = c.causal, drawn_from(c) > 0
+    matched = options.get("scale") == "matched"
+    if width == c.dim and not matched:
+        return made
+    return Adjusted(made, dim=c.dim, width=width, energy=token_std(c) ** 2 if matched else None)
+
+
+def try_parts(config: Config) -> None:
+    """Makes each part once, for a sequence of one position. Raises ValueError for sizes that a part refuses."""
+    make = makers(config, max_len=1)
+    made = make.join(1), make.encoding(1), make.init()
+    registry.build_part("attention", config.attention.name, **config.attention.options)
+    sized = any(made[0].gain(role) != 1 for role in ("q", "k", "v", "o", "ff1", "ff2"))
+    if sized and made[2].scales and config.init.name != config.residual.name:
+        raise ValueError(
+            f"residual={config.residual.name} sizes its branches by depth, and init={config.init.name} would once more;"
+            " write init=default, xavier, small or orthogonal"
+        )
+    if made[2].scales and config.residual.options.get("beta"):
+        raise ValueError(f"residual.beta would do nothing: init={config.init.name} has its own; write init=xavier")
+    if config.init.name == "zero" and config.residual.name == "rezero":
+        raise ValueError(
+            "residual=rezero and init=zero both start every branch at zero, and then neither can move; write"
+            " init=default"
+        )
+    if config.layer_drop and config.residual.name == "none":
+        raise ValueError("layer_drop needs a skip connection: residual=none has none to go on with")
+    if config.layer_drop and config.residual.name == "sandwich":
+        raise ValueError("layer_drop does not go with residual=sandwich, which normalises what a branch is scaled by")
+    if config.share_layers and made[0].profiled:
+        raise ValueError(
+            f"residual={config.residual.name} sizes every block by those before it; write share_layers=false"
+        )
+    options = config.pe.options
+    if options.get("pretrain") and options.get("loss") == "none":
+        raise ValueError("pe.pretrain needs pe.loss=order or pe.loss=smooth")
+    if options.get("loss", "none") != "none" and not any(True for _ in made[1].parameters()):
+        raise ValueError(
+            f"pe.loss={options['loss']} needs an encoding with something to train, not pe={config.pe.name}"
+        )
+
+
+def build(
+    config: Config, *, vocab: int, classes: int, max_len: int, every: bool = False, outputs: int = 1
+) -> StackedAttention:
+    """The stack that a Config describes, every tensor drawn from (seed, layer, name): layer 1 is the same at every
+    depth. `every`: it gives `outputs` answers at every token. Raises ValueError for sizes that do not fit together."""
+    c, make = config, makers(config, max_len)
+    own = c.pe.options.get("layers", "own" if registry.load_part("pe", c.pe.name).per_layer else "shared") == "own"
+    blocks = [_block(c, layer, make.join, make.encoding if own else None) for layer in range(1, c.depth + 1)]
+    if c.share_layers:
+        for block in blocks[1:]:
+            share(blocks[0], block)
+    scheme = registry.load_part("residual", c.residual.name)
+    opening, closing = (make.norm() if wanted else None for wanted in (scheme.opening_norm, scheme.closing_norm))
+    pe = PositionEncoding(dim=c.dim, heads=c.heads, max_len=max_len) if own else make.encoding(0)
+    model = StackedAttention(
+        vocab=vocab,
+        classes=classes,
+        dim=c.dim,
+        pe=pe,
+        blocks=blocks,
+        opening=opening,
+        closing=closing,
+        dropout=c.dropout,
+        every=every,
+        outputs=outputs,
+    )
+    model.reach, model.seed = drawn_from(c), c.seed
+    draw(model, make.init(), seed=c.seed, embed_std=c.embed_std, shared=c.share_layers)
+    return model
+
+
+def share(first: nn.Module, other: nn.Module) -> None:
+    """Gives `other` the parameters of `first`, a block like it: one layer applied again, Dehghani et al. 2018,
+    arXiv:1807.03819; Lan et al. 2019, arXiv:1909.11942. Running statistics stay its own."""
+    for name, parameter in list(first.named_parameters(remove_duplicate=False)):
+        path, _, leaf = name.rpartition(".")
+        setattr(other.get_submodule(path), leaf, parameter)
+
+
+@torch.no_grad()
+def profile(model: StackedAttention, batch: Batch) -> None:
+    """For residual schemes that are sized by what a first pass sees: that pass, in eval mode, on a batch of the
+    training part, real tokens alone. Nothing where the scheme is none of them."""
+    joins = [join for block in model.stack for join in block.joins() if join.profiled]
+    if not joins:
+        return
+    seen: list[float] = []  # the variance of every branch
+
+    def watch(join: nn.Module, inputs: tuple[Tensor, Branch, Tensor | None]) -> tuple[Tensor, Branch, Tensor | None]:
+        x, branch, mask = inputs
+
+        def watched(h: Tensor) -> Tensor:
+            y = branch(h)
+            seen.append(variance(y, mask))
+            return y
+
+        return x, watched, mask
+
+    was, handles = model.training, [join.register_forward_pre_hook(watch) for join in joins]
+    model.eval()
+    model(batch.tokens, batch.mask, batch.pos, batch.tree)
+    model.train(was)
+    for handle in handles:
+        handle.remove()
+    for i, join in enumerate(joins):
+        join.settle(sum(seen[:i]))
+
+
+def variance(x: Tensor, mask: Tensor | None) -> float:
+    """Over all numbers of the real tokens of (B, T, D)."""
+    return float((x if mask is None else x[mask]).var(unbiased=False))
+
+
+def build_for(config: Config, loaded: Loaded) -> StackedAttention:
+    """The stack for a data set, with the word vectors that come with it: scaled so that the known ones have the root
+    mean square of those that are drawn, which keeps their angles. Raises ValueError for vectors of another width than
+    dim."""
+    model = build(config, **loaded.sizes)
+    weight = model.embedding.weight
+    if loaded.vectors is not None and loaded.known is not None and loaded.known.any():
+        rows = torch.from_numpy(loaded.vectors[loaded.known])
+        if rows.shape[1] != config.dim:
+            raise ValueError(
+                f"the word vectors have {rows.shape[1]} numbers; write dim={rows.shape[1]}, not {config.dim}"
+            )
+        with torch.no_grad():
+            weight[torch.from_numpy(loaded.known)] = rows * (token_std(config) / float(rows.square().mean().sqrt()))
+    weight.requires_grad_(not loaded.frozen)
+    return model
+
+
+def _block(
+    config: Config,
+    layer: int,
+    join: Callable[[int], Residual],
+    encoding: Callable[[int], PositionEncoding] | None,
+) -> Block:
+    c, hidden = config, hidden_of(config)
+    attention = Attention(
+        dim=c.dim,
+        heads=c.heads,
+        causal=c.causal,
+        pattern=registry.build_part("attention", c.attention.name, **c.attention.options),
+        dropout=c.attention_dropout,
+        explicit=c.kernel == "explicit",
+    )
+    return Block(
+        attention=attention,
+        join=join(layer),
+        feed=FeedForward(dim=c.dim, hidden=hidden) if hidden else None,
+        feed_join=join(layer) if hidden else None,
+        own=encoding(layer) if encoding else None,
+        dropout=c.dropout,
+        layer_drop=c.layer_drop * layer / c.depth,
+    )
+
+
+@torch.no_grad()
+def draw(model: StackedAttention, init: Init, *, seed: int, embed_std: float, shared: bool = False) -> None:
+    """Draws every matrix, bias and token vector of the stack at its own address; of `shared` layers the first alone."""
+    for layer, role, weight, bias in model.maps():
+        if shared and layer > 1:
+            continue
+        with torch_at(seed, layer, role):
+            init.weight(weight, role)
+            if layer and not init.scales:
+                weight.mul_(model.stack[layer - 1].gain(role))
+        with torch_at(seed, layer, role, "bias"):
+            init.bias(bias, role, weight.shape[1])
+    with torch_at(seed, 0, "embedding"):
+        init.embedding(model.embedding.weight, embed_std)

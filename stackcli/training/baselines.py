@@ -1,0 +1,86 @@
+"""What a stack must beat: the commonest class, and a bag of words."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from stackcli.common.records import Facts
+from stackcli.data.base import Examples, Loaded
+
+STRENGTHS = (1.0, 10.0, 100.0)  # of the logistic regression: scikit-learn's C
+
+
+def facts(name: str, fingerprint: str, loaded: Loaded) -> Facts:
+    """Sizes, class shares and baselines of a data set."""
+    bag = bag_of_words(loaded) if loaded.text else None
+    named = {"train": loaded.train, "val": loaded.val, "test": loaded.test}
+    return Facts(
+        name=name,
+        fingerprint=fingerprint,
+        text=loaded.text,
+        sizes={part: len(examples) for part, examples in named.items()},
+        shares={part: shares(examples, loaded.classes) for part, examples in named.items()},
+        vocab=len(loaded.vocab),
+        classes=loaded.classes,
+        majority_acc=majority(loaded),
+        tfidf_acc=None if bag is None else sum(bag) / len(bag),
+        tfidf_right="" if bag is None else answers_text(bag),
+        notices=loaded.notices,
+        every=loaded.every,
+        causal=loaded.causal,
+        tree=bool(loaded.train.trees),
+        treeless=loaded.treeless,
+        max_len=loaded.max_len,
+        vectors=None if loaded.vectors is None else loaded.vectors.shape[1],
+        entropy=loaded.entropy,
+    )
+
+
+def shares(examples: Examples, classes: tuple[str, ...]) -> dict[str, float]:
+    """Share of each class in a part."""
+    counts = examples.counts(len(classes))
+    return {name: float(n / counts.sum()) for name, n in zip(classes, counts, strict=True)}
+
+
+def majority(loaded: Loaded) -> float:
+    """Test accuracy of always answering the training part's commonest class."""
+    trained, counts = (part.counts(len(loaded.classes)) for part in (loaded.train, loaded.test))
+    commonest = set(np.flatnonzero(trained == trained.max()).tolist())
+    first = next(c for c in loaded.train.answers if c in commonest)  # of several, the one met first
+    return float(counts[first] / counts.sum())
+
+
+def bag_of_words(loaded: Loaded) -> list[bool] | None:
+    """Whether TF-IDF (log counts) and logistic regression answer each test item rightly, in the order of the test part.
+
+    It reads what a stack reads, the token ids of `loaded`, and so shares tokens, cut, minimum count, deduplication,
+    size and noise with it; the unknown word is a token like any other. The strength is chosen on the validation part.
+    None where there is not one answer an item.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from threadpoolctl import threadpool_limits
+
+    if not loaded.train.labels:
+        return None
+    models = [
+        make_pipeline(TfidfVectorizer(analyzer=_ids, sublinear_tf=True), LogisticRegression(C=c, max_iter=1000))
+        for c in STRENGTHS
+    ]
+    with threadpool_limits(1):  # more threads are slower here, and far slower where the machine is busy
+        for model in models:
+            model.fit(loaded.train.tokens, loaded.train.labels)
+        best = max(models, key=lambda m: float(m.score(loaded.val.tokens, loaded.val.labels)))
+        said = best.predict(loaded.test.tokens)
+    return [bool(answer == label) for answer, label in zip(said, loaded.test.labels, strict=True)]
+
+
+def _ids(tokens: Sequence[int]) -> Sequence[int]:
+    """An item's words are its token ids, as they are."""
+    return tokens
+
+
+def answers_text(right: Iterable[bool]) -> str:
+    """Right and wrong answers as a line of 1 and 0, an item a sign."""
+    return "".join("01"[bool(answer)] for answer in right)

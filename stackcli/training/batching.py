@@ -1,0 +1,101 @@
+"""Sequences -> batches of similar length, in an order that is a function of (seed, epoch)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stackcli.common.seeding import generator
+from stackcli.data._rows import Rows
+from stackcli.data.base import UNSCORED, Examples
+from stackcli.model.batch import Batch
+
+POOL = 16  # batches sorted by length together
+
+
+class Padded:
+    """A part from which batches are cut, each padded to its longest sequence."""
+
+    def __init__(self, examples: Examples, *, max_len: int, device: str, masked: bool, outputs: int = 1) -> None:
+        self.tokens = Rows.of(examples.tokens)
+        self.targets = Rows.of(examples.targets) if examples.targets else None
+        self.trees = Rows.of(examples.trees) if examples.trees else None
+        self.lengths, self.classes = self.tokens.lengths, torch.tensor(examples.labels)
+        self.max_len, self.device, self.masked, self.outputs = max_len, device, masked, outputs
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def labels(self) -> Tensor:
+        """Of the whole part: (N,), or where every token is asked about (N, max_len) or (N, max_len, outputs)."""
+        return self.asked(np.arange(len(self)), self.max_len)
+
+    def asked(self, rows: np.ndarray, width: int) -> Tensor:
+        """The classes of these rows: (B,), or where every token is asked about (B, width) or (B, width, outputs)."""
+        if self.targets is None:
+            return self.classes[torch.from_numpy(rows)]
+        found = torch.from_numpy(self.targets.grid(rows, width * self.outputs, UNSCORED))
+        return found if self.outputs == 1 else found.view(len(rows), width, self.outputs)
+
+    def cut(self, rows: np.ndarray, *, full: bool = False) -> Batch:
+        """The batch of these rows, as wide as its longest, or all of `max_len` where `full`."""
+        lengths = torch.from_numpy(self.lengths[rows])
+        width = self.max_len if full else int(lengths.max())
+        tokens, labels = torch.from_numpy(self.tokens.grid(rows, width, 0)), self.asked(rows, width)
+        mask = None
+        if self.masked and int(lengths.min()) < width:
+            mask = (torch.arange(width)[None] < lengths[:, None]).to(self.device)
+        return Batch(tokens.to(self.device), labels.to(self.device), mask, self._tree(rows, width))
+
+    def _tree(self, rows: np.ndarray, width: int) -> Tensor | None:
+        """Each token's parent; padding stands alone, each its own root."""
+        if self.trees is None:
+            return None
+        found = self.trees.grid(rows, width, -1)
+        return torch.from_numpy(np.where(found < 0, np.arange(width), found)).to(self.device)
+
+    @property
+    def shortest_first(self) -> np.ndarray:
+        """Row numbers (N,) in the order of `in_order`."""
+        return np.argsort(self.lengths, kind="stable")
+
+    def in_order(self, size: int = 256, *, full: bool = False) -> Iterator[Batch]:
+        """All rows once, shortest first."""
+        rows = self.shortest_first
+        return (self.cut(rows[i : i + size], full=full) for i in range(0, len(rows), size))
+
+
+def order(lengths: np.ndarray, *, batch: int, seed: int, epoch: int, sort: bool) -> list[np.ndarray]:
+    """Row numbers of each batch of an epoch.
+
+    Rows are shuffled; with `sort`, every `POOL` batches are sorted by length together and the batches shuffled again.
+    The last batch of the epoch may be smaller.
+    """
+    draw = generator(seed, "order", epoch)
+    rows = draw.permutation(len(lengths))
+    if not sort:
+        return [rows[i : i + batch] for i in range(0, len(rows), batch)]
+    span = POOL * batch
+    pools = (rows[i : i + span] for i in range(0, len(rows), span))
+    pools_sorted = (pool[np.argsort(lengths[pool], kind="stable")] for pool in pools)
+    cut = [pool[i : i + batch] for pool in pools_sorted for i in range(0, len(pool), batch)]
+    return [cut[i] for i in draw.permutation(len(cut))]
+
+
+OBSERVED = 32  # training rows whose layers are looked at
+
+
+def observed_rows(examples: int) -> np.ndarray:
+    """The training rows that are looked at: the same in every run, whatever its seed."""
+    picked: np.ndarray = np.sort(generator("evaluation", "probe").permutation(examples)[: min(OBSERVED, examples)])
+    return picked
+
+
+def select_scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (..., C) and classes (...) of what is asked about: (N, C) and (N,)."""
+    if labels.dim() == 1:
+        return logits, labels
+    asked = labels != UNSCORED
+    return logits[asked], labels[asked]

@@ -1,0 +1,147 @@
+"""What a stack answers about a part, and scores of its answers."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stackcli.common.seeding import generator
+from stackcli.data._rows import STEP, count
+from stackcli.data._tokens import MAX_CLASSES
+from stackcli.data.base import UNSCORED, Examples
+from stackcli.model import stack as core
+from stackcli.model.batch import Batch
+from stackcli.training.batching import Padded, select_scored
+
+EVALUATION = 64  # sequences at once in an evaluation
+
+
+def forward_loss(model: core.StackedAttention, batch: Batch, smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy of a batch, nats per sequence, or per scored token where every token is asked about."""
+    logits, labels = select_scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+
+class Answers(NamedTuple):
+    """Mean loss in nats per scored item, the class answered for each and its true class; `output`: which of a token's
+    answers it is."""
+
+    loss: float
+    said: np.ndarray
+    true: np.ndarray
+    output: np.ndarray
+
+    @property
+    def acc(self) -> float:
+        return float((self.said == self.true).mean())
+
+
+Change = Callable[[Batch], Batch]
+
+
+def place_tokens(model: core.StackedAttention, batch: Batch) -> Batch:
+    """The batch with its positions, where the model would draw them."""
+    return replace(batch, pos=model.positions(batch.tokens, batch.mask)) if model.reach else batch
+
+
+@torch.no_grad()
+def answers(model: core.StackedAttention, part: Padded, *, full: bool, change: Change = lambda batch: batch) -> Answers:
+    """What the model answers about a part, of which each batch may be changed first; eval mode, plain loss."""
+    model.eval()
+    most = len(part) if part.targets is None else int(part.targets.lengths.sum())
+    rows = np.zeros((3, most), dtype=np.min_scalar_type(max(model.classes, model.outputs)))  # said, true, output
+    total, used = 0.0, 0
+    for batch in (change(place_tokens(model, batch)) for batch in part.in_order(EVALUATION, full=full)):
+        logits, labels = select_scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
+        total += float(F.cross_entropy(logits.cpu().double(), labels.cpu(), reduction="sum"))
+        place = slice(used, used + len(labels))
+        rows[0, place], rows[1, place] = logits.argmax(-1).cpu().numpy(), labels.cpu().numpy()
+        if model.outputs > 1:
+            which = torch.arange(model.outputs).expand(batch.labels.shape)
+            rows[2, place] = which[batch.labels.cpu() != UNSCORED].numpy()
+        used += len(labels)
+    return Answers(total / used, *rows[:, :used])
+
+
+def subset(examples: Examples, size: int) -> Examples:
+    """A random subset of the training part, the same in every run of a study."""
+    return examples.only(np.sort(generator("evaluation", "train").permutation(len(examples))[:size]).tolist())
+
+
+def _moved(batch: Batch, at: Tensor) -> Batch:
+    """The batch with the tokens of each row picked at (B, T)."""
+    return replace(batch, tokens=batch.tokens.gather(1, at.to(batch.tokens.device)))
+
+
+def shuffle_tokens(batch: Batch) -> Batch:
+    """The real tokens of each row in an order that is a function of the row's own tokens; padding stays behind."""
+    B, T = batch.tokens.shape
+    lengths = [T] * B if batch.mask is None else batch.mask.sum(1).tolist()
+    at = torch.arange(T).repeat(B, 1)
+    for row, ids, length in zip(at, batch.tokens.tolist(), lengths, strict=True):
+        row[:length] = torch.from_numpy(generator("evaluation", "shuffle", *ids[:length]).permutation(length))
+    return _moved(batch, at)
+
+
+def reverse_tokens(batch: Batch) -> Batch:
+    """The real tokens of each row, last first."""
+    B, T = batch.tokens.shape
+    lengths = torch.full((B, 1), T) if batch.mask is None else batch.mask.sum(1, keepdim=True).cpu()
+    at = torch.arange(T)[None]
+    return _moved(batch, torch.where(at < lengths, lengths - 1 - at, at))
+
+
+def raise_positions(room: int) -> Change:
+    """Every position raised by `room`, as if that much padding stood in front."""
+
+    def change(batch: Batch) -> Batch:
+        pos = torch.arange(batch.tokens.shape[1], device=batch.tokens.device) if batch.pos is None else batch.pos
+        return replace(batch, pos=pos + room)
+
+    return change
+
+
+def raise_to_end(reach: int) -> Change:
+    """Drawn positions of each row raised alike, so that its last real token stands at reach - 1."""
+
+    def change(batch: Batch) -> Batch:
+        assert batch.pos is not None
+        last = batch.pos if batch.mask is None else batch.pos.masked_fill(~batch.mask, 0)
+        raised = batch.pos + (reach - 1 - last.amax(1, keepdim=True))
+        return replace(batch, pos=raised.clamp(max=reach - 1))
+
+    return change
+
+
+def by_output(found: Answers) -> tuple[float, ...]:
+    """Accuracy of each of a token's answers."""
+    right = found.said == found.true
+    return tuple(float(right[found.output == i].mean()) for i in range(int(found.output.max()) + 1))
+
+
+def right_by_item(found: Answers, part: Padded) -> str:
+    """1 or 0 for each item, in the order of the part, of answers that were given shortest item first."""
+    right = np.empty(len(part), dtype=np.int8)
+    right[part.shortest_first] = found.said == found.true
+    return "".join(map(str, right.tolist()))
+
+
+def by_class(true: np.ndarray, said: np.ndarray, classes: int) -> dict[str, Any]:
+    """Accuracy, recall of each class, macro F1 and the confusion matrix (rows: true class). A class that the part
+    lacks has recall 0 and counts in the mean F1 only if it was answered. Of more than `MAX_CLASSES` classes, the words
+    of a language, say, there is no confusion matrix: it would be larger than the data."""
+    hit, asked, answered = (count(rows, classes) for rows in (true[true == said], true, said))
+    confusion = np.zeros((classes, classes) if classes <= MAX_CLASSES else (0, 0), dtype=np.int64)
+    for i in range(0, len(true) if len(confusion) else 0, STEP):
+        np.add.at(confusion, (true[i : i + STEP], said[i : i + STEP]), 1)
+    f1 = 2 * hit / np.maximum(asked + answered, 1)
+    return {
+        "test_acc": float(hit.sum() / max(1, len(true))),
+        "acc_by_class": tuple((hit / np.maximum(asked, 1)).tolist()),
+        "macro_f1": float(f1[(asked + answered) > 0].mean()),
+        "confusion": tuple(map(tuple, confusion.tolist())),
+    }

@@ -1,0 +1,300 @@
+"""The loop: (model, data, config) -> a Training that goes a step at a time and can be stopped and continued anywhere.
+
+Everything random has an address: the order of an epoch is a function of (seed, epoch), dropout of (seed, step). So a
+Training restored from its state goes on as if it had never stopped, bit for bit.
+"""
+
+import copy
+import hashlib
+import math
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stackcli.common.records import LayerRow, Result, StepRow
+from stackcli.common.seeding import address
+from stackcli.config.settings import Config
+from stackcli.data.base import Examples, Loaded
+from stackcli.model import build, cost
+from stackcli.model import stack as core
+from stackcli.model.batch import Batch
+from stackcli.training.batching import Padded, observed_rows, order
+from stackcli.training.evaluation import (
+    answers,
+    by_class,
+    by_output,
+    forward_loss,
+    raise_positions,
+    raise_to_end,
+    reverse_tokens,
+    right_by_item,
+    shuffle_tokens,
+    subset,
+)
+from stackcli.training.optimizer import learning_rate, optimizer, planned_steps
+from stackcli.training.position_losses import Auxiliary
+
+Key = tuple[int, str]  # (layer, linear map)
+
+
+class Observer(Protocol):
+    """What looks into a stack at some steps of its training and changes nothing; `diagnostics.layer_statistics` is
+    one."""
+
+    def schedule(self, steps: int) -> frozenset[int]:
+        """The steps after which it looks."""
+
+    def weights(self, model: core.StackedAttention) -> dict[Key, Tensor]:
+        """What it keeps of the weights before such a step."""
+
+    def updates(
+        self, model: core.StackedAttention, before: dict[Key, Tensor], *, decay: float
+    ) -> dict[Key, tuple[float, float]]:
+        """How far the step moved each of them."""
+
+    def look(
+        self, model: core.StackedAttention, batch: Batch, *, step: int, updates: dict[Key, tuple[float, float]]
+    ) -> list[LayerRow]:
+        """A row for each layer and linear map."""
+
+    def ratios(self, layers: list[LayerRow]) -> dict[str, float | None]:
+        """What it sums up, for the run's row."""
+
+
+class Training:
+    """The state of a run between two steps.
+
+    training = Training(model, loaded, config)
+    while not training.finished:
+        training.advance()
+    result = training.result()
+    """
+
+    def __init__(
+        self, model: core.StackedAttention, loaded: Loaded, config: Config, observer: Observer | None = None
+    ) -> None:
+        self.model, self.config, self.classes = model, config, loaded.classes
+        self.auxiliary = Auxiliary(model, config)
+        self.auxiliary.pretrain()
+        self.optimizer = optimizer(model, config, self.auxiliary.parameters())
+        masked, device, max_len = config.mask == "padding", config.device, loaded.max_len
+
+        def padded(examples: Examples) -> Padded:
+            return Padded(examples, max_len=max_len, device=device, masked=masked, outputs=loaded.outputs)
+
+        self.train, self.val, self.test = padded(loaded.train), padded(loaded.val), padded(loaded.test)
+        self.train_subset = padded(subset(loaded.train, len(loaded.val)))
+        self.longer = [(length, padded(examples), examples.source_loss) for length, examples in loaded.longer]
+        self.source_loss = loaded.test.source_loss
+        self.full = config.pad == "max"
+        self.steps = planned_steps(config, len(self.train))
+        self.per_epoch = math.ceil(len(self.train) / config.batch)
+        self.probe_batch = self.train.cut(observed_rows(len(self.train)), full=self.full)
+        build.profile(model, self.probe_batch)
+        self.observer = observer if config.probes else None
+        self.probe_steps = self.observer.schedule(self.steps) if self.observer else frozenset()
+        self.step, self.waited, self.stopped_early = 0, 0, False
+        self.diverged_step: int | None = None
+        self.loss = math.nan
+        self.curve: list[StepRow] = []
+        self.layers: list[LayerRow] = []
+        self.best: dict[str, Tensor] | None = None
+        self._epoch = (-1, [np.empty(0, dtype=np.int64)])
+        self._look(updates={})
+        self._evaluate()
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.steps or self.stopped_early or self.diverged_step is not None
+
+    def advance(self) -> None:
+        """One optimiser step, and whatever is due after it."""
+        config, step = self.config, self.step
+        torch.manual_seed(address(config.seed, "dropout", step))
+        self.model.train()
+        loss = forward_loss(self.model, self._batch(step), config.label_smoothing)
+        if self.auxiliary:
+            loss = loss + self.auxiliary.weight * self.auxiliary.loss()
+        self.loss = float(loss.detach())
+        if not math.isfinite(self.loss):
+            self.diverged_step = step
+            return
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._update(step)
+        self.step = step + 1
+        if self.step % self.per_epoch == 0 or self.step == self.steps:
+            self._evaluate()
+
+    def _update(self, step: int) -> None:
+        if self.config.clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        lr = learning_rate(self.config, step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        observer = self.observer if step + 1 in self.probe_steps else None
+        before = observer.weights(self.model) if observer else {}
+        self.optimizer.step()
+        if observer:
+            self._look(observer.updates(self.model, before, decay=lr * self.config.weight_decay), step + 1)
+
+    def _look(self, updates: dict[Key, tuple[float, float]], step: int = 0) -> None:
+        if self.observer and step in self.probe_steps:
+            self.layers += self.observer.look(self.model, self.probe_batch, step=step, updates=updates)
+
+    def _batch(self, step: int) -> Batch:
+        epoch, at = divmod(step, self.per_epoch)
+        if self._epoch[0] != epoch:
+            rows = order(
+                self.train.lengths, batch=self.config.batch, seed=self.config.seed, epoch=epoch, sort=not self.full
+            )
+            self._epoch = (epoch, rows)
+        return self.train.cut(self._epoch[1][at], full=self.full)
+
+    def _evaluate(self) -> None:
+        train, val = self._score(self.train_subset), self._score(self.val)
+        row = StepRow(
+            step=self.step,
+            epoch=self.step / self.per_epoch,
+            lr=learning_rate(self.config, self.step - 1, self.steps) if self.step else 0.0,
+            train_loss=train[0],
+            train_acc=train[1],
+            val_loss=val[0],
+            val_acc=val[1],
+        )
+        if not (math.isfinite(train[0]) and math.isfinite(val[0])):
+            self.diverged_step = self.step
+            return
+        lowest = min((r.val_loss for r in self.curve), default=math.inf)
+        self.curve.append(row)
+        if row.val_loss < lowest:
+            self.waited, self.best = 0, {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        else:
+            self.waited += 1
+        self.stopped_early = bool(self.config.patience) and self.waited >= self.config.patience
+        if self.stopped_early and self.step not in self.probe_steps and self.observer:
+            self.layers += self.observer.look(self.model, self.probe_batch, step=self.step, updates={})
+
+    def _score(self, part: Padded) -> tuple[float, float]:
+        found = answers(self.model, part, full=self.full)
+        return found.loss, found.acc
+
+    # ---- the end
+
+    def result(self, *, test: bool = True) -> Result:
+        """The run's row. The test part is read here, once, with the last and with the chosen weights, or without
+        `test` not at all: its numbers then are None."""
+        params, tables = cost.count(self.model)
+        length = int(np.median(self.train.lengths))
+        common: dict[str, Any] = {
+            "step_end": self.step,
+            "stopped_early": self.stopped_early,
+            "params": params,
+            "params_embedding": tables,
+            "flops": cost.flops(self.config, self.model, length),
+            "flops_len": length,
+            "kernel_used": self.model.kernel,
+            "classes": self.classes,
+            "weights_hash": weights_hash(self.model),
+            **(self.observer.ratios(self.layers) if self.observer else {}),
+        }
+        if self.diverged_step is not None:
+            return Result(status="diverged", diverged_step=self.diverged_step, **common)
+        end, chosen = self.curve[-1], min(self.curve, key=lambda row: row.val_loss)
+        tested = self._tested() if test else {}
+        return Result(status="done", step_best=chosen.step, **common, **self._losses(end, chosen), **tested)
+
+    def _losses(self, end: StepRow, chosen: StepRow) -> dict[str, Any]:
+        return {
+            **{f"{k}_end": getattr(end, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
+            **{k: getattr(chosen, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
+            "gap_end": end.val_loss - end.train_loss,
+            "gap_best": chosen.val_loss - chosen.train_loss,
+            "acc_gap_end": end.train_acc - end.val_acc,
+            "acc_gap_best": chosen.train_acc - chosen.val_acc,
+        }
+
+    def _tested(self) -> dict[str, Any]:
+        test_end = self._score(self.test)
+        last = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.model.load_state_dict(self.best or last)
+        found = answers(self.model, self.test, full=self.full)
+        more = self._lengths() | ({} if self.model.every else self._orders())
+        self.model.load_state_dict(last)
+        return {
+            "test_loss_end": test_end[0],
+            "test_acc_end": test_end[1],
+            "test_loss": found.loss,
+            "test_source": self.source_loss,
+            "test_excess": None if self.source_loss is None else found.loss - self.source_loss,
+            "test_right": "" if self.model.every else right_by_item(found, self.test),
+            **by_class(found.true, found.said, len(self.classes)),
+            **({"acc_by_output": by_output(found)} if self.model.outputs > 1 else {}),
+            **more,
+        }
+
+    def _lengths(self) -> dict[str, Any]:
+        """Loss and accuracy on the test parts of other lengths, beside the source's own loss."""
+        rows = []
+        for length, part, source_loss in self.longer:
+            source = math.nan if source_loss is None else source_loss
+            try:
+                found = answers(self.model, part, full=False)
+                rows.append((length, found.loss, found.acc, source))
+            except ValueError:  # positions that the encoding does not have
+                rows.append((length, math.nan, math.nan, source))
+        return {"by_length": tuple(rows)}
+
+    def _orders(self) -> dict[str, Any]:
+        """Test accuracy where the tokens of each item are shuffled, reversed, or stand as late as positions reach."""
+        out: dict[str, Any] = {}
+        for name, change in (("shuffled", shuffle_tokens), ("reversed", reverse_tokens)):
+            out[f"test_acc_{name}"] = answers(self.model, self.test, full=self.full, change=change).acc
+        reach = self.model.reach or self.test.max_len
+        room = reach - int(self.test.lengths.max())
+        if room and not self.full:
+            shift = raise_to_end(reach) if self.model.reach else raise_positions(room)
+            out["test_acc_shifted"] = answers(self.model, self.test, full=False, change=shift).acc
+        return out
+
+    # ---- stopping and going on
+
+    def state(self) -> dict[str, Any]:
+        """All that a Training needs to go on: tensors, numbers, strings and rows as dicts; a copy, not a view."""
+        live = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "reader": [p.detach() for p in self.auxiliary.parameters()],
+            "best": self.best,
+            "step": self.step,
+            "waited": self.waited,
+            "stopped_early": self.stopped_early,
+            "diverged_step": self.diverged_step,
+            "curve": [asdict(row) for row in self.curve],
+            "layers": [asdict(row) for row in self.layers],
+        }
+        return copy.deepcopy(live)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back to a state; the next `advance` is the step after it."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        with torch.no_grad():
+            for parameter, saved in zip(self.auxiliary.parameters(), state["reader"], strict=True):
+                parameter.copy_(saved)
+        self.best = state["best"]
+        self.step, self.waited = state["step"], state["waited"]
+        self.stopped_early, self.diverged_step = state["stopped_early"], state["diverged_step"]
+        self.curve = [StepRow(**row) for row in state["curve"]]
+        self.layers = [LayerRow(**row) for row in state["layers"]]
+
+
+def weights_hash(model: nn.Module) -> str:
+    """sha256 of every tensor's name and bytes: equal hashes, equal weights."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,46 @@
+"""How many runs at once, and what a run takes."""
+
+import pytest
+
+from stackcli.cli import options
+from stackcli.config.settings import Options
+from stackcli.config.validation import CUDA_CONTEXT, device_bytes, runs_at_once
+from stackcli.experiment.study import Arms
+from tests.factory import config, part
+
+
+@pytest.mark.parametrize(
+    "threads,cores,most", [(1, 8, 8), (2, 8, 4), (3, 8, 2), (8, 8, 1), (16, 8, 1), (1, 1, 1), (5, 64, 12)]
+)
+def test_zero_jobs_are_the_cores_divided_by_the_threads_of_a_run(threads: int, cores: int, most: int) -> None:
+    assert runs_at_once([config(threads=threads)], cores) == most
+    assert runs_at_once([config(threads=1), config(threads=threads)], cores) == most
+
+
+def test_the_memory_of_a_run_on_cuda_is_the_sum_of_its_parts() -> None:
+    c = config(depth=3, dim=8, heads=2, ff=2.0, batch=5, device="cuda", data=part("csv", max_len=10))
+    weights = 3 * (4 * 8 * 8 + 2 * 16 * 8) * 16  # Q, K, V, O and two maps of 8 x 16; 16 bytes each in training
+    kept = 3 * 5 * 10 * 8 * (10 + 4) * 4
+    attention = 3 * 5 * 2 * 10 * 10 * 2 * 4
+    assert device_bytes(c) == CUDA_CONTEXT + weights + kept + attention
+
+
+@pytest.mark.parametrize("free,most", [(0.5, 1), (1.0, 1), (2.99, 2), (3.0, 3), (1000.0, 16)])
+def test_on_cuda_no_more_run_at_once_than_its_memory_holds(free: float, most: int) -> None:
+    small, large = config(device="cuda", dim=16), config(device="cuda", dim=512)
+    one = device_bytes(large)
+    assert runs_at_once([small, large], 16, free * one) == most
+    assert runs_at_once([config(dim=512)], 16, free * one) == 16  # the memory of the device is not theirs
+    assert runs_at_once([small], 16, None) == 16
+
+
+def test_the_command_line_asks_the_device_for_its_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    c = config(device="cuda", threads=1)
+    monkeypatch.setattr(options, "cores", lambda: 12)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(5.5 * device_bytes(c)), 10**12))
+    chosen = Options(command="sweep", out=None, jobs=12)  # type: ignore[arg-type]
+    arms = Arms((c,), ("",), (), {}, (), ())
+    assert options.at_once(arms, chosen, 0).jobs == 5 and options.at_once(arms, chosen, 7).jobs == 12

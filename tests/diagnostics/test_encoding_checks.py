@@ -1,0 +1,149 @@
+"""Certificates: each encoding is found to be what its paper says, and a broken one is caught."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from stackcli.common import registry
+from stackcli.diagnostics import checked_property, encoding_checks, position_tables
+from stackcli.diagnostics.encoding_checks import certify as run
+from stackcli.pe.base import Context, PositionEncoding
+from tests.factory import config, part
+
+NAMES = [name for name in registry.part_names("pe") if registry.built_in("pe", name)]
+ABSOLUTE = {"learned", "sinusoidal", "mlp", "fourier"}
+SMALL: dict[str, Any] = {"dim": 16, "heads": 2}
+
+
+def found(name: str, max_len: int = 64, **keys: Any) -> dict[str, checked_property.Property]:
+    pe: Any = part(name, **keys) if keys else name
+    return {row.name: row for row in run(config(pe=pe, **SMALL), max_len)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_encoding_is_certified_without_a_fault(name: str) -> None:
+    rows = found(name)
+    assert [row for row in rows.values() if row.mark == "failed"] == []
+    assert rows["order"].found == ("not seen: tokens are a set" if name == "none" else "seen")
+    assert rows["shift"].found == ("seen: absolute" if name in ABSOLUTE else "ignored: relative")
+    assert rows["causality"].found == "kept" and rows["causality"].mark == "passed"
+    assert (rows["4 x max_len"].found == "refused") == (name == "learned")
+
+
+def test_symmetric_alibi_cannot_tell_a_text_from_its_reversal() -> None:
+    assert found("alibi", form="symmetric")["a text and its reversal"].found == "not told apart"
+    assert found("alibi")["a text and its reversal"].found == "told apart"
+
+
+def test_settings_without_effect_are_named() -> None:
+    assert found("structural", form="relative", clip=16, base=100.0, scale=1.0)["settings"].found.startswith(
+        "no effect"
+    )
+    assert found("relative")["settings"].found == "every key changes the output"
+
+
+class Leaky(PositionEncoding):
+    """Looks at the next token."""
+
+    relative = True
+
+    def embed(self, x: Tensor, ctx: Context) -> Tensor:
+        return x + x.roll(-1, 1)
+
+
+class Idle(PositionEncoding):
+    """Has a parameter that nothing uses, and refuses no length although it says so."""
+
+    beyond = "refused"
+    relative = True
+
+    def __init__(self, *, dim: int, heads: int, max_len: int) -> None:
+        super().__init__(dim=dim, heads=heads, max_len=max_len)
+        self.unused = torch.nn.Parameter(torch.zeros(3))
+
+
+class Restless(PositionEncoding):
+    """Adds another bias whenever it is asked, so that no two passes agree."""
+
+    relative = True
+
+    def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
+        return torch.rand(q.shape[-2], q.shape[-2]).to(q)
+
+
+class Mistaken(PositionEncoding):
+    """Says that it ignores a shift, and does not."""
+
+    relative = True
+
+    def rotate(self, q: Tensor, k: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
+        return q + ctx.pos[:, None].to(q), k
+
+
+FAULTS = [(Leaky, "causality"), (Idle, "gradient"), (Idle, "4 x max_len"), (Restless, "kernel"), (Mistaken, "shift")]
+
+
+@pytest.mark.parametrize("broken,row", FAULTS, ids=[f"{kind.__name__}, {row}" for kind, row in FAULTS])
+def test_an_encoding_at_fault_is_caught(broken: type, row: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = registry.load_part
+    monkeypatch.setattr(registry, "load_part", lambda group, name: broken if name == "broken" else real(group, name))
+    rows = {r.name: r for r in run(config(**SMALL, pe=part("broken")), 64)}
+    assert rows[row].mark == "failed", rows[row]
+
+
+def test_flat_dimensions_are_counted_and_a_fitted_base_mends_them() -> None:
+    before, after = found("sinusoidal", base=10000.0, scale=0.05), found("sinusoidal", base="auto", scale=0.05)
+    assert before["flat dimensions"].mark == "warning" and after["flat dimensions"].found == "0 of 16"
+    assert before["remedy"].found.startswith("pe.base=auto: 0 flat") and "remedy" not in after
+    assert float(after["effective rank"].found) > float(before["effective rank"].found)
+
+
+def test_health_of_tables_made_for_it() -> None:
+    draw = torch.Generator().manual_seed(0)
+    rows = torch.randn(40, 8, generator=draw)
+    rows[:, 3] = 0.7
+    rows[7] = rows[20]
+    affected = position_tables.health(rows)
+    assert affected.flat == 1 and affected.closest == 0.0 and 5 < affected.rank <= 7
+    line = position_tables.health(torch.arange(40.0)[:, None] * torch.ones(8))
+    assert abs(line.rank - 1) < 1e-6
+
+
+def test_the_energy_of_a_raw_sinusoid_is_nearly_all_of_the_input() -> None:
+    raw = found("sinusoidal", base=10000.0, scale=1.0)["energy in the input"]
+    assert raw.mark == "warning" and float(raw.found.split()[0]) > 99
+
+
+@pytest.mark.parametrize("pe,found", [("alibi", "exact"), ("learned", "refused"), ("sinusoidal", "defined")])
+def test_what_does_not_fit_into_memory_is_measured_on_less_and_says_so(
+    pe: str, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding_checks, "machine_memory", lambda: 2 * 2**30)  # a quarter holds 457 tokens at 4 heads
+    small = config(dim=16, heads=4, pe=pe)
+    rows = {row.name: row for row in encoding_checks.certify(small, 1000)}
+    assert "457 tokens of 1,000, for want of memory" in rows["float32"].evidence
+    assert rows["4 x max_len"].found.startswith(found) and rows["4 x max_len"].mark == "passed"
+    assert pe == "learned" or "24 tokens spread over 4,000 positions" in rows["4 x max_len"].evidence
+    assert "max_len=1000" in rows["checked in"].evidence
+
+
+def test_the_memory_of_attention_is_that_of_its_scores_and_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding_checks, "machine_memory", lambda: 2**30)
+    small = config(dim=16, heads=2, depth=3, batch=8, pe="none")
+    rows = {row.name: row for row in encoding_checks.certify(small, 1024)}
+    # 3 blocks x 8 sequences x 2 heads x 1024^2 pairs, twice, 4 bytes each
+    assert rows["attention memory"].found == f"{3 * 8 * 2 * 1024**2 * 8 / 2**20:,.1f} MiB"
+    assert rows["attention memory"].mark == ""
+    more = {row.name: row for row in encoding_checks._cost(small, 2048)}["attention memory"]
+    assert (more.found, more.mark) == ("1.5 GiB", "warning") and "this machine has 1.0 GiB" in more.evidence
+
+
+def test_the_closest_positions_of_a_long_table_are_those_of_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = torch.from_numpy(np.random.default_rng(0).normal(size=(150, 3)))
+    apart = [float((a - b).norm()) for i, a in enumerate(rows) for b in rows[:i]]
+    for at_once in (1000, 64, 7):
+        monkeypatch.setattr(position_tables, "AT_ONCE", at_once)
+        assert position_tables.health(rows).closest == pytest.approx(min(apart) / np.mean(apart), rel=1e-9)

@@ -1,0 +1,119 @@
+"""Times are medians of interleaved repeats after warm-ups."""
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackcli.diagnostics import step_time
+from tests.factory import config, tiny
+from tests.helpers import stackattn, words, write_data
+
+
+def test_each_arm_is_warmed_up_and_repeated_and_its_parts_make_the_step() -> None:
+    arms = [step_time.prepare(config(dim=16, heads=2, depth=d, batch=8), tiny()) for d in (1, 2)]
+    order: list[int] = []
+    for i, arm in enumerate(arms):
+        real = arm.step
+        arm.step = lambda i=i, real=real: (order.append(i), real())[1]  # type: ignore[method-assign, misc]
+    found = step_time.measure(arms)
+    assert step_time.WARMUPS >= 3 and step_time.REPEATS >= 10
+    assert len(order) == 2 * (step_time.WARMUPS + step_time.REPEATS)
+    pairs = [order[i : i + 2] for i in range(0, len(order), 2)]
+    assert all(sorted(pair) == [0, 1] for pair in pairs) and [0, 1] in pairs and [1, 0] in pairs
+    for arm, result in zip(arms, found, strict=True):
+        assert len(arm.times["step"]) == step_time.REPEATS
+        assert result["times"]["step_ms"] == statistics.median(arm.times["step"])
+        for step, *three in zip(*(arm.times[k] for k in ("step", "forward", "backward", "update")), strict=True):
+            assert abs(step - sum(three)) < 1e-9
+        assert result["times"]["step_ms_low"] <= result["times"]["step_ms"] <= result["times"]["step_ms_high"]
+        assert {"threads", "load", "allocator", "batch", "length"} <= set(result["machine"])
+
+
+def test_quartiles_are_those_of_the_recorded_times() -> None:
+    import numpy as np
+
+    arm = step_time.prepare(config(dim=16, heads=2, batch=8), tiny())
+    (found,) = step_time.measure([arm])
+    low, high = np.quantile(arm.times["step"], [0.25, 0.75], method="weibull")
+    assert abs(found["times"]["step_ms_low"] - low) < 1e-9 and abs(found["times"]["step_ms_high"] - high) < 1e-9
+    for name, values in arm.times.items():
+        assert abs(found["times"][f"{name}_ms"] - float(np.median(values))) < 1e-9
+
+
+def test_blocks_on_a_machine_whose_speed_changes_are_brought_to_one_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock of our own: a step of depth d takes d ms in the first block, and half as much again in each later one."""
+    depths = [2, 1, 3, 5, 4, 9, 7, 6, 8, 10]
+    configs = {f"depth {d}": config(dim=8, heads=2, depth=d, batch=8) for d in depths}
+    blocks: list[list[int]] = []
+    was = step_time.measure
+
+    def measured(arms: Any, **how: Any) -> Any:
+        blocks.append(list(dict.fromkeys(arm.config.depth for arm in arms)))
+        speed = 1.5 ** (len(blocks) - 1)
+        for arm in arms:
+            share = {"forward": 0.3, "backward": 0.5, "update": 0.2, "step": 1.0}
+
+            def step(arm: Any = arm, share: Any = share) -> None:
+                for name, part in share.items():
+                    arm.times[name].append(arm.config.depth * speed * part)
+
+            arm.step = step
+        return was(arms, **how)
+
+    monkeypatch.setattr(step_time, "measure", measured)
+    found = step_time.measure_blocks(configs, "depth 1", lambda _: tiny())
+    assert {key: round(f["times"]["step_ms"], 9) for key, f in found.items()} == {f"depth {d}": d for d in depths}
+    assert {key: round(f["times"]["update_ms"], 9) for key, f in found.items()} == {
+        f"depth {d}": round(0.2 * d, 9) for d in depths
+    }
+    assert all(block[0] == 1 and len(block) <= 1 + step_time.BLOCK for block in blocks) and len(blocks) == 3
+    later = step_time.measure_blocks({"depth 1": configs["depth 1"], "new": configs["depth 6"]}, "depth 1",
+                                  lambda _: tiny(), known=1.0)  # fmt: skip
+    assert later["new"]["times"]["step_ms"] == pytest.approx(6) and later["depth 1"]["times"]["step_ms"] == 1.0
+
+
+def times(folder: Path) -> dict[str, Any]:
+    (path,) = folder.glob("outputs/studies/*/times.json")
+    return dict(json.loads(path.read_text()))
+
+
+def test_only_new_architectures_are_timed_and_the_others_keep_their_times(tmp_path: Path) -> None:
+    line = [*words(write_data(tmp_path / "d.csv"), "seeds=1"), "--study", "s"]
+    first = stackattn("sweep", "depth=1,2", *line, cwd=tmp_path)
+    assert "timing 2 architectures" in first.stderr
+    before = times(tmp_path)
+    more = stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path)
+    assert "timing 1 architecture," in more.stderr, more.stderr
+    after = times(tmp_path)
+    assert len(after) == 3 and {key: after[key] for key in before} == before
+    assert "timing" not in stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path).stderr
+
+
+def test_a_timing_worker_that_dies_loses_the_times_and_nothing_else(tmp_path: Path) -> None:
+    """Its process is killed, both times."""
+    line = words(write_data(tmp_path / "d.csv"), "seeds=1", "depth=1")
+    script = (
+        "from stackcli.experiment import timing_pass\n"
+        "import os, signal, sys\n"
+        "def dies(job, say, stop): os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    (tmp_path / "dying.py").write_text(
+        script + "timing_pass.time_all = dies\nfrom stackcli.__main__ import main\nif __name__ == '__main__': main()\n"
+    )
+    import subprocess
+    import sys
+
+    from tests.helpers import environment
+
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", "import dying; dying.main()", "sweep", *line, "--figures", "none", "--csv", "-"],
+        cwd=tmp_path, env=environment(PYTHONPATH=f"{tmp_path}:{root}"), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "no step times: the timing pass did not finish (its process died" in done.stderr
+    assert "Traceback" not in done.stderr and "test_acc" in done.stdout.splitlines()[0]
+    assert len(list(tmp_path.glob("outputs/runs/*/result.json"))) == 1

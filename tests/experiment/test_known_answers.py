@@ -1,0 +1,102 @@
+"""Known answers: what is expected is read, held against the runs, and a failure is a failure."""
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stackcli.config import recorded_settings
+from stackcli.experiment import known_answers
+from stackcli.experiment.known_answers import Expectation, check_expectations, read_expectations
+from tests.analysis.test_comparisons import frames
+
+STUDY = replace(frames(), runs=frames().runs.query("data == 'markov'").assign(arm=lambda r: r["pe"]))
+
+
+def one(metric: str, operation: str, bound: float, *arms: str) -> known_answers.Outcome:
+    return check_expectations(STUDY, [Expectation(arms, metric, operation, bound)])[0]
+
+
+def test_means_over_seeds_are_held_against_the_bound() -> None:
+    runs = STUDY.runs[STUDY.runs["arm"] == "rope"]
+    found = one("test_acc", ">=", 0.8, "rope")
+    assert found.held and found.mean == pytest.approx(runs["test_acc"].mean()) and len(found.values) == 5
+    assert not one("test_acc", ">=", 0.9, "rope").held and not one("test_acc", "==", 0.8, "rope").held
+
+
+def test_a_length_and_a_difference_of_two_arms_can_be_asked_for() -> None:
+    assert one("excess@32", "<=", 0.36, "rope").mean == pytest.approx(0.354)
+    runs = STUDY.runs.groupby("arm")["test_acc"].mean()
+    assert one("test_acc", ">=", 0.05, "rope", "none").mean == pytest.approx(runs["rope"] - runs["none"])
+    assert not one("excess@64", "<=", 1.0, "rope").held  # refused there: no number holds nothing
+
+
+def test_the_answers_of_a_token_are_told_apart() -> None:
+    runs = STUDY.runs.assign(acc_by_output=[(1.0, 0.9, 0.2, 0.1)] * len(STUDY.runs))
+    several = replace(STUDY, runs=runs)
+    inside, beyond = (Expectation(("rope",), f"{name}@2", ">=", 0.5) for name in ("inside", "beyond"))
+    first, second = check_expectations(several, [inside, beyond])
+    assert first.mean == pytest.approx(0.9) and first.held and second.mean == pytest.approx(0.2) and not second.held
+
+
+def test_runs_that_are_not_done_hold_nothing_and_an_unknown_arm_is_named() -> None:
+    gone = replace(STUDY, runs=STUDY.runs.assign(status="diverged"))
+    assert not check_expectations(gone, [Expectation(("rope",), "test_acc", ">=", 0.0)])[0].held
+    with pytest.raises(ValueError, match="no arm 'ropes'"):
+        one("test_acc", ">=", 0.0, "ropes")
+
+
+def test_every_recorded_expectation_is_of_an_arm_that_is_run() -> None:
+    files = [
+        f
+        for n in recorded_settings.experiment_names()
+        if (f := known_answers.experiment_folder(n) / "expected.txt").is_file()
+    ]
+    assert len(files) >= 5
+    for file in files:
+        arms = set(recorded_settings.read_experiment(file.parent.name))
+        assert {arm for e in read_expectations(file) for arm in e.arms} == arms
+
+
+def test_a_study_marked_probe_is_looked_at_and_its_slopes_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def run(line: list[str], check: bool) -> None:
+        asked.append(line[3:])
+        place = tmp_path / "probes" / "gradient-against-depth-7"
+        place.mkdir(parents=True)
+        rows = [f"{arm},{seed},{slope},1" for arm, slope in (("post", 0.05), ("pre", -0.7)) for seed in (0, 1)]
+        (place / "slopes.csv").write_text("\n".join(["arm,seed,slope_free,order", *rows]))
+
+    monkeypatch.setattr("subprocess.run", run)
+    found = known_answers.replay_study("gradient-against-depth", tmp_path, 7)
+    name = "gradient-against-depth"
+    line = ["probe", "--experiment", name, "seed=7", "--study", f"{name}-7", "--out", str(tmp_path), "--quiet"]
+    assert asked == [line]
+    asks = [Expectation((arm,), "slope_free", ">=", -0.6) for arm in ("post", "pre")]
+    assert [(o.held, o.values) for o in check_expectations(found, asks)] == [
+        (True, (0.05, 0.05)),
+        (False, (-0.7, -0.7)),
+    ]
+
+
+def test_a_study_that_cannot_be_run_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(line: list[str], check: bool) -> None:
+        raise subprocess.CalledProcessError(4, line)
+
+    monkeypatch.setattr("subprocess.run", run)
+    assert known_answers.run_known_answers(["gradient-against-depth", "--out", str(tmp_path)]) == 1
+    expected = len(read_expectations(known_answers.experiment_folder("gradient-against-depth") / "expected.txt"))
+    said = capsys.readouterr().out
+    assert "exit code 4" in said and f"{expected} expectations failed" in said
+
+
+def test_a_line_that_is_no_expectation_is_named(tmp_path: Path) -> None:
+    (tmp_path / "e.txt").write_text("# fine\nrope: test_acc = 1\n")
+    with pytest.raises(ValueError, match="'rope: test_acc = 1' is not"):
+        read_expectations(tmp_path / "e.txt")

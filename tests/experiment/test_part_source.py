@@ -1,0 +1,177 @@
+"""The source of parts: what changes a number makes another run, what does not leaves it the same."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stackcli.common import registry
+from stackcli.experiment import part_source
+from tests.helpers import environment
+
+ROOT = Path(__file__).parents[2]
+PART = '''"""A bias by distance, after nobody: a part of a test."""
+
+from torch import Tensor
+
+from stackcli.pe._mine import slope
+from stackcli.pe.base import Context, PositionEncoding, offsets
+
+
+class Mine(PositionEncoding):
+    """Text."""
+
+    def __init__(self, *, dim: int, heads: int, max_len: int, strength: float = 0.1) -> None:
+        super().__init__(dim=dim, heads=heads, max_len=max_len)
+        self.strength = strength
+
+    def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
+        return -slope(self.strength) * offsets(ctx).abs().to(q)
+'''
+HELPER = "def slope(strength: float) -> float:\n    return strength\n"
+SCRIPT = """
+import sys
+from stackcli.config.grid import parse_grid
+from stackcli.experiment.identity import run_id
+c = parse_grid(["seeds=1", "pe=mine"]).configs[0]
+print(run_id(c, "x"), "torch" in sys.modules)
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package with a part of its own, as a user who adds one has it."""
+    import shutil
+
+    for name in ("stackcli", "conf", "experiments"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "stackcli" / "pe" / "mine.py").write_text(PART)
+    (tmp_path / "stackcli" / "pe" / "_mine.py").write_text(HELPER)
+    (tmp_path / "conf" / "pe" / "mine.yaml").write_text("name: mine\nstrength: 0.1\n")
+    return tmp_path
+
+
+def identity(package: Path) -> str:
+    """The id of a run with pe=mine, worked out by a fresh process without PyTorch."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=package, env=environment(), capture_output=True, text=True, check=True
+    )
+    run, torch = done.stdout.split()
+    assert torch == "False"
+    return run
+
+
+EDITS = {
+    "the part": ("pe/mine.py", "-slope(", "-2 * slope("),
+    "its helper": ("pe/_mine.py", "return strength", "return strength / 2"),
+    "the base of its group": ("pe/base.py", "ctx.pos[..., None, :] - ctx.pos", "2 * ctx.pos[..., None, :] - ctx.pos"),
+    "the tokeniser": ("data/_tokens.py", "TEST_SHARE, VAL_SHARE = 0.15", "TEST_SHARE, VAL_SHARE = 0.16"),
+    "the data reader": ("data/base.py", "max_len", "longest"),
+}
+HARMLESS = {
+    "a comment": ("pe/mine.py", "\nclass Mine", "\n# why not\nclass Mine"),
+    "a docstring": ("pe/mine.py", '"""Text."""', '"""Other text."""'),
+    "the layout": ("pe/mine.py", "return -slope(self.strength)", "return - slope( self.strength )"),
+    "another part": ("pe/alibi.py", "2 ** (-8", "3 ** (-8"),
+}
+
+
+@pytest.mark.parametrize("what", [*EDITS, *HARMLESS])
+def test_an_edit_that_can_change_a_number_makes_another_run_and_no_other(what: str, package: Path) -> None:
+    name, old, new = (EDITS | HARMLESS)[what]
+    before, path = identity(package), package / "stackcli" / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    assert (identity(package) != before) == (what in EDITS)
+
+
+def test_an_edited_encoding_is_trained_again_and_both_runs_are_there(package: Path) -> None:
+    """The README's own example: the number shown after an edit is that of the edited encoding."""
+    line = ["train", "pe=mine", "depth=1", "dim=8", "heads=2", "steps=3", "--figures", "none", "--json"]
+
+    def train() -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "stackcli", *line], cwd=package, env=environment(), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert "1 to train" in train() and "1 there already, 0 to train" in train()
+    path = package / "stackcli" / "pe" / "mine.py"
+    path.write_text(path.read_text().replace("-slope(", "-9 * slope("))
+    assert "1 to train" in train()
+    assert len(list((package / "outputs" / "runs").iterdir())) == 2
+    path.write_text(path.read_text().replace("-9 * slope(", "-8 * slope("))
+    (run,) = [p.name for p in (package / "outputs" / "runs").iterdir()][:1]
+    asked = subprocess.run(
+        [sys.executable, "-m", "stackcli", "predict", run, "why"], cwd=package, env=environment(),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "pe=mine: edited since this run was trained" in asked.stderr
+    plotted = subprocess.run(
+        [sys.executable, "-m", "stackcli", "plot", "--figure", "loss", "--figures", "svg"],
+        cwd=package, env=environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert plotted.stderr.startswith("pe=mine: edited since these runs")
+
+
+def test_every_part_has_a_source_of_its_own() -> None:
+    for group in ("pe", "residual", "norm", "attention", "init", "data"):
+        found = [part_source.fingerprint(group, name) for name in registry.part_names(group)]
+        assert len(set(found)) == len(found)
+    with pytest.raises(ValueError, match="no such part"):
+        part_source.fingerprint("pe", "alibis")
+
+
+def test_files_beside_a_part_of_one_file_count_and_none_of_them_is_run(tmp_path: Path) -> None:
+    (tmp_path / "solo.py").write_text("import solohelp\nraise RuntimeError('this is never run')\n")
+    (tmp_path / "solohelp.py").write_text("X = 1\n")
+    info = tmp_path / "solo-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: solo\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[stackattn.pe]\nsolo = solo:Solo\n")
+
+    def found() -> str:
+        script = "from stackcli.experiment import part_source; print(part_source.fingerprint('pe', 'solo'))"
+        env = environment(PYTHONPATH=f"{tmp_path}:{ROOT}")
+        return subprocess.run(
+            [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True
+        ).stdout
+
+    before = found()
+    (tmp_path / "solohelp.py").write_text("X = 2\n")
+    assert found() != before
+
+
+@pytest.mark.parametrize("edit", ["version", "module", "helper", "neither"])
+def test_an_installed_part_is_its_version_its_module_and_what_that_imports(edit: str, tmp_path: Path) -> None:
+    package = tmp_path / "theirs"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "part.py").write_text("from . import helper\nfrom stackcli.pe.base import PositionEncoding\n"
+                                     "class Theirs(PositionEncoding):\n    x = helper.X\n")  # fmt: skip
+    (package / "helper.py").write_text("X = 1\n")
+    (package / "unused.py").write_text("Y = 1\n")
+    info = tmp_path / "theirs-1.0.dist-info"
+    info.mkdir()
+
+    def write(version: str) -> None:
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: theirs\nVersion: {version}\n")
+
+    (info / "entry_points.txt").write_text("[stackattn.pe]\ntheirs = theirs.part:Theirs\n")
+
+    def found() -> str:
+        script = "from stackcli.experiment import part_source; print(part_source.fingerprint('pe', 'theirs'))"
+        env = environment(PYTHONPATH=f"{tmp_path}:{ROOT}")
+        done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    write("1.0")
+    before = found()
+    if edit == "version":
+        write("1.1")
+    path = package / {"module": "part.py", "helper": "helper.py"}.get(edit, "unused.py")
+    path.write_text(path.read_text().replace("1", "2").replace("helper.X", "-helper.X"))
+    assert (found() != before) == (edit != "neither")

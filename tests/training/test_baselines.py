@@ -1,0 +1,94 @@
+"""A bag of words reads the tokens that the stacks read, and is left out where there is not one answer an item."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from stackcli.common import registry
+from stackcli.data.base import Examples, Loaded
+from stackcli.training import baselines
+
+
+def loaded(tokens: tuple[tuple[int, ...], tuple[int, ...]], n: int = 60) -> Loaded:
+    """Two classes, told apart by their tokens."""
+    part = Examples(tuple(tokens[i % 2] for i in range(n)), tuple(i % 2 for i in range(n)), ("same text",) * n)
+    return Loaded(part, part, part, ("<pad>", "<unk>", "a", "b", "c"), ("one", "two"), 4, True)
+
+
+def by_hand(data: Loaded) -> dict[float, tuple[float, list[bool]]]:
+    """Strength -> (validation accuracy, which test items are answered rightly): log counts, smoothed inverse document
+    frequency, rows of length 1, all in NumPy."""
+    width = len(data.vocab)
+
+    def counts(part: Examples) -> np.ndarray:
+        rows = np.zeros((len(part), width))
+        for row, tokens in zip(rows, part.tokens, strict=True):
+            for token, n in Counter(tokens).items():
+                row[token] = 1 + np.log(n)
+        return rows
+
+    train, val, test = map(counts, (data.train, data.val, data.test))
+    weight = np.log((1 + len(train)) / (1 + (train > 0).sum(0))) + 1
+    weight[(train == 0).all(0)] = 0  # never seen in training
+    rows = [part * weight for part in (train, val, test)]
+    train, val, test = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in rows)
+    out = {}
+    for c in (1.0, 10.0, 100.0):
+        model = LogisticRegression(C=c, max_iter=1000).fit(train, data.train.labels)
+        right = (model.predict(test) == np.array(data.test.labels)).tolist()
+        out[c] = float(model.score(val, data.val.labels)), right
+    return out
+
+
+def test_the_bag_reads_the_tokens_and_not_the_texts() -> None:
+    right = baselines.bag_of_words(loaded(((2, 3), (2, 4))))
+    assert right == [True] * 60
+    same = baselines.bag_of_words(loaded(((2, 3), (3, 2))))
+    assert same is not None and sum(same) == 30  # order is not seen
+
+
+def test_the_unknown_word_is_a_token() -> None:
+    assert baselines.bag_of_words(loaded(((2, 1), (2, 2)))) == [True] * 60
+
+
+@pytest.mark.parametrize("options", [{}, {"max_len": 6, "min_count": 3, "size": 600, "noise": 0.1}])
+def test_the_bag_of_the_corpus_is_that_of_its_tokens(options: dict[str, float]) -> None:
+    data = registry.build_part("data", "subjects", **options).load()
+    found = by_hand(data)
+    assert baselines.bag_of_words(data) == max(found.values(), key=lambda pair: pair[0])[1]
+
+
+def test_the_bag_of_the_corpus_is_84_per_cent() -> None:
+    right = baselines.bag_of_words(registry.build_part("data", "subjects").load())
+    assert right is not None and len(right) == 334 and sum(right) == 281
+
+
+def test_a_text_cut_short_is_cut_for_the_bag_too(tmp_path: Path) -> None:
+    rows = "".join(f"{'same ' * 5}{'left' if i % 2 else 'right'} {i},{'ab'[i % 2]}\n" for i in range(200))
+    (tmp_path / "x.csv").write_text("text,label\n" + rows)
+    cut, whole = (
+        registry.build_part("data", "csv", path=str(tmp_path / "x.csv"), max_len=n, min_count=2).load() for n in (5, 6)
+    )
+    right = baselines.bag_of_words(whole)
+    assert right is not None and all(right)
+    few = baselines.bag_of_words(cut)
+    assert few is not None and sum(few) / len(few) < 0.7
+
+
+def test_facts_hold_which_items_are_answered_rightly() -> None:
+    facts = baselines.facts("x", "", loaded(((2, 3), (2, 4)), 10))
+    assert facts.tfidf_right == "1" * 10 and facts.tfidf_acc == 1.0
+    half = baselines.facts("x", "", loaded(((2, 3), (3, 2)), 10))
+    assert half.tfidf_right in ("10" * 5, "01" * 5) and half.tfidf_acc == 0.5
+
+
+def test_where_tokens_are_asked_about_there_is_no_bag() -> None:
+    part = Examples(((2, 3),) * 4, (), ("",) * 4, targets=((0, 1),) * 4)
+    assert baselines.bag_of_words(Loaded(part, part, part, ("a",), ("one", "two"), 4, True, every=True)) is None
+
+
+def test_the_commonest_class_is_that_of_the_training_part() -> None:
+    assert baselines.majority(loaded(((2,), (3,)))) == 0.5
