@@ -113,3 +113,15 @@ def test_no_public_function_is_a_bare_participle_or_stands_in_more_than_two_modu
         if is_participle(name) or len([m for m in modules if not m.startswith("figures/")]) > 2
     }
     assert wrong == {}
+
+
+def test_no_file_is_longer_than_350_lines_and_no_function_longer_than_50() -> None:
+    long = []
+    for path in sorted((ROOT / "stackcli").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if text.count("\n") > 350:
+            long.append(path.name)
+        nodes = ast.walk(ast.parse(text))
+        functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+        long += [f"{path.name}:{f.name}" for f in functions if f.end_lineno and f.end_lineno - f.lineno + 1 > 50]
+    assert long == []

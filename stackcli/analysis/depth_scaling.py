@@ -1,7 +1,7 @@
 """How gradients scale with depth before training, beside theory, and how deep a stack can be expected to train.
 
 `runs` is a frame with a row a stack: the axes, `seed`, `status`, the settings by the name that a user types, and the
-numbers of `depths.measure`. A scheme is a choice of every axis but depth.
+numbers of `initialisation.measure`. A scheme is a choice of every axis but depth.
 
 An expectation is no promise. Its criteria are numbers read before training, and their bounds are of two kinds: wide
 ones, and two that were set on 190 short runs of our own, after seeing them: copying the token before at width 32, and

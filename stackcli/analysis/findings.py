@@ -1,7 +1,7 @@
 """DataFrames -> what went wrong at each point of a study, how sure that is, and what to try. Never PyTorch.
 
-A finding is a sign (`signs` defines them) in at least one run of a point, with the share of its runs that have it. The
-remedies are settings of this tool, in the order worth trying, without those that the run has already.
+A finding is a sign (`run_health` defines them) in at least one run of a point, with the share of its runs that have
+it. The remedies are settings of this tool, in the order worth trying, without those that the run has already.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

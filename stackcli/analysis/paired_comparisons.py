@@ -69,8 +69,8 @@ def compare_to_constant(runs: pd.DataFrame, axis: str, value: float, right: Any,
     """Test accuracy of each value of `axis` against `value`, that of one fixed answerer called `name`: as `compare`.
 
     `right`: which test items it answered rightly, "0110...", as the column `test_right` of the runs. Interval and p
-    are those of Clark's min F', seeds crossed with items (`crossed.min_f`), and NaN where an answer to an item is not
-    known: such a row is no part of a family.
+    are those of Clark's min F', seeds crossed with items (`crossed_items.min_f`), and NaN where an answer to an item is
+    not known: such a row is no part of a family.
     """
     rows = []
     for arm, group in runs.groupby(axis, sort=False, dropna=False):

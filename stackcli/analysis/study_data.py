@@ -21,12 +21,12 @@ class Frames:
 
     `runs`: `run` (id), `arm` (name of the arm in an experiment, else ""), `point` (the swept values as text, "depth=4
     pe=learned"; the arm's name in an experiment), `status` (done, diverged, failed, lost, missing), every setting by
-    the name a user types (`depth`, `pe`, `pe.clip`, `seed`, ...), every field of `record.Result` (missing numbers are
+    the name a user types (`depth`, `pe`, `pe.clip`, `seed`, ...), every field of `records.Result` (missing numbers are
     NaN), `seconds` (wall time of the training), and per architecture, measured alone on the machine: `step_ms`,
     `forward_ms`, `backward_ms`, `update_ms` (medians), `step_ms_low`, `step_ms_high` (quartiles).
-    `curve`: `run`, `arm`, `point`, `seed`, the axes, and the fields of `record.StepRow`.
-    `layers`: the same head, and the fields of `record.LayerRow`.
-    `stack`: the same head, and the fields of `record.StackRow`; empty where runs have none.
+    `curve`: `run`, `arm`, `point`, `seed`, the axes, and the fields of `records.StepRow`.
+    `layers`: the same head, and the fields of `records.LayerRow`.
+    `stack`: the same head, and the fields of `records.StackRow`; empty where runs have none.
     `position`: `run`, `point`, `seed`, the axes, `tensor` ("table", "keys 1", ...), `position` (a position, or for
     relative encodings an offset), `dimension`, `value`: the trained position tables.
     `axes`: the swept settings in the order typed, `seed` left out; empty for a single run. `("arm",)` in an experiment.
@@ -36,7 +36,7 @@ class Frames:
     `known`: of a study of remedies, `found` (affected point -> finding -> k, n and whether it is of the values tried),
     `seeds` (affected point -> the seeds on which that was) and
     `reached` (data -> the train loss that counts as learnt), both of the study whose findings they treat; else empty.
-    `facts`: one `record.Facts` as a dict for each data set; the column `facts` of `runs` says which (where it is
+    `facts`: one `records.Facts` as a dict for each data set; the column `facts` of `runs` says which (where it is
     missing, `data` does).
     """
 

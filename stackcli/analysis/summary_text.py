@@ -1,4 +1,4 @@
-"""DataFrames -> what was found and how sure, in plain words, built from the verdicts of `stats`.
+"""DataFrames -> what was found and how sure, in plain words, built from the verdicts of `statistics`.
 
 All comparisons of a study are one family: test accuracy of every point against the first value of the first axis (where
 the data's source is known the excess loss, in nats above the source's own), its overfitting gap between the two ends of

@@ -6,10 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcli.cli.app import run_guarded
-from stackcli.cli.options import (
-    at_once,
-    options,
-)
+from stackcli.cli.options import at_once, options
 
 
 def grid_of(overrides: list[str] | None, config_dir: Path | None, **how: Any) -> Any:

@@ -7,12 +7,7 @@ from typing import Annotated
 import typer
 
 from stackcli.cli.app import app, check_choice, run_guarded
-from stackcli.cli.options import (
-    Debug,
-    Out,
-    Pictures,
-    formats,
-)
+from stackcli.cli.options import Debug, Out, Pictures, formats
 
 
 @app.command(epilog="Example: stackattn plot --list")

@@ -7,10 +7,7 @@ from typing import Annotated
 import typer
 
 from stackcli.cli.app import app, print_json, run_guarded
-from stackcli.cli.options import (
-    Debug,
-    Out,
-)
+from stackcli.cli.options import Debug, Out
 
 
 @app.command(epilog='Example: stackattn predict 3f2a "Why does ice float on water?"')

@@ -14,9 +14,10 @@ def verify(out: Out = Path("outputs"), debug: Debug = False) -> None:
 
     def action() -> int:
         from stackcli.experiment.store import Store
+        from stackcli.experiment.verification import find_faults
 
         store = Store(out, create=False)
-        wrong = store.verify()
+        wrong = find_faults(store)
         for line in wrong:
             print(line)
         print(f"{count_noun(len(store.ids()), 'runs')}, {count_noun(len(wrong), 'faults')}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """What one run is: a frozen, typed Config, and the range of every setting.
 
-Text is parsed in `config.py` and nowhere else; everything below it is handed one of these. A field whose metadata
+Text is parsed in `config/grid.py` and nowhere else; everything below it is handed one of these. A field whose metadata
 says `identity=False` cannot change a result, and so is left out of the run's identity.
 """
 

@@ -225,8 +225,8 @@ def first_step(model: core.StackedAttention, batch: Batch, config: Config, heard
 def collapse_order(model: core.StackedAttention, max_len: int) -> float | None:
     """p in residual(block(X)) ~ eps^p for tokens X = 1x' + eps R that differ by eps, in float64: with p above 1 a block
     makes tokens that are alike far more alike. x and R are drawn from the standard normal distribution, the residual is
-    `probe.rank_residual`, p the log-log slope over SPREADS by least squares. None where a token has no other, and where
-    the tokens come out equal."""
+    `layer_statistics.rank_residual`, p the log-log slope over SPREADS by least squares. None where a token has no
+    other, and where the tokens come out equal."""
     T = min(TOKENS, max_len)
     if T < 2:
         return None

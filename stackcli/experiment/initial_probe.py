@@ -91,9 +91,10 @@ def start_context() -> Any:
 def probe_stacks(
     configs: Sequence[Config], loaded: Mapping[Part, Any], workers: int, context: Any
 ) -> Iterator[tuple[int, Any]]:
-    """(index of the config, its depths.Start, or why there is none). The deepest are first, so that no worker stands
-    idle at the end, and memory once taken serves all that follow. A worker that dies takes the others with it; all that
-    were not done are then tried again, each in a process of its own, so that only its own stack can be lost."""
+    """(index of the config, its initialisation.Start, or why there is none). The deepest are first, so that no worker
+    stands idle at the end, and memory once taken serves all that follow. A worker that dies takes the others with it;
+    all that were not done are then tried again, each in a process of its own, so that only its own stack can be lost.
+    """
     deepest_first = sorted(range(len(configs)), key=lambda i: -configs[i].depth)
     unfinished = []
     for i, found in run_pool(configs, deepest_first, loaded, max(1, min(workers, len(configs))), context):
@@ -113,7 +114,7 @@ def probe_stacks(
 def run_pool(
     configs: Sequence[Config], order: Sequence[int], loaded: Mapping[Part, Any], count: int, context: Any
 ) -> Iterator[tuple[int, Any]]:
-    """(index, its depths.Start or the exception), in the order in which they end."""
+    """(index, its initialisation.Start or the exception), in the order in which they end."""
     from stackcli.diagnostics.initialisation import measure
 
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=ignore_interrupts)

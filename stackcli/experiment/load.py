@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackcli.common.atomic_files import CorruptionError, read_json, read_lines
@@ -51,13 +52,8 @@ def load_study(store: Store, name: str) -> "Frames":
         if not (folder / "result.json").is_file():
             rows.append({**row, "status": entry.get("status", "missing")})
             continue
-        timing = timings.get(entry["timing"], {})
         try:
-            seconds = read_json(folder / "provenance.json").get("seconds")
-            times = {**timing.get("times", {}), "seconds": seconds}
-            if entry.get("timing_same") in timings:
-                times["step_ms_same"] = timings[entry["timing_same"]]["times"]["step_ms"]
-            rows.append({**row, **store.result(entry["run"]), **times})
+            rows.append({**row, **store.result(entry["run"]), **_times(entry, timings, folder)})
             curve += [{**head, **r} for r in read_lines(folder / "curve.jsonl")]
             layers += [{**head, **r} for r in read_lines(folder / "layers.jsonl")]
             stack += [{**head, **r} for r in read_lines(folder / "stack.jsonl")]
@@ -84,6 +80,15 @@ def load_study(store: Store, name: str) -> "Frames":
         facts=study["facts"],
         machine=machines[0] if machines else {},
     )
+
+
+def _times(entry: Mapping[str, Any], timings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """How long a run took, and what a step of its architecture takes, alone on the machine."""
+    seconds = read_json(folder / "provenance.json").get("seconds")
+    times = {**timings.get(entry["timing"], {}).get("times", {}), "seconds": seconds}
+    if entry.get("timing_same") in timings:
+        times["step_ms_same"] = timings[entry["timing_same"]]["times"]["step_ms"]
+    return times
 
 
 def _numbers(frame: Any, pd: Any) -> Any:

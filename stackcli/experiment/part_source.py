@@ -3,7 +3,7 @@
 Files are read and parsed, never imported. What cannot change a result is left out: comments, docstrings, formatting.
 A part's source is its file and the helpers that it imports: those of its own group and the modules of `SHARED`; of an
 installed package the version and every module of the package that the part's module imports. The core, which all
-runs share, is guarded by `store.NUMERICS_VERSION` instead.
+runs share, is guarded by `identity.NUMERICS_VERSION` instead.
 """
 
 import ast

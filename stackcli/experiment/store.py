@@ -3,8 +3,8 @@
 OUT/stackattn.json            marks a store and its format
 OUT/runs/ID/                  a published run, written once, renamed into place whole:
     config.json               resolved settings, the command that reproduces it, versions
-    result.json               record.Result; equal bytes for equal identity on one class of machine
-    curve.jsonl layers.jsonl stack.jsonl  record.StepRow, record.LayerRow, record.StackRow
+    result.json               records.Result; equal bytes for equal identity on one class of machine
+    curve.jsonl layers.jsonl stack.jsonl  records.StepRow, records.LayerRow, records.StackRow
     position.json             the trained position tables
     words.json weights.pt     vocabulary and classes; the kept weights, with weights.json, their sha256
     manifest.json             sha256 of each of them
@@ -18,17 +18,17 @@ OUT/studies/NAME/             study.json (which runs, which axes), times.json (s
 
 import contextlib
 import hashlib
-import io
 import json
 import os
-import shlex
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any
+
+from filelock import FileLock
 
 from stackcli.common import registry
 from stackcli.common.atomic_files import CorruptionError, flush_folder, read_json, why_unwritable, write_file
@@ -36,20 +36,13 @@ from stackcli.common.records import LayerRow, Result, StackRow, StepRow, dumps, 
 from stackcli.config.settings import GROUPS, Config, from_plain
 from stackcli.experiment import part_source
 from stackcli.experiment.identity import StoreError, part_sources
+from stackcli.experiment.locks import acquire_lock
+from stackcli.experiment.serialization import from_bytes, hashes, to_bytes
 from stackcli.experiment.studies import check_same_base, merge_studies, missing_runs
-
-if TYPE_CHECKING:
-    pass
 
 FORMAT = 1
 STUDY = ("command", "axes", "base", "runs", "facts")  # what every study.json has
 FACTS = ("fingerprint", "sizes", "shares", "classes", "notices", "majority_acc", "tfidf_acc")  # and every set of facts
-
-
-# ---- identity
-
-
-# ---- the store
 
 
 class Store:
@@ -118,15 +111,20 @@ class Store:
     def claimed(self, run: str, stop: Callable[[], bool]) -> Iterator[bool]:
         """Inside, no other process trains this run; False where `stop` came first. A claim dies with its process. Where
         files cannot be locked there are none: two processes then do the same work, and one of them throws it away."""
-        path = self.root / "claims" / f"{run}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "wb") as file:
-            while not try_lock(file):
-                if stop():
-                    yield False
-                    return
-                time.sleep(0.2)
+        lock = self._lock(run)
+        while not acquire_lock(lock, seconds=0.2):
+            if stop():
+                yield False
+                return
+        try:
             yield True
+        finally:
+            lock.release()
+
+    def _lock(self, name: str) -> FileLock:
+        path = self.root / "claims" / f"{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(path)
 
     def result(self, run: str) -> dict[str, Any]:
         return {key: parse_number(value) for key, value in read_json(self.run(run) / "result.json", "status").items()}
@@ -269,46 +267,6 @@ class Store:
             raise ValueError(f"{start!r}: {what} of that id in {self.root}; stackattn runs lists them")
         return found[0]
 
-    def verify(self) -> list[str]:
-        """What is damaged or gone, in words; empty where every file of every run is as its manifest says, every study
-        has its runs, and what is known of the data can be read."""
-        wrong = []
-        for folder in sorted(f for f in (self.root / "runs").glob("*") if f.is_dir()):
-            try:
-                told, found = dict(read_json(folder / "manifest.json")), hashes(folder)
-            except (CorruptionError, OSError, TypeError, ValueError) as error:
-                wrong.append(f"{folder / 'manifest.json'}: damaged ({error})")
-                continue
-            for name in sorted(told | found):
-                if name != "manifest.json" and told.get(name) != found.get(name):
-                    wrong.append(f"{folder / name}: damaged; delete {folder} and run the command again")
-        return [*wrong, *self._studies_at_fault(), *self._files_at_fault()]
-
-    def _studies_at_fault(self) -> Iterator[str]:
-        """Studies that cannot be read, and those of which a run is gone that was there when the study was saved."""
-        for path in sorted((self.root / "studies").glob("*/study.json")):
-            try:
-                study = self.read_study(path.parent.name)
-                gone = [r for r in study["runs"] if r.get("published") and not self.finished(r["run"])]
-            except (CorruptionError, KeyError, TypeError, AttributeError) as error:
-                yield f"{path}: damaged ({error}); run the command of that study again"
-                continue
-            words = " ".join(map(shlex.quote, study.get("overrides", ())))
-            for entry in gone:
-                what = f"{entry['point'] or 'its run'} seed={entry['settings'].get('seed')}"
-                yield (
-                    f"study {path.parent.name}: run {entry['run']} ({what}) is gone; stackattn {study['command']} "
-                    f"{words} trains it again"
-                )
-
-    def _files_at_fault(self) -> Iterator[str]:
-        """Facts and step times that cannot be read: both are made again where they are missing."""
-        for path in sorted([*(self.root / "facts").glob("*.json"), *(self.root / "studies").glob("*/times.json")]):
-            try:
-                read_json(path)
-            except CorruptionError as error:
-                yield f"{path}: damaged ({error}); delete it and run the command again"
-
     def log_failure(self, run: str, text: str) -> Path:
         """Where a failed run's traceback is kept."""
         path = self.root / "attempts" / f"{run}.log"
@@ -322,7 +280,7 @@ class Store:
         return read_json(path, *FACTS) if path.is_file() else None
 
     def save_facts(self, key: str, facts: Mapping[str, Any]) -> None:
-        """`facts`: a record.Facts as a dict."""
+        """`facts`: a records.Facts as a dict."""
         write_file(self.root / "facts" / f"{key}.json", dumps(facts) + "\n")
 
     def timings(self, name: str) -> dict[str, Any]:
@@ -359,12 +317,12 @@ class Store:
     @contextlib.contextmanager
     def locked_study(self, name: str) -> Iterator[None]:
         """Inside, no other process reads and writes this study: two that grow it at once both add their runs."""
-        path = self.root / "claims" / f"study-{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "wb") as file:
-            while not try_lock(file):
-                time.sleep(0.02)
+        lock = self._lock(f"study-{name}")
+        acquire_lock(lock)
+        try:
             yield
+        finally:
+            lock.release()
 
     def count_dropped(self, name: str, study: Mapping[str, Any], *, grow: bool) -> int:
         """How many runs of a study as it is would not be in it if this one were saved."""
@@ -377,42 +335,3 @@ class Store:
         """Bytes of the kept weights."""
         files = (self.run(run) / "weights.pt" for run in runs)
         return sum(f.stat().st_size for f in files if f.is_file())
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    """sha256 of every file in a run's folder, by name."""
-    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir()) if f.is_file()}
-
-
-def try_lock(file: BinaryIO) -> bool:
-    """Whether this process now holds the file's lock, until the file is closed. True where there are no locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
-
-
-def to_bytes(state: Mapping[str, Any]) -> bytes:
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save(dict(state), buffer)
-    return buffer.getvalue()
-
-
-def from_bytes(content: bytes) -> dict[str, Any]:
-    """Call only on bytes whose hash was checked: a flipped bit would load silently."""
-    import torch
-
-    loaded: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-    return loaded
-
-
-# ---- DataFrames

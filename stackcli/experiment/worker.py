@@ -12,7 +12,8 @@ from stackcli.config.settings import GROUPS
 from stackcli.diagnostics import layer_statistics
 from stackcli.experiment.identity import part_sources
 from stackcli.experiment.plan import Job, Plan
-from stackcli.experiment.store import Store, to_bytes
+from stackcli.experiment.serialization import to_bytes
+from stackcli.experiment.store import Store
 from stackcli.launcher.base import PREEMPTED, Executor, Outcome, Say, Stop
 
 CHECKPOINT_SECONDS = 60.0
@@ -90,22 +91,11 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     training = loop.Training(model, loaded, config, layer_statistics)
     if job.replace:
         store.drop_checkpoints(job.run)
-    padding_counts = config.pad == "max" and config.mask == "none"
-    reached = loaded.max_len if padding_counts else max(training.train.lengths)
+    reached = loaded.max_len if config.pad == "max" and config.mask == "none" else max(training.train.lengths)
     moves = any(p.requires_grad for p in model.pe.parameters())
     drawn = [{**t, "name": DRAWN} for t in _tables(model, reached=reached) if t["name"] == "table" and moves]
     spent = _continue(training, store, job.run)
-    saved = time.monotonic()
-    while not training.finished:
-        training.advance()
-        say((training.step, training.steps, training.loss))
-        asked = stop()
-        if asked or time.monotonic() - saved > CHECKPOINT_SECONDS:
-            seconds = spent + time.time() - began
-            store.save_checkpoint(job.run, {**training.state(), "seconds": seconds})
-            saved = time.monotonic()
-        if asked and not training.finished:
-            raise SystemExit(PREEMPTED)
+    _advance(training, store, job.run, say, stop, began=began - spent)
     position = drawn + _tables(model, reached=reached)
     result = training.result(test=job.test)
     stack = layer_report.layer_rows(training) if config.probes and job.test and result.status == "done" else ()
@@ -123,6 +113,20 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
         reproduce=job.reproduce,
         replace=job.replace,
     )
+
+
+def _advance(training: Any, store: Store, run: str, say: Say, stop: Stop, *, began: float) -> None:
+    """Trains to the end, with a checkpoint now and then. Where it is asked to stop it saves one and exits."""
+    saved = time.monotonic()
+    while not training.finished:
+        training.advance()
+        say((training.step, training.steps, training.loss))
+        asked = stop()
+        if asked or time.monotonic() - saved > CHECKPOINT_SECONDS:
+            store.save_checkpoint(run, {**training.state(), "seconds": time.time() - began})
+            saved = time.monotonic()
+        if asked and not training.finished:
+            raise SystemExit(PREEMPTED)
 
 
 def _continue(training: Any, store: Store, run: str) -> float:

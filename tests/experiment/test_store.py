@@ -15,9 +15,10 @@ from stackcli.common.atomic_files import CorruptionError
 from stackcli.common.records import Result, StepRow
 from stackcli.config import grid
 from stackcli.config.settings import Config, Part
-from stackcli.experiment import identity, load, store, studies
+from stackcli.experiment import identity, load, serialization, studies
 from stackcli.experiment.identity import ConflictError, StoreError
 from stackcli.experiment.store import Store
+from stackcli.experiment.verification import find_faults
 
 
 def default() -> Config:
@@ -94,15 +95,15 @@ def test_a_cut_last_line_is_not_yet_written_and_a_bad_middle_line_is_named(tmp_p
 
 def test_a_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
-    publish(place, weights=store.to_bytes({"w": torch.ones(100)}))
-    assert place.verify() == []
+    publish(place, weights=serialization.to_bytes({"w": torch.ones(100)}))
+    assert find_faults(place) == []
     path = place.run("abc") / "weights.pt"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
     with pytest.raises(CorruptionError, match=r"weights\.pt"):
         place.load_weights("abc")
-    assert len(place.verify()) == 1
+    assert len(find_faults(place)) == 1
 
 
 def state(step: int) -> dict[str, Any]:
@@ -240,7 +241,7 @@ def test_a_forced_run_takes_the_place_of_the_old_one_only_when_it_is_whole(
     assert atomic_files.read_lines(place.run("abc") / "curve.jsonl")[0]["train_loss"] == 0.1
     publish(place, loss=0.2, replace=True)
     assert atomic_files.read_lines(place.run("abc") / "curve.jsonl")[0]["train_loss"] == 0.2
-    assert list((place.root / "attempts").iterdir()) == [] and place.verify() == []
+    assert list((place.root / "attempts").iterdir()) == [] and find_faults(place) == []
 
 
 def test_a_run_that_kept_its_best_weights_is_not_one_that_kept_the_last(tmp_path: Path) -> None:
@@ -263,13 +264,13 @@ def test_a_store_that_another_process_has_just_begun_is_no_foreign_folder(tmp_pa
 def test_verify_reads_every_file_of_a_run(name: str, tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
     publish(place, weights=b"best")
-    assert place.verify() == []
+    assert find_faults(place) == []
     (path,) = place.run("abc").glob(f"{name}.json*")
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b"e", b"f", 1) if b"e" in whole else whole + b" ")
-    assert len(place.verify()) >= 1
+    assert len(find_faults(place)) >= 1
     path.unlink()
-    assert len(place.verify()) == 1 and name in place.verify()[0]
+    assert len(find_faults(place)) == 1 and name in find_faults(place)[0]
 
 
 def test_a_claim_is_of_one_process_at_a_time_and_gives_way_to_a_stop(tmp_path: Path) -> None:
@@ -368,13 +369,13 @@ def test_verify_names_a_study_whose_run_is_gone_and_files_that_cannot_be_read(tm
     publish(place)
     runs = [{**entry(run), "point": "depth=2", "published": True} for run in ("abc", "gone")] + [entry("never")]
     place.save_study("s", {**study(), "command": "sweep", "overrides": ["depth=1,2"], "runs": runs, "facts": {}})
-    (found,) = place.verify()
+    (found,) = find_faults(place)
     assert "study s: run gone (depth=2 seed=" in found and "stackattn sweep depth=1,2 trains it again" in found
     place.save_facts("key", {"a": 1})
     (place.root / "facts" / "key.json").write_text("[1")
-    assert any("facts" in line and "damaged" in line for line in place.verify())
+    assert any("facts" in line and "damaged" in line for line in find_faults(place))
     (place.study("s") / "study.json").write_text("{")
-    assert any("study.json" in line and "damaged" in line for line in place.verify())
+    assert any("study.json" in line and "damaged" in line for line in find_faults(place))
 
 
 def test_a_study_has_one_run_of_a_point_and_seed_though_a_part_has_other_keys_or_defaults_now(tmp_path: Path) -> None:
