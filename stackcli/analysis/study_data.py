@@ -27,8 +27,9 @@ class Frames:
     `curve`: `run`, `arm`, `point`, `seed`, the axes, and the fields of `records.StepRow`.
     `layers`: the same head, and the fields of `records.LayerRow`.
     `stack`: the same head, and the fields of `records.StackRow`; empty where runs have none.
-    `position`: `run`, `point`, `seed`, the axes, `tensor` ("table", "keys 1", ...), `position` (a position, or for
-    relative encodings an offset), `dimension`, `value`: the trained position tables.
+    `position`: the trained position tables, a row a table: `run`, `point`, `seed`, the axes, `tensor` ("table",
+    "keys 1", ...), `at`, an array (n,) of positions, or of offsets where the encoding is relative, and `values`, an
+    array (n, dimensions): as long frames the tables of a thousand runs would take gigabytes.
     `axes`: the swept settings in the order typed, `seed` left out; empty for a single run. `("arm",)` in an experiment.
     `match`: where dim and ff were chosen so that every depth costs the same, `by` (params, flops) and the `depth` with
     the settings as typed. `chosen`: settings that were chosen for each point and are no axes.

@@ -96,12 +96,22 @@ def json_name(value: Any) -> str:
     return "a list" if isinstance(value, list) else "a string" if isinstance(value, str) else "a number"
 
 
+NOT_FINITE = (b'"NaN"', b'"Infinity"', b'"-Infinity"')  # as strict JSON writes such numbers
+
+
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Rows of a JSONL file; a last line without newline is not yet written, a bad line before it is corruption."""
+    content = path.read_bytes()
+    lines = content[: content.rfind(b"\n") + 1].splitlines()
+    try:  # all at once, several times as fast as line by line
+        rows = loads(f"[{b','.join(lines).decode('utf-8')}]")
+        whole = len(rows) == len(lines) and all(type(row) is dict for row in rows)
+    except ValueError:
+        whole = False
+    if whole and not any(name in content for name in NOT_FINITE):
+        return list(rows)
     out = []
-    for n, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
-        if not line.endswith(b"\n"):
-            break
+    for n, line in enumerate(lines, start=1):
         try:
             out.append({key: parse_number(value) for key, value in loads(line.decode("utf-8")).items()})
         except (ValueError, AttributeError) as error:

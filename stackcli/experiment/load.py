@@ -1,12 +1,14 @@
 """A study's files -> DataFrames."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from stackcli.common.atomic_files import CorruptionError, read_json, read_lines
-from stackcli.common.records import LayerRow, Result, StackRow, StepRow, parse_number
+from stackcli.common.records import LayerRow, Result, StackRow, StepRow
 from stackcli.experiment.store import STUDY, Store
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ def load_study(store: Store, name: str) -> "Frames":
         )
     study = _with_new_names(read_json(path, *STUDY))
     axes, timings = tuple(study["axes"]), store.timings(name)
-    rows, curve, layers, stack, position = [], [], [], [], []
+    rows, position = [], []
+    curve, layers, stack = (_Columns(kind, axes) for kind in (StepRow, LayerRow, StackRow))
     for entry in study["runs"]:
         row = {"run": entry["run"], "arm": entry["arm"], "point": entry["point"], **entry["settings"]}
         head = {key: row.get(key) for key in ("run", "arm", "point", "seed", *axes)}
@@ -54,11 +57,13 @@ def load_study(store: Store, name: str) -> "Frames":
             continue
         try:
             rows.append({**row, **store.result(entry["run"]), **_times(entry, timings, folder)})
-            curve += [{**head, **r} for r in read_lines(folder / "curve.jsonl")]
-            layers += [{**head, **r} for r in read_lines(folder / "layers.jsonl")]
-            stack += [{**head, **r} for r in read_lines(folder / "stack.jsonl")]
-            position.append(_position(head, read_json(folder / "position.json", kind=list), pd))
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            curve.add(head, read_lines(folder / "curve.jsonl"))
+            layers.add(head, read_lines(folder / "layers.jsonl"))
+            stack.add(head, read_lines(folder / "stack.jsonl"))
+            position += _position(head, read_json(folder / "position.json", kind=list))
+        except CorruptionError:
+            raise
+        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
             raise CorruptionError(f"{folder}: damaged ({error!r}); delete it and run the command again") from error
     machines = [timings[e["timing"]]["machine"] for e in study["runs"] if e["timing"] in timings]
     results = [f.name for f in fields(Result)]
@@ -73,10 +78,10 @@ def load_study(store: Store, name: str) -> "Frames":
         chosen=tuple(study.get("chosen", ())),
         known=study.get("known", {}),
         runs=_numbers(frame, pd),
-        curve=_long(curve, StepRow, axes, pd),
-        layers=_long(layers, LayerRow, axes, pd),
-        stack=_long(stack, StackRow, axes, pd),
-        position=pd.concat(position, ignore_index=True) if position else pd.DataFrame(),
+        curve=curve.frame(),
+        layers=layers.frame(),
+        stack=stack.frame(),
+        position=pd.DataFrame(position),
         facts=study["facts"],
         machine=machines[0] if machines else {},
     )
@@ -102,22 +107,55 @@ def _numbers(frame: Any, pd: Any) -> Any:
     return frame
 
 
-def _long(rows: list[dict[str, Any]], kind: Any, axes: tuple[str, ...], pd: Any) -> Any:
-    columns = list(dict.fromkeys(["run", "arm", "point", "seed", *axes, *(f.name for f in fields(kind))]))
-    return pd.DataFrame(rows, columns=columns)
+class _Columns:
+    """The rows of many runs, column by column as arrays: as dicts they would take ten times the memory."""
+
+    def __init__(self, kind: Any, axes: tuple[str, ...]) -> None:
+        own = [f.name for f in fields(kind)]
+        names = dict.fromkeys(["run", "arm", "point", "seed", *axes, *own])
+        self.own, self.parts = set(own), {name: list[Any]() for name in names}
+        self.texts: dict[str, str] = {}  # each text once
+
+    def add(self, head: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+        """The rows of a run; `head` holds what is the same in all of them, and gives way to what a row says itself."""
+        import numpy as np
+
+        for name, parts in self.parts.items():
+            if name in self.own:
+                parts.append(self._array([row.get(name, head.get(name)) for row in rows]))
+            else:
+                parts.append(np.repeat(self._array([head.get(name)]), len(rows)))
+
+    def _array(self, values: list[Any]) -> Any:
+        import numpy as np
+
+        kinds = set(map(type, values))
+        if kinds <= {int}:
+            return np.array(values, dtype=np.int64)
+        if kinds <= {int, float, NoneType}:
+            return np.array([math.nan if v is None else v for v in values], dtype=float)
+        out = np.empty(len(values), dtype=object)
+        out[:] = [self.texts.setdefault(v, v) if isinstance(v, str) else v for v in values]
+        return out
+
+    def frame(self) -> Any:
+        import numpy as np
+        import pandas as pd
+
+        made: dict[str, Any] = {name: np.concatenate(parts) if parts else [] for name, parts in self.parts.items()}
+        return pd.DataFrame(made, copy=False)
 
 
-def _position(head: Mapping[str, Any], tables: list[dict[str, Any]], pd: Any) -> Any:
-    out = []
-    for table in tables:
-        n, width = len(table["at"]), len(table["rows"][0]) if table["rows"] else 0
-        frame = pd.DataFrame(
-            {
-                "tensor": table["name"],
-                "position": [at for at in table["at"] for _ in range(width)],
-                "dimension": list(range(width)) * n,
-                "value": [parse_number(value) for row in table["rows"] for value in row],
-            }
-        )
-        out.append(frame.assign(**head))
-    return pd.concat(out, ignore_index=True) if out else pd.DataFrame()
+def _position(head: Mapping[str, Any], tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each position table of a run."""
+    import numpy as np
+
+    return [
+        {
+            **head,
+            "tensor": table["name"],
+            "at": np.array(table["at"], dtype=int),
+            "values": np.array(table["rows"], dtype=float),  # numbers that are not finite are texts, which it reads
+        }
+        for table in tables
+    ]

@@ -33,12 +33,10 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _panel(axes: Axes, rows: pd.DataFrame) -> None:
-    mine = rows[rows["run"] == rows["run"].iloc[0]]
-    heads = sorted(mine["dimension"].unique())
-    for head, look in zip(heads, base.styles(len(heads), ordered=True), strict=True):
-        line = mine[mine["dimension"] == head].sort_values("position")
-        values = pd.to_numeric(line["value"], errors="coerce").to_numpy(float)
-        axes.plot(line["position"], values, color=look["color"], linewidth=1.0, label=f"head {head}")
+    at, values = rows["at"].iloc[0], rows["values"].iloc[0]
+    order, heads = np.argsort(at), values.shape[1]
+    for head, look in enumerate(base.styles(heads, ordered=True)):
+        axes.plot(at[order], values[order, head], color=look["color"], linewidth=1.0, label=f"head {head}")
     axes.axvline(0, color=base.GREY, linewidth=0.6, label="zero")
     axes.set_xlabel("offset (key minus query, tokens)")
     axes.set_ylabel("bias of the score\n(nats)")

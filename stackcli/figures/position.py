@@ -74,7 +74,8 @@ def _tables(point: base.Point, frame: pd.DataFrame) -> list[tuple[str, pd.DataFr
     rows = rows[rows["seed"] == seed]
     out = []
     for tensor in _ends(list(dict.fromkeys(rows["tensor"]))):
-        table = rows[rows["tensor"] == tensor].pivot(index="position", columns="dimension", values="value")
+        one = rows[rows["tensor"] == tensor].iloc[0]
+        table = pd.DataFrame(one["values"], index=one["at"]).sort_index()
         table.index.name = "table" if tensor.startswith("table") else "offset"
         name = "" if tensor == "table" else tensor.removeprefix("table ")
         out.append((", ".join(filter(None, [point.key, name, f"seed {seed}"])), table))

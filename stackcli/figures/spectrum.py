@@ -38,8 +38,7 @@ def draw(frames: Frames) -> Figure | None:
 
 def _values(rows: pd.DataFrame) -> np.ndarray:
     """The singular values of one run's table, the largest 1; those below rounding are left out."""
-    mine = rows[rows["run"] == rows["run"].iloc[0]]
-    table = mine.pivot_table(index="position", columns="dimension", values="value").to_numpy(float)
+    table = rows["values"].iloc[0]
     sizes = np.linalg.svd(table - table.mean(0), compute_uv=False)
     share = sizes / max(sizes[0], 1e-300)
     return np.asarray(share[share > LEAST])

@@ -57,15 +57,13 @@ def study(
             config |= {"dim": dim, "ff": ff, **settings, **swept}
             broken = status if (point, seed) in diverged else "done"
             _one(heads, head, config, broken, classes, max_len)
-    frames = {name: pd.DataFrame(rows) for name, rows in heads.items() if name != "position"}
-    position = pd.concat(heads["position"], ignore_index=True) if heads["position"] else pd.DataFrame()
+    frames = {name: pd.DataFrame(rows) for name, rows in heads.items()}
     machine = {"processor": "AMD EPYC 7B13 64-Core Processor", "threads": 1, "load": 0.1, "allocator": "glibc"}
     names = frames["runs"]["data"].unique()
     return Frames(
         study="study",
         command=command or ("sweep" if axes else "train"),
         axes=tuple(axes),
-        position=position,
         facts={str(name): dict(FACTS) for name in names},
         machine=machine,
         **frames,
@@ -192,7 +190,7 @@ def _stack(draw: np.random.Generator, head: dict[str, Any], depth: int, whole: f
 
 def _tables(
     draw: np.random.Generator, head: dict[str, Any], config: dict[str, Any], max_len: int
-) -> list[pd.DataFrame]:
+) -> list[dict[str, Any]]:
     if config["pe"] == "learned":
         places, tensors = np.arange(max_len), ["table"]
     elif config["pe"] == "relative":
@@ -205,9 +203,7 @@ def _tables(
     out = []
     for tensor in tensors:
         table = np.cumsum(draw.normal(0, 0.05, (len(places), config["dim"])), axis=0)
-        at, dimension = (grid.ravel() for grid in np.meshgrid(places, np.arange(config["dim"]), indexing="ij"))
-        body = {"tensor": tensor, "position": at, "dimension": dimension, "value": table.ravel()}
-        out.append(pd.DataFrame({**head, **body}))
+        out.append({**head, "tensor": tensor, "at": places, "values": table})
     return out
 
 

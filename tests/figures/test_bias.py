@@ -12,16 +12,16 @@ def test_a_line_for_each_head_by_offset() -> None:
     figure = factory.draw("bias", frames)
     factory.check(figure)
     assert len(figure.axes) == 2
-    mine = frames.position[(frames.position["pe"] == "t5") & (frames.position["seed"] == 0)]
+    (mine,) = frames.position.loc[(frames.position["pe"] == "t5") & (frames.position["seed"] == 0), "values"]
     for head in range(4):
         (line,) = factory.labelled(figure.axes[1], f"head {head}")
-        expected = mine[mine["dimension"] == head].sort_values("position")
-        assert list(line.get_xdata()) == list(range(-8, 9)) and np.allclose(line.get_ydata(), expected["value"])
+        assert list(line.get_xdata()) == list(range(-8, 9)) and np.allclose(line.get_ydata(), mine[:, head])
 
 
 def test_offsets_that_a_head_does_not_see_are_a_gap() -> None:
     frames = factory.study({"pe": ["alibi", "none"]}, seeds=1)
-    frames.position.loc[frames.position["position"] > 0, "value"] = np.nan
+    for at, values in zip(frames.position["at"], frames.position["values"], strict=True):
+        values[at > 0] = np.nan
     figure = factory.draw("bias", frames)
     factory.check(figure)
     (line,) = factory.labelled(figure.axes[0], "head 0")

@@ -22,8 +22,7 @@ def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: st
 def test_the_table_is_drawn_position_by_dimension_with_the_cosines_beside_it() -> None:
     frames = factory.study(seeds=2)
     left, right = factory.draw("position", frames).axes[:2]
-    rows = frames.position[frames.position["seed"] == 0]
-    table = rows.pivot(index="position", columns="dimension", values="value").to_numpy()
+    (table,) = frames.position.loc[frames.position["seed"] == 0, "values"]
     assert np.array_equal(factory.cells(left), table)
     unit = table / np.sqrt((table**2).sum(1))[:, None]
     assert np.allclose(factory.cells(right), unit @ unit.T)
@@ -53,7 +52,7 @@ def test_four_points_at_most_are_drawn() -> None:
 
 def test_a_zero_row_has_no_cosine_and_gives_no_warning() -> None:
     frames = factory.study(seeds=1)
-    frames.position.loc[frames.position["position"] == 3, "value"] = 0.0
+    frames.position["values"].iloc[0][3] = 0.0
     axes = factory.draw("position", frames).axes[1]
     assert np.ma.getmaskarray(factory.cells(axes))[3].all()
 
@@ -64,9 +63,9 @@ def test_without_a_trained_table_there_is_nothing_to_draw() -> None:
 
 def test_tables_of_very_different_sizes_are_drawn_in_units_of_their_own_largest_value() -> None:
     frames = factory.study({"depth": [1, 2]}, seeds=1)
-    large = frames.position["depth"] == 2
-    plain = frames.position.loc[large].pivot(index="position", columns="dimension", values="value").to_numpy()
-    frames.position.loc[large, "value"] *= 100
+    (large,) = frames.position.loc[frames.position["depth"] == 2, "values"]
+    plain = large.copy()
+    large *= 100
     figure = factory.draw("position", frames)
     titles = factory.titles(figure)
     assert titles[0].startswith("depth=1, seed 0: ±") and titles[1].startswith("depth=2, seed 0: ±")
@@ -77,7 +76,7 @@ def test_tables_of_very_different_sizes_are_drawn_in_units_of_their_own_largest_
 
 def test_a_table_as_drawn_stands_before_the_trained_one() -> None:
     frames = factory.study({"pe": ["learned", "none"]}, seeds=1)
-    drawn = frames.position.assign(tensor="table as drawn", value=frames.position["value"] / 2)
+    drawn = frames.position.assign(tensor="table as drawn", values=[v / 2 for v in frames.position["values"]])
     both = Frames(**{**vars(frames), "position": pd.concat([drawn, frames.position], ignore_index=True)})
     figure = factory.draw("position", both)
     factory.check(figure)
