@@ -1,6 +1,8 @@
 """Imports point strictly down."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "stackcli"
@@ -102,3 +104,10 @@ def test_what_only_reads_never_imports_torch_at_the_top() -> None:
             names = {a.name for node in top if isinstance(node, ast.Import) for a in node.names}
             names |= {str(node.module) for node in top if isinstance(node, ast.ImportFrom)}
             assert not any(n.split(".")[0] == "torch" for n in names), path
+
+
+def test_planning_and_reporting_a_study_load_no_torch() -> None:
+    modules = ("study", "plan", "report", "load", "store", "search", "tuning", "remedy_trials", "matched_cost")
+    code = "".join(f"import stackcli.experiment.{name}\n" for name in modules)
+    code += "import sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)

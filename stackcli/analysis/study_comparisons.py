@@ -1,6 +1,7 @@
 """Every comparison of a study, corrected as one family."""
 
 import math
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -53,8 +54,10 @@ def same_value(a: Any, b: Any) -> bool:
     return bool(a == b or (pd.isna(a) and pd.isna(b)))
 
 
+@lru_cache(maxsize=1)
 def all_comparisons(frames: Frames) -> list[Part]:
-    """Every comparison of the study, corrected as one family."""
+    """Every comparison of the study, corrected as one family; of one study worked out once, as tables, sentences and
+    figures all ask for it."""
     return _judged([_compared(frames, where, runs) for where, runs in _groups(frames)])
 
 

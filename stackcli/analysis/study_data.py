@@ -15,7 +15,7 @@ def _nothing() -> pd.DataFrame:
     return pd.DataFrame()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Frames:
     """The runs of a study, a row a run, and their long frames.
 

@@ -32,18 +32,22 @@ def _with_new_names(study: dict[str, Any]) -> dict[str, Any]:
     return {**study, "axes": [AXIS if axis == OLD_AXIS else axis for axis in study["axes"]], "runs": runs}
 
 
+def _read_study(store: Store, name: str) -> dict[str, Any]:
+    path = store.study(name) / "study.json"
+    if not path.is_file():
+        raise ValueError(
+            f"--study {name}: no such study in {store.root}; there are: {', '.join(store.studies()) or 'none'}"
+        )
+    return _with_new_names(read_json(path, *STUDY))
+
+
 def load_study(store: Store, name: str) -> "Frames":
     """A study as DataFrames: k of n runs where some are missing. Raises ValueError for an unknown study."""
     import pandas as pd
 
     from stackcli.analysis.study_data import Frames
 
-    path = store.study(name) / "study.json"
-    if not path.is_file():
-        raise ValueError(
-            f"--study {name}: no such study in {store.root}; there are: {', '.join(store.studies()) or 'none'}"
-        )
-    study = _with_new_names(read_json(path, *STUDY))
+    study = _read_study(store, name)
     axes, timings = tuple(study["axes"]), store.timings(name)
     rows, position = [], []
     curve, layers, stack = (_Columns(kind, axes) for kind in (StepRow, LayerRow, StackRow))

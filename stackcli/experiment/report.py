@@ -120,14 +120,11 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
         "table.md": "\n\n".join(filter(None, parts)) + "\n",
         "table.tex": tables.to_latex(table),
         "runs.csv": tables.to_csv(frames.runs.drop(columns="test_right", errors="ignore")),  # a sign an item
-        "curve.csv": tables.to_csv(frames.curve),
-        "layers.csv": tables.to_csv(frames.layers),
     }
     more = {
         "differences.csv": comparisons.comparison_rows(frames),
         "lengths.csv": comparisons.scores_by_length(frames),
         "orders.csv": comparisons.scores_by_order(frames),
-        "stack.csv": frames.stack,
     }
     texts |= {name: tables.to_csv(rows) for name, rows in more.items() if len(rows)}
     texts |= (
@@ -143,7 +140,23 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
             (folder / name).unlink(missing_ok=True)
     for name, text in texts.items():
         write_file(folder / name, text)
-    return [folder / name for name in texts]
+    return [*(folder / name for name in texts), *write_long_tables(frames, folder)]
+
+
+def write_long_tables(frames: Any, folder: Path) -> list[Path]:
+    """The rows of each step and layer, unless they stand there already, of the runs that the figures are of."""
+    from stackcli.analysis import tables
+
+    same = read_stamp(folder)["runs"] == digest(frames.runs.to_json())
+    long = {"curve.csv": frames.curve, "layers.csv": frames.layers}
+    if len(frames.stack):
+        long["stack.csv"] = frames.stack
+    else:  # of the study as it was before
+        (folder / "stack.csv").unlink(missing_ok=True)
+    for name, rows in long.items():
+        if not (same and (folder / name).is_file()):
+            write_file(folder / name, tables.to_csv(rows))
+    return [folder / name for name in long]
 
 
 STAMP = "figures.json"  # of a study's figures: the runs that they were drawn from, and each file

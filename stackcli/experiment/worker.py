@@ -9,7 +9,6 @@ from typing import Any
 from stackcli import __version__
 from stackcli.common import registry
 from stackcli.config.settings import GROUPS
-from stackcli.diagnostics import layer_statistics
 from stackcli.experiment.identity import part_sources
 from stackcli.experiment.plan import Job, Plan
 from stackcli.experiment.serialization import to_bytes
@@ -72,7 +71,7 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     those that the run was planned with."""
     import torch
 
-    from stackcli.diagnostics import layer_report
+    from stackcli.diagnostics import layer_report, layer_statistics
     from stackcli.model.build import build_for
     from stackcli.training import loop
 
