@@ -34,7 +34,7 @@ def _depth(runs: pd.DataFrame, where: str) -> str:
     if runs["depth"].nunique() < 2:
         return ""
     if deepest not in set(runs["depth"]):
-        return f"{lead} deepest stack, {deepest:g} blocks, has no run that is done, so what it costs is not told."
+        return f"{lead} deepest stack, {deepest:g} blocks, has no run that is done, so its cost is not known."
     ends = {
         key: runs.pivot_table(index="seed", columns="depth", values=f"{key}_end") for key in ("val_loss", "train_loss")
     }

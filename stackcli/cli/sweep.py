@@ -44,7 +44,7 @@ def search_options(search: Search = "", trials: Trials = None, prune: Prune = Fa
     """The options of a search."""
 
 
-def mending_too(remedies: Remedies = False) -> None:
+def remedy_options(remedies: Remedies = False) -> None:
     """The option of ablate-depth."""
 
 
@@ -109,7 +109,7 @@ _many(
     "Depth 1 to 16: what goes wrong, and what helps. With pre-LN and post-LN, where residual= names no others; "
     "match=params or match=flops chooses dim and ff so that no depth is larger than another.",
     "ablate-depth depth=1,4,16",
-    mending_too,
+    remedy_options,
 )
 _many(
     "compare-pe",

@@ -13,7 +13,7 @@ from stackcli.config.overrides import Domain, Interval, Steps, domain_ends
 from stackcli.config.settings import Scalar
 from stackcli.experiment.search_sampler import coordinate
 
-LEAST, FEW = 10, 20  # trials: below it nothing is told; below it what is told is a rough guide
+LEAST, FEW = 10, 20  # trials: below it no importance is given; below FEW it is a rough guide
 TREES = 100
 
 Tried = Sequence[tuple[Mapping[str, Scalar], float]]
@@ -77,7 +77,7 @@ def describe_importances(found: Found, at: str = "") -> str:
         return "Every trial has the same validation loss: no setting matters."
     where = f" {at}" if at else ""
     if found.explained <= 0:
-        return f"The settings do not predict the validation loss of trials left out{where}: no importance is told."
+        return f"The settings do not predict the validation loss of trials left out{where}: no importance is given."
     shares = ", ".join(f"{key} {share:.2f}" for key, share in found.shares.items())
     guide = f" {found.trials} trials are few: a rough guide." if found.trials < FEW else ""
     return (

@@ -275,7 +275,7 @@ def test_a_deepest_stack_of_which_no_run_is_done_is_named() -> None:
     whole = replace(study(*rows), axes=("depth",))
     runs = whole.runs.assign(status=whole.runs["status"].mask(whole.runs["depth"] == 16, "failed"))
     (text,) = depth_effect.describe_depth_effect(replace(whole, runs=runs))
-    assert text == "The deepest stack, 16 blocks, has no run that is done, so what it costs is not told."
+    assert text == "The deepest stack, 16 blocks, has no run that is done, so its cost is not known."
     assert findings_text.describe_findings([], replace(whole, runs=runs))[0] == (
         "No finding: the 4 runs that finished learnt what can be learnt, and what they learnt holds; 2 did not finish."
     )

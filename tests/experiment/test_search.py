@@ -560,7 +560,7 @@ def test_of_noise_and_of_too_few_trials_no_importance_is_told() -> None:
         return [({"lr": draw.uniform(), "depth": int(draw.integers(1, 5))}, draw.normal()) for _ in range(n)]
 
     noise = search_importance.measure_importances(domains, tried(40))
-    assert noise.explained < 0 and "no importance is told" in search_importance.describe_importances(noise)
+    assert noise.explained < 0 and "no importance is given" in search_importance.describe_importances(noise)
     few = search_importance.measure_importances(domains, tried(9))
     assert few.shares == {} and "Too few trials" in search_importance.describe_importances(few)
     same = search_importance.measure_importances(domains, [(values, 0.5) for values, _ in tried(40)])
