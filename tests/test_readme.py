@@ -23,6 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 SLOW = ("--remedies", "--search", "stackattn probe")  # many runs, or many stacks, however small
+SLOW += ("stackattn sweep depth=1,2,4,8,16", "pe=learned,sinusoidal,relative")  # make smoke runs the like of both
 
 
 @pytest.mark.parametrize(
