@@ -9,8 +9,9 @@ from rich import box
 from rich.table import Table
 
 from stackcli.analysis import paired_comparisons, statistics
-from stackcli.analysis.study_comparisons import all_comparisons, format_setting, name_value
+from stackcli.analysis.study_comparisons import all_comparisons, name_value
 from stackcli.analysis.study_data import Frames
+from stackcli.common.wording import format_setting
 
 CHANGES = {"test_acc_shuffled": "shuffled", "test_acc_reversed": "reversed", "test_acc_shifted": "shifted"}
 COLUMNS = ["where", "arm", "baseline", "metric", "mean", "low", "high", "d_z", "wins", "n"]

@@ -5,8 +5,8 @@ import math
 import pandas as pd
 
 from stackcli.analysis import paired_comparisons, statistics
-from stackcli.analysis.study_comparisons import format_setting
 from stackcli.analysis.study_data import Frames
+from stackcli.common.wording import format_setting
 
 
 def describe_depth_effect(frames: Frames) -> list[str]:

@@ -27,7 +27,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from stackcli.analysis.study_comparisons import format_setting, name_value
+from stackcli.analysis.study_comparisons import name_value
+from stackcli.common.wording import format_setting
 
 FIRST = 2  # the least depth of a slope: a stack of one block is not a stack
 SIZES = ("dim", "ff")  # which a law takes to be the same at every depth

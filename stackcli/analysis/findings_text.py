@@ -11,8 +11,8 @@ from stackcli.analysis import statistics
 from stackcli.analysis.depth_effect import describe_depth_effect
 from stackcli.analysis.findings import OURS, SETTINGS, Finding, _repeated, findings, worst_points
 from stackcli.analysis.remedy_catalogue import Remedy
-from stackcli.analysis.study_comparisons import format_setting
 from stackcli.analysis.study_data import Frames
+from stackcli.common.wording import format_setting
 
 
 def rerun_command(frames: Frames, point: str, words: Sequence[str]) -> str:

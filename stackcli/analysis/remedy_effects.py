@@ -1,7 +1,6 @@
 """DataFrames -> what each remedy did: to the accuracy, to the finding itself, to the time of a step."""
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -11,6 +10,7 @@ from rich.table import Table
 from stackcli.analysis import comparisons, findings, paired_comparisons
 from stackcli.analysis.study_comparisons import metric_of
 from stackcli.analysis.study_data import Frames
+from stackcli.common.wording import format_seeds
 
 BEFORE = "as it was"
 COLUMNS = [
@@ -96,13 +96,6 @@ def seeds_of(frames: Frames, affected: str) -> str:
     found = frames.known.get("seeds", {}).get(affected, ())
     here = sorted(set(frames.runs.loc[frames.runs["affected"] == affected, "seed"]))
     return f" (found on seeds {format_seeds(found)}; compared on fresh seeds {format_seeds(here)})" if found else ""
-
-
-def format_seeds(seeds: Iterable[int]) -> str:
-    """Whole numbers as text: 0 to 2 where they follow one another, else each."""
-    each = sorted(map(int, seeds))
-    whole = len(each) > 2 and each[-1] - each[0] == len(each) - 1
-    return f"{each[0]} to {each[-1]}" if whole else ", ".join(map(str, each))
 
 
 def _interval(row: pd.Series) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from stackcli.analysis import paired_comparisons
 from stackcli.analysis.study_data import Frames
+from stackcli.common.wording import format_setting
 
 BAG = "TF-IDF + logistic regression"
 
@@ -38,15 +39,6 @@ def name_value(axis: str, value: Any) -> str:
         if axis == "arm"
         else f"{axis}={format_setting(value)}"
     )
-
-
-def format_setting(value: Any) -> str:
-    """A setting as it is typed; a dash where a point has no such setting."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "-"
-    if str(value) in ("True", "False"):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def same_value(a: Any, b: Any) -> bool:

@@ -13,16 +13,9 @@ import pandas as pd
 
 from stackcli.analysis import paired_comparisons, run_health, statistics
 from stackcli.analysis.certainty import _certainty
-from stackcli.analysis.study_comparisons import (
-    BAG,
-    LEANING,
-    Part,
-    all_comparisons,
-    format_setting,
-    name_value,
-    same_value,
-)
+from stackcli.analysis.study_comparisons import BAG, LEANING, Part, all_comparisons, name_value, same_value
 from stackcli.analysis.study_data import Frames
+from stackcli.common.wording import format_setting
 
 MATCHED = 0.10  # relative difference of final train losses beyond which the gap is also told at a matched train loss
 LEFT = 0.95  # of the train loss of guessing: a run that stays above it has learnt nothing
@@ -41,9 +34,6 @@ def summary_sentences(frames: Frames) -> list[str]:
     for part in parts:
         out += [text for text in _told(frames, part) if text]
     return [*out, *_alike(frames), _certainty(frames, parts)]
-
-
-# ---- the comparisons
 
 
 # ---- the words

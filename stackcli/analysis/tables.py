@@ -18,10 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from stackcli.analysis import statistics
-from stackcli.analysis.study_comparisons import BAG, format_setting
+from stackcli.analysis.study_comparisons import BAG
 from stackcli.analysis.study_data import Frames
 from stackcli.common.records import LayerRow, Result, StackRow, StepRow
 from stackcli.common.suggestions import suggest_nearest
+from stackcli.common.wording import format_setting
 from stackcli.config.settings import Config
 
 WIDTH = 80

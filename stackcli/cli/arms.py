@@ -10,10 +10,10 @@ from stackcli.cli.options import at_once, options
 
 
 def grid_of(overrides: list[str] | None, config_dir: Path | None, **how: Any) -> Any:
-    from stackcli.config import grid as grid_module
+    from stackcli.config.grid import parse_grid
     from stackcli.experiment.study import Arms
 
-    return Arms.of_grid(grid_module.parse_grid(tuple(overrides or ()), config_dir=config_dir, **how))
+    return Arms.of_grid(parse_grid(tuple(overrides or ()), config_dir=config_dir, **how))
 
 
 def run(
@@ -67,7 +67,7 @@ def replay(experiment: str, overrides: list[str] | None, config_dir: Path | None
     """The arms of a recorded study; further settings are added to each of them."""
     from dataclasses import replace
 
-    from stackcli.config import grid as grid_module
+    from stackcli.config.grid import parse_grid
     from stackcli.experiment import matched_cost
     from stackcli.experiment.study import Arms, read_experiment
 
@@ -78,7 +78,7 @@ def replay(experiment: str, overrides: list[str] | None, config_dir: Path | None
     typed = ("--experiment", experiment, *more)
     if list(arms) == [""]:
         return replace(matched_cost.matched_arms(arms[""], config_dir), typed=typed)
-    grids = {name: grid_module.parse_grid(tuple(words), config_dir=config_dir) for name, words in arms.items()}
+    grids = {name: parse_grid(tuple(words), config_dir=config_dir) for name, words in arms.items()}
     return Arms.of_experiment(grids, typed)
 
 

@@ -18,10 +18,10 @@ def check(
     """Certify a position encoding, property by property. With the evidence of each."""
 
     def action() -> int:
-        from stackcli.config import grid as grid_module
+        from stackcli.config.grid import parse_grid
         from stackcli.experiment.encoding_report import show_report
 
-        grid = grid_module.parse_grid(tuple(overrides or ()), single=True, config_dir=config_dir)
+        grid = parse_grid(tuple(overrides or ()), single=True, config_dir=config_dir)
         return show_report(grid.configs[0], out, json=json, formats=formats(figures))
 
     run_guarded(action, debug)

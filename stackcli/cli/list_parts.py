@@ -21,8 +21,8 @@ def list_parts(
 
     def action() -> int:
         from stackcli.common import registry
-        from stackcli.config import grid as grid_module
         from stackcli.config import recorded_settings
+        from stackcli.config.grid import describe_settings
         from stackcli.config.settings import GROUPS
 
         if group:
@@ -30,7 +30,7 @@ def list_parts(
         if group == "pe":
             return encodings(overrides, json)
         if group == "settings":
-            print(grid_module.describe_settings())
+            print(describe_settings())
         elif group == "experiments":
             print("\n".join(recorded_settings.experiment_names()))
         for name in (group,) if group in GROUPS else () if group else GROUPS:
@@ -46,10 +46,10 @@ def encodings(overrides: list[str] | None, json: bool) -> int:
     """`list pe`; it makes every encoding to count its parameters, and so needs PyTorch."""
     from rich.console import Console
 
-    from stackcli.config import grid as grid_module
+    from stackcli.config.grid import parse_grid
     from stackcli.experiment import encoding_list
 
-    sizes = grid_module.parse_grid(tuple(overrides or ()), single=True).configs[0]
+    sizes = parse_grid(tuple(overrides or ()), single=True).configs[0]
     found = encoding_list.encoding_entries(sizes)
     if json:
         print_json([entry._asdict() for entry in found])

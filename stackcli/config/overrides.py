@@ -1,7 +1,6 @@
-"""Override text -> a Grid of frozen Configs. The only importer of hydra and omegaconf.
+"""Override text -> the key and the values that each word asks for.
 
-Every word is parsed in Hydra's own grammar, the groups are composed by Hydra, and all that is wrong is said at once:
-what was given, what is allowed, what to type. Nothing below this module meets a string to be parsed.
+Every word is parsed in Hydra's own grammar. An error says what was given, what is allowed and what to type.
 """
 
 import math
@@ -15,9 +14,6 @@ from stackcli.config.settings import GROUPS, Scalar
 from stackcli.config.yaml_files import UsageError
 
 WORD = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?)=(?P<value>.*)", re.DOTALL)
-
-
-# ---- where the YAML files are
 
 
 # ---- one word
@@ -212,6 +208,3 @@ def _range(word: str, value: Any) -> tuple[Scalar, ...]:
         raise UsageError([f"{word}: {n:,} values, at most 100,000"])
     whole = all(isinstance(x, int) for x in (value.start, value.stop, value.step))
     return tuple(int(start + i * step) if whole else float(start + i * step) for i in range(n))
-
-
-# ---- the grid

@@ -1,4 +1,4 @@
-"""A trained stack without one of its layers."""
+"""What a trained stack answers without one of its layers, Veit et al. 2016, arXiv:1605.06431."""
 
 import torch
 import torch.nn.functional as F

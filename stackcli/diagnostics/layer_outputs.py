@@ -1,4 +1,10 @@
-"""What each layer of a trained stack hands on, on a part of the data."""
+"""What each layer of a trained stack hands on, on a part of the data.
+
+Layer 0 is what enters block 1. Items are, of each sequence, the mean of its real tokens' vectors, or where every token
+is asked about, the scored tokens' vectors. Eval mode, chosen weights; looking changes nothing.
+
+Shapes: B batch, T positions, N items, D width, L blocks, C classes.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

@@ -1,12 +1,4 @@
-"""What each layer is worth once a run is trained, on held-out data: how well a linear classifier answers from its
-output, Alain and Bengio 2016, arXiv:1610.01644; what the stack answers without it, Veit et al. 2016, arXiv:1605.06431;
-how similar its output is to every other's, Kornblith et al. 2019, arXiv:1905.00414.
-
-Layer 0 is what enters block 1. What is looked at are items: of each sequence the mean of its real tokens' vectors, or
-where every token is asked about, the scored tokens' vectors. Eval mode, chosen weights; looking changes nothing.
-
-Shapes: B batch, T positions, N items, D width, L blocks, C classes.
-"""
+"""How well a linear classifier answers from a layer's output, Alain and Bengio 2016, arXiv:1610.01644."""
 
 import torch
 import torch.nn.functional as F
@@ -17,12 +9,6 @@ from stackcli.diagnostics.cka import STILL
 
 STRENGTH = 0.1  # C of the classifiers, whose loss is |w|^2 / 2 + C (sum of -log p)
 SLOPE = 1e-4  # largest gradient of that loss, over C N, at which they have learned
-
-
-# ---- what passes through the stack
-
-
-# ---- a layer removed
 
 
 # ---- read by a linear classifier
@@ -67,6 +53,3 @@ def classifier(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
     return classes, weight.detach(), bias.detach()
-
-
-# ---- compared with the others

@@ -12,6 +12,7 @@ from typing import Any
 
 from stackcli.analysis.study_data import Frames
 from stackcli.common import registry
+from stackcli.common.wording import format_setting
 from stackcli.config.settings import Config, Options, Part
 from stackcli.experiment import plan, study, worker
 from stackcli.experiment.progress import Progress
@@ -158,7 +159,7 @@ def build_frames(name: str, arms: Arms, starts: Mapping[int, Any]) -> Frames:
     runs, layers = [], []
     for i, (config, arm, label) in enumerate(zip(arms.configs, arms.arms, arms.labelled, strict=True)):
         settings = {**config.flat(), **label, "arm": arm}
-        point = " ".join(f"{axis}={study.format_setting(settings[axis])}" for axis in axes if axis in settings)
+        point = " ".join(f"{axis}={format_setting(settings[axis])}" for axis in axes if axis in settings)
         head = {"run": f"{point} seed={config.seed}".strip(), "point": point, "seed": config.seed}
         head |= {"arm": arm, **{axis: settings.get(axis) for axis in axes}}
         start = starts[i]

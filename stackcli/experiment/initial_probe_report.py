@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from stackcli.analysis import depth_scaling, statistics, tables
-from stackcli.analysis.study_comparisons import format_setting
 from stackcli.analysis.study_data import Frames
 from stackcli.common.atomic_files import write_file
+from stackcli.common.wording import format_setting
 from stackcli.config.settings import Options
 from stackcli.experiment.progress import Progress
 

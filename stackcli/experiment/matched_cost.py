@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 
 from stackcli.common import registry
 from stackcli.common.suggestions import suggest_nearest
-from stackcli.config import grid as grid_module
 from stackcli.config import overrides
-from stackcli.config.grid import Grid
+from stackcli.config.grid import Grid, parse_grid
 from stackcli.config.settings import Config, Part
 from stackcli.config.yaml_files import UsageError
 from stackcli.experiment import study
@@ -72,7 +71,7 @@ def matched_arms(words: Sequence[str], folder: Path | None, presets: Sequence[st
     mine = [word for word in words if word.partition("=")[0] in ("match", "match_depth")]
     match, problems = read_match(mine)
     try:
-        grid = grid_module.parse_grid(tuple(w for w in words if w not in mine), presets=presets, config_dir=folder)
+        grid = parse_grid(tuple(w for w in words if w not in mine), presets=presets, config_dir=folder)
     except UsageError as error:
         raise UsageError([*problems, *error.problems]) from None
     problems += match_problems(match, grid)

@@ -152,9 +152,3 @@ def announce_search(look: "SearchState") -> None:
         final = mean[-1] * (len(look.defaults) + len(look.space.seeds))
         seconds = final + sum(one * rung.size for one, rung in zip(mean, rungs, strict=True))
         look.say(f"about {study.duration(seconds / options.jobs)} with -j {options.jobs}")
-
-
-# ---- the search
-
-
-# ---- what is said of it

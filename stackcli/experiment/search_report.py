@@ -8,8 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from stackcli.analysis.study_comparisons import format_setting
-from stackcli.common.wording import count_noun
+from stackcli.common.wording import count_noun, format_setting
 from stackcli.config.overrides import Domain, Interval, Steps
 from stackcli.config.settings import Scalar
 

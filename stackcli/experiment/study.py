@@ -10,7 +10,7 @@ from typing import Any
 from stackcli.common import registry as parts
 from stackcli.common.records import Result
 from stackcli.common.suggestions import suggest_nearest
-from stackcli.common.wording import count_noun
+from stackcli.common.wording import count_noun, format_seeds, format_setting
 from stackcli.config import recorded_settings
 from stackcli.config.grid import Grid
 from stackcli.config.settings import GROUPS, Config, Options
@@ -163,14 +163,6 @@ def point_label(config: Config, arm: str, axes: Sequence[str]) -> str:
     return " ".join(f"{axis}={format_setting(flat[axis])}" for axis in axes if axis in flat)
 
 
-def format_setting(value: Any) -> str:
-    if value is None:  # a part without this setting
-        return "-"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def study_name(command: str, arms: Arms) -> str:
     """A name from the command, the axes and what else was typed, so that the same study has the same name."""
     typed = [w for w in arms.overrides if w.partition("=")[0] not in (*arms.axes, "seed", "seeds")]
@@ -179,19 +171,13 @@ def study_name(command: str, arms: Arms) -> str:
     return clean if len(clean) <= 80 and clean == words else f"{clean[:70]}-{digest(words)[:8]}"
 
 
-def list_seeds(seeds: Sequence[int]) -> str:
-    """0, 1, 2; many that follow one another as 0 to 200."""
-    follow = len(seeds) > 5 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds)))
-    return f"{seeds[0]} to {seeds[-1]}" if follow else ", ".join(map(str, seeds))
-
-
 def announce_study(arms: Arms, plan: Any, options: Options, progress: Progress) -> None:
     """What is about to happen: runs, axes, what is there already, notices of the data; with --dry-run an estimate."""
     flats = [{**c.flat(), **label} for c, label in zip(arms.configs, arms.labelled, strict=True)]
     axes = {a: list(dict.fromkeys(format_setting(flat.get(a)) for flat in flats)) for a in arms.axes if a != "arm"}
     axes |= {"arm": list(dict.fromkeys(arms.arms))} if "arm" in arms.axes else {}
     seeds = sorted({c.seed for c in arms.configs})
-    text = "; ".join([*(f"{a} = {', '.join(v)}" for a, v in axes.items()), f"seeds {list_seeds(seeds)}"])
+    text = "; ".join([*(f"{a} = {', '.join(v)}" for a, v in axes.items()), f"seeds {format_seeds(seeds, listed=5)}"])
     runs = count_noun(len(set(plan.ids)), "runs")
     progress.say(f"{runs} ({text}); {plan.cached} there already, {len(plan.todo)} to train")
     for note in arms.notes:

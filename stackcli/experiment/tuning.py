@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from stackcli.common.wording import format_setting
 from stackcli.config import overrides, validation
 from stackcli.config.settings import Config, Options
 from stackcli.config.yaml_files import UsageError
@@ -103,4 +104,4 @@ def announce_choice(best: Choice, values: tuple[Any, ...], key: str, options: Op
     ends = (min(values), max(values)) if all(isinstance(v, int | float) for v in values) else ()
     for point, value in best.items():
         edge = " (at the end of the values: a better one may lie beyond)" if value in ends else ""
-        progress.say(f"tuned on {SEEDS} seeds of its own: {point} {key}={study.format_setting(value)}{edge}")
+        progress.say(f"tuned on {SEEDS} seeds of its own: {point} {key}={format_setting(value)}{edge}")

@@ -1,4 +1,4 @@
-"""Configs -> finished runs, skipping those already there; then the step times. The driver, and one run's work."""
+"""One run in a process of its own: built, trained, looked at, published; and the driver that hands runs out."""
 
 import os
 import platform
@@ -172,6 +172,3 @@ def provenance(seconds: float) -> dict[str, Any]:
         "processor": platform.machine(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }
-
-
-# ---- the timing pass

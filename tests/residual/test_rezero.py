@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd.functional import jacobian
 
-from stackcli.config import grid as grid_module
 from stackcli.config import overrides as settings
+from stackcli.config.grid import parse_grid
 from stackcli.diagnostics import encoding_checks
 from stackcli.pe.base import Context
 from tests.factory import config, padding, stack, tokens
@@ -72,15 +72,15 @@ def test_nothing_in_the_stack_is_normalised_whatever_norm_was_asked_for() -> Non
 
 
 def test_the_norm_is_taken_away_where_none_was_typed() -> None:
-    grid = grid_module.parse_grid(["residual=pre,rezero", "seeds=1"])
+    grid = parse_grid(["residual=pre,rezero", "seeds=1"])
     assert [(c.residual.name, c.norm.name) for c in grid.configs] == [("pre", "layer"), ("rezero", "none")]
 
 
 def test_a_norm_typed_beside_it_is_refused() -> None:
     for schemes in ("rezero", "pre,rezero"):
         with pytest.raises(settings.UsageError, match="residual=rezero needs norm=none, not layer; leave norm out"):
-            grid_module.parse_grid([f"residual={schemes}", "norm=layer", "seeds=1"])
-    assert grid_module.parse_grid(["residual=rezero", "norm=none", "seeds=1"]).configs[0].norm.name == "none"
+            parse_grid([f"residual={schemes}", "norm=layer", "seeds=1"])
+    assert parse_grid(["residual=rezero", "norm=none", "seeds=1"]).configs[0].norm.name == "none"
 
 
 def test_the_check_of_an_encoding_looks_through_open_gates() -> None:
