@@ -2,7 +2,7 @@
 
 import pytest
 
-from stackcli.common.wording import count_noun
+from stackcli.common.wording import count_noun, format_seeds, format_setting
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,25 @@ from stackcli.common.wording import count_noun
 )
 def test_one_is_singular_and_thousands_are_set_apart(number: int, words: tuple[str, ...], text: str) -> None:
     assert count_noun(number, *words) == text
+
+
+@pytest.mark.parametrize(
+    ("seeds", "listed", "text"),
+    [
+        ([2, 0, 1], 2, "0 to 2"),
+        ([0, 1, 2], 5, "0, 1, 2"),
+        ([0, 2, 5], 2, "0, 2, 5"),
+        ([7], 2, "7"),
+        ([3, 4], 2, "3, 4"),
+    ],
+)
+def test_seeds_that_follow_one_another_are_a_range(seeds: list[int], listed: int, text: str) -> None:
+    assert format_seeds(seeds, listed=listed) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "true"), (False, "false"), (2.0, "2"), (1e-4, "0.0001"), (8, "8"), (float("nan"), "-"), (None, "-")],
+)
+def test_a_setting_is_written_as_it_is_typed(value: object, text: str) -> None:
+    assert format_setting(value) == text
