@@ -8,7 +8,7 @@ from typing import Any
 from stackcli.common import registry
 from stackcli.common.suggestions import suggest_nearest
 from stackcli.config.settings import GROUPS, Config
-from stackcli.config.validation import check_value, format_value
+from stackcli.config.validation import find_problems, format_value
 from stackcli.config.yaml_files import UsageError, read_yaml
 
 FOLDERS = (Path(__file__).parents[1] / "conf", Path(__file__).parents[2] / "conf")  # wheel, checkout
@@ -84,7 +84,8 @@ def _checked(group: str, name: str, values: dict[str, Any], path: Path) -> dict[
         f"{path}: unknown key {k!r}{suggest_nearest(k, known, f'its keys: {has}')}" for k in values if k not in known
     ]
     found = {key: value for key, value in values.items() if key in known}
-    wrong += [f"{path}: {w}" for k, v in found.items() for w in check_value(f"{group}.{k}", v, known[k].annotation)]
+    annotations = {key: k.annotation for key, k in known.items()}
+    wrong += [f"{path}: {problem}" for problem in find_problems(found, annotations, f"{group}.")]
     if wrong:
         raise UsageError(wrong)
     return {**shipped, **{k: float(v) if _wants_float(v, shipped.get(k)) else v for k, v in found.items()}}

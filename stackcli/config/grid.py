@@ -12,7 +12,7 @@ from stackcli.common.suggestions import suggest_nearest
 from stackcli.config.defaults import _defaults, _wants_float, compose_settings, config_folder, part_defaults
 from stackcli.config.overrides import Axis, parse_override
 from stackcli.config.settings import GROUPS, Config, Part, Scalar
-from stackcli.config.validation import check_together, check_value, check_values, format_value, is_float, key_types
+from stackcli.config.validation import check_together, check_values, find_problems, format_value, is_float, key_types
 from stackcli.config.yaml_files import UsageError
 
 
@@ -217,9 +217,10 @@ def _part(group: str, name: str, composed_keys: Mapping[str, Any], asked: Mappin
     given = {k.partition(".")[2]: v for k, v in asked.items() if k.startswith(f"{group}.")}
     given = {k: v for k, v in given.items() if k in defaults}  # a key of another of the swept parts does not concern it
     given = {k: str(v) if _is_numbered(v, defaults[k]) else v for k, v in given.items()}
-    annotations = {k: a.annotation for k, a in registry.keys_of(group, name).items()} if given else {}
-    for key, value in given.items():
-        wrong += check_value(f"{group}.{key}", value, annotations.get(key, type(defaults[key])))
+    known = registry.keys_of(group, name) if given else {}
+    wrong += find_problems(
+        given, {k: known[k].annotation if k in known else type(defaults[k]) for k in given}, f"{group}."
+    )
     own = {**defaults, **given}
     cast = {k: float(v) if _wants_float(v, defaults[k]) else v for k, v in own.items()}
     return Part(name=name, keys=tuple(sorted(cast.items())))

@@ -24,27 +24,39 @@ def is_float(key: str) -> bool:
     return getattr(annotation, "__origin__", annotation) is float
 
 
-@cache
-def _adapter(annotation: Any) -> Any:
-    from pydantic import ConfigDict, TypeAdapter
-
-    return TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
-
-
 def check_values(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What is out of type or range, in words."""
-    return [w for row in rows for k, v in row.items() for w in check_value(k, v, key_types()[k])]
+    """What is out of type or range among the settings of each row, in words."""
+    return [problem for row in rows for problem in find_problems(row, key_types())]
 
 
-def check_value(key: str, value: Any, annotation: Any) -> list[str]:
-    """One value against its annotation; a whole number will do for a decimal one, nothing else is converted."""
+def find_problems(values: Mapping[str, Any], annotations: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Each value that does not fit its annotation, in words: one problem a key, named with `prefix` before it. A whole
+    number fits where a decimal one is meant; nothing else is converted."""
     from pydantic import ValidationError
 
     try:
-        _adapter(annotation).validate_python(value)
+        _validator(tuple(annotations.items())).validate_python(dict(values))
     except ValidationError as error:
-        return [f"{key}={format_value(value)}: {_reason(e, annotation)}" for e in error.errors()[:1]]
+        first = {e["loc"][0]: e for e in reversed(error.errors())}
+        return [
+            f"{prefix}{key}={format_value(values[key])}: {_reason(first[key], annotations[key])}"
+            for key in values
+            if key in first
+        ]
     return []
+
+
+@cache
+def _validator(annotations: tuple[tuple[str, Any], ...]) -> Any:
+    """The pydantic model of these keys, each of which may be left out. It is a TypedDict: a part may have a key called
+    like a method of pydantic's other models, such as `copy`."""
+    import typing_extensions
+    from pydantic import ConfigDict, TypeAdapter
+
+    make: Any = typing_extensions.TypedDict
+    settings = make("Settings", dict(annotations), total=False)
+    settings.__pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
+    return TypeAdapter(settings)
 
 
 def _reason(error: Any, annotation: Any) -> str:

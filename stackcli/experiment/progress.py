@@ -1,14 +1,14 @@
-"""How far the runs are: a live display on a terminal, plain lines elsewhere. Everything goes to stderr."""
+"""Progress of the runs: bars on a terminal, plain lines elsewhere. Everything goes to stderr."""
 
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import rich.progress
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
+from rich.progress import TaskID
+from rich.table import Column
 
 from stackcli.common.wording import count_noun
 from stackcli.launcher.base import Outcome
@@ -20,31 +20,41 @@ def on_test(result: Mapping[str, Any]) -> str:
 
 
 def on_validation(result: Mapping[str, Any]) -> str:
-    """How a run of a search did: its test part is nobody's business."""
+    """How a run of a search did. A search never looks at the test part."""
     return f"validation loss {result['val_loss']:.3f} nats"
 
 
 class Progress:
-    """Lines for what has ended, and on a terminal a small table of what is running, never taller than the screen."""
+    """A line for each run that ends, and on a terminal a bar for all runs and one for each that is running.
+
+    `labels`: of each run, the settings by which it is called; `noun`: what is counted; `describe`: what is said of a
+    run's result.
+    """
 
     def __init__(
-        self, *, quiet: bool, total: int, labels: Sequence[str], told: Callable[[Mapping[str, Any]], str] = on_test
+        self,
+        *,
+        quiet: bool,
+        total: int = 0,
+        labels: Sequence[str] = (),
+        noun: str = "runs",
+        describe: Callable[[Mapping[str, Any]], str] = on_test,
     ) -> None:
         self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-        self.quiet, self.total, self.labels, self.told, self.ended = quiet, total, labels, told, 0
-        self.running: dict[int, tuple[int, int, float]] = {}
+        self.quiet, self.total, self.labels, self.describe, self.ended = quiet, total, labels, describe, 0
         live = self.console.is_terminal and not quiet and not os.environ.get("CI")
-        self.live = Live(console=self.console, refresh_per_second=4, transient=True) if live else None
-        self.began = time.monotonic()
+        self.bars = make_bars(self.console, live)
+        self.all = self.bars.add_task(count_noun(total, noun), total=total, count=f"0/{total}", loss="")
+        self.running: dict[int, TaskID] = {}
 
     def __enter__(self) -> "Progress":
-        if self.live:
-            self.live.start()
+        self.bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.live:
-            self.live.stop()
+        for job in list(self.running):  # where the command was interrupted
+            self.bars.remove_task(self.running.pop(job))
+        self.bars.stop()
 
     def say(self, text: str) -> None:
         """A line, unless --quiet."""
@@ -52,17 +62,19 @@ class Progress:
             self.console.print(text, soft_wrap=not self.console.is_terminal)
 
     def show(self, outcome: Outcome, result: Mapping[str, Any] | None) -> None:
-        """One thing that happened to one run."""
-        job, label = outcome.job, self.labels[outcome.job]
+        """What happened to one run; `result` where it is done and there is something to say about it."""
+        job = outcome.job
         if outcome.state == "started":
-            self.running[job] = (0, 0, float("nan"))
+            self.running[job] = self.bars.add_task(self.labels[job], total=None, count="", loss="starting")
         elif outcome.state == "progress":
-            self.running[job] = outcome.detail
+            step, steps, loss = outcome.detail
+            count = f"{step}/{steps}"
+            self.bars.update(self.running[job], completed=step, total=steps, count=count, loss=f"loss {loss:.3f}")
         else:
-            self.running.pop(job, None)
-            self._ended(outcome, label, result)
-        if self.live:
-            self.live.update(self._table())
+            if job in self.running:
+                self.bars.remove_task(self.running.pop(job))
+            self._ended(outcome, self.labels[job], result)
+            self.bars.update(self.all, completed=self.ended, count=f"{self.ended}/{self.total}")
 
     def _ended(self, outcome: Outcome, label: str, result: Mapping[str, Any] | None) -> None:
         self.ended += outcome.state in ("done", "failed")
@@ -75,19 +87,25 @@ class Progress:
             text = f"{count} {label}: {outcome.state.upper()}: {outcome.detail}"
             if outcome.state in ("failed", "lost"):  # shown even with --quiet
                 print(text, file=sys.stderr, flush=True)
-                return
+            return
         elif result["status"] == "diverged":
             text = f"{count} {label}: DIVERGED at step {result['diverged_step']}"
         else:
-            text = f"{count} {label}: {self.told(result)}"
+            text = f"{count} {label}: {self.describe(result)}"
         self.say(text)
 
-    def _table(self) -> Table:
-        table = Table(box=None, padding=(0, 1))
-        seconds = time.monotonic() - self.began
-        for head in (f"{self.ended}/{count_noun(self.total, 'runs')}, {seconds:.0f} s", "step", "loss"):
-            table.add_column(head, justify="left" if head.endswith(" s") else "right", no_wrap=True)
-        room = max(1, self.console.size.height - 3)
-        for job, (step, steps, loss) in list(self.running.items())[:room]:
-            table.add_row(self.labels[job], f"{step}/{steps}" if steps else "starting", f"{loss:.3f}" if steps else "")
-        return table
+
+def make_bars(console: Console, live: bool) -> rich.progress.Progress:
+    """Bars that leave no trace on the screen once they end, and never appear where `live` is false. What is taller than
+    the screen is cut."""
+    return rich.progress.Progress(
+        rich.progress.TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        rich.progress.BarColumn(bar_width=20),
+        rich.progress.TextColumn("{task.fields[count]}", markup=False, justify="right"),
+        rich.progress.TextColumn("{task.fields[loss]}", markup=False),
+        rich.progress.TimeElapsedColumn(),
+        console=console,
+        refresh_per_second=4,
+        transient=True,
+        disable=not live,
+    )

@@ -38,7 +38,7 @@ def run_remedies(arms: Arms, options: Options) -> int:
     """The command, and then the remedies of what it found; returns the exit code."""
     code = tuning.run_tuning(arms, options)
     if options.dry_run and not code:
-        say = Progress(quiet=options.quiet, total=0, labels=()).say
+        say = Progress(quiet=options.quiet).say
         say(f"--remedies: then up to {MOST} remedies of each finding at its worst point, on fresh seeds")
     return code if code or options.dry_run else try_remedies(tuning.tuning_name(arms, options), arms, options)
 
@@ -48,7 +48,7 @@ def try_remedies(name: str, arms: Arms, options: Options) -> int:
     store = Store(options.out, create=False)
     frames = load_study(store, name)
     found = findings.findings(frames)
-    progress = Progress(quiet=options.quiet, total=0, labels=())
+    progress = Progress(quiet=options.quiet)
     refused: dict[str, str] = {}
 
     def can(point: str, words: tuple[str, ...]) -> bool:

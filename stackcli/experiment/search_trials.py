@@ -81,7 +81,7 @@ class SearchState:
         return {k: v for k, v in shared.items() if k not in left_out} | {"search": f"{kind}: {' '.join(words)}"}
 
     def say(self, text: str) -> None:
-        Progress(quiet=self.options.quiet, total=0, labels=()).say(text)
+        Progress(quiet=self.options.quiet).say(text)
 
     def search(self) -> bool:
         """Trains every trial, rung by rung; False where it was stopped."""
@@ -132,7 +132,7 @@ class SearchState:
         todo = plan.plan(new, self.store, force=self.options.force, test=False, soon=self.executor.warm)
         lines = [f"trial {first[job.config]} {study.point_label(job.config, '', self.axes)}" for job in todo.todo]
         total = sum(rung.size for rung in self.rungs)
-        progress = Progress(quiet=self.options.quiet, total=total, labels=lines, told=on_validation)
+        progress = Progress(quiet=self.options.quiet, total=total, labels=lines, describe=on_validation)
         progress.ended = len(self.runs) + todo.cached
         code, statuses = study.train(todo, self.store, self.executor, self.options, progress)
         self.runs |= dict(zip(todo.configs, todo.ids, strict=True))

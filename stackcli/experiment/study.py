@@ -90,8 +90,10 @@ def run_study(arms: Arms, options: Options) -> int:
     soon = (lambda: None) if options.dry_run else executor.warm
     arms = along_known_axes(arms, store, name) if options.study else arms
     plan = plan_module.plan(arms.configs, store, force=options.force, test=not options.search, soon=soon)
-    told = on_validation if options.search else on_test
-    progress = Progress(quiet=options.quiet, total=len(plan.todo), labels=run_labels(plan.todo, arms), told=told)
+    describe = on_validation if options.search else on_test
+    progress = Progress(
+        quiet=options.quiet, total=len(plan.todo), labels=run_labels(plan.todo, arms), describe=describe
+    )
     announce_study(arms, plan, options, progress)
     if options.dry_run:
         return 0

@@ -100,7 +100,7 @@ def _same(a: Any, b: Any) -> bool:
 
 def announce_choice(best: Choice, values: tuple[Any, ...], key: str, options: Options) -> None:
     """What was chosen, and whether it lies at an end of the values, where a better one may lie beyond."""
-    progress = Progress(quiet=options.quiet, total=0, labels=())
+    progress = Progress(quiet=options.quiet)
     ends = (min(values), max(values)) if all(isinstance(v, int | float) for v in values) else ()
     for point, value in best.items():
         edge = " (at the end of the values: a better one may lie beyond)" if value in ends else ""

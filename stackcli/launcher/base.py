@@ -9,17 +9,18 @@ PREEMPTED = 75  # exit code of a run that was asked to stop, saved a checkpoint 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job stands. `progress`: it said something; `done`; `failed`: the code raised, never retried; `retried`: the
-    process died and is started once more; `lost`: it died again; `stopped`: it was asked to stop and saved."""
+    """What happened to a job. `started`; `progress`: it reported; `done`: it returned; `failed`: it raised, and is not
+    tried again; `retried`: its process died, and is started once more; `lost`: its process died again; `stopped`: it
+    was asked to stop, and saved its state."""
 
     job: int
     state: Literal["started", "progress", "done", "failed", "retried", "lost", "stopped"]
-    detail: Any = None  # what was said, or a traceback
+    detail: Any = None  # what was reported, what a job that is done returned, or a traceback
 
 
 Say = Callable[[Any], None]
 Stop = Callable[[], bool]
-Work = Callable[[Any, Say, Stop], None]  # picklable by name: (job, say, stop)
+Work = Callable[[Any, Say, Stop], Any]  # picklable by name: (job, say, stop) -> what the driver is sent back
 
 
 class Executor(Protocol):

@@ -123,8 +123,7 @@ def _enter(work: Work, payload: Any, pipe: Connection) -> None:
         return bool(asked)
 
     try:
-        work(payload, say, stop)
-        message: tuple[str, Any] = ("done", None)
+        message: tuple[str, Any] = ("done", work(payload, say, stop))
     except SystemExit as left:
         sys.stdout.flush()
         os._exit(int(left.code or 0))
@@ -132,5 +131,7 @@ def _enter(work: Work, payload: Any, pipe: Connection) -> None:
         message = ("failed", "".join(traceback.format_exception(error)))
     try:
         pipe.send(message)
-    except OSError:
+    except OSError:  # the driver is gone
         os._exit(1)
+    except Exception as error:  # what it returned cannot be sent
+        pipe.send(("failed", "".join(traceback.format_exception(error))))

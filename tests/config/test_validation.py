@@ -1,10 +1,13 @@
-"""How many runs at once, and what a run takes."""
+"""Types and ranges, how many runs at once, and what a run takes."""
+
+from typing import Annotated, Literal
 
 import pytest
+from annotated_types import Ge
 
 from stackcli.cli import options
 from stackcli.config.settings import Options
-from stackcli.config.validation import CUDA_CONTEXT, device_bytes, runs_at_once
+from stackcli.config.validation import CUDA_CONTEXT, check_values, device_bytes, find_problems, runs_at_once
 from stackcli.experiment.study import Arms
 from tests.factory import config, part
 
@@ -44,3 +47,36 @@ def test_the_command_line_asks_the_device_for_its_free_memory(monkeypatch: pytes
     chosen = Options(command="sweep", out=None, jobs=12)  # type: ignore[arg-type]
     arms = Arms((c,), ("",), (), {}, (), ())
     assert options.at_once(arms, chosen, 0).jobs == 5 and options.at_once(arms, chosen, 7).jobs == 12
+
+
+@pytest.mark.parametrize(
+    "values,said",
+    [
+        ({"depth": 0}, ["depth=0: must be at least 1"]),
+        ({"dropout": 1.0}, ["dropout=1.0: must be below 1"]),
+        ({"lr": 0}, ["lr=0: must be above 0"]),
+        ({"dim": 65537}, ["dim=65537: must be at most 65536"]),
+        ({"depth": True}, ["depth=true: must be a whole number"]),
+        ({"depth": 2.0}, ["depth=2.0: must be a whole number"]),
+        ({"depth": "2"}, ["depth=2: must be a whole number"]),
+        ({"causal": 1}, ["causal=1: must be true or false"]),
+        ({"lr": float("nan")}, ["lr=nan: must be a finite number"]),
+        ({"lr": None}, ["lr=null: must be a number"]),
+        ({"seed": 2**63}, [f"seed={2**63}: must be below 2^63"]),
+        ({"pad": "long"}, ["pad=long: choose from batch, max"]),
+        ({"lr": 1}, []),  # a whole number where a decimal one is meant
+        ({"depth": 0, "dim": 8, "heads": 0}, ["depth=0: must be at least 1", "heads=0: must be at least 1"]),
+    ],
+)
+def test_a_setting_out_of_type_or_range_is_said_in_words(values: dict[str, object], said: list[str]) -> None:
+    assert check_values([values]) == said
+
+
+def test_a_key_of_a_part_is_checked_against_its_own_annotation() -> None:
+    keys = {"copy": Annotated[int, Ge(1)], "base": float | Literal["auto"], "text": str}
+    fits = {"copy": 1, "base": "auto", "text": "x"}
+    assert find_problems(fits, keys, "pe.") == [] == find_problems({"base": 2}, keys, "pe.")
+    assert find_problems({"copy": 0, "text": 3}, keys, "pe.") == [
+        "pe.copy=0: must be at least 1",
+        "pe.text=3: must be text; quote it with '...'",
+    ]

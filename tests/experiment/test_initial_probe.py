@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
+import signal
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,8 @@ from stackcli.diagnostics import initialisation
 from stackcli.experiment import initial_probe, initial_probe_report
 from stackcli.experiment.study import Arms
 from stackcli.figures import base
+from stackcli.launcher.base import Outcome, Say, Stop, Work
+from stackcli.launcher.local import Local
 from tests.cli.test_app import here
 from tests.helpers import stackattn
 
@@ -136,26 +141,25 @@ def test_without_words_it_asks_for_three_schemes_to_depth_128(monkeypatch: pytes
     assert {c.residual.name for c in given.configs} == {"pre", "post", "deepnorm"}
 
 
-def test_a_worker_that_fails_is_named_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Now:
-        """A pool that works in this process."""
+class InThisProcess:
+    """An executor that starts no process."""
 
-        def __init__(self, *_: Any, **__: Any) -> None:
-            pass
-
-        def submit(self, work: Any, *given: Any) -> Any:
-            from concurrent.futures import Future
-
-            future: Any = Future()
+    def run(self, work: Work, jobs: Sequence[Any]) -> Iterator[Outcome]:
+        for i, job in enumerate(jobs):
+            yield Outcome(i, "started")
             try:
-                future.set_result(work(*given))
+                yield Outcome(i, "done", work(job, lambda _: None, lambda: False))
             except RuntimeError as error:
-                future.set_exception(error)
-            return future
+                yield Outcome(i, "failed", f"Traceback\nRuntimeError: {error}\n")
 
-        def shutdown(self, **_: Any) -> None:
-            pass
+    def warm(self) -> None:
+        pass
 
+    def stop(self, *, now: bool = False) -> None:
+        pass
+
+
+def test_a_stack_that_fails_is_named_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def measure(c: Any, loaded: Any) -> initialisation.Start:
         if c.depth == 2:
             raise RuntimeError("no memory")
@@ -163,10 +167,12 @@ def test_a_worker_that_fails_is_named_and_the_others_go_on(monkeypatch: pytest.M
 
     real = initialisation.measure
     monkeypatch.setattr(initialisation, "measure", measure)
-    monkeypatch.setattr(initial_probe, "ProcessPoolExecutor", Now)
     given = arms(*SMALL, "batch=8", "depth=1,2,3", "seeds=1")
-    starts = dict(initial_probe.probe_stacks(given.configs, initial_probe.read_probe_rows(given.configs), 2, None))
-    assert starts[1] == "depth=2 residual=pre seed=0: RuntimeError: no memory"
+    loaded = initial_probe.read_probe_rows(given.configs)
+    last = dict(initial_probe.probe_stacks(given.configs, loaded, InThisProcess()))
+    assert list(last) == [2, 1, 0]  # the deepest first
+    assert (last[1].state, last[1].detail) == ("failed", "RuntimeError: no memory")
+    starts = {i: outcome.detail if outcome.state == "done" else None for i, outcome in last.items()}
     seen = initial_probe.build_frames("x", given, starts)
     assert list(seen.runs["status"]) == ["done", "failed", "done"] and set(seen.layers["depth"]) == {1, 3}
     assert list(initial_probe_report.summarise_stacks(seen)["done"]) == [1, 0, 1]
@@ -193,29 +199,43 @@ def test_exponents_of_several_axes_hide_a_column_and_fold_no_word() -> None:
     assert "G1" in whole and "hidden" not in whole and max(map(len, small.splitlines())) <= 80
 
 
-def dying(config: Any, loaded: Any) -> Any:
-    """Looks at a stack, but one of depth 2 kills its process: always on seed 0, once on seed 1."""
-    import os
-    import signal
-
-    mark = Path(os.environ["DYING"])
-    if config.depth == 2 and (config.seed == 0 or not mark.exists()):
+def measure_or_die(job: tuple[Any, Any], say: Say, stop: Stop) -> tuple[int, int]:
+    """Depth and seed; a stack of depth 2 kills its process: always on seed 0, once on seed 1."""
+    config, folder = job
+    once = Path(folder) / "once"
+    if config.depth == 2 and (config.seed == 0 or not once.exists()):
         if config.seed == 1:
-            mark.touch()
+            once.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return config.depth, config.seed
 
 
-def test_a_worker_that_dies_loses_its_own_stack_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import multiprocessing
+def test_a_process_that_dies_loses_its_own_stack_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(initial_probe, "measure_stack", measure_or_die)
+    given = arms(*TINY, "data.lags=2", "batch=8", "depth=1,2,3", "seeds=2").configs
+    loaded = dict.fromkeys((c.data for c in given), str(tmp_path))
+    last = dict(initial_probe.probe_stacks(given, loaded, Local(workers=2)))
+    lost = last.pop(given.index(next(c for c in given if (c.depth, c.seed) == (2, 0))))
+    assert (lost.state, lost.detail) == ("lost", "its process died (exit code -9)")
+    assert all((o.state, o.detail) == ("done", (given[i].depth, given[i].seed)) for i, o in last.items())
+    assert len(last) == 5
 
-    monkeypatch.setenv("DYING", str(tmp_path / "once"))
-    monkeypatch.setattr(initialisation, "measure", dying)
-    given = arms(*TINY, "data.lags=2", "batch=8", "depth=1,2,3,4", "seeds=2").configs
-    loaded = dict.fromkeys(c.data for c in given)
-    found = dict(initial_probe.probe_stacks(given, loaded, 2, multiprocessing.get_context("spawn")))
-    assert len(found) == 8
-    lost = [given[i] for i, what in found.items() if isinstance(what, str)]
-    assert [(c.depth, c.seed) for c in lost] == [(2, 0)]
-    assert next(w for w in found.values() if isinstance(w, str)).endswith("its process died each time")
-    assert all(found[i] == (c.depth, c.seed) for i, c in enumerate(given) if (c.depth, c.seed) != (2, 0))
+
+def test_the_command_names_a_stack_that_failed_and_reports_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(c: Any, loaded: Any) -> initialisation.Start:
+        if c.depth == 2:
+            raise RuntimeError("no memory")
+        return real(c, loaded)
+
+    real = initialisation.measure
+    monkeypatch.setattr(initialisation, "measure", measure)
+    monkeypatch.setattr(initial_probe, "Local", lambda **_: InThisProcess())
+    words = ["probe", *TINY, "data.lags=2", "batch=8", "depth=1,2", "residual=pre", "seeds=1"]
+    words += ["--figures", "none"]
+    code, said = here(words, tmp_path, monkeypatch, capsys)
+    assert code == 1 and "[1/2] depth=2 residual=pre seed=0: FAILED: RuntimeError: no memory" in said
+    assert "Traceback" not in said
+    (runs,) = tmp_path.rglob("runs.csv")
+    assert list(pd.read_csv(runs)["status"]) == ["done", "failed"]

@@ -11,7 +11,7 @@ from stackcli.launcher.base import PREEMPTED, Say, Stop
 from stackcli.launcher.local import Local
 
 
-def task(job: Any, say: Say, stop: Stop) -> None:
+def task(job: Any, say: Say, stop: Stop) -> Any:
     kind, folder = job
     with open(Path(folder) / f"{os.getpid()}.{kind}", "w"):
         pass
@@ -26,11 +26,14 @@ def task(job: Any, say: Say, stop: Stop) -> None:
         os.kill(os.getpid(), signal.SIGTERM)  # from somebody else
         assert stop()
         raise SystemExit(PREEMPTED)
+    if kind == "unsendable":
+        return lambda: None
     if kind == "waits":
         for _ in range(200):
             time.sleep(0.05)
             if stop():
                 raise SystemExit(PREEMPTED)
+    return f"{kind} returned"
 
 
 def ended(kinds: list[str], folder: Path, workers: int = 2) -> list[Counter[str]]:
@@ -65,6 +68,13 @@ def test_a_job_that_somebody_else_asked_to_stop_is_tried_once_more_and_then_lost
 def test_a_failure_carries_its_traceback(tmp_path: Path) -> None:
     outcomes = list(Local(workers=1).run(task, [("raises", str(tmp_path))]))
     assert outcomes[-1].state == "failed" and "ValueError: a fault of the code" in outcomes[-1].detail
+
+
+def test_the_driver_gets_what_a_job_returned_and_a_failure_where_it_cannot_be_sent(tmp_path: Path) -> None:
+    jobs = [("fine", str(tmp_path)), ("unsendable", str(tmp_path))]
+    last = {outcome.job: outcome for outcome in Local(workers=1).run(task, jobs)}
+    assert (last[0].state, last[0].detail) == ("done", "fine returned")
+    assert last[1].state == "failed" and "pickle" in last[1].detail
 
 
 def test_asked_to_stop_running_jobs_save_and_leave_and_nothing_new_starts(tmp_path: Path) -> None:
