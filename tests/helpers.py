@@ -1,9 +1,15 @@
-"""What several tests need: a small data file, and the tool as a process."""
+"""What several tests need: a small data file, and the tool."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+
+import pytest
 
 SMALL = ("dim=8", "heads=2", "ff=1", "steps=4", "batch=8")
 
@@ -39,11 +45,51 @@ TRAINS = ("train", "sweep", "ablate-depth", "compare-pe")
 
 
 def stackattn(*args: str, cwd: Path, figures: bool = False, **env: str) -> subprocess.CompletedProcess[str]:
-    """The tool, run to its end; without `figures` it draws none, which saves half of its time."""
+    """The tool, run to its end; without `figures` it draws none, which saves half of its time.
+
+    It runs in this process, and its workers are forked from one that has PyTorch loaded: starting Python and PyTorch
+    anew for each call would take most of the time of the tests. With variables of the environment other than COLUMNS it
+    is a process of its own, as it is for a user.
+    """
     none = ("--figures", "none") if args[0] in TRAINS and not figures else ()
+    if env.keys() <= {"COLUMNS"}:
+        return call((*args, *none), cwd, env)
     process = start(*args, *none, cwd=cwd, **env)
     out, err = process.communicate(timeout=200)
     return subprocess.CompletedProcess(args, process.returncode, out, err)
+
+
+def call(args: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """The tool as a call of its main function."""
+    from stackcli.cli.main import main
+
+    load_workers()
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.chdir(cwd)
+        patch.setattr(sys, "argv", ["stackattn", *args])
+        patch.delenv("COLUMNS", raising=False)
+        patch.delenv("FORCE_COLOR", raising=False)
+        for name, value in {"CI": "true", **env}.items():
+            patch.setenv(name, value)
+        try:
+            main()
+        except SystemExit as left:
+            code = int(left.code or 0)
+    return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())
+
+
+@cache
+def load_workers() -> None:
+    """Starts the process that workers are forked from, with PyTorch loaded, once in a session."""
+    from stackcli.experiment import worker
+    from stackcli.launcher.local import Local
+
+    Local(workers=1, preload=["stackcli.diagnostics.initialisation", *worker.preload()]).warm()
 
 
 def results(out: Path) -> dict[str, bytes]:

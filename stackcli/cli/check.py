@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stackcli.cli.app import app, run_guarded
-from stackcli.cli.options import ConfigDir, Debug, Json, Out, Overrides, Pictures, formats
+from stackcli.cli.options import ConfigDir, Debug, Json, Out, Overrides, Pictures, parse_formats
 
 
 @app.command(epilog="Example: stackattn check pe=sinusoidal data.max_len=64")
@@ -15,13 +15,13 @@ def check(
     config_dir: ConfigDir = None,
     debug: Debug = False,
 ) -> None:
-    """Certify a position encoding, property by property. With the evidence of each."""
+    """Check a position encoding, property by property. With the evidence for each."""
 
     def action() -> int:
         from stackcli.config.grid import parse_grid
         from stackcli.experiment.encoding_report import show_report
 
         grid = parse_grid(tuple(overrides or ()), single=True, config_dir=config_dir)
-        return show_report(grid.configs[0], out, json=json, formats=formats(figures))
+        return show_report(grid.configs[0], out, json=json, formats=parse_formats(figures))
 
     run_guarded(action, debug)

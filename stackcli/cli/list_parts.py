@@ -17,7 +17,7 @@ def list_parts(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """The choices of a group, settings, recorded studies. `list pe dim=128` tells the cost at another size."""
+    """The choices of a group, settings, recorded studies. `list pe dim=128` shows the cost at another size."""
 
     def action() -> int:
         from stackcli.common import registry
@@ -43,7 +43,7 @@ def list_parts(
 
 
 def encodings(overrides: list[str] | None, json: bool) -> int:
-    """`list pe`; it makes every encoding to count its parameters, and so needs PyTorch."""
+    """Prints `list pe`. Every encoding is built to count its parameters, which needs PyTorch."""
     from rich.console import Console
 
     from stackcli.config.grid import parse_grid

@@ -10,6 +10,8 @@ from stackcli.cli.app import app
 COMMANDS = (
     "train",
     "sweep",
+    "ablate_depth",
+    "compare_pe",
     "plot",
     "predict",
     "check",

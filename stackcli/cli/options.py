@@ -1,4 +1,4 @@
-"""What the options of the commands are, and what they mean."""
+"""The options that several commands share, and what they mean."""
 
 import os
 from pathlib import Path
@@ -96,12 +96,15 @@ ConfigDir = Annotated[
 ]
 
 
+Experiment = Annotated[str, typer.Option("--experiment", help="Replay a recorded study by its name.")]
+
+
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def formats(text: str) -> tuple[str, ...]:
+def parse_formats(text: str) -> tuple[str, ...]:
     """`--figures`: the formats; none where no figure is wanted. Raises ValueError for any other."""
     chosen = tuple(f.strip() for f in text.split(",") if f.strip())
     if chosen == ("none",):
@@ -111,36 +114,54 @@ def formats(text: str) -> tuple[str, ...]:
     return chosen
 
 
-def options(command: str, **given: Any) -> Any:
-    """The Options of a command. Raises ValueError for what is out of range, and for a file that cannot be written."""
+AGAIN = {  # parameter -> the option that the same command needs again to go on where it stopped
+    "study": "--study",
+    "tune": "--tune",
+    "search": "--search",
+    "trials": "--trials",
+    "prune": "--prune",
+    "remedies": "--remedies",
+    "jobs": "-j",
+    "config_dir": "--config-dir",
+    "out": "--out",
+}
+
+
+def parse_options(context: typer.Context) -> tuple[Any, int]:
+    """The Options of a command, and its `-j` as typed. Raises ValueError for what is out of range or does not go
+    together, and for a file that cannot be written."""
     from stackcli.common.atomic_files import check_target
     from stackcli.config.settings import Options
 
-    jobs = given.pop("jobs")
+    given = {k: v for k, v in context.params.items() if k not in ("overrides", "debug", "experiment")}
+    again = {k: given[k] for k in AGAIN if given.get(k) and given[k] != Path("outputs")}
+    words = [[AGAIN[k]] if v is True else [AGAIN[k], str(v)] for k, v in again.items()]
+    jobs = given.pop("jobs", 1)
     if not 0 <= jobs <= 1024:
         raise ValueError(f"-j {jobs}: 0 (cores divided by threads) to 1024")
-    figures = formats(given.pop("figures"))
-    trials = given.pop("trials", None)
-    if (trials is not None or given.get("prune")) and not given.get("sampler"):
+    trials, sampler = given.pop("trials", None), given.pop("search", "")
+    if (trials is not None or given.get("prune")) and not sampler:
         raise ValueError("--trials and --prune belong to a search: write --search random or --search bayes")
     given |= {} if trials is None else {"trials": trials}
-    if given["format"] not in ("", "md", "latex"):
+    if given.get("format", "") not in ("", "md", "latex"):
         raise ValueError(f"--format {given['format']}: choose md or latex")
     if given["csv"] not in ("", "-"):
         check_target(Path(given["csv"]), "--csv")
-    return Options(command=command, jobs=jobs or cores(), formats=figures, **given)
+    given["study"] = given["study"] or ("" if sampler else context.params.get("experiment", ""))
+    given |= {"formats": parse_formats(given.pop("figures")), "asked": tuple(w for pair in words for w in pair)}
+    return Options(command=str(context.info_name), jobs=jobs or cores(), sampler=sampler, **given), jobs
 
 
-def at_once(made: Any, chosen: Any, jobs: int) -> Any:
+def count_jobs(runs: Any, options: Any, jobs: int) -> Any:
     """The options with what `-j 0` means for these runs, or for what a search may try."""
     from dataclasses import replace
 
     from stackcli.config.validation import runs_at_once
 
     if jobs:
-        return chosen
-    configs = getattr(made, "configs", None) or made.corners(0)
-    return replace(chosen, jobs=runs_at_once(configs, cores(), cuda_memory({c.device for c in configs})))
+        return options
+    configs = getattr(runs, "configs", None) or runs.corners(0)
+    return replace(options, jobs=runs_at_once(configs, cores(), cuda_memory({c.device for c in configs})))
 
 
 def cuda_memory(devices: set[str]) -> int | None:

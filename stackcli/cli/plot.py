@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stackcli.cli.app import app, check_choice, run_guarded
-from stackcli.cli.options import Debug, Out, Pictures, formats
+from stackcli.cli.options import Debug, Out, Pictures, parse_formats
 
 
 @app.command(epilog="Example: stackattn plot --list")
@@ -31,7 +31,7 @@ def plot(
             return 0
         for name in figure or ():
             check_choice("--figure", name, names)
-        chosen = formats(figures)
+        chosen = parse_formats(figures)
         from stackcli.experiment.report import describe_edits, redraw
 
         if remark := describe_edits(out, study):

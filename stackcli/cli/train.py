@@ -1,10 +1,10 @@
 """`stackattn train`."""
 
 from pathlib import Path
-from typing import Any
+
+import typer
 
 from stackcli.cli.app import app
-from stackcli.cli.arms import grid_of, run
 from stackcli.cli.options import (
     Cols,
     ConfigDir,
@@ -20,10 +20,12 @@ from stackcli.cli.options import (
     Quiet,
     Study,
 )
+from stackcli.cli.study_command import run_command, single_run
 
 
 @app.command(epilog="Example: stackattn train depth=4 pe=relative")
 def train(
+    context: typer.Context,
     overrides: Overrides = None,
     out: Out = Path("outputs"),
     study: Study = "",
@@ -39,6 +41,4 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train one stack, and look inside it."""
-    given: dict[str, Any] = dict(out=out, study=study, dry_run=dry_run, force=force, quiet=quiet, jobs=1)
-    given |= dict(json=json, csv=csv, format=format, cols=cols, figures=figures)
-    run("train", lambda: grid_of(overrides, config_dir, single=True), debug, config_dir, **given)
+    run_command(context, single_run)

@@ -46,7 +46,7 @@ def test_the_command_line_asks_the_device_for_its_free_memory(monkeypatch: pytes
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(5.5 * device_bytes(c)), 10**12))
     chosen = Options(command="sweep", out=None, jobs=12)  # type: ignore[arg-type]
     arms = Arms((c,), ("",), (), {}, (), ())
-    assert options.at_once(arms, chosen, 0).jobs == 5 and options.at_once(arms, chosen, 7).jobs == 12
+    assert options.count_jobs(arms, chosen, 0).jobs == 5 and options.count_jobs(arms, chosen, 7).jobs == 12
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from stackcli.analysis import tables
 from stackcli.analysis.summary_text import summary_sentences
-from stackcli.cli import arms
+from stackcli.cli import study_command
 from stackcli.common import registry
 from stackcli.config import recorded_settings
 from stackcli.config.defaults import part_defaults
@@ -241,10 +241,10 @@ def test_a_recorded_study_may_be_matched(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "fair-one").mkdir()
     (tmp_path / "fair-one" / "settings.txt").write_text("# one line\ndepth=1,4 match=params dim=32 epochs=1\n")
     monkeypatch.setattr(recorded_settings, "FOLDERS", (tmp_path,))
-    found: Arms = arms.replay("fair-one", ["seeds=1"], None)
+    found: Arms = study_command.replay("fair-one", ("seeds=1",), None)
     assert {(c.depth, c.dim) for c in found.configs} == {(1, 32), (4, 16)} and found.match["by"] == "params"
     assert found.typed == ("--experiment", "fair-one", "seeds=1")
-    assert {c.dim for c in arms.replay("fair-one", ["match=none"], None).configs} == {32}
+    assert {c.dim for c in study_command.replay("fair-one", ("match=none",), None).configs} == {32}
 
 
 # ---- the table and its sentences

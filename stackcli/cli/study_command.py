@@ -1,0 +1,98 @@
+"""What the commands that make a study share: from their words and options to the call."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from stackcli.cli.app import run_guarded
+from stackcli.cli.options import count_jobs, parse_options
+
+Make = Callable[[tuple[str, ...], Path | None], Any]  # (settings, --config-dir) -> Arms
+
+
+def run_command(context: typer.Context, make: Make) -> None:
+    """The common path of train, sweep, ablate-depth and compare-pe. `make` gives the runs for the settings typed."""
+
+    def action() -> int:
+        options, jobs = parse_options(context)
+        if options.sampler:
+            from stackcli.experiment.search import run_search
+
+            space = search_space(context)
+            return run_search(space, count_jobs(space, options, jobs))
+        arms = typed_arms(context, make)
+        options = count_jobs(arms, options, jobs)
+        if options.remedies:
+            from stackcli.experiment.remedy_trials import run_remedies
+
+            return run_remedies(arms, options)
+        from stackcli.experiment.tuning import run_tuning
+
+        return run_tuning(arms, options)
+
+    run_guarded(action, context.params["debug"])
+
+
+def typed_arms(context: typer.Context, make: Make) -> Any:
+    """The runs that the words typed ask for; with --experiment those of a recorded study."""
+    words, config_dir = tuple(context.params["overrides"] or ()), context.params["config_dir"]
+    experiment = context.params.get("experiment")
+    return replay(experiment, words, config_dir) if experiment else make(words, config_dir)
+
+
+def search_space(context: typer.Context) -> Any:
+    """What a search may try."""
+    from stackcli.config.search_space import parse_space
+
+    if context.params["experiment"]:
+        raise ValueError("--search and --experiment: a recorded study is replayed as it was; write its settings out")
+    return parse_space(tuple(context.params["overrides"] or ()), config_dir=context.params["config_dir"])
+
+
+def replay(experiment: str, words: tuple[str, ...], config_dir: Path | None) -> Any:
+    """The arms of a recorded study; further settings are added to each of them."""
+    from stackcli.config.grid import parse_grid
+    from stackcli.experiment import matched_cost
+    from stackcli.experiment.study import Arms, read_experiment
+
+    typed_keys = {word.partition("=")[0] for word in words}
+    recorded = read_experiment(experiment)
+    arms = {
+        name: (*(word for word in line if word.partition("=")[0] not in typed_keys), *words)
+        for name, line in recorded.items()
+    }
+    typed = ("--experiment", experiment, *words)
+    if list(arms) == [""]:
+        return replace(matched_cost.matched_arms(arms[""], config_dir), typed=typed)
+    grids = {name: parse_grid(line, config_dir=config_dir) for name, line in arms.items()}
+    return Arms.of_experiment(grids, typed)
+
+
+def single_run(words: tuple[str, ...], config_dir: Path | None) -> Any:
+    """The run of `train`."""
+    from stackcli.config.grid import parse_grid
+    from stackcli.experiment.study import Arms
+
+    return Arms.of_grid(parse_grid(words, config_dir=config_dir, single=True))
+
+
+def depth_arms(*presets: str) -> Make:
+    """The runs of sweep, ablate-depth and probe: `presets` where no others are typed, their depths matched where
+    `match=` asks for it."""
+
+    def make(words: tuple[str, ...], config_dir: Path | None) -> Any:
+        from stackcli.experiment import matched_cost
+
+        return matched_cost.matched_arms(words, config_dir, presets)
+
+    return make
+
+
+def encoding_arms(words: tuple[str, ...], config_dir: Path | None) -> Any:
+    """The runs of compare-pe."""
+    from stackcli.experiment import encoding_benchmark
+
+    return encoding_benchmark.encoding_arms(words, config_dir)
