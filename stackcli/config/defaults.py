@@ -20,7 +20,7 @@ def config_folder() -> Path:
 
 
 @cache
-def _defaults(extra: Path | None) -> tuple[dict[str, Any], dict[str, str]]:
+def default_settings(extra: Path | None) -> tuple[dict[str, Any], dict[str, str]]:
     """(flat settings with their defaults, group -> default choice)."""
     path = next(f / "config.yaml" for f in _folders(extra) if (f / "config.yaml").is_file())
     values = read_yaml(path)
@@ -88,7 +88,7 @@ def _checked(group: str, name: str, values: dict[str, Any], path: Path) -> dict[
     wrong += [f"{path}: {problem}" for problem in find_problems(found, annotations, f"{group}.")]
     if wrong:
         raise UsageError(wrong)
-    return {**shipped, **{k: float(v) if _wants_float(v, shipped.get(k)) else v for k, v in found.items()}}
+    return {**shipped, **{k: float(v) if is_whole_for_decimal(v, shipped.get(k)) else v for k, v in found.items()}}
 
 
 @cache
@@ -116,5 +116,5 @@ def compose_settings(chosen: tuple[tuple[str, str], ...], extra: Path | None) ->
     return {**values, **found}
 
 
-def _wants_float(value: Any, default: Any) -> bool:
+def is_whole_for_decimal(value: Any, default: Any) -> bool:
     return isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool)

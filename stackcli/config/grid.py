@@ -9,7 +9,13 @@ from typing import Any
 
 from stackcli.common import registry
 from stackcli.common.suggestions import suggest_nearest
-from stackcli.config.defaults import _defaults, _wants_float, compose_settings, config_folder, part_defaults
+from stackcli.config.defaults import (
+    compose_settings,
+    config_folder,
+    default_settings,
+    is_whole_for_decimal,
+    part_defaults,
+)
 from stackcli.config.overrides import Axis, parse_override
 from stackcli.config.settings import GROUPS, Config, Part, Scalar
 from stackcli.config.validation import check_together, check_values, find_problems, format_value, is_float, key_types
@@ -43,16 +49,16 @@ def parse_grid(
     if config_dir is not None and not config_dir.is_dir():
         raise UsageError([f"--config-dir {config_dir}: no such folder"])
     axes = _axes(overrides, presets, config_dir)
-    flat, chosen = _defaults(config_dir)
+    flat, chosen = default_settings(config_dir)
     values: dict[str, tuple[Any, ...]] = {a.key: a.values for a in axes}
     _check_use(values, single=single, needs=needs)
-    _check_names(values, chosen, config_dir)
-    seeds = _seeds(values, flat, single)
+    check_names(values, chosen, config_dir)
+    seeds = parse_seeds(values, flat, single)
     swept = {k: v for k, v in values.items() if len(v) > 1 and k not in ("seed", "seeds")}
     runs = math.prod(len(v) for v in swept.values()) * len(seeds)
     if runs > limit:
         raise UsageError([f"{runs:,} runs; at most {limit:,}. Give fewer values"])
-    configs = _configs(values, swept, seeds, flat, chosen, config_dir)
+    configs = build_configs(values, swept, seeds, flat, chosen, config_dir)
     every = [c.flat() for c in configs]
     base = {k: v for k, v in every[0].items() if k != "seed" and all(f.get(k, f) == v for f in every)}
     base = {k: v for k, v in base.items() if k not in swept}
@@ -91,7 +97,7 @@ def _check_use(values: Mapping[str, tuple[Any, ...]], *, single: bool, needs: st
 
 def setting_keys() -> tuple[str, ...]:
     """Every setting: flat keys, groups, and the keys of their parts."""
-    flat, _ = _defaults(None)
+    flat, _ = default_settings(None)
     own = {
         f"{g}.{k}"
         for g in GROUPS
@@ -120,9 +126,9 @@ def _literal() -> Any:
     return Literal
 
 
-def _check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str], extra: Path | None) -> None:
+def check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str], extra: Path | None) -> None:
     """Unknown keys, unknown parts, and keys that none of the chosen parts has."""
-    flat, _ = _defaults(extra)
+    flat, _ = default_settings(extra)
     problems = []
     for group in GROUPS:
         for name in values.get(group, ()):
@@ -151,7 +157,7 @@ def _check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str
         raise UsageError(problems)
 
 
-def _seeds(values: Mapping[str, tuple[Any, ...]], flat: Mapping[str, Any], single: bool) -> tuple[int, ...]:
+def parse_seeds(values: Mapping[str, tuple[Any, ...]], flat: Mapping[str, Any], single: bool) -> tuple[int, ...]:
     if len(values.get("seeds", ())) > 1:
         raise UsageError(["seeds takes one number: seeds=3 is seeds 0, 1, 2"])
     n = values.get("seeds", (flat["seeds"],))[0]
@@ -170,7 +176,7 @@ def _seeds(values: Mapping[str, tuple[Any, ...]], flat: Mapping[str, Any], singl
     return (first[0],) if single else tuple(first[0] + i for i in range(n))
 
 
-def _configs(
+def build_configs(
     values: Mapping[str, tuple[Any, ...]],
     swept: Mapping[str, tuple[Any, ...]],
     seeds: tuple[int, ...],
@@ -222,7 +228,7 @@ def _part(group: str, name: str, composed_keys: Mapping[str, Any], asked: Mappin
         given, {k: known[k].annotation if k in known else type(defaults[k]) for k in given}, f"{group}."
     )
     own = {**defaults, **given}
-    cast = {k: float(v) if _wants_float(v, defaults[k]) else v for k, v in own.items()}
+    cast = {k: float(v) if is_whole_for_decimal(v, defaults[k]) else v for k, v in own.items()}
     return Part(name=name, keys=tuple(sorted(cast.items())))
 
 

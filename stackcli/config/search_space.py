@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackcli.config.defaults import _defaults
-from stackcli.config.grid import _check_names, _configs, _seeds
+from stackcli.config.defaults import default_settings
+from stackcli.config.grid import build_configs, check_names, parse_seeds
 from stackcli.config.overrides import Domain, Interval, domain_ends, parse_domain
 from stackcli.config.settings import Config, Scalar
 from stackcli.config.yaml_files import UsageError
@@ -55,10 +55,10 @@ class Space:
         return tuple(dict.fromkeys(c for star in stars for c in self._configs(star, seed)))
 
     def _configs(self, values: Mapping[str, tuple[Scalar, ...]], seed: int) -> tuple[Config, ...]:
-        flat, chosen = _defaults(self.config_dir)
+        flat, chosen = default_settings(self.config_dir)
         swept = {key: found for key, found in values.items() if len(found) > 1}
         every = {**{key: (value,) for key, value in self.fixed.items()}, **values}
-        return _configs(every, swept, (seed,), flat, chosen, self.config_dir)
+        return build_configs(every, swept, (seed,), flat, chosen, self.config_dir)
 
 
 def parse_space(overrides: Sequence[str], *, config_dir: Path | None = None) -> Space:
@@ -79,9 +79,9 @@ def parse_space(overrides: Sequence[str], *, config_dir: Path | None = None) -> 
     sides = {key: domain_ends(values) for key, values in found.items()}
     several = {key: values for key, values in found.items() if len(sides[key]) > 1}
     _check_searched(several)
-    flat, chosen = _defaults(config_dir)
-    _check_names(sides, chosen, config_dir)
-    seeds = _seeds(sides, flat, False)
+    flat, chosen = default_settings(config_dir)
+    check_names(sides, chosen, config_dir)
+    seeds = parse_seeds(sides, flat, False)
     fixed = {key: values[0] for key, values in sides.items() if key not in (*several, "seed", "seeds")}
     return Space(overrides=tuple(overrides), domains=several, fixed=fixed, seeds=seeds, config_dir=config_dir)
 

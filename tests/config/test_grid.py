@@ -1,0 +1,78 @@
+"""Settings typed -> a grid of frozen Configs."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stackcli.common import registry
+from stackcli.config.grid import parse_grid
+from stackcli.config.yaml_files import UsageError
+
+
+def test_the_default_sweep_is_five_depths_of_three_seeds_innermost() -> None:
+    found = parse_grid(["depth=1,2,4,8,16"])
+    assert [(c.depth, c.seed) for c in found.configs[:4]] == [(1, 0), (1, 1), (1, 2), (2, 0)]
+    assert len(found.configs) == 15 and dict(found.axes) == {"depth": (1, 2, 4, 8, 16)}
+    assert found.base["dim"] == 64 and "depth" not in found.base and "seed" not in found.base
+
+
+def test_a_range_of_decimals_has_no_rounding_dust() -> None:
+    assert parse_grid(["lr=range(0.1,0.5,0.1)"]).axes["lr"] == (0.1, 0.2, 0.3, 0.4)
+
+
+def test_a_glob_names_parts_and_an_empty_one_is_an_error() -> None:
+    assert parse_grid(["pe=glob(*)"]).axes["pe"] == registry.part_names("pe")
+    with pytest.raises(UsageError, match="matches nothing"):
+        parse_grid(["pe=glob(zzz*)"])
+
+
+def test_a_key_of_one_part_leaves_the_others_alone() -> None:
+    found = parse_grid(["pe=learned,relative", "pe.clip=4,8", "seeds=1"])
+    assert [(c.pe.name, c.pe.options.get("clip")) for c in found.configs] == [
+        ("learned", None),
+        ("relative", 4),
+        ("relative", 8),
+    ]
+
+
+def test_seeds_count_from_seed_and_a_list_of_seeds_is_taken_as_it_is() -> None:
+    assert parse_grid(["seed=5", "seeds=2"]).seeds == (5, 6)
+    assert parse_grid(["seed=7,3"]).seeds == (7, 3)
+    assert parse_grid(["seed=4"], single=True).seeds == (4,)
+    with pytest.raises(UsageError, match="not both"):
+        parse_grid(["seed=0,1", "seeds=3"])
+
+
+def test_a_preset_gives_way_to_what_was_typed() -> None:
+    found = parse_grid(["depth=3"], presets=("depth=1,2", "residual=pre,post"))
+    assert dict(found.axes) == {"residual": ("pre", "post")} and {c.depth for c in found.configs} == {3}
+    typed = parse_grid(["dim=16,32", "depth=3,4"], presets=("depth=1,2", "residual=pre,post"))
+    assert list(typed.axes) == ["depth", "residual", "dim"]  # the command's axes first, whatever was typed
+
+
+def test_types_are_kept_and_a_whole_number_fits_where_a_decimal_is_meant() -> None:
+    c = parse_grid(["lr=1", "causal=true", "pe=relative", "pe.keys=false", "seeds=1"]).configs[0]
+    assert (c.lr, type(c.lr), c.causal, c.pe.options["keys"]) == (1.0, float, True, False)
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    with pytest.raises(UsageError) as error:
+        parse_grid(["depth=0", "lr=-1", "keep=all"])
+    assert len(error.value.problems) == 3
+
+
+def test_a_grid_too_large_is_counted_not_listed() -> None:
+    with pytest.raises(UsageError, match="9,999,000 runs; at most 100,000"):
+        parse_grid(["depth=range(1,10000)", "dim=range(4,4004,4)", "seeds=1"])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=4, unique=True),
+    st.lists(st.sampled_from([0.1, 0.01, 0.5, 1e-3]), min_size=1, max_size=3, unique=True),
+    st.integers(1, 4),
+)
+def test_the_grid_is_the_product_in_order(depths: list[int], rates: list[float], seeds: int) -> None:
+    words = [f"depth={','.join(map(str, depths))}", f"lr={','.join(map(repr, rates))}", f"seeds={seeds}"]
+    found = [(c.depth, c.lr, c.seed) for c in parse_grid(words).configs]
+    assert found == [(d, r, s) for d in depths for r in rates for s in range(seeds)]

@@ -1,0 +1,30 @@
+"""A run's Config: what its identity holds, and how it is written and read back."""
+
+from dataclasses import fields, replace
+
+from stackcli.config.settings import GROUPS, Config, Part, from_plain
+from tests.factory import config, part
+
+
+def test_a_config_is_read_back_from_its_plain_values() -> None:
+    c = config(depth=3, pe=part("relative", clip=4))
+    values = {field.name: getattr(c, field.name) for field in fields(Config)}
+    plain = {k: {"name": v.name, **dict(v.keys)} if k in GROUPS else v for k, v in values.items()}
+    assert plain["pe"] == {"name": "relative", "clip": 4} and from_plain(plain) == c
+
+
+def test_only_what_cannot_change_a_result_is_left_out_of_the_identity() -> None:
+    c = config()
+    assert {field.name for field in fields(Config)} - set(c.identity()) == {"keep"}
+    assert list(c.identity()) == sorted(c.identity())
+    assert replace(c, keep="none").identity() == c.identity() != replace(c, threads=2).identity()
+
+
+def test_flat_names_are_those_that_a_user_types() -> None:
+    flat = config(depth=3, pe=part("relative", clip=4)).flat()
+    assert (flat["depth"], flat["pe"], flat["pe.clip"]) == (3, "relative", 4)
+
+
+def test_where_a_file_lies_is_no_setting_of_its_content() -> None:
+    keys = {"path": "/a/b.csv", "vectors": "v.txt", "test_path": "c.csv", "encoding": "latin-1", "label": "x"}
+    assert Part(name="csv", keys=tuple(sorted(keys.items()))).placeless == {"label": "x"}
