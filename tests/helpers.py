@@ -52,9 +52,12 @@ def stackattn(*args: str, cwd: Path, figures: bool = False, **env: str) -> subpr
     is a process of its own, as it is for a user.
     """
     none = ("--figures", "none") if args[0] in TRAINS and not figures else ()
-    if env.keys() <= {"COLUMNS"}:
-        return call((*args, *none), cwd, env)
-    process = start(*args, *none, cwd=cwd, **env)
+    return call((*args, *none), cwd, env) if env.keys() <= {"COLUMNS"} else run_process(*args, *none, cwd=cwd, **env)
+
+
+def run_process(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """The tool as a process, run to its end."""
+    process = start(*args, cwd=cwd, **env)
     out, err = process.communicate(timeout=200)
     return subprocess.CompletedProcess(args, process.returncode, out, err)
 

@@ -10,8 +10,7 @@ import pytest
 
 from stackcli.common import registry
 from stackcli.config import defaults
-from tests.cli.test_app import here
-from tests.helpers import stackattn, words, write_data
+from tests.helpers import run_process, stackattn, words, write_data
 
 SOURCES = {
     "bare": ("Bare", "class Bare(PositionEncoding):\n    def __init__(self, **_):\n        super().__init__()\n", 5),
@@ -63,29 +62,28 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_broken_part_is_listed_with_its_error_and_the_others_as_ever(site: Path, tmp_path: Path) -> None:
-    plain = stackattn("list", "pe", "--json", cwd=tmp_path)
-    done = stackattn("list", "pe", "--json", cwd=tmp_path, PYTHONPATH=str(site))
+    plain = run_process("list", "pe", "--json", cwd=tmp_path)
+    done = stackattn("list", "pe", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     broken = {*SOURCES, "lost"}
     assert [r for r in rows.values() if r["name"] not in (*broken, "helped")] == json.loads(plain.stdout)
     assert all("brokenpkg 1.2" in rows[name]["error"] and rows[name]["parameters"] is None for name in broken)
     assert rows["helped"]["parameters"] == 0 and rows["helped"]["line"] == "An encoding with helpers."
-    shown = stackattn("list", "pe", cwd=tmp_path, PYTHONPATH=str(site)).stdout
+    shown = stackattn("list", "pe", cwd=tmp_path).stdout
     assert "cannot be used" in shown and max(map(len, shown.splitlines())) <= 80
-    every = stackattn("list", cwd=tmp_path, PYTHONPATH=str(site))
+    every = stackattn("list", cwd=tmp_path)
     assert every.returncode == 0 and "relative" in every.stdout and "An encoding with helpers." in every.stdout
 
 
 @pytest.mark.parametrize("name", [*SOURCES, "lost"])
-def test_a_broken_part_is_refused_with_whose_code_file_and_line(
-    name: str, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_broken_part_is_refused_with_whose_code_file_and_line(name: str, site: Path, tmp_path: Path) -> None:
     given = words(write_data(tmp_path / "d.csv"))
     for command in ("train", "check"):
         typed = [command, *(given if command == "train" else []), f"pe={name}"]
-        code, said = here(typed, tmp_path, monkeypatch, capsys)
-        assert code == 2 and said.startswith(f"error: pe={name}: ") and "brokenpkg 1.2" in said, said
+        done = stackattn(*typed, cwd=tmp_path)
+        said = done.stderr
+        assert done.returncode == 2 and said.startswith(f"error: pe={name}: ") and "brokenpkg 1.2" in said, said
         assert said.count("\n") == 1 and "Traceback" not in said
         if name in SOURCES and (line := SOURCES[name][2]):
             assert f"{site / 'brokenpkg' / name}.py line {line}\n" in said
@@ -94,7 +92,7 @@ def test_a_broken_part_is_refused_with_whose_code_file_and_line(
 
 def test_a_broken_part_leaves_a_sweep_over_others_alone(site: Path, tmp_path: Path) -> None:
     line = words(write_data(tmp_path / "d.csv"), "pe=helped,none")
-    assert stackattn("sweep", *line, "--dry-run", cwd=tmp_path, PYTHONPATH=str(site)).returncode == 0
+    assert stackattn("sweep", *line, "--dry-run", cwd=tmp_path).returncode == 0
 
 
 def module(folder: Path, source: str) -> object:

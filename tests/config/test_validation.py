@@ -5,10 +5,7 @@ from typing import Annotated, Literal
 import pytest
 from annotated_types import Ge
 
-from stackcli.cli import options
-from stackcli.config.settings import Options
 from stackcli.config.validation import CUDA_CONTEXT, check_values, device_bytes, find_problems, runs_at_once
-from stackcli.experiment.study import Arms
 from tests.factory import config, part
 
 
@@ -35,18 +32,6 @@ def test_on_cuda_no_more_run_at_once_than_its_memory_holds(free: float, most: in
     assert runs_at_once([small, large], 16, free * one) == most
     assert runs_at_once([config(dim=512)], 16, free * one) == 16  # the memory of the device is not theirs
     assert runs_at_once([small], 16, None) == 16
-
-
-def test_the_command_line_asks_the_device_for_its_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    c = config(device="cuda", threads=1)
-    monkeypatch.setattr(options, "cores", lambda: 12)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(5.5 * device_bytes(c)), 10**12))
-    chosen = Options(command="sweep", out=None, jobs=12)  # type: ignore[arg-type]
-    arms = Arms((c,), ("",), (), {}, (), ())
-    assert options.count_jobs(arms, chosen, 0).jobs == 5 and options.count_jobs(arms, chosen, 7).jobs == 12
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from rich.console import Console
 
 from stackcli.analysis import tables
 from stackcli.analysis.study_data import Frames
-from stackcli.cli import main
 from stackcli.common import registry
 from stackcli.config.grid import parse_grid
 from stackcli.diagnostics import initialisation
@@ -25,7 +23,6 @@ from stackcli.experiment.study import Arms
 from stackcli.figures import base
 from stackcli.launcher.base import Outcome, Say, Stop, Work
 from stackcli.launcher.local import Local
-from tests.cli.test_app import here
 from tests.helpers import stackattn
 
 TINY = ("data=lag", "data.train_len=6", "data.longest=1", "data.size=40", "causal=true", "dim=8", "heads=2", "ff=1")
@@ -104,41 +101,6 @@ def test_what_is_read_back_has_an_arm_s_numbers_seed_by_seed(tmp_path: Path) -> 
 
 def test_every_figure_of_a_probe_is_one() -> None:
     assert set(initial_probe_report.FIGURES) <= set(base.figure_names())
-
-
-BAD = {
-    "depth=0": "depth=0: must be at least 1",
-    "dpeth=4": "did you mean depth?",
-    "data=markov": "causal=true",
-    "batch=10000 depth=1": "larger than the training part",
-    "pe=structural": "needs data that carry a tree",
-    "-j -1": "-j -1",
-    "--figures gif": "--figures gif",
-    "--study ../x": "--study",
-    "--experiment nonsense": "no such experiment",
-    "--out /dev/null": "a file, not a folder",
-    "--depth 4": "write depth=4",
-}
-
-
-@pytest.mark.parametrize("typed", BAD)
-def test_a_bad_input_gets_one_message_and_writes_nothing(
-    typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, said = here(["probe", *typed.split(" "), "--quiet"], tmp_path, monkeypatch, capsys)
-    assert code == 2 and BAD[typed] in said and "Traceback" not in said
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_without_words_it_asks_for_three_schemes_to_depth_128(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
-    monkeypatch.setattr(initial_probe, "run_probe", lambda given, options: asked.append(given) or 0)
-    monkeypatch.setattr(sys, "argv", ["stackattn", "probe"])
-    with pytest.raises(SystemExit):
-        main.main()
-    (given,) = asked
-    assert len(given.configs) == 8 * 3 * 3 and max(c.depth for c in given.configs) == 128
-    assert {c.residual.name for c in given.configs} == {"pre", "post", "deepnorm"}
 
 
 class InThisProcess:
@@ -222,7 +184,7 @@ def test_a_process_that_dies_loses_its_own_stack_alone(tmp_path: Path, monkeypat
 
 
 def test_the_command_names_a_stack_that_failed_and_reports_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def measure(c: Any, loaded: Any) -> initialisation.Start:
         if c.depth == 2:
@@ -234,8 +196,8 @@ def test_the_command_names_a_stack_that_failed_and_reports_the_others(
     monkeypatch.setattr(initial_probe, "Local", lambda **_: InThisProcess())
     words = ["probe", *TINY, "data.lags=2", "batch=8", "depth=1,2", "residual=pre", "seeds=1"]
     words += ["--figures", "none"]
-    code, said = here(words, tmp_path, monkeypatch, capsys)
-    assert code == 1 and "[1/2] depth=2 residual=pre seed=0: FAILED: RuntimeError: no memory" in said
-    assert "Traceback" not in said
+    done = stackattn(*words, cwd=tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "[1/2] depth=2 residual=pre seed=0: FAILED: RuntimeError: no memory" in done.stderr
     (runs,) = tmp_path.rglob("runs.csv")
     assert list(pd.read_csv(runs)["status"]) == ["done", "failed"]

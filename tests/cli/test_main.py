@@ -1,0 +1,101 @@
+"""The console script: its commands, their help, and what is imported for them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stackcli.cli import main
+from tests.helpers import environment, stackattn
+
+COMMANDS = (
+    "train",
+    "sweep",
+    "ablate-depth",
+    "compare-pe",
+    "plot",
+    "predict",
+    "list",
+    "runs",
+    "verify",
+    "check",
+    "probe",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_ends_with_an_example(command: str, tmp_path: Path) -> None:
+    done = stackattn(command, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert f"Example: stackattn {command}" in done.stdout.strip().splitlines()[-1]
+
+
+def test_the_list_of_commands_cuts_no_word(tmp_path: Path) -> None:
+    done = stackattn("--help", cwd=tmp_path, COLUMNS="80")
+    listed = done.stdout.partition("Commands:")[2]
+    assert all(f"  {command} " in listed for command in COMMANDS) and "..." not in listed
+
+
+def modules(code: str, cwd: Path) -> set[str]:
+    """The modules loaded after running the tool's main with these arguments."""
+    program = f"import sys; sys.argv = ['stackattn', {code}]\n"
+    program += "from stackcli.cli.main import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+    program += "print('\\n' + ' '.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=cwd, env=environment(), capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    heavy = {"torch", "pandas", "numpy", "hydra", "omegaconf", "matplotlib", "sklearn", "pydantic"}
+    assert modules("'--help'", tmp_path) & heavy == set()
+
+
+def test_plot_list_and_runs_never_import_torch(trained: Path) -> None:
+    for arguments in (
+        "'plot', '--figure', 'loss', '--figures', 'svg'",
+        "'plot', '--list'",
+        "'list'",
+        "'list', 'data'",
+        "'runs'",
+        "'verify'",
+    ):
+        loaded = modules(arguments, trained)
+        assert "stackcli.cli.main" in loaded
+        assert "torch" not in loaded, arguments
+
+
+def test_the_version_is_the_packages(tmp_path: Path) -> None:
+    from stackcli import __version__
+
+    assert stackattn("--version", cwd=tmp_path).stdout.strip() == f"stackattn {__version__}"
+
+
+def test_the_tool_alone_says_what_it_can_do(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stackcli"], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "Commands:" in done.stdout + done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "typed,texts",
+    [
+        (["predict", "3f", "why"], ["predict", "--", "3f", "why"]),
+        (["predict", "3f", "-5 degrees", "--json"], ["predict", "--json", "--", "3f", "-5 degrees"]),
+        (["predict", "3f", "--out", "o", "-x"], ["predict", "--out", "o", "--", "3f", "-x"]),
+        (["predict", "3f", "--", "--json"], ["predict", "--", "3f", "--json"]),
+        (["predict", "--help"], ["predict", "--help"]),
+        (["predict", "3f", "-- two words"], ["predict", "--", "3f", "-- two words"]),
+    ],
+)
+def test_a_text_to_predict_may_begin_like_an_option(typed: list[str], texts: list[str]) -> None:
+    assert main.texts_last(typed) == texts
+
+
+def test_a_setting_written_as_an_option_is_answered_with_what_to_type(tmp_path: Path) -> None:
+    for typed in (("--depth", "4"), ("--depth=4",)):
+        done = stackattn("sweep", *typed, cwd=tmp_path)
+        assert done.returncode == 2 and "settings are bare words; write depth=4" in done.stderr
