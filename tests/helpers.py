@@ -1,15 +1,21 @@
 """What several tests need: a small data file, and the tool."""
 
 import contextlib
+import importlib
 import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from stackcli.common import registry
+from stackcli.config import defaults
+from stackcli.experiment import part_source
 
 SMALL = ("dim=8", "heads=2", "ff=1", "steps=4", "batch=8")
 
@@ -84,6 +90,24 @@ def call(args: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.C
         except SystemExit as left:
             code = int(left.code or 0)
     return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def installed(folder: Path) -> Iterator[Path]:
+    """Inside, packages in this folder are installed: they are imported, and their entry points are found."""
+    caches: tuple[Any, ...] = (registry.installed_parts, registry.needed_parts, defaults.part_defaults)
+    caches += (defaults.compose_settings, part_source.fingerprint, part_source.syntax_tree)
+    names = {path.stem for path in folder.iterdir()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        importlib.invalidate_caches()
+        for cached in caches:
+            cached.cache_clear()
+        yield folder
+    for cached in caches:
+        cached.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] in names]:
+        del sys.modules[name]
 
 
 @cache

@@ -2,15 +2,13 @@
 
 import importlib.util
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from stackcli.common import registry
-from stackcli.config import defaults
-from tests.helpers import run_process, stackattn, words, write_data
+from tests.helpers import installed, run_process, stackattn, words, write_data
 
 SOURCES = {
     "bare": ("Bare", "class Bare(PositionEncoding):\n    def __init__(self, **_):\n        super().__init__()\n", 5),
@@ -35,7 +33,7 @@ class Helped(PositionEncoding):
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def site(tmp_path: Path) -> Iterator[Path]:
     """An installed package that offers encodings, most of them broken."""
     folder = tmp_path / "site"
     info = folder / "brokenpkg-1.2.dist-info"
@@ -49,16 +47,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     head = "from stackcli.pe.base import PositionEncoding\n\n"
     for name, source in [*((n, s) for n, (_, s, _) in SOURCES.items()), ("helped", HELPED)]:
         (folder / "brokenpkg" / f"{name}.py").write_text(head + source)
-    monkeypatch.syspath_prepend(str(folder))
-    importlib.invalidate_caches()
-    caches = (registry.installed_parts, registry.needed_parts, defaults.part_defaults, defaults.compose_settings)
-    for cache in caches:
-        cache.cache_clear()
-    yield folder
-    for cache in caches:
-        cache.cache_clear()
-    for name in [n for n in sys.modules if n.startswith("brokenpkg")]:
-        del sys.modules[name]
+    with installed(folder):
+        yield folder
 
 
 def test_a_broken_part_is_listed_with_its_error_and_the_others_as_ever(site: Path, tmp_path: Path) -> None:

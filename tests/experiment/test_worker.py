@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from stackcli.config import grid
 from stackcli.experiment import plan, timing_pass, worker
 from stackcli.experiment.store import Store
 from tests.factory import part
-from tests.helpers import results, stackattn, start, words, write_data
+from tests.helpers import installed, results, stackattn, start, words, write_data
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 
@@ -71,7 +73,7 @@ def test_train_reuses_what_a_sweep_has_trained(data: Path, swept: Path) -> None:
 def test_a_sweep_that_was_killed_goes_on_to_the_same_bytes(
     number: signal.Signals, code: int, data: Path, tmp_path: Path
 ) -> None:
-    line = words(data, "depth=1,2", "seeds=2", "steps=400", "batch=4")
+    line = words(data, "depth=1,2", "seeds=2", "steps=200", "batch=4")
     process = start("sweep", *line, "-j", "2", cwd=tmp_path)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("outputs/runs/*/result.json")) and time.monotonic() < deadline:
@@ -110,27 +112,28 @@ class Frail(PositionEncoding):
 """
 
 
-def installed(folder: Path) -> str:
-    """A folder that, on the path, is an installed package which offers pe=frail."""
-    (folder / "frailpkg.py").write_text(FRAIL)
+@contextmanager
+def encoding(folder: Path, embed: str = 'raise RuntimeError("frail indeed")') -> Iterator[None]:
+    """Inside, an installed package offers pe=frail, whose `embed` has this body."""
     info = folder / "frailpkg-1.0.dist-info"
-    info.mkdir()
+    info.mkdir(parents=True)
+    (folder / "frailpkg.py").write_text(FRAIL.replace('raise RuntimeError("frail indeed")', embed))
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: frailpkg\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[stackattn.pe]\nfrail = frailpkg:Frail\n")
-    return str(folder)
+    with installed(folder):
+        yield
 
 
 def test_a_run_that_fails_is_shown_with_its_log_and_the_others_go_on(data: Path, tmp_path: Path) -> None:
-    (tmp_path / "site").mkdir()
-    site = installed(tmp_path / "site")
     line = words(data, "pe=learned,frail", "seeds=2")
-    done = stackattn("sweep", *line, cwd=tmp_path, PYTHONPATH=site)
+    with encoding(tmp_path / "site"):
+        done = stackattn("sweep", *line, cwd=tmp_path)
+        hasty = stackattn("sweep", *line, "--fail-fast", "-j", "1", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert done.stderr.count("FAILED: RuntimeError: frail indeed") == 2 and "log:" in done.stderr
     assert len(list(tmp_path.glob("outputs/runs/*/result.json"))) == 2 and "2 of 4 runs failed" in done.stdout
     assert all("frail indeed" in p.read_text() for p in tmp_path.glob("outputs/attempts/*.log"))
     assert "to try again what failed: stackattn sweep data=csv" in done.stderr
-    hasty = stackattn("sweep", *line, "--fail-fast", "-j", "1", cwd=tmp_path, PYTHONPATH=site)
     assert "2 there already, 2 to train" in hasty.stderr
     assert hasty.returncode == 1 and hasty.stderr.count("FAILED") == 1
 
@@ -219,22 +222,15 @@ def test_a_run_asked_to_stop_before_anything_began_leaves_with_its_code() -> Non
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 75
 
 
-def test_an_encoding_of_an_installed_package_is_listed_and_certified(tmp_path: Path) -> None:
-    (tmp_path / "site").mkdir()
-    site = installed(tmp_path / "site")
-    code = (tmp_path / "site" / "frailpkg.py").read_text()
-    sturdy = code.replace(
-        'raise RuntimeError("frail indeed")',
-        "return x + 0.01 * ctx.pos[:, None].to(x) * x.new_ones(x.shape[-1]).cumsum(0)",
-    )
-    (tmp_path / "site" / "frailpkg.py").write_text(sturdy)
-    listed = stackattn("list", "pe", cwd=tmp_path, PYTHONPATH=site)
+def test_an_encoding_of_an_installed_package_is_listed_checked_and_compared(tmp_path: Path) -> None:
+    line = words(write_data(tmp_path / "d.csv"), "pe=none,frail", "seeds=1")
+    with encoding(tmp_path / "site", "return x + 0.01 * ctx.pos[:, None].to(x) * x.new_ones(x.shape[-1]).cumsum(0)"):
+        listed = stackattn("list", "pe", cwd=tmp_path)
+        checked = stackattn("check", "pe=frail", "--json", cwd=tmp_path)
+        compared = stackattn("compare-pe", *line, cwd=tmp_path)
     assert "frail" in listed.stdout and "An encoding that fails" in listed.stdout
-    checked = stackattn("check", "pe=frail", "--json", cwd=tmp_path, PYTHONPATH=site)
     found = {row["name"]: row["found"] for row in json.loads(checked.stdout)}
     assert found["order"] == "seen" and found["shift"] == "seen: absolute" and found["causality"] == "kept"
-    line = words(write_data(tmp_path / "d.csv"), "pe=none,frail", "seeds=1")
-    compared = stackattn("compare-pe", *line, cwd=tmp_path, PYTHONPATH=site)
     assert compared.returncode == 0 and "frail" in compared.stdout
 
 
@@ -271,15 +267,7 @@ def test_a_named_study_keeps_the_runs_that_it_had(data: Path, tmp_path: Path) ->
 
 def test_a_worker_that_somebody_else_stops_twice_is_a_lost_run(data: Path, tmp_path: Path) -> None:
     """A part that sends SIGTERM to its own process, as a person or a system might."""
-    site = tmp_path / "site"
-    site.mkdir()
-    installed(site)
-    (site / "frailpkg.py").write_text(
-        FRAIL.replace(
-            'raise RuntimeError("frail indeed")', "import os, signal; os.kill(os.getpid(), signal.SIGTERM); return x"
-        )
-    )
-    line = words(data, "pe=learned,frail", "seeds=1")
-    done = stackattn("sweep", *line, cwd=tmp_path, PYTHONPATH=str(site))
+    with encoding(tmp_path / "site", "import os, signal; os.kill(os.getpid(), signal.SIGTERM); return x"):
+        done = stackattn("sweep", *words(data, "pe=learned,frail", "seeds=1"), cwd=tmp_path)
     assert done.returncode == 1 and "1 of 2 runs" in done.stdout, done.stderr
     assert "signal that was not ours" in done.stderr
