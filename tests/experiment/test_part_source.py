@@ -8,7 +8,7 @@ import pytest
 
 from stackcli.common import registry
 from stackcli.experiment import part_source
-from tests.helpers import environment
+from tests.helpers import environment, run_process, words, write_data
 
 ROOT = Path(__file__).parents[2]
 PART = '''"""A bias by distance, after nobody: a part of a test."""
@@ -89,32 +89,23 @@ def test_an_edit_that_can_change_a_number_makes_another_run_and_no_other(what: s
 
 def test_an_edited_encoding_is_trained_again_and_both_runs_are_there(package: Path) -> None:
     """The README's own example: the number shown after an edit is that of the edited encoding."""
-    line = ["train", "pe=mine", "depth=1", "dim=8", "heads=2", "steps=3", "--figures", "none", "--json"]
+    small = words(write_data(package / "d.csv"), "depth=1", "steps=3")
+    line = ["train", "pe=mine", *small, "--figures", "none", "--json"]
 
-    def train() -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "stackcli", *line], cwd=package, env=environment(), capture_output=True, text=True
-        )
+    def run(*typed: str) -> str:
+        done = run_process(*typed, cwd=package)
         assert done.returncode == 0, done.stderr
         return done.stderr
 
-    assert "1 to train" in train() and "1 there already, 0 to train" in train()
+    assert "1 to train" in run(*line) and "1 there already, 0 to train" in run(*line)
     path = package / "stackcli" / "pe" / "mine.py"
     path.write_text(path.read_text().replace("-slope(", "-9 * slope("))
-    assert "1 to train" in train()
+    assert "1 to train" in run(*line)
     assert len(list((package / "outputs" / "runs").iterdir())) == 2
     path.write_text(path.read_text().replace("-9 * slope(", "-8 * slope("))
-    (run,) = [p.name for p in (package / "outputs" / "runs").iterdir()][:1]
-    asked = subprocess.run(
-        [sys.executable, "-m", "stackcli", "predict", run, "why"], cwd=package, env=environment(),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "pe=mine: edited since this run was trained" in asked.stderr
-    plotted = subprocess.run(
-        [sys.executable, "-m", "stackcli", "plot", "--figure", "loss", "--figures", "svg"],
-        cwd=package, env=environment(), capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert plotted.stderr.startswith("pe=mine: edited since these runs")
+    (stored,) = [p.name for p in (package / "outputs" / "runs").iterdir()][:1]
+    assert "pe=mine: edited since this run was trained" in run("predict", stored, "why")
+    assert run("plot", "--figure", "loss", "--figures", "svg").startswith("pe=mine: edited since these runs")
 
 
 def test_every_part_has_a_source_of_its_own() -> None:
