@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 RUN := $(BIN)/stackattn
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep compare-pe ablate-depth test test-slow lint bench known-answers smoke clean
+.PHONY: help sweep compare-pe ablate-depth test coverage test-slow lint bench known-answers smoke clean
 
 help: ## Name the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16
@@ -32,8 +32,12 @@ lint: $(STAMP) ## Ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint ## Lint, then every test that is not slow
-	$(BIN)/python -m pytest -n 2 -m 'not slow'
+test: lint ## Lint, then every test that is not slow, with the branch coverage
+	$(BIN)/python -m pytest -n 2 -m 'not slow' --cov --cov-report=
+	@echo "branch coverage: $$($(BIN)/coverage report --format=total) % of stackcli; make coverage lists what is not covered"
+
+coverage: ## The lines and branches that the last make test did not run
+	$(BIN)/coverage report
 
 test-slow: $(STAMP) ## The slow tests
 	$(BIN)/python -m pytest -m slow
@@ -53,4 +57,4 @@ bench: $(STAMP) ## Ratios of speed, side by side; on other data with DATA="data=
 	$(BIN)/python -m stackcli.experiment.speed_ratios $(DATA)
 
 clean: ## Take away the environment, caches and outputs
-	rm -rf $(VENV) outputs outputs-smoke outputs-known dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) outputs outputs-smoke outputs-known dist build .pytest_cache .mypy_cache .ruff_cache .coverage

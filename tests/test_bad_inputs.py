@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_app import here
 from tests.helpers import stackattn, words, write_data
 
 CONFIG = (Path(__file__).parents[1] / "conf" / "config.yaml").read_text(encoding="utf-8")
@@ -71,14 +70,18 @@ def given(tmp_path: Path) -> list[str]:
     return words(write_data(tmp_path / "d.csv"))
 
 
+def answer(*typed: str, cwd: Path) -> tuple[int, str]:
+    """(exit code, stderr) of the tool."""
+    done = stackattn(*typed, cwd=cwd, figures=True)
+    return done.returncode, done.stderr
+
+
 def listed(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*"))
 
 
 @pytest.mark.parametrize("name", YAML)
-def test_a_bad_yaml_file_gets_its_message(
-    name: str, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_bad_yaml_file_gets_its_message(name: str, given: list[str], tmp_path: Path) -> None:
     file, text, fragment = YAML[name]
     path = tmp_path / "conf" / file
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,14 +92,14 @@ def test_a_bad_yaml_file_gets_its_message(
         typed = [command, *settings, "pe=relative", "--config-dir", str(tmp_path / "conf")]
         if "choice" in name or "group" in name or "defaults" in name:
             typed.remove("pe=relative")
-        code, said = here(typed, tmp_path, monkeypatch, capsys)
+        code, said = answer(*typed, cwd=tmp_path)
         assert code == 2 and fragment in said and said.startswith("error: ") and "Traceback" not in said, said
         assert said.count("\n") == 1 and (path.name in said or "=" in said) and listed(tmp_path) == before
 
 
 @pytest.mark.parametrize("options", PLACES)
 def test_a_place_that_cannot_be_used_is_found_before_anything_runs(
-    options: str, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    options: str, given: list[str], tmp_path: Path
 ) -> None:
     if "/proc" in options and not os.path.isdir("/proc/1"):
         pytest.skip("no /proc here")
@@ -108,7 +111,7 @@ def test_a_place_that_cannot_be_used_is_found_before_anything_runs(
     commands = {"train": given, "sweep": given, "probe": ["depth=1,2"], "check": []}
     takes = {"--csv": ("train", "sweep", "probe"), "--out": tuple(commands), "--config-dir": tuple(commands)}
     for command in takes.get(options.split()[0], ("sweep",)):
-        code, said = here([command, *commands[command], *options.split(" ")], tmp_path, monkeypatch, capsys)
+        code, said = answer(command, *commands[command], *options.split(" "), cwd=tmp_path)
         assert code == 2 and PLACES[options] in said and said.count("\n") == 1, (command, said)
         assert said.startswith("error: ") and listed(tmp_path) == before
 
@@ -144,12 +147,7 @@ READS: dict[str, Callable[[str], list[list[str]]]] = {
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("pattern", READS)
 def test_a_store_file_with_json_of_another_kind_is_called_damaged(
-    pattern: str,
-    value: str,
-    store: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    pattern: str, value: str, store: Path, tmp_path: Path
 ) -> None:
     if (pattern.endswith("position.json") and value == "list") or (
         pattern.endswith("provenance.json") and "obj" in value
@@ -164,7 +162,7 @@ def test_a_store_file_with_json_of_another_kind_is_called_damaged(
     before = listed(tmp_path)
     for command in READS[pattern](run):
         more = [*words(store / "d.csv"), "--study", "s", "--figures", "none"] if command == ["train"] else []
-        code, said = here([*command, *more], tmp_path, monkeypatch, capsys)
+        code, said = answer(*command, *more, cwd=tmp_path)
         if pattern == "runs/*/config.json" and command == ["train"]:
             assert "Traceback" not in said
             continue
@@ -173,9 +171,8 @@ def test_a_store_file_with_json_of_another_kind_is_called_damaged(
         assert listed(tmp_path) == before
 
 
-def test_json_of_any_depth_is_damage(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                     capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+def test_json_of_any_depth_is_damage(store: Path, tmp_path: Path) -> None:
     shutil.copytree(store / "outputs", tmp_path / "outputs")
     (tmp_path / "outputs" / "stackattn.json").write_text("[" * 100_000 + "]" * 100_000)
-    code, said = here(["runs"], tmp_path, monkeypatch, capsys)
+    code, said = answer("runs", cwd=tmp_path)
     assert code == 5 and "damaged" in said and json.loads((store / "outputs" / "stackattn.json").read_text())

@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-SLOW = ("--remedies", "--search", "stackattn probe")  # many runs, or many stacks, however small
+SLOW: tuple[str, ...] = ("--remedies", "--search", "stackattn probe")  # many runs, or many stacks, however small
 SLOW += ("stackattn sweep depth=1,2,4,8,16", "pe=learned,sinusoidal,relative")  # make smoke runs the like of both
 
 
@@ -45,9 +45,10 @@ def test_every_command_of_the_readme_runs(line: str, folder: Path) -> None:
 def test_every_command_is_in_the_readme() -> None:
     import typer
 
-    from stackcli.cli.main import app
+    from stackcli.cli import app, main  # main registers the commands
 
-    names = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert main.COMMANDS
+    names = set(typer.main.get_command(app.app).commands)  # type: ignore[attr-defined]
     assert {name for name in names if f"stackattn {name}" not in README} == set()
 
 

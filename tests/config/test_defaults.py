@@ -37,26 +37,6 @@ def test_a_users_file_of_a_part_may_leave_keys_out_but_adds_none(tmp_path: Path)
     assert "unknown key 'clpi'; did you mean clip?" in unknown and "pe.keys=1: must be true or false" in wrong
 
 
-LISTS = {
-    "": "no defaults list",
-    "defaults: pe\n": "defaults is no list",
-    "defaults:\n  - pe: learned\n": "residual is missing",
-    "defaults:\n  - pe: leraned\n": "did you mean learned?",
-    "defaults:\n  - pe: learned\n  - pe: none\n": "pe is given twice",
-    "defaults:\n  - color: red\n": "color is no group",
-}
-
-
-@pytest.mark.parametrize("text", LISTS)
-def test_a_defaults_list_must_name_one_part_of_each_group(text: str, tmp_path: Path) -> None:
-    shipped = (defaults.config_folder() / "config.yaml").read_text()
-    settings = shipped.partition("  - _self_\n")[2]
-    (tmp_path / "config.yaml").write_text(text + settings)
-    with pytest.raises(UsageError, match=r"config\.yaml") as error:
-        parse_grid([], config_dir=tmp_path)
-    assert LISTS[text] in str(error.value)
-
-
 def test_values_are_those_that_hydra_composes() -> None:
     from hydra import compose, initialize_config_dir
 
