@@ -37,8 +37,9 @@ def sharp(stack: StackedAttention) -> None:
 def swollen(stack: StackedAttention) -> None:
     """What every branch adds to the stream is twice as large."""
     for block in stack.stack:
+        assert block.feed is not None
         block.attention.out.weight *= 2
-        block.feed.ff2.weight *= 2  # type: ignore[union-attr]
+        block.feed.ff2.weight *= 2
 
 
 def zeroed(stack: StackedAttention) -> None:
@@ -54,7 +55,7 @@ def faint(stack: StackedAttention) -> None:
     for block in stack.stack:
         for parameter in block.parameters():
             if parameter.dim() == 2:
-                parameter *= 0.1
+                parameter.mul_(0.1)
             else:
                 parameter.requires_grad_(False)
 

@@ -11,7 +11,7 @@ from stackcli.common.seeding import generator
 from stackcli.model.build import build, try_parts
 from stackcli.training.position_losses import MARGIN, Auxiliary, position_table
 from tests.factory import config, part
-from tests.training.test_loop import finish, training
+from tests.training.examples import finish, training
 
 
 def made(**keys: Any) -> Auxiliary:
