@@ -103,7 +103,7 @@ def test_noise_replaces_answers_of_training_and_validation_and_nothing_else(name
     assert some.train.only(range(60)) == few.train
 
 
-SIZES = {
+SIZES: dict[str, list[dict[str, int]]] = {
     **{name: [{}] for name in ("addition", "copy", "dyck", "listops", "majority", "order", "parity")},
     **{name: [{}] for name in ("reverse", "sort")},
     "recall": [{"symbols": 80}],

@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 
 from stackcli.common import registry
 from stackcli.config.grid import parse_grid
-from stackcli.config.overrides import UsageError
+from stackcli.config.yaml_files import UsageError
 from stackcli.data import _tokens as words
 from stackcli.data.base import DataError, Loaded
 from stackcli.data.csv import Csv

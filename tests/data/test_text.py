@@ -97,7 +97,7 @@ def test_a_corpus_on_one_line_is_read(tmp_path: Path) -> None:
     path.write_text("anarchism originated as a term of abuse " * 50_000)
     assert len(path.read_text()) == 2_000_000
     for unit in ("char", "word"):
-        assert set(Text(path=str(path), unit=unit).load().vocab[2:]) == set(plain(path, unit))  # type: ignore[arg-type]
+        assert set(Text(path=str(path), unit=unit).load().vocab[2:]) == set(plain(path, unit))
 
 
 def test_a_text_without_spaces_is_cut_between_its_clauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

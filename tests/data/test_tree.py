@@ -1,5 +1,9 @@
 """Every parent looked up again; the order is depth-first."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from tests.data.oracle import every_part, load, named
 
 
@@ -21,7 +25,7 @@ def test_nodes_stand_in_depth_first_order() -> None:
 
 
 def test_trees_differ_in_depth() -> None:
-    def deep(tree: tuple[int, ...], at: int) -> int:
+    def deep(tree: Sequence[int] | np.ndarray, at: int) -> int:
         return 0 if tree[at] == at else 1 + deep(tree, tree[at])
 
     depths = {max(deep(tree, i) for i in range(len(tree))) for tree in load("tree").train.trees}

@@ -71,6 +71,23 @@ def test_layer_drop_is_refused_without_a_skip_connection() -> None:
     build.try_parts(config(residual="pre", layer_drop=0.1))
 
 
+def test_an_encoding_wider_than_the_stack_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"pe\.dim=32 is more than dim=16"):
+        build.build_encoding(config(dim=16, heads=2, pe=part("learned", dim=32)), 8)
+
+
+def test_positions_count_from_0_unless_the_encoding_draws_them() -> None:
+    assert build.drawn_from(config(pe=part("learned", randomised=True, range=100))) == 100
+    assert build.drawn_from(config(pe=part("learned", randomised=False, range=100))) == 0
+
+
+def test_the_variance_of_a_batch_leaves_out_padding() -> None:
+    x = torch.tensor([[[1.0, 3.0], [1.0, 3.0]], [[1.0, 3.0], [50.0, 90.0]]])
+    mask = torch.tensor([[True, True], [True, False]])
+    assert build.variance(x, mask) == 1.0  # half of the numbers are 1 and half are 3
+    assert build.variance(x[:1], None) == 1.0
+
+
 # ---- exactly one encoding is active
 
 

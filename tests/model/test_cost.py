@@ -57,7 +57,7 @@ def test_the_numbers_of_parameters_equal_the_closed_form() -> None:
 @pytest.mark.parametrize("residual", ["pre", "post", "none"])
 @pytest.mark.parametrize("norm", ["layer", "rms"])
 @pytest.mark.parametrize("ff", [0.0, 2.0])
-def test_the_numbers_of_parameters_of_every_combination_equal_the_closed_form(
+def test_the_parameters_of_every_combination_equal_the_closed_form(
     pe: str, residual: str, norm: str, ff: float
 ) -> None:
     D, L, V, C, H, longest = 16, 3, 30, 3, 2, 64

@@ -4,7 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.factory import padding, stack, tokens
+from stackcli.model.build import build
+from stackcli.model.stack import pool
+from tests.factory import config, padding, stack, tokens
 from tests.model.examples import PES, gradient
 
 LENGTHS = [9, 5, 1]
@@ -78,3 +80,20 @@ def test_gradients_equal_central_differences_in_every_kind_of_stack(pe: str, cha
                 losses.append(float(F.cross_entropy(model(x, mask), target)))
             p.add_(direction, alpha=1e-5)
         assert abs((losses[0] - losses[1]) / 2e-5 - float((gradient(p) * direction).sum())) < 1e-6, name
+
+
+def test_pooling_is_the_mean_over_real_tokens_and_zero_where_there_are_none() -> None:
+    x = torch.tensor([[[1.0, 10.0], [3.0, 30.0], [99.0, 99.0]], [[5.0, 5.0], [5.0, 5.0], [5.0, 5.0]]])
+    mask = torch.tensor([[True, True, False], [False, False, False]])
+    assert pool(x, mask).tolist() == [[2.0, 20.0], [0.0, 0.0]]
+    assert pool(x[:, :2], None).tolist() == [[2.0, 20.0], [5.0, 5.0]]
+
+
+def test_several_answers_at_every_token_are_a_dimension_of_the_logits() -> None:
+    model = build(config(dim=16, heads=2, ff=2.0), vocab=30, classes=3, max_len=64, every=True, outputs=2).eval()
+    last = torch.randn(3, 9, 16, generator=torch.Generator().manual_seed(0))
+    assert model.closing is not None
+    rows = model.closing(last, None) @ model.head.weight.T + model.head.bias  # classes of answer 0, then of answer 1
+    logits = model.answer(last, None)
+    assert logits.shape == (3, 9, 2, 3)
+    assert (logits[:, :, 0] - rows[..., :3]).abs().max() < 1e-5 and (logits[:, :, 1] - rows[..., 3:]).abs().max() < 1e-5

@@ -8,10 +8,23 @@ import torch
 import torch.nn.functional as F
 
 from stackcli.common import registry
+from stackcli.data.base import Examples
 from stackcli.data.text import windows
+from stackcli.model.batch import Batch
 from stackcli.model.build import build
 from stackcli.training.batching import Padded
-from stackcli.training.evaluation import answers, by_class, raise_positions, reverse_tokens, shuffle_tokens
+from stackcli.training.evaluation import (
+    Answers,
+    answers,
+    by_class,
+    by_output,
+    raise_positions,
+    raise_to_end,
+    reverse_tokens,
+    right_by_item,
+    shuffle_tokens,
+    subset,
+)
 from tests.factory import config, tiny
 from tests.training.examples import finish, task, training
 
@@ -136,3 +149,47 @@ def test_right_and_wrong_answers_are_listed_in_the_order_of_the_test_part() -> N
 def test_right_and_wrong_answers_are_not_listed_where_every_token_has_an_answer() -> None:
     run = task("lag", {"size": 64})
     assert run.result().test_right == ""
+
+
+def test_a_class_that_the_part_lacks_has_recall_0_and_counts_in_f1_only_if_it_was_answered() -> None:
+    found = by_class(np.array([0, 0, 1]), np.array([0, 2, 1]), 4)
+    assert found["test_acc"] == 2 / 3 and found["acc_by_class"] == (0.5, 1.0, 0.0, 0.0)
+    assert math.isclose(found["macro_f1"], (2 / 3 + 1 + 0) / 3)  # F1 of classes 0, 1 and 2
+    assert found["confusion"] == ((1, 0, 1, 0), (0, 1, 0, 0), (0, 0, 0, 0), (0, 0, 0, 0))
+
+
+def test_reversing_turns_the_real_tokens_around_and_leaves_the_padding_behind_them() -> None:
+    tokens = torch.tensor([[1, 2, 3, 0], [4, 5, 6, 7], [8, 0, 0, 0]])
+    batch = Batch(tokens, torch.zeros(3, dtype=torch.long), tokens > 0)
+    assert reverse_tokens(batch).tokens.tolist() == [[3, 2, 1, 0], [7, 6, 5, 4], [8, 0, 0, 0]]
+
+
+def test_a_shuffled_sequence_depends_on_its_own_tokens_and_not_on_its_batch() -> None:
+    row = torch.arange(1, 13)[None]
+    alone = shuffle_tokens(Batch(row, torch.zeros(1), None)).tokens[0]
+    wide = torch.cat([torch.nn.functional.pad(row, (0, 3)), torch.arange(15)[None] + 20])
+    together = shuffle_tokens(Batch(wide, torch.zeros(2), wide > 0)).tokens[0]
+    assert together[:12].equal(alone) and together[12:].tolist() == [0, 0, 0]
+    assert not alone.equal(row[0]) and alone.sort().values.equal(row[0])
+
+
+def test_positions_are_raised_until_the_last_real_token_stands_at_the_end_of_the_range() -> None:
+    pos = torch.tensor([[0, 3, 9, 19], [2, 4, 5, 6]])
+    mask = torch.tensor([[True, True, True, False], [True] * 4])
+    raised = raise_to_end(20)(Batch(torch.ones(2, 4), torch.zeros(2), mask, pos=pos)).pos
+    assert raised is not None and raised.tolist() == [[10, 13, 19, 19], [15, 17, 18, 19]]
+
+
+def test_accuracy_by_output_and_answers_by_item_are_those_worked_out_by_hand() -> None:
+    found = Answers(0.0, np.array([1, 2, 3, 4]), np.array([1, 2, 0, 4]), np.array([0, 1, 0, 1]))
+    assert by_output(found) == (0.5, 1.0)
+    part = Padded(Examples(((1, 1, 1), (1,), (1, 1)), (0, 0, 0), ("",) * 3), max_len=3, device="cpu", masked=True)
+    shortest_first = Answers(0.0, np.array([0, 1, 1]), np.array([0, 1, 0]), np.zeros(3))  # items 1, 2, 0
+    assert right_by_item(shortest_first, part) == "011"
+
+
+def test_the_subset_of_the_training_part_has_no_item_twice_and_keeps_their_order() -> None:
+    examples = Examples(tuple((i,) for i in range(50)), tuple(range(50)), ("",) * 50)
+    picked = subset(examples, 20).labels
+    assert len(set(picked)) == 20 and list(picked) == sorted(picked) and picked != tuple(range(20))
+    assert subset(examples, 80).labels == tuple(range(50))

@@ -7,7 +7,7 @@ import torch
 
 from stackcli.common import registry
 from stackcli.pe.learned import Learned
-from stackcli.training.optimizer import learning_rate, optimizer
+from stackcli.training.optimizer import learning_rate, optimizer, planned_steps
 from tests.factory import config, stack
 from tests.training.examples import finish, training
 
@@ -53,3 +53,17 @@ def test_position_vectors_that_training_never_reaches_keep_their_initial_values(
     finish(run)
     moved = (pe.table.detach() - before).abs().amax(1)
     assert (moved[8:] == 0).all() and (moved[:8] > 0).all()  # the longest text has 8 tokens
+
+
+def test_the_last_batch_of_an_epoch_may_be_smaller_and_given_steps_take_precedence_over_epochs() -> None:
+    c = config(epochs=3, batch=8, steps=0)
+    assert [planned_steps(c, n) for n in (1, 8, 80, 81)] == [3, 3, 30, 33]
+    assert planned_steps(config(epochs=3, batch=8, steps=7), 80) == 7
+
+
+def test_frozen_parameters_are_left_out_and_parameters_beside_the_model_are_included() -> None:
+    model, reader = stack(), torch.nn.Linear(4, 1)
+    model.embedding.weight.requires_grad_(False)
+    decayed, free = optimizer(model, config(weight_decay=0.3), list(reader.parameters())).param_groups
+    assert not any(p is model.embedding.weight for group in (decayed, free) for p in group["params"])
+    assert any(p is reader.weight for p in decayed["params"]) and any(p is reader.bias for p in free["params"])
