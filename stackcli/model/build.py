@@ -88,8 +88,8 @@ def try_parts(config: Config) -> None:
     sized = any(join.gain(role) != 1 for role in ("q", "k", "v", "o", "ff1", "ff2"))
     if sized and init.scales and config.init.name != config.residual.name:
         raise ValueError(
-            f"residual={config.residual.name} scales its branches by depth, and init={config.init.name} would scale them"
-            " again; write init=default, xavier, small or orthogonal"
+            f"residual={config.residual.name} sizes its branches by depth, and init={config.init.name} would do so again;"
+            " write init=default, xavier, small or orthogonal"
         )
     if init.scales and config.residual.options.get("beta"):
         raise ValueError(f"residual.beta would do nothing: init={config.init.name} has its own; write init=xavier")
@@ -101,7 +101,7 @@ def try_parts(config: Config) -> None:
     if config.layer_drop and config.residual.name == "none":
         raise ValueError("layer_drop needs a skip connection: residual=none has none")
     if config.layer_drop and config.residual.name == "sandwich":
-        raise ValueError("layer_drop does not go with residual=sandwich: its normalisation undoes the scale of a branch")
+        raise ValueError("layer_drop does not go with residual=sandwich, whose norm undoes the scaling of a branch")
     if config.share_layers and join.profiled:
         raise ValueError(
             f"residual={config.residual.name} sizes every block by those before it; write share_layers=false"
