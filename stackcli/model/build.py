@@ -88,8 +88,8 @@ def try_parts(config: Config) -> None:
     sized = any(join.gain(role) != 1 for role in ("q", "k", "v", "o", "ff1", "ff2"))
     if sized and init.scales and config.init.name != config.residual.name:
         raise ValueError(
-            f"residual={config.residual.name} sizes its branches by depth, and init={config.init.name} would do so again;"
-            " write init=default, xavier, small or orthogonal"
+            f"residual={config.residual.name} sizes its branches by depth, and init={config.init.name} would do so"
+            " again; write init=default, xavier, small or orthogonal"
         )
     if init.scales and config.residual.options.get("beta"):
         raise ValueError(f"residual.beta would do nothing: init={config.init.name} has its own; write init=xavier")
