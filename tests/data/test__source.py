@@ -82,7 +82,7 @@ def test_a_mark_line_ends_and_packing_make_no_other_data_set_and_another_text_do
 
 @pytest.mark.parametrize("name", ["rot13", "hex", "nothing", "base64", ""])
 def test_what_is_no_text_encoding_is_refused(name: str) -> None:
-    with pytest.raises(DataError, match=rf"data\.encoding={name}: no text encoding"):
+    with pytest.raises(DataError, match=rf"data\.encoding={name}: not a text encoding"):
         Csv(encoding=name)
 
 

@@ -16,7 +16,7 @@ from stackcli.data.csv import Csv
 from tests.data.examples import CASES, all_rows, content, load, rows, tsv
 
 BAD: dict[str, tuple[bytes, str]] = {
-    "header only": (b"text,label\n", "a header and no rows"),
+    "header only": (b"text,label\n", "a header without rows"),
     "missing column": (
         content(rows()).replace(b"label", b"kind", 1),
         "no column data.label=label; its columns are text, kind; does the file have a header?",
@@ -62,7 +62,7 @@ def test_a_pair_of_quotes_encloses_a_cell_of_a_tsv_on_its_line(tmp_path: Path) -
     loaded = load(tmp_path, tsv(rows()) + "".join(wholes).encode(), "a.tsv")
     own = {'a "quoted" word': "cat", "a tab\there": "dog", '"open "x" inner"': "cat"}
     assert all_rows(loaded) == dict(rows()) | own
-    assert "quotes: 2 cells are enclosed by a pair of them, 1 begins with one that is a sign like any other" in (
+    assert "quotes: 2 cells are enclosed by a pair of them, 1 begins with one that is an ordinary character" in (
         loaded.notices
     )
 

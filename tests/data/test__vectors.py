@@ -123,14 +123,14 @@ def test_lines_that_are_not_utf8_are_passed_over_and_counted(tmp_path: Path) -> 
     (tmp_path / "v.txt").write_bytes(b"caf\xe9 9 9\n" + PLAIN + b"\xe9t\xe9 9 9\n")
     rows, known, notices = read_vectors(str(tmp_path / "v.txt"), VOCAB)
     assert rows[2:4].tolist() == [[1, 2], [3, 4]] and known.sum() == 2
-    assert len(notices) == 1 and notices[0].endswith("v.txt: 2 lines that are not UTF-8 passed over")
+    assert len(notices) == 1 and notices[0].endswith("v.txt: 2 lines that are not UTF-8 skipped")
 
 
 def test_the_first_of_a_word_counts_and_repeats_are_said(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_bytes(b"Blue 8 8\nred 1 2\nRED 7 7\nred 9 9\nblue 3 4\nred 9 9\nother 1 1\nother 1 1\n")
     rows, _, notices = read_vectors(str(tmp_path / "v.txt"), VOCAB)
     assert rows[2:4].tolist() == [[1, 2], [3, 4]]  # a word as the vocabulary writes it goes before its capitals
-    assert len(notices) == 1 and "v.txt: 1 word stands there more than once" in notices[0]
+    assert len(notices) == 1 and "v.txt: 1 word occurs more than once" in notices[0]
 
 
 def test_gzip_is_unpacked_and_other_files_are_named(tmp_path: Path) -> None:

@@ -170,12 +170,12 @@ ALIKE = {
 def test_labels_that_look_alike_are_refused_with_what_does_not_show(name: str, tmp_path: Path) -> None:
     one, two, shown = ALIKE[name]
     rows = [(text, (one, two, "other")[i % 3]) for i, text in enumerate(TEXTS)]
-    with pytest.raises(DataError, match="differ in case, spaces, Unicode form or invisible signs alone") as error:
+    with pytest.raises(DataError, match="differ only in case, spaces, Unicode form or invisible characters") as error:
         labelled(tmp_path / "a.csv", rows).load()
     assert shown in str(error.value) and "other" not in str(error.value)
     own = labelled(tmp_path / "b.csv", [(text, (one, "other")[i % 2]) for i, text in enumerate(TEXTS)])
     labelled(tmp_path / "c.csv", [(f"asked {i}", (two, "other")[i % 2]) for i in range(20)])
-    with pytest.raises(DataError, match=r"alone: .*make them one"):
+    with pytest.raises(DataError, match=r"characters: .*write them in one way"):
         Csv(path=own.path, test_path=str(tmp_path / "c.csv")).load()
 
 
@@ -199,7 +199,7 @@ def test_a_class_that_held_out_parts_alone_have_is_said_and_one_class_alone_is_r
     count = f"its {len(held_out) - asked} validation and {asked} test items"
     assert any("class 'rare' has no training item" in n and count in n for n in notices)
     rows = [(text, "rare" if text in held_out else "common") for text in TEXTS]
-    with pytest.raises(DataError, match="the training part has one class alone, 'common'"):
+    with pytest.raises(DataError, match="the training part has only one class, 'common'"):
         labelled(tmp_path / "b.csv", rows).load()
 
 

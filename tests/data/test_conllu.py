@@ -29,7 +29,7 @@ BAD = {
     "columns": ("# label = a\n1\tIce\t_\n\n", "line 2 has 3 columns"),
     "head": ("# label = a\n" + ROW.format(head="x") + "\n", "the head is 'x'"),
     "beyond": ("# label = a\n" + ROW.format(head=7) + "\n", "a head beyond its 1 words"),
-    "circle": ("# label = a\n" + ROW.format(head=2) + "2" + ROW.format(head=1)[1:] + "\n", "in a circle"),
+    "circle": ("# label = a\n" + ROW.format(head=2) + "2" + ROW.format(head=1)[1:] + "\n", "form a circle"),
     "label": (ROW.format(head=0) + "\n", "no comment '# label = ...'"),
     "empty": ("", "the file is empty"),
 }

@@ -36,7 +36,7 @@ def test_a_test_file_is_the_test_part_and_its_texts_leave_the_training(tmp_path:
     loaded = load(tmp_path, content(rows()), test_path=str(own))
     assert set(loaded.test.texts) == {rows()[0][0], "a new text of dogs"}
     assert rows()[0][0] not in loaded.train.texts + loaded.val.texts
-    assert any("1 text stands in the test file too" in n for n in loaded.notices)
+    assert any("1 text is also in the test file" in n for n in loaded.notices)
 
 
 def test_the_fingerprint_is_of_the_content_not_of_the_place(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "one class": (content([(t, "cat") for t, _ in rows()]), "only one class, 'cat'"),
     "label variants": (
         content([*rows(), ("another", "Cat ")]),
-        "differ in case, spaces, Unicode form or invisible signs alone: 'Cat', 'cat'",
+        "differ only in case, spaces, Unicode form or invisible characters: 'Cat', 'cat'",
     ),
     "few rows": (content([(f"text {i}", f"class {i}") for i in range(30)]), "for 30 classes; too few"),
     "many classes": (content([(f"text {i}", f"class {i}") for i in range(1500)]), "1500 classes, at most 1000"),

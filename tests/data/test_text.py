@@ -115,7 +115,7 @@ def test_marks_of_a_corpus_of_words_are_one_token_each_and_unk_is_the_unknown_wo
     assert set(loaded.vocab) == {"<pad>", *text} and len(loaded.vocab) == len(set(text)) + 1
     found = [loaded.vocab[t] for row in loaded.train.tokens for t in row]
     assert found == text[: len(found)] and loaded.vocab.index("<unk>") == 1
-    assert "600 <unk> stand in the file, each is the unknown word" in loaded.notices
+    assert "the file contains 600 <unk>, each read as the unknown word" in loaded.notices
     assert tokens_of("A<UNK>b <eos>\n<b>") == ["a", "<unk>", "b", "<eos>", "<", "b", ">"]
 
 
@@ -125,7 +125,7 @@ def test_how_the_file_was_read_is_said(tmp_path: Path) -> None:
     loaded = Text(path=str(path), train_len=8, encoding="utf-16").load()
     (said,) = loaded.notices
     assert said.startswith(
-        "read by char as utf-16: 900 characters; 2 kinds of the training part are known; 56 %"
+        "read by char as utf-16: 900 characters; 2 different characters of the training part are known; 56 %"
     )  # 100/180
 
 
