@@ -1,4 +1,4 @@
-"""What several tests need: a small data file, and the tool as a process."""
+"""Helpers of several tests: a small data file, and the tool run as a process."""
 
 import os
 import subprocess
@@ -16,9 +16,9 @@ def write_data(path: Path, rows: int = 60) -> Path:
 
 
 def words(data: Path, *more: str) -> list[str]:
-    """Settings of a run of a second on that file."""
-    mine = {w.partition("=")[0] for w in more}
-    small = [w for w in SMALL if w.partition("=")[0] not in mine]
+    """Settings of a run on this file that takes a second."""
+    given = {w.partition("=")[0] for w in more}
+    small = [w for w in SMALL if w.partition("=")[0] not in given]
     return ["data=csv", f"data.path='{data.as_posix()}'", *small, *more]
 
 
@@ -39,7 +39,7 @@ TRAINS = ("train", "sweep", "ablate-depth", "compare-pe")
 
 
 def stackattn(*args: str, cwd: Path, figures: bool = False, **env: str) -> subprocess.CompletedProcess[str]:
-    """The tool, run to its end; without `figures` it draws none, which saves half of its time."""
+    """Runs the tool to its end; without `figures` it draws none, which takes half the time."""
     none = ("--figures", "none") if args[0] in TRAINS and not figures else ()
     process = start(*args, *none, cwd=cwd, **env)
     out, err = process.communicate(timeout=200)
@@ -47,6 +47,6 @@ def stackattn(*args: str, cwd: Path, figures: bool = False, **env: str) -> subpr
 
 
 def results(out: Path) -> dict[str, bytes]:
-    """Every file of every run that must be equal between two equal sweeps."""
+    """Returns the content of all files that must be equal after two equal sweeps."""
     names = ("result.json", "curve.jsonl", "layers.jsonl", "stack.jsonl", "position.json", "words.json", "weights.pt")
     return {f"{f.parent.name}/{f.name}": f.read_bytes() for name in names for f in out.glob(f"runs/*/{name}")}

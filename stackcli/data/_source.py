@@ -106,15 +106,15 @@ def read_blocks(path: str, encoding: str = "utf-8", usage: str = USAGE) -> Itera
     """Yields the text of a file, block by block. Raises DataError for an empty file, and with line and byte for one
     that is not text in that encoding."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
-    read, lines, held, blank = 0, 1, "", True
+    read, lines, pending, blank = 0, 1, "", True
     for chunk in _ended(read_chunks(path, usage)):
         if not read:
             check_kind(chunk, path, encoding)
         try:
-            text = held + decoder.decode(chunk, final=not chunk)
+            text = pending + decoder.decode(chunk, final=not chunk)
         except UnicodeError as error:
             raise _undecodable(error, path, encoding, lines, read + len(chunk)) from None
-        text, held = (text[:-1], "\r") if text.endswith("\r") and chunk else (text, "")
+        text, pending = (text[:-1], "\r") if text.endswith("\r") and chunk else (text, "")
         text = text.replace("\r\n", "\n")
         text = text.removeprefix("\ufeff") if read == 0 else text
         if "\0" in text:

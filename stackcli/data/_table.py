@@ -82,16 +82,16 @@ def _checked(found: Reading, path: str) -> list[str]:
 def _read_separated(content: str, path: str, text: str, label: str) -> tuple[Reading, list[str]]:
     usual = SUFFIXES.get(Path(path.removesuffix(".gz")).suffix.lower(), ",")
     first = SEPARATOR_LINE.match(content)
-    said, skip, body = (first[1], 1, content[first.end() :]) if first else ("", 0, content)
-    between, head = _header(body, path, (text, label), [said] if said else [usual, *SEPARATORS])
+    given, skip, body = (first[1], 1, content[first.end() :]) if first else ("", 0, content)
+    between, head = _header(body, path, (text, label), [given] if given else [usual, *SEPARATORS])
     at = (_column(head, text, "data.text", path), _column(head, label, "data.label", path))
-    notices = [] if said or between == usual else [f"cells are split by {SEPARATORS[between]}, as the header shows"]
+    notices = [] if given or between == usual else [f"cells are split by {SEPARATORS[between]}, as the header shows"]
     found, more = (_read_tabbed if between == "\t" else _read_quoted)(body, path, between, len(head), at, skip)
     return found, notices + more
 
 
-def _header(content: str, path: str, asked: Sequence[str], separators: Iterable[str]) -> tuple[str, list[str]]:
-    """Returns the first separator with which the header has the columns `asked`, and the names of all columns."""
+def _header(content: str, path: str, columns: Sequence[str], separators: Iterable[str]) -> tuple[str, list[str]]:
+    """Returns the first separator with which the header has these columns, and the names of all columns."""
     tried: dict[str, list[str]] = {}
     for between in dict.fromkeys(separators):
         try:
@@ -99,14 +99,14 @@ def _header(content: str, path: str, asked: Sequence[str], separators: Iterable[
         except csv.Error:
             first = next(_single_lines(content, between))
         tried[between] = [name.strip() for name in first.cells]
-        if set(asked) <= set(tried[between]):
+        if set(columns) <= set(tried[between]):
             return between, tried[between]
     head = max(tried.values(), key=len)
-    raise _no_column(path, asked, head)
+    raise _no_column(path, columns, head)
 
 
-def _no_column(path: str, asked: Sequence[str], head: Sequence[str]) -> DataError:
-    pairs = zip(("data.text", "data.label"), asked, strict=True)
+def _no_column(path: str, columns: Sequence[str], head: Sequence[str]) -> DataError:
+    pairs = zip(("data.text", "data.label"), columns, strict=True)
     missing = " and ".join(f"{key}={name}" for key, name in pairs if name not in head)
     return DataError(f"{path}: no column {missing}; its columns are {_named(head)}; does the file have a header?")
 
@@ -222,8 +222,8 @@ def _across(cells: Sequence[str], between: str) -> Iterator[tuple[str, str]]:
     i = 0
     while i < len(cells):
         ends = (n for n in range(i + 1, len(cells) + 1) if cells[i].startswith('"') and cells[n - 1].endswith('"'))
-        wholes = ((n, between.join(cells[i:n])) for n in ends)
-        end, whole = next(((n, w) for n, w in wholes if _unquoted(w) != w), (i + 1, cells[i]))
+        joined = ((n, between.join(cells[i:n])) for n in ends)
+        end, whole = next(((n, w) for n, w in joined if _unquoted(w) != w), (i + 1, cells[i]))
         yield whole, _unquoted(whole)
         i = end
 

@@ -225,14 +225,14 @@ class TextData(Data):
         """Uses the test file as the test part, and removes its texts from the other parts. Returns notices."""
         rows, notices = read_table(self.test_path, self.text, self.label, self.encoding)
         test, more = words.one_each(rows)
-        asked = {words.normalise(text) for text, _ in test}
+        tested = {words.normalise(text) for text, _ in test}
         train, val = parts["train"] + parts["test"], parts["val"]
-        shared = sum(words.normalise(text) in asked for text, _ in train + val)
-        parts["train"] = [row for row in train if words.normalise(row[0]) not in asked]
-        parts["val"] = [row for row in val if words.normalise(row[0]) not in asked]
+        shared = sum(words.normalise(text) in tested for text, _ in train + val)
+        parts["train"] = [row for row in train if words.normalise(row[0]) not in tested]
+        parts["val"] = [row for row in val if words.normalise(row[0]) not in tested]
         parts["test"] = test
-        held = count_noun(shared, "texts are", "text is")
-        notice = [f"{held} also in the test file: left out of training and validation"] if shared else []
+        repeated = count_noun(shared, "texts are", "text is")
+        notice = [f"{repeated} also in the test file: left out of training and validation"] if shared else []
         return [f"test file: {n}" for n in notices + more] + notice
 
     def _encode(self, parts: dict[str, list[tuple[str, str]]], classes: tuple[str, ...], notices: list[str]) -> Loaded:

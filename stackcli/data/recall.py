@@ -45,10 +45,10 @@ class Recall(Task):
 
     def item(self, draw: np.random.Generator, length: int) -> Item:
         keys, values = (draw.permutation(self.symbols)[:length] for _ in range(2))
-        asked = draw.permutation(length)
+        order = draw.permutation(length)
         pairs = np.stack((1 + keys, 1 + self.symbols + values), axis=1).ravel()
-        tokens = [*pairs.tolist(), *(1 + keys[asked]).tolist()]
-        return Item(tokens=tokens, targets=[UNSCORED] * (2 * length) + values[asked].tolist())
+        tokens = [*pairs.tolist(), *(1 + keys[order]).tolist()]
+        return Item(tokens=tokens, targets=[UNSCORED] * (2 * length) + values[order].tolist())
 
     def tokens_of(self, length: int) -> int:
         return 3 * length

@@ -32,7 +32,7 @@ class Text(Data):
     The first 80 % of the file is the training part, the next 10 % the validation part, and the last 10 % the test part,
     so that the parts share no text. The vocabulary is that of the training part. Tokens that occur less than
     `min_count` times become <unk>, as does a <unk> in a file of words. Test parts of other lengths are the same text in
-    other windows. Tokens are held in memory once, in most files with one or two bytes each.
+    other windows. Tokens are rest in memory once, in most files with one or two bytes each.
     """
 
     def __init__(
@@ -130,14 +130,14 @@ def number_words(texts: Iterable[str], kinds: dict[str, int]) -> Iterator[np.nda
 
 def between_words(texts: Iterable[str]) -> Iterator[str]:
     """Yields the text in pieces of at most `STEP` characters, without cutting a word."""
-    held = ""
+    rest = ""
     for text in texts:
-        held += text
-        while len(held) > STEP:
-            at = find_cut(held[:STEP])
-            yield held[:at]
-            held = held[at:]
-    yield held
+        rest += text
+        while len(rest) > STEP:
+            at = find_cut(rest[:STEP])
+            yield rest[:at]
+            rest = rest[at:]
+    yield rest
 
 
 def find_cut(text: str) -> int:

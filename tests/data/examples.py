@@ -1,4 +1,4 @@
-"""Small tables of texts in two classes, and how the tests write and read them."""
+"""Small tables of texts in two classes, written and read by several tests."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Sources that are rewritten token by token, by hand."""
+"""Items that write an answer to a source, worked out by hand."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ class Known(Rewrite):
         return "ab", "c"
 
 
-def test_an_item_is_the_source_and_the_answer_and_only_the_answer_and_its_end_are_scored() -> None:
+def test_an_item_is_source_and_answer_and_only_the_answer_and_its_end_are_scored() -> None:
     item = Known(train_len=2, longest=1, size=1, noise=0.0, seed=0).item(np.random.default_rng(0), 2)
     assert item.tokens == [3, 4, 1, 5]  # a b : c
     assert item.targets == [UNSCORED, UNSCORED, 5, 2]  # the targets of `:` and `c` are `c` and `;`
@@ -38,7 +38,7 @@ def test_test_lengths_include_one_and_a_half_times_the_trained_length(
     assert Copy(train_len=train_len, longest=longest).lengths() == expected
 
 
-def test_items_of_letters_hold_as_many_letters_as_their_length_and_as_many_tokens_as_they_announce() -> None:
+def test_an_item_of_letters_has_a_source_of_its_length_and_the_announced_number_of_tokens() -> None:
     task = Sort(letters=3)
     for length in (1, 2, 7):
         item = task.item(np.random.default_rng(length), length)

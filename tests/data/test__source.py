@@ -1,4 +1,4 @@
-"""Reading a user's file: what is no text is refused with words, and neither packing nor encoding makes other data."""
+"""Reading a user's file: other files than text are refused; gzip and encoding do not change the data."""
 
 import gzip
 import os
@@ -26,7 +26,7 @@ BAD: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_file_that_is_no_text_is_refused_with_the_reason(name: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused_with_the_reason(name: str, tmp_path: Path) -> None:
     data, fragment = BAD[name]
     with pytest.raises(DataError, match=r".") as error:
         load(tmp_path, data)
@@ -45,7 +45,7 @@ PLACES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_a_place_that_holds_no_file_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_plain_file_is_refused(name: str, tmp_path: Path) -> None:
     make, fragment = PLACES[name]
     if name == "pipe" and not hasattr(os, "mkfifo"):
         pytest.skip("no pipes here")
@@ -54,13 +54,13 @@ def test_a_place_that_holds_no_file_is_refused(name: str, tmp_path: Path) -> Non
         Csv(path=str(tmp_path / "x")).load()
 
 
-def test_no_path_says_what_to_type() -> None:
+def test_a_missing_path_is_refused_with_what_to_type() -> None:
     with pytest.raises(DataError, match=r"data=csv data\.path=FILE"):
         Csv().load()
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig", "utf-32"])
-def test_other_encodings_are_the_same_data_set(encoding: str, tmp_path: Path) -> None:
+def test_the_encoding_does_not_change_the_data_set(encoding: str, tmp_path: Path) -> None:
     text = content([*rows(), ("café à la crème", "cat")]).decode()
     plain = load(tmp_path, text.encode())
     same = load(tmp_path, text.replace("\n", "\r\n").encode(encoding), "b.csv", encoding=encoding)
@@ -71,7 +71,7 @@ def test_other_encodings_are_the_same_data_set(encoding: str, tmp_path: Path) ->
     assert prints[0] == prints[1]
 
 
-def test_a_mark_line_ends_and_packing_make_no_other_data_set_and_another_text_does(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_the_text_and_not_on_byte_order_mark_line_ends_or_gzip(tmp_path: Path) -> None:
     data = content(rows())
     files = {"a": data, "b": b"\xef\xbb\xbf" + data, "c": data.replace(b"\n", b"\r\n"), "d": gzip.compress(data)}
     for name, one in {**files, "e": data.replace(b"cats", b"Cats", 1)}.items():
@@ -81,12 +81,12 @@ def test_a_mark_line_ends_and_packing_make_no_other_data_set_and_another_text_do
 
 
 @pytest.mark.parametrize("name", ["rot13", "hex", "nothing", "base64", ""])
-def test_what_is_no_text_encoding_is_refused(name: str) -> None:
+def test_a_name_that_is_not_a_text_encoding_is_refused(name: str) -> None:
     with pytest.raises(DataError, match=rf"data\.encoding={name}: not a text encoding"):
         Csv(encoding=name)
 
 
-def test_line_ends_that_meet_the_end_of_a_block_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_end_across_two_blocks_is_one_line_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = content([*rows(), ("日本 é", "cat")]).replace(b"\n", b"\r\n")
     whole = load(tmp_path, data)
     for size in (1, 2, 3, 7):
@@ -96,12 +96,12 @@ def test_line_ends_that_meet_the_end_of_a_block_are_one(tmp_path: Path, monkeypa
             load(tmp_path, content(rows()) + "é,cat\n".encode("latin-1"))
 
 
-def test_a_gzip_file_that_unpacks_to_far_too_much_is_refused(tmp_path: Path) -> None:
+def test_a_gzip_file_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="unpacks to more than 64 MiB"):
         load(tmp_path, gzip.compress(b"text,label\n" + b"word word\n" * (7 << 20), 1), "a.csv.gz")
 
 
-def test_a_home_folder_is_found_and_a_web_address_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_folder_is_found_and_a_web_address_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     (tmp_path / "a.csv").write_bytes(content(rows()[:50]))

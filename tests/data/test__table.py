@@ -33,7 +33,7 @@ BAD: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_file_that_is_no_table_is_refused_with_the_reason(name: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_table_is_refused_with_the_reason(name: str, tmp_path: Path) -> None:
     data, fragment = BAD[name]
     with pytest.raises(DataError, match=r".") as error:
         load(tmp_path, data)
@@ -43,21 +43,21 @@ def test_a_file_that_is_no_table_is_refused_with_the_reason(name: str, tmp_path:
 # ---- quotes
 
 
-def test_a_quote_in_a_tsv_is_a_sign_like_any_other() -> None:
+def test_a_quote_in_a_tsv_is_an_ordinary_character() -> None:
     found = all_rows(Csv(path=str(CASES / "quote_first_word.tsv")).load())
     lines = (CASES / "quote_first_word.tsv").read_text().split("\n")[1:-1]
     assert found == dict(line.split("\t") for line in lines) and len(found) == 60
     assert found['"jump" jump swim swim walk 10'] == "motion"
 
 
-def test_an_open_quote_in_a_tsv_takes_no_other_row_with_it(tmp_path: Path) -> None:
+def test_an_open_quote_in_a_tsv_does_not_affect_other_rows(tmp_path: Path) -> None:
     odd = [('"an open quote', "cat"), ('the quote closes"', "dog"), ('5" disk', "cat"), ('he said "no" twice', "dog")]
     loaded = load(tmp_path, tsv([*odd[:2], *rows(), *odd[2:]]), "a.tsv")
     assert all_rows(loaded) == dict([*rows(), *odd])
     assert any("quotes: 0 cells are enclosed by a pair of them, 1 begins with one" in n for n in loaded.notices)
 
 
-def test_a_pair_of_quotes_encloses_a_cell_of_a_tsv_on_its_line(tmp_path: Path) -> None:
+def test_a_pair_of_quotes_encloses_a_cell_of_a_tsv_on_one_line(tmp_path: Path) -> None:
     wholes = ['"a ""quoted"" word"\tcat\n', '"a tab\there"\tdog\n', '"open "x" inner"\tcat\n']
     loaded = load(tmp_path, tsv(rows()) + "".join(wholes).encode(), "a.tsv")
     own = {'a "quoted" word': "cat", "a tab\there": "dog", '"open "x" inner"': "cat"}
@@ -67,7 +67,7 @@ def test_a_pair_of_quotes_encloses_a_cell_of_a_tsv_on_its_line(tmp_path: Path) -
     )
 
 
-def test_quoted_cells_of_a_tsv_span_lines_where_the_file_reads_better_so(tmp_path: Path) -> None:
+def test_quoted_cells_of_a_tsv_span_lines_if_more_rows_are_readable_that_way(tmp_path: Path) -> None:
     buffer = io.StringIO()
     pairs = [(t.replace(" about", "\nabout") if i % 5 == 0 else t, c) for i, (t, c) in enumerate(rows())]
     csv.writer(buffer, delimiter="\t", lineterminator="\n").writerows([("text", "label"), *pairs])
@@ -76,7 +76,7 @@ def test_quoted_cells_of_a_tsv_span_lines_where_the_file_reads_better_so(tmp_pat
     assert any("12 rows span several lines" in n and "the longest 2 lines" in n for n in loaded.notices)
 
 
-def test_a_quoted_cell_of_a_csv_spans_lines_and_that_is_counted(tmp_path: Path) -> None:
+def test_quoted_cells_of_a_csv_that_span_lines_are_read_and_counted(tmp_path: Path) -> None:
     data = content(rows()) + b'"one, two\nthree ""four""",cat\n"open,cat\nx,cat\ny",dog\n'
     loaded = load(tmp_path, data)
     expected = dict(list(csv.reader(io.StringIO(data.decode())))[1:])
@@ -90,7 +90,7 @@ def some_text(draw: random.Random, signs: list[str]) -> str:
 
 @pytest.mark.parametrize("between", [",", ";", "|", "\t"])
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
-def test_what_the_csv_module_writes_is_read_back(between: str, quoting: Any, tmp_path: Path) -> None:
+def test_files_written_by_the_csv_module_are_read_back(between: str, quoting: Any, tmp_path: Path) -> None:
     draw, signs = random.Random(1), ["a", "b c", '"', '""', "'", " ", "é"]
     signs += [between, "\n"] if between != "\t" else []
     for _ in range(50):
@@ -101,7 +101,7 @@ def test_what_the_csv_module_writes_is_read_back(between: str, quoting: Any, tmp
         assert read_table(str(tmp_path / "a.csv"), "text", "label")[0] == pairs
 
 
-def test_a_tsv_without_whole_quoted_cells_is_read_sign_by_sign(tmp_path: Path) -> None:
+def test_a_tsv_without_quoted_cells_is_read_as_it_is(tmp_path: Path) -> None:
     draw, signs = random.Random(2), ["a", "b c", '"x', 'x"', "'", '"', " "]
     for _ in range(100):
         pairs = [(some_text(draw, signs), draw.choice("pq")) for _ in range(draw.randint(3, 30))]
@@ -134,13 +134,13 @@ def test_rows_are_read_as_the_header_shows(name: str, tmp_path: Path) -> None:
     assert loaded.notices == ((notice,) if notice else ())
 
 
-def test_a_separator_of_the_texts_is_not_taken_for_that_of_the_file(tmp_path: Path) -> None:
+def test_a_separator_inside_the_texts_is_not_taken_for_that_of_the_file(tmp_path: Path) -> None:
     pairs = [(f"{t}; {t}, again", c) for t, c in rows()]
     data = "text\tlabel\tn;m,o\n" + "".join(f"{t}\t{c}\t1\n" for t, c in pairs)
     assert all_rows(load(tmp_path, data.encode())) == dict(pairs)
 
 
-def test_tsv_is_known_by_its_ending(tmp_path: Path) -> None:
+def test_a_file_split_by_tabs_has_the_rows_of_the_same_file_split_by_commas(tmp_path: Path) -> None:
     data = content(rows()).replace(b",", b"\t")
     assert len(load(tmp_path, data, "a.tsv").train) == len(load(tmp_path, content(rows())).train)
 
@@ -171,20 +171,20 @@ def test_two_columns_of_one_name_are_refused_with_their_numbers(name: str, colum
         Csv(path=str(CASES / name)).load()
 
 
-def test_a_repeated_column_that_is_not_asked_for_does_no_harm(tmp_path: Path) -> None:
+def test_a_repeated_column_that_is_not_used_does_no_harm(tmp_path: Path) -> None:
     data = "text,note,note,label\n" + "".join(f"{t},x,y,{c}\n" for t, c in rows())
     assert all_rows(load(tmp_path, data.encode())) == dict(rows())
 
 
 @pytest.mark.parametrize("name,text,label", [("numbers_in_header.csv", "0", "1"),
                                              ("spaces_in_header.csv", "Question (text)", "label")])  # fmt: skip
-def test_columns_may_be_called_anything(name: str, text: str, label: str) -> None:
+def test_columns_may_have_any_name(name: str, text: str, label: str) -> None:
     assert all_rows(Csv(path=str(CASES / name), text=text, label=label).load()) == all_rows(
         Csv(path=str(CASES / "plain.csv")).load()
     )
 
 
-def test_a_file_without_a_header_is_asked_about_one_shortly(tmp_path: Path) -> None:
+def test_a_file_without_a_header_is_refused_with_a_short_list_of_its_columns(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         load(tmp_path, ("long " * 400 + "text,cat\n" + ",".join("abcdefghijklmn") + "\n").encode())
     assert str(error.value).endswith(

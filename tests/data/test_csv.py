@@ -9,20 +9,20 @@ from stackcli.data.csv import Csv
 from tests.data.examples import content, every_text, load, rows
 
 
-def test_the_three_parts_are_all_rows_and_do_not_overlap(tmp_path: Path) -> None:
+def test_every_row_is_in_exactly_one_of_the_three_parts(tmp_path: Path) -> None:
     loaded = load(tmp_path, content(rows()))
     parts = every_text(loaded)
     assert parts["train"] | parts["val"] | parts["test"] == {t for t, _ in rows()}
     assert sum(map(len, parts.values())) == 60
 
 
-def test_a_row_stays_where_it_is_when_rows_are_appended(tmp_path: Path) -> None:
+def test_a_row_keeps_its_part_when_rows_are_appended(tmp_path: Path) -> None:
     small, large = load(tmp_path, content(rows(60))), load(tmp_path, content(rows(200)))
     for name, texts in every_text(small).items():
         assert texts <= every_text(large)[name]
 
 
-def test_the_vocabulary_knows_the_training_part_alone(tmp_path: Path) -> None:
+def test_the_vocabulary_is_that_of_the_training_part(tmp_path: Path) -> None:
     loaded = load(tmp_path, content(rows()))
     numbers = {t.split()[2] for t in every_text(loaded)["train"]}
     assert {w for w in loaded.vocab if w.isdigit()} == numbers
@@ -30,7 +30,7 @@ def test_the_vocabulary_knows_the_training_part_alone(tmp_path: Path) -> None:
     assert loaded.test.tokens[strange][2] == 1
 
 
-def test_a_test_file_is_the_test_part_and_its_texts_leave_the_training(tmp_path: Path) -> None:
+def test_a_test_file_is_the_test_part_and_its_texts_are_removed_from_training(tmp_path: Path) -> None:
     own = tmp_path / "test.csv"
     own.write_bytes(content([rows()[0], ("a new text of dogs", "dog")]))
     loaded = load(tmp_path, content(rows()), test_path=str(own))
@@ -39,7 +39,7 @@ def test_a_test_file_is_the_test_part_and_its_texts_leave_the_training(tmp_path:
     assert any("1 text is also in the test file" in n for n in loaded.notices)
 
 
-def test_the_fingerprint_is_of_the_content_not_of_the_place(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_the_content_and_not_on_the_path(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_bytes(content(rows()))
     assert Csv(path=str(tmp_path / "a.csv")).fingerprint() == Csv(path=str(tmp_path / "b.csv")).fingerprint()
@@ -59,7 +59,7 @@ BAD: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_rows_that_make_no_classifier_are_refused_with_the_reason(name: str, tmp_path: Path) -> None:
+def test_rows_from_which_no_classifier_can_learn_are_refused_with_the_reason(name: str, tmp_path: Path) -> None:
     data, fragment = BAD[name]
     with pytest.raises(DataError, match=r".") as error:
         load(tmp_path, data)

@@ -1,4 +1,4 @@
-"""Attention: the two kernels agree, what is masked is never read, and dropout of attention weights."""
+"""Attention: the two kernels, masks, and dropout of attention weights."""
 
 import math
 
@@ -58,7 +58,7 @@ def test_padding_does_not_change_an_answer(pe: str, causal: bool) -> None:
 @pytest.mark.parametrize("pe", PES)
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("residual", ["pre", "post"])
-def test_the_tokens_under_the_padding_are_never_read(pe: str, kernel: str, residual: str) -> None:
+def test_the_token_ids_of_padding_are_never_read(pe: str, kernel: str, residual: str) -> None:
     model, x, mask = stack(pe=pe, kernel=kernel, residual=residual), tokens(), padding(LENGTHS, 9)
     assert torch.equal(model(x, mask), model(x.masked_fill(~mask, PAD), mask))
     wider = F.pad(x, (0, 6))
@@ -112,7 +112,7 @@ def test_later_tokens_do_not_change_earlier_outputs_of_any_causal_block(pe: str,
 
 
 def attention_that_outputs_its_weights(p: float, kernel: str) -> Attention:
-    """One head over 4 tokens of width 4 whose output is its attention weights, if the tokens are the unit vectors."""
+    """One head over 4 tokens of width 4 whose output is its attention weights if the tokens are the unit vectors."""
     attention = Attention(
         dim=4, heads=1, causal=False, pattern=Full(), dropout=p, explicit=kernel == "explicit"
     ).double()
@@ -149,7 +149,7 @@ def test_attention_weights_are_dropped_independently_and_those_kept_are_scaled(p
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_the_mean_over_draws_is_the_output_without_dropout(kernel: str) -> None:
+def test_attention_dropout_keeps_the_mean_of_the_output(kernel: str) -> None:
     n, p, draw = 20_000, 0.3, torch.Generator().manual_seed(1)
     torch.manual_seed(2)
     attention = Attention(dim=8, heads=2, causal=True, pattern=Full(), dropout=p, explicit=kernel == "explicit")

@@ -1,4 +1,4 @@
-"""Blocks against PyTorch's own, and their parts."""
+"""Blocks, compared with PyTorch's `TransformerEncoderLayer`."""
 
 import math
 
@@ -42,7 +42,7 @@ def test_blocks_and_their_gradients_equal_pytorchs(
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("residual", ["pre", "post"])
-def test_every_parameters_gradient_equals_pytorchs(
+def test_the_gradient_of_every_parameter_equals_pytorchs(
     residual: str, causal: bool, padded: bool, kernel: str, dtype: torch.dtype, tolerance: float
 ) -> None:
     model = stack(residual=residual, causal=causal, pe="none", kernel=kernel).to(dtype)
@@ -73,7 +73,7 @@ def test_every_parameters_gradient_equals_pytorchs(
         assert (gradient(ours) - gradient(other)).abs().max() < tolerance
 
 
-def test_ff_0_is_attention_only() -> None:
+def test_ff_0_leaves_out_the_feed_forward_network() -> None:
     assert stack(ff=0.0).stack[0].feed is None
     assert {role for _, role, _, _ in stack(ff=0.0).maps()} == {"q", "k", "v", "o", "head"}
 

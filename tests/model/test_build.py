@@ -1,4 +1,4 @@
-"""Building a stack: what is drawn where, one encoding and no second, and one layer applied again."""
+"""Building a stack: its initial weights, its one position encoding, and shared layers."""
 
 import math
 from typing import Any, cast
@@ -154,12 +154,14 @@ def test_position_information_enters_through_the_four_hooks_alone(name: str) -> 
     assert float((model(tokens(), tree=TREE) - bare(tokens())).detach().abs().max()) < 1e-12
 
 
-# ---- one layer applied again
+# ---- shared layers
 
 
 @pytest.mark.parametrize("pe", ["none", "learned", "relative", "rope"])
 @pytest.mark.parametrize("residual", ["pre", "post", "none"])
-def test_a_shared_stack_is_the_one_block_of_a_stack_of_depth_1_applied_again_and_again(pe: str, residual: str) -> None:
+def test_a_stack_of_shared_layers_is_the_block_of_a_stack_of_depth_1_applied_several_times(
+    pe: str, residual: str
+) -> None:
     shared, single = (stack(pe=pe, residual=residual, depth=d, share_layers=d > 1) for d in (4, 1))
     ctx, only = Context(torch.arange(9), padding(LENGTHS, 9)), single.stack[0]
     x = single.pe.embed(single.embedding(tokens()), ctx)
@@ -242,6 +244,6 @@ def test_each_application_of_a_shared_layer_has_running_statistics_of_its_own() 
     assert (means[2] - (0.9 * before + 0.1 * seen[0].flatten(0, 1).mean(0))).abs().max() < 1e-12
 
 
-def test_the_shared_layer_is_drawn_as_layer_1_of_any_stack() -> None:
+def test_the_shared_layer_starts_as_layer_1_of_any_stack() -> None:
     one, shared = (stack(depth=d, share_layers=d > 1).state_dict() for d in (1, 5))
     assert all(torch.equal(tensor, shared[name]) for name, tensor in one.items())

@@ -1,4 +1,4 @@
-"""Operations and parameters against their closed forms and PyTorch's counter."""
+"""Operations and parameters, compared with closed forms and PyTorch's counter."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Dropout and layer drop: their rates and means, and nothing at all in evaluation."""
+"""Dropout and layer drop: their rates and means, and no effect in evaluation."""
 
 import math
 
@@ -10,7 +10,7 @@ from tests.factory import stack, tokens
 from tests.model.examples import gradient
 
 
-def test_dropout_keeps_the_mean_drops_its_share_and_passes_gradients_of_the_kept() -> None:
+def test_dropout_drops_its_share_and_scales_values_and_gradients_of_the_rest() -> None:
     drop, x = dropout.Dropout(0.3), torch.ones(200_001, requires_grad=True)
     torch.manual_seed(0)
     y = drop(x)
@@ -63,7 +63,7 @@ def test_dropout_takes_any_shape_and_stride_and_leaves_its_input_alone() -> None
     assert torch.allclose(gradient(x).transpose(0, 2), kept * scale)
 
 
-def test_dropout_of_0_and_dropout_in_eval_are_the_identity_and_draw_nothing() -> None:
+def test_dropout_of_0_and_dropout_in_evaluation_change_and_draw_nothing() -> None:
     x, state = torch.randn(9), torch.get_rng_state()
     assert torch.equal(dropout.Dropout(0.0).train()(x), x)
     assert torch.equal(dropout.Dropout(0.7).eval()(x), x)
@@ -76,7 +76,7 @@ def test_every_dropout_below_1_gives_finite_numbers(p: float) -> None:
     assert dropout.Dropout(p)(torch.ones(1000)).isfinite().all()
 
 
-def test_the_stack_drops_on_the_embedding_and_on_every_branch_and_only_in_training() -> None:
+def test_a_stack_applies_dropout_to_the_embedding_and_every_branch_only_in_training() -> None:
     model, seen = stack(dropout=0.5, depth=2), []
     for module in model.modules():
         if isinstance(module, dropout.Dropout):

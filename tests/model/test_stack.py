@@ -1,4 +1,4 @@
-"""The whole stack: its gradients, its answers, and what weight decay reaches."""
+"""The whole stack: its gradients, pooling and answers."""
 
 import pytest
 import torch
@@ -13,13 +13,13 @@ LENGTHS = [9, 5, 1]
 
 
 @pytest.mark.parametrize("pe", PES)
-def test_only_without_an_encoding_are_tokens_a_set(pe: str) -> None:
+def test_the_order_of_tokens_matters_only_with_an_encoding(pe: str) -> None:
     model, x = stack(pe=pe), tokens(1)
     change = (model(x) - model(x.flip(1))).abs().max()
     assert change < 1e-12 if pe == "none" else change > 1e-9
 
 
-def test_no_mask_is_the_same_as_a_mask_of_real_tokens() -> None:
+def test_no_mask_equals_a_mask_without_padding() -> None:
     for pe in PES:
         model = stack(pe=pe)
         assert (model(tokens()) - model(tokens(), torch.ones(3, 9, dtype=torch.bool))).abs().max() < 1e-12

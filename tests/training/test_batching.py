@@ -1,4 +1,4 @@
-"""Batches of similar length, in an order that is a function of (seed, epoch)."""
+"""Batches of sequences of similar length, in an order that depends on (seed, epoch)."""
 
 import numpy as np
 import torch
@@ -14,14 +14,14 @@ def part(lengths: np.ndarray) -> Padded:
     return Padded(Examples(tokens, (0,) * len(tokens), ("",) * len(tokens)), max_len=64, device="cpu", masked=True)
 
 
-def test_every_row_comes_once_an_epoch() -> None:
+def test_every_row_occurs_once_in_an_epoch() -> None:
     for sort in (True, False):
         rows = order(LENGTHS, batch=32, seed=0, epoch=0, sort=sort)
         assert sorted(np.concatenate(rows).tolist()) == list(range(500))
         assert max(map(len, rows)) == 32 and len(rows) == 16
 
 
-def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+def test_the_order_depends_on_seed_and_epoch() -> None:
     def flat(seed: int, epoch: int) -> list[int]:
         return [int(i) for rows in order(LENGTHS, batch=32, seed=seed, epoch=epoch, sort=True) for i in rows]
 

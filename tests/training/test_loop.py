@@ -1,4 +1,4 @@
-"""The loop: stateless randomness, exact resume, and numbers that are what they are called."""
+"""The training loop: reproducible randomness, exact resuming, and the numbers of a result."""
 
 import io
 import math
@@ -27,7 +27,7 @@ def test_two_trainings_are_equal_bit_for_bit() -> None:
 
 
 @pytest.mark.parametrize("at", [1, 7, 10, 23, 29])
-def test_a_training_restored_at_any_step_goes_on_bit_for_bit(at: int) -> None:
+def test_a_training_restored_at_any_step_continues_bit_for_bit(at: int) -> None:
     whole = training()
     losses = finish(whole)
     first = training()
@@ -44,7 +44,7 @@ def test_a_training_restored_at_any_step_goes_on_bit_for_bit(at: int) -> None:
     assert second.result() == whole.result() and second.layers == whole.layers
 
 
-def test_recording_and_evaluating_change_no_weight() -> None:
+def test_recording_and_evaluating_do_not_change_the_weights() -> None:
     plain, recorded, patient = training(probes=False), training(probes=True), training(patience=100)
     for run in (plain, recorded, patient):
         finish(run)
@@ -169,7 +169,7 @@ def test_the_layers_are_recorded_at_the_step_of_early_stopping() -> None:
     assert run.layers[-1].step == run.step
 
 
-def test_losses_at_other_lengths_are_finite_and_stand_beside_the_loss_of_the_source() -> None:
+def test_losses_at_other_lengths_are_finite_and_given_with_the_loss_of_the_source() -> None:
     run = task("markov", {"train_len": 8, "longest": 4}, causal=True, epochs=1, pe="relative")
     finish(run)
     result = run.result()
@@ -182,7 +182,7 @@ def test_losses_at_other_lengths_are_finite_and_stand_beside_the_loss_of_the_sou
     assert result.test_acc_shuffled is None
 
 
-def test_a_task_restored_in_the_middle_goes_on_bit_for_bit() -> None:
+def test_a_training_on_a_task_restored_in_the_middle_continues_bit_for_bit() -> None:
     whole, first = (task("tree", {}, pe=part("structural", form="relative", clip=4)) for _ in range(2))
     losses = finish(whole)
     for _ in range(5):
