@@ -92,3 +92,19 @@ def test_data_with_an_answer_at_every_token_have_no_bag_of_words() -> None:
 
 def test_always_answering_the_commonest_of_two_equal_classes_is_right_half_of_the_time() -> None:
     assert baselines.majority(loaded(((2,), (3,)))) == 0.5
+
+
+def test_the_commonest_class_is_counted_in_the_training_part_and_of_equal_ones_the_first_is_answered() -> None:
+    def accuracy(train: tuple[int, ...], test: tuple[int, ...]) -> float:
+        parts = [Examples(((2,),) * len(labels), labels, ("",) * len(labels)) for labels in (train, test)]
+        return baselines.majority(
+            Loaded(parts[0], parts[0], parts[1], ("<pad>", "<unk>", "a"), ("one", "two"), 4, True)
+        )
+
+    assert accuracy((0, 1, 1), (1, 0, 0, 0)) == 0.25
+    assert accuracy((1, 0), (1, 1, 0)) == 2 / 3
+
+
+def test_shares_of_classes_include_a_class_that_the_part_lacks() -> None:
+    part = Examples(((2,),) * 4, (0, 2, 2, 2), ("",) * 4)
+    assert baselines.shares(part, ("a", "b", "c")) == {"a": 0.25, "b": 0.0, "c": 0.75}
