@@ -15,7 +15,11 @@ from stackcli.pe.base import Context, PositionEncoding
 
 
 class StackedAttention(nn.Module):
-    """Token vectors, a position encoding, blocks, mean pooling over the real tokens, and a linear classifier."""
+    """Token vectors, a position encoding, blocks, mean pooling over the real tokens, and a linear classifier.
+
+    `opening`, `closing`: normalisations before the first and after the last block. `every`: `outputs` answers at every
+    token, without pooling, instead of one for the sequence.
+    """
 
     def __init__(
         self,
@@ -32,7 +36,7 @@ class StackedAttention(nn.Module):
         outputs: int,
     ) -> None:
         super().__init__()
-        self.every, self.outputs, self.classes = every, outputs, classes  # every: answers at every token
+        self.every, self.outputs, self.classes = every, outputs, classes
         self.embedding = nn.Embedding(vocab, dim)
         self.pe, self.opening, self.blocks, self.closing = pe, opening, nn.ModuleList(blocks), closing
         self.stack = tuple(blocks)  # the same blocks, with their type
