@@ -1,4 +1,4 @@
-"""Stacks built to have one fault each, and healthy ones: settings, what is changed by hand, what is found."""
+"""Stacks built to have one fault each, and healthy ones: their settings, changes by hand, and expected findings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -21,7 +21,7 @@ from stackcli.training.loop import Training
 
 
 class Case(NamedTuple):
-    """`words`: the settings; `found`: the findings, each in every seed; `change`: what is done to the drawn stack."""
+    """`words`: the settings; `found`: the expected findings of every seed; `change`: applied to the initial stack."""
 
     words: str
     found: frozenset[str] = frozenset()
@@ -29,20 +29,21 @@ class Case(NamedTuple):
 
 
 def sharp(stack: StackedAttention) -> None:
-    """Queries and keys thirty times as large: every softmax is saturated from the start."""
+    """Makes queries and keys thirty times as large, so that every softmax is saturated from the start."""
     for block in stack.stack:
         block.attention.qkv.weight[: 2 * block.attention.qkv.in_features] *= 30
 
 
 def swollen(stack: StackedAttention) -> None:
-    """What every branch adds to the stream is twice as large."""
+    """Makes the output of every branch twice as large."""
     for block in stack.stack:
+        assert block.feed is not None
         block.attention.out.weight *= 2
-        block.feed.ff2.weight *= 2  # type: ignore[union-attr]
+        block.feed.ff2.weight *= 2
 
 
 def zeroed(stack: StackedAttention) -> None:
-    """Queries and keys that are zero: the gradient of either is a multiple of the other."""
+    """Sets queries and keys to zero; as the gradient of each is a multiple of the other, both gradients are zero."""
     for block in stack.stack:
         width = 2 * block.attention.qkv.in_features
         block.attention.qkv.weight[:width] = 0
@@ -50,11 +51,11 @@ def zeroed(stack: StackedAttention) -> None:
 
 
 def faint(stack: StackedAttention) -> None:
-    """Every matrix of the blocks a tenth as large, and biases not trained: they would drown the rest."""
+    """Makes every matrix of the blocks a tenth as large, and freezes the biases, which would dominate otherwise."""
     for block in stack.stack:
         for parameter in block.parameters():
             if parameter.dim() == 2:
-                parameter *= 0.1
+                parameter.mul_(0.1)
             else:
                 parameter.requires_grad_(False)
 
@@ -107,7 +108,7 @@ def trained(config: Config, change: Callable[[StackedAttention], None]) -> Train
 
 
 def frames(name: str, seeds: Sequence[int]) -> Frames:
-    """A case as a study of one point, trained in this process."""
+    """Trains a case in this process, and returns it as a study of one point."""
     case, rows, curve, layers = CASES[name], [], [], []
     typed = tuple(case.words.split())
     first = grid.parse_grid([*typed, "seeds=1"]).configs[0]

@@ -1,4 +1,4 @@
-"""Configs and data of a few numbers."""
+"""Small configs, models and data for tests."""
 
 from dataclasses import replace
 from functools import cache
@@ -13,7 +13,7 @@ from stackcli.data.base import Examples, Loaded
 from stackcli.model.build import build
 from stackcli.model.stack import StackedAttention
 
-torch.set_num_threads(1)  # a run's own setting by default; more threads only wait for one another at these sizes
+torch.set_num_threads(1)  # the default of a run; at these sizes more threads are slower
 
 
 @cache
@@ -22,7 +22,7 @@ def default() -> Config:
 
 
 def config(**changes: Any) -> Config:
-    """The defaults, changed; a part may be given by its name."""
+    """The default config with changes; a part can be given by its name."""
     parts = {
         k: Part(name=v, keys=tuple(sorted(defaults.part_defaults(k, v).items()))) if isinstance(v, str) else v
         for k, v in changes.items()
@@ -50,7 +50,7 @@ def padding(lengths: list[int], width: int) -> torch.Tensor:
 
 
 def tiny_data(n: int = 40, vocab: int = 20, classes: int = 3, length: int = 8) -> Loaded:
-    """Random sequences of 1 to `length` tokens, the longest among them, with random classes, each class present."""
+    """Random sequences of 1 to `length` tokens, one of them of `length`, with random classes, all of which occur."""
     draw = np.random.default_rng(1)
 
     def examples(count: int) -> Examples:
@@ -64,7 +64,7 @@ def tiny_data(n: int = 40, vocab: int = 20, classes: int = 3, length: int = 8) -
 
 
 def tiny(n: int = 80, length: int = 8) -> Loaded:
-    """Random sequences whose class is that of their first token."""
+    """Random sequences whose class depends on their first token."""
     draw = np.random.default_rng(0)
 
     def examples(count: int) -> Examples:

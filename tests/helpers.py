@@ -28,9 +28,9 @@ def write_data(path: Path, rows: int = 60) -> Path:
 
 
 def words(data: Path, *more: str) -> list[str]:
-    """Settings of a run of a second on that file."""
-    mine = {w.partition("=")[0] for w in more}
-    small = [w for w in SMALL if w.partition("=")[0] not in mine]
+    """Settings of a run on this file that takes a second."""
+    given = {w.partition("=")[0] for w in more}
+    small = [w for w in SMALL if w.partition("=")[0] not in given]
     return ["data=csv", f"data.path='{data.as_posix()}'", *small, *more]
 
 
@@ -120,6 +120,6 @@ def load_workers() -> None:
 
 
 def results(out: Path) -> dict[str, bytes]:
-    """Every file of every run that must be equal between two equal sweeps."""
+    """Returns the content of all files that must be equal after two equal sweeps."""
     names = ("result.json", "curve.jsonl", "layers.jsonl", "stack.jsonl", "position.json", "words.json", "weights.pt")
     return {f"{f.parent.name}/{f.name}": f.read_bytes() for name in names for f in out.glob(f"runs/*/{name}")}

@@ -1,4 +1,4 @@
-"""What copy, reverse, sort and addition share: read a source, then write its answer, token by token."""
+"""Tasks that write the answer to a source token by token: copy, reverse, sort and addition."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -11,29 +11,29 @@ from stackcli.data.base import UNSCORED, Noise
 
 
 class Rewrite(Task):
-    """A causal language model of `source : answer ;` that is scored on the answer and its end."""
+    """Sequences `source : answer ;` for a causal model, scored on the answer and its end."""
 
     every = True
     causal = True
 
     def lengths(self) -> tuple[int, ...]:
-        """Half as long again among them: answers are whole strings, of which few stand twice the trained length."""
+        """Returns the lengths of the test parts, with 3/2 of the trained one, as few answers are right at twice it."""
         return tuple(sorted({*super().lengths(), self.train_len * 3 // 2}))
 
     def pair_of(self, draw: np.random.Generator, length: int) -> tuple[Sequence[str], Sequence[str]]:
-        """The source and its answer, as names of tokens."""
+        """Returns the source and its answer, as names of tokens."""
         raise NotImplementedError
 
     def item(self, draw: np.random.Generator, length: int) -> Item:
         source, answer = self.pair_of(draw, length)
         number = {name: i for i, name in enumerate(self.vocab)}
-        whole = [number[name] for name in (*source, ":", *answer, ";")]
-        targets = [UNSCORED] * len(source) + whole[len(source) + 1 :]  # each token is asked for the next
-        return Item(tokens=whole[:-1], targets=targets)
+        sequence = [number[name] for name in (*source, ":", *answer, ";")]
+        targets = [UNSCORED] * len(source) + sequence[len(source) + 1 :]  # the next token
+        return Item(tokens=sequence[:-1], targets=targets)
 
 
 class Letters(Rewrite):
-    """The source is a string of letters, drawn with repeats; exact: every answer is certain."""
+    """The source is a string of letters, drawn with repeats. Every answer is certain: the lowest possible loss is 0."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Letters(Rewrite):
         self.letters = letters
 
     def rewritten(self, source: list[int]) -> list[int]:
-        """The answer to a source, both as numbers of letters."""
+        """Returns the answer to a source, both as numbers of letters."""
         raise NotImplementedError
 
     def pair_of(self, draw: np.random.Generator, length: int) -> tuple[Sequence[str], Sequence[str]]:

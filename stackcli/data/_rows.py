@@ -1,4 +1,4 @@
-"""Sequences of whole numbers as views of one array: a large file is held once, and windows of it cost nothing."""
+"""Sequences of integers as views of one array, so that a large file is held in memory only once."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-STEP = 1 << 16  # numbers that are counted at a time
+STEP = 1 << 16  # numbers counted at a time
 
 
 def count(values: np.ndarray, kinds: int) -> np.ndarray:
-    """How often 0 .. kinds - 1 stand there, (kinds,), without a wider copy of the values."""
+    """Returns how often each of 0 .. kinds - 1 occurs, (kinds,), without converting all values at once."""
     found = np.zeros(kinds, dtype=np.int64)
     for start in range(0, len(values), STEP):
         found += np.bincount(values[start : start + STEP], minlength=kinds)
@@ -25,7 +25,7 @@ class Rows(Sequence[np.ndarray]):
 
     @classmethod
     def of(cls, rows: Sequence[Any]) -> "Rows":
-        """Rows given one by one."""
+        """Returns the rows of a sequence of sequences."""
         if isinstance(rows, cls):
             return rows
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
@@ -34,7 +34,7 @@ class Rows(Sequence[np.ndarray]):
 
     @classmethod
     def windows(cls, values: np.ndarray, *, length: int, count: int) -> "Rows":
-        """`count` whole windows, one after the other."""
+        """Returns `count` consecutive windows of `length` numbers."""
         return cls(values, range(0, count * length, length), np.broadcast_to(np.int64(length), count))
 
     def __len__(self) -> int:
@@ -58,26 +58,26 @@ class Rows(Sequence[np.ndarray]):
         return hash((len(self), int(self.lengths.sum())))
 
     def only(self, rows: Iterable[int]) -> "Rows":
-        """Some of the rows."""
+        """Returns the rows with these numbers."""
         at = np.fromiter(rows, np.int64)
         return Rows(self.values, self._starts(at), self.lengths[at])
 
     def grid(self, rows: np.ndarray, width: int, fill: int) -> np.ndarray:
-        """These rows as one matrix (len(rows), width), cut at `width` and filled up."""
+        """Returns these rows as one matrix (len(rows), width), cut at `width` or filled up with `fill`."""
         inside = np.arange(width) < self.lengths[rows][:, None]
         at = self._starts(rows)[:, None] + np.arange(width)
         found = self.values[np.minimum(at, len(self.values) - 1)] if len(self.values) else np.zeros_like(at)
         return np.where(inside, found, np.int64(fill))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """To another process go the rows, not the array that they are cut from."""
+        """Pickles the rows alone, without the rest of the array of which they are views."""
         if self.values.size <= self.lengths.sum() + 1:
             return Rows, (self.values, self.starts, np.array(self.lengths))
         lengths = np.array(self.lengths)
         return Rows, (self.flat(), np.cumsum(lengths) - lengths, lengths)
 
     def flat(self) -> np.ndarray:
-        """All of them, one after the other; a view where they follow one another."""
+        """Returns all rows one after the other; a view where they follow one another in the array."""
         if isinstance(self.starts, range) and len(self) and self.starts.step == self.lengths[0]:
             return self.values[self.starts.start : self.starts.start + len(self) * self.starts.step]
         return np.concatenate([self.values[:0], *self])

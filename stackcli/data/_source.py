@@ -1,6 +1,6 @@
-"""A user's file -> its text: plain or gzip, in any text encoding, block by block, so that memory follows the need.
+"""Reads the text of a user's file, plain or gzip, in any text encoding, block by block to save memory.
 
-The byte order mark is dropped and `\\r\\n` becomes `\\n`, so that neither makes another data set.
+The byte order mark is dropped and `\\r\\n` becomes `\\n`, so that neither changes the data set.
 """
 
 import codecs
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO
 
 BLOCK = 1 << 18  # bytes read at a time
-UNPACKED, RATIO = 4 << 30, 100  # a .gz may unpack to this many bytes, and beyond 64 MiB to this multiple of its size
+UNPACKED, RATIO = 4 << 30, 100  # limits of an unpacked .gz: bytes; above 64 MiB also a multiple of its size
 USAGE = "data=csv data.path=FILE data.text=COLUMN data.label=COLUMN"
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-KINDS = {  # first bytes of files that are no text
+KINDS = {  # first bytes of files that are not text
     b"PK\x03\x04": "a ZIP archive or an Excel workbook (.xlsx); save the sheet as CSV UTF-8, or unpack the archive",
     b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls); save the sheet as CSV UTF-8",
     b"PAR1": "a Parquet file; write it as CSV or JSON lines first",
@@ -30,31 +30,31 @@ KINDS = {  # first bytes of files that are no text
 
 
 class DataError(ValueError):
-    """The data cannot be used; the message says what, where, and what to do."""
+    """The data cannot be used; the message says what is wrong, where, and what to do."""
 
 
 def expand_home(path: str) -> str:
-    """The path with `~` replaced by the user's home folder."""
+    """Returns the path with `~` replaced by the user's home folder."""
     try:
         return str(Path(path).expanduser()) if path.startswith("~") else path
     except RuntimeError:
-        raise DataError(f"{path}: this machine knows no such home folder") from None
+        raise DataError(f"{path}: no such home folder") from None
 
 
 def check_encoding(name: str) -> str:
-    """The name of a text encoding. Raises DataError for any other word."""
+    """Returns the name if it is a text encoding. Raises DataError otherwise."""
     try:
         codecs.getincrementaldecoder(name)
         with suppress(UnicodeDecodeError):
             b"a".decode(name)
     except (LookupError, ValueError):
         known = "utf-8, utf-16, latin-1, cp1252, shift_jis, gb18030"
-        raise DataError(f"data.encoding={name}: no text encoding that Python knows; for example {known}") from None
+        raise DataError(f"data.encoding={name}: not a text encoding that Python knows; for example {known}") from None
     return name
 
 
 def check_file(path: str, usage: str) -> Path:
-    """The path of a plain file. Raises DataError for anything else."""
+    """Returns the path of a plain file. Raises DataError for anything else."""
     if not path:
         raise DataError(f"data.path is not given; write {usage}")
     if ADDRESS.match(path):
@@ -74,7 +74,7 @@ def check_file(path: str, usage: str) -> Path:
 
 @contextmanager
 def open_bytes(path: str, usage: str) -> Iterator[IO[bytes]]:
-    """The file's bytes, unpacked where it is gzip. Raises DataError where they cannot be read."""
+    """Opens the bytes of a file, unpacked if it is gzip. Raises DataError if they cannot be read."""
     file = check_file(path, usage)
     try:
         with file.open("rb") as raw:
@@ -92,7 +92,7 @@ def open_bytes(path: str, usage: str) -> Iterator[IO[bytes]]:
 
 
 def read_chunks(path: str, usage: str) -> Iterator[bytes]:
-    """The file's bytes, `BLOCK` at a time. Raises DataError for a gzip file that unpacks to too much."""
+    """Yields the bytes of a file, `BLOCK` at a time. Raises DataError for a gzip file that unpacks to too much."""
     with open_bytes(path, usage) as file:
         most, size = min(UNPACKED, max(64 << 20, RATIO * Path(path).stat().st_size)), 0
         while chunk := file.read(BLOCK):
@@ -103,18 +103,18 @@ def read_chunks(path: str, usage: str) -> Iterator[bytes]:
 
 
 def read_blocks(path: str, encoding: str = "utf-8", usage: str = USAGE) -> Iterator[str]:
-    """The file's text, block by block. Raises DataError for a file that is empty or no text in that encoding, naming
-    the line and byte at fault."""
+    """Yields the text of a file, block by block. Raises DataError for an empty file, and with line and byte for one
+    that is not text in that encoding."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
-    read, lines, held, blank = 0, 1, "", True
+    read, lines, pending, blank = 0, 1, "", True
     for chunk in _ended(read_chunks(path, usage)):
         if not read:
             check_kind(chunk, path, encoding)
         try:
-            text = held + decoder.decode(chunk, final=not chunk)
+            text = pending + decoder.decode(chunk, final=not chunk)
         except UnicodeError as error:
             raise _undecodable(error, path, encoding, lines, read + len(chunk)) from None
-        text, held = (text[:-1], "\r") if text.endswith("\r") and chunk else (text, "")
+        text, pending = (text[:-1], "\r") if text.endswith("\r") and chunk else (text, "")
         text = text.replace("\r\n", "\n")
         text = text.removeprefix("\ufeff") if read == 0 else text
         if "\0" in text:
@@ -127,13 +127,13 @@ def read_blocks(path: str, encoding: str = "utf-8", usage: str = USAGE) -> Itera
 
 
 def _ended(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The pieces, and an empty one as their end."""
+    """Yields the pieces, then an empty one."""
     yield from pieces
     yield b""
 
 
 def check_kind(start: bytes, path: str, encoding: str = "utf-8") -> None:
-    """Raises DataError for a file that is no text, told by its first bytes."""
+    """Raises DataError for a file whose first bytes show that it is not text."""
     for magic, kind in KINDS.items():
         if start.startswith(magic):
             raise DataError(f"{path}: {kind}")
@@ -147,8 +147,8 @@ def _nul(path: str, line: int) -> DataError:
 
 
 def _undecodable(error: UnicodeError, path: str, encoding: str, lines: int, end: int) -> DataError:
-    """What to say of bytes that are no text: `lines` were read whole before the block that ends at byte `end`."""
-    if not isinstance(error, UnicodeDecodeError):  # some codecs say no more than that
+    """Returns the error for bytes that cannot be decoded; their block begins at line `lines` and ends at byte `end`."""
+    if not isinstance(error, UnicodeDecodeError):  # some codecs give no position
         return DataError(f"{path}: not {encoding} ({error}); write data.encoding=NAME")
     before = error.object[: error.start].decode(encoding, "ignore")
     at, value = end - len(error.object) + error.start, error.object[error.start]
@@ -162,18 +162,18 @@ def _undecodable(error: UnicodeError, path: str, encoding: str, lines: int, end:
 
 
 def read_text(path: str, encoding: str = "utf-8", usage: str = USAGE) -> str:
-    """The file's text. Raises DataError."""
+    """Returns the text of a file. Raises DataError."""
     return "".join(read_blocks(path, encoding, usage))
 
 
 def read_encoded(path: str, encoding: str = "utf-8", usage: str = USAGE) -> Iterator[bytes]:
-    """The file's text as UTF-8, block by block: what a fingerprint is made of, so that it is of the text, whatever the
-    encoding, the line ends and the packing."""
+    """Yields the text of a file as UTF-8, block by block. Fingerprints are made of it, so that they do not depend on
+    encoding, line ends or compression."""
     return (block.encode("utf-8", "surrogatepass") for block in read_blocks(path, encoding, usage))
 
 
 def content_hash(path: str, encoding: str = "utf-8", usage: str = USAGE) -> str:
-    """sha256 of the file's text."""
+    """Returns the sha256 of the text of a file."""
     found = sha256()
     for block in read_encoded(path, encoding, usage):
         found.update(block)

@@ -1,6 +1,6 @@
-"""A file of rows -> (text, label) pairs: CSV, TSV or JSON lines, the way that its header and its quotes show.
+"""Reads (text, label) pairs from a file of rows: CSV, TSV or JSON lines.
 
-Nothing but the content decides how a file is read, so that the same content is the same data set under any name.
+The header and the quotes decide how a file is read, so that the same content is the same data set under any name.
 """
 
 import csv
@@ -18,13 +18,13 @@ from stackcli.data._source import DataError, read_text
 LONGEST_LINE = 1_000_000  # characters
 SUFFIXES = {".tsv": "\t", ".tab": "\t"}
 SEPARATORS = {",": "a comma", "\t": "a tab", ";": "a semicolon", "|": "a bar"}
-SEPARATOR_LINE = re.compile(r"sep=(.)\n", re.IGNORECASE)  # as Excel writes it
-MERGED = 100  # cells of a line that may be parts of quoted ones
-SHOWN, WIDTH = 10, 30  # columns named in an error, and the characters of each
+SEPARATOR_LINE = re.compile(r"sep=(.)\n", re.IGNORECASE)  # the first line of some files from Excel
+MERGED = 100  # most surplus cells of a line for which quoted cells that contain the separator are tried
+SHOWN, WIDTH = 10, 30  # most columns named in an error, and most characters of each
 
 
 class Row(NamedTuple):
-    """The lines on which a row begins and ends, and its cells."""
+    """The first and the last line of a row, and its cells."""
 
     first: int
     last: int
@@ -33,20 +33,20 @@ class Row(NamedTuple):
 
 @dataclass
 class Reading:
-    """What one way of reading a file finds."""
+    """The result of reading a file in one way."""
 
     rows: list[tuple[str, str]] = field(default_factory=list)
-    bad: list[int] = field(default_factory=list)  # the lines at which unreadable rows begin
+    bad: list[int] = field(default_factory=list)  # the first lines of unreadable rows
     blank: int = 0
     spans: list[Row] = field(default_factory=list)  # readable rows of several lines, without their cells
-    quoted: int = 0  # cells that a pair of quotes encloses
-    literal: int = 0  # cells that begin with a quote that is a sign like any other
+    quoted: int = 0  # cells enclosed in a pair of quotes
+    literal: int = 0  # cells that begin with a quote that is an ordinary character
 
 
 def read_table(path: str, text: str, label: str, encoding: str = "utf-8") -> tuple[list[tuple[str, str]], list[str]]:
-    """(text, label) rows of a CSV, TSV or JSON lines file, and notices. Raises DataError."""
+    """Returns the (text, label) rows of a CSV, TSV or JSON lines file, and notices. Raises DataError."""
     content = read_text(path, encoding)
-    content = content.replace("\r", " ") if "\n" in content else content.replace("\r", "\n")  # alone it ends no line
+    content = content.replace("\r", " ") if "\n" in content else content.replace("\r", "\n")  # a lone \r is no line end
     check_lines(content, path)
     if _is_json(content, path):
         found, notices = _read_json(content, path, text, label), ["read as JSON lines"]
@@ -56,14 +56,14 @@ def read_table(path: str, text: str, label: str, encoding: str = "utf-8") -> tup
 
 
 def check_lines(content: str, path: str) -> None:
-    """Raises DataError for a line longer than any text of a table."""
+    """Raises DataError for a line of more than `LONGEST_LINE` characters."""
     for number, line in enumerate(content.split("\n"), start=1):
         if len(line) > LONGEST_LINE:
             raise DataError(f"{path}: line {number} has {len(line):,} characters, at most {LONGEST_LINE:,}")
 
 
 def _checked(found: Reading, path: str) -> list[str]:
-    """What was left out, in words. Raises DataError where too much is."""
+    """Returns notices of rows that were left out. Raises DataError for too many."""
     bad, rows = found.bad, found.rows
     if len(bad) * 10 > len(bad) + len(rows):
         raise DataError(
@@ -71,7 +71,7 @@ def _checked(found: Reading, path: str) -> list[str]:
             f" text or label), the first at line {bad[0]}; at most a tenth may be"
         )
     if not rows:
-        raise DataError(f"{path}: a header and no rows")
+        raise DataError(f"{path}: a header without rows")
     notices = [f"{count_noun(len(bad), 'unreadable rows')} left out, the first at line {bad[0]}"] if bad else []
     return notices + ([f"{count_noun(found.blank, 'blank rows')} left out"] if found.blank else [])
 
@@ -82,16 +82,16 @@ def _checked(found: Reading, path: str) -> list[str]:
 def _read_separated(content: str, path: str, text: str, label: str) -> tuple[Reading, list[str]]:
     usual = SUFFIXES.get(Path(path.removesuffix(".gz")).suffix.lower(), ",")
     first = SEPARATOR_LINE.match(content)
-    said, skip, body = (first[1], 1, content[first.end() :]) if first else ("", 0, content)
-    between, head = _header(body, path, (text, label), [said] if said else [usual, *SEPARATORS])
+    given, skip, body = (first[1], 1, content[first.end() :]) if first else ("", 0, content)
+    between, head = _header(body, path, (text, label), [given] if given else [usual, *SEPARATORS])
     at = (_column(head, text, "data.text", path), _column(head, label, "data.label", path))
-    notices = [] if said or between == usual else [f"cells are split by {SEPARATORS[between]}, as the header shows"]
+    notices = [] if given or between == usual else [f"cells are split by {SEPARATORS[between]}, as the header shows"]
     found, more = (_read_tabbed if between == "\t" else _read_quoted)(body, path, between, len(head), at, skip)
     return found, notices + more
 
 
-def _header(content: str, path: str, asked: Sequence[str], separators: Iterable[str]) -> tuple[str, list[str]]:
-    """The separator, and the columns' names as it splits them: the first with which the header holds what is asked."""
+def _header(content: str, path: str, columns: Sequence[str], separators: Iterable[str]) -> tuple[str, list[str]]:
+    """Returns the first separator with which the header has these columns, and the names of all columns."""
     tried: dict[str, list[str]] = {}
     for between in dict.fromkeys(separators):
         try:
@@ -99,36 +99,36 @@ def _header(content: str, path: str, asked: Sequence[str], separators: Iterable[
         except csv.Error:
             first = next(_single_lines(content, between))
         tried[between] = [name.strip() for name in first.cells]
-        if set(asked) <= set(tried[between]):
+        if set(columns) <= set(tried[between]):
             return between, tried[between]
     head = max(tried.values(), key=len)
-    raise _no_column(path, asked, head)
+    raise _no_column(path, columns, head)
 
 
-def _no_column(path: str, asked: Sequence[str], head: Sequence[str]) -> DataError:
-    pairs = zip(("data.text", "data.label"), asked, strict=True)
+def _no_column(path: str, columns: Sequence[str], head: Sequence[str]) -> DataError:
+    pairs = zip(("data.text", "data.label"), columns, strict=True)
     missing = " and ".join(f"{key}={name}" for key, name in pairs if name not in head)
     return DataError(f"{path}: no column {missing}; its columns are {_named(head)}; does the file have a header?")
 
 
 def _named(head: Sequence[str]) -> str:
-    """The columns' names, shortened."""
+    """Returns the names of the columns, shortened."""
     names = [" ".join(name.split()) for name in head]
     names = [name if len(name) <= WIDTH else name[: WIDTH - 3] + "..." for name in names[:SHOWN]]
     return ", ".join(names) + (f" and {len(head) - SHOWN} more" if len(head) > SHOWN else "")
 
 
 def _column(head: Sequence[str], name: str, key: str, path: str) -> int:
-    """Where the column stands. Raises DataError where two have that name."""
+    """Returns the index of a column. Raises DataError if two have its name."""
     places = [i for i, other in enumerate(head) if other == name]
     if len(places) > 1:
         numbers = " and ".join(str(i + 1) for i in places)
-        raise DataError(f"{path}: columns {numbers} are both called {name!r}, which {key} asks for; rename one of them")
+        raise DataError(f"{path}: columns {numbers} are both called {name!r}, so {key} is ambiguous; rename one")
     return places[0]
 
 
 def _gathered(rows: Iterable[Row], width: int, at: tuple[int, int]) -> Reading:
-    """The rows sorted into readable, unreadable and blank ones; the header is passed over."""
+    """Sorts the rows into readable, unreadable and blank ones, and skips the header."""
     found = Reading()
     for i, row in enumerate(rows):
         cells = row.cells
@@ -149,7 +149,7 @@ def _gathered(rows: Iterable[Row], width: int, at: tuple[int, int]) -> Reading:
 
 
 def _quoted_rows(content: str, between: str, skip: int = 0) -> Iterator[Row]:
-    """Rows as the csv module reads them. Raises csv.Error where a quote is not closed."""
+    """Yields the rows as the csv module reads them. Raises csv.Error for a quote that is not closed."""
     csv.field_size_limit(LONGEST_LINE)
     reader = csv.reader(io.StringIO(content, newline="\n"), delimiter=between, strict=True)
     first = 1
@@ -173,14 +173,14 @@ def _read_quoted(
         found = _gathered(rows(), width, at)
     except csv.Error as error:
         raise DataError(
-            f"{path}: the row that starts at line {last + 1} cannot be read: {error}; an open quote? A cell that begins"
-            f' with " must end with it, and a " inside it is written twice'
+            f"{path}: the row that starts at line {last + 1} cannot be read: {error}; is a quote open? A cell that"
+            f' begins with " must end with it, and a " inside it is written twice'
         ) from None
     return found, _spanning(found)
 
 
 def _spanning(found: Reading) -> list[str]:
-    """That rows span lines, in words."""
+    """Returns a notice of rows that span several lines."""
     if not found.spans:
         return []
     longest = max(row.last - row.first + 1 for row in found.spans)
@@ -189,14 +189,14 @@ def _spanning(found: Reading) -> list[str]:
             f" {longest} lines"]  # fmt: skip
 
 
-# ---- TSV: a quote is a sign like any other, but where a pair of them encloses a cell
+# ---- TSV: a quote is an ordinary character, unless a pair of them encloses a cell
 
 
 def _single_lines(
     content: str, between: str, width: int = 0, skip: int = 0, seen: Reading | None = None
 ) -> Iterator[Row]:
-    """A row a line. A quote opens a cell only where it closes before the end of the line: in the same cell, or where
-    that gives the wrong number of cells, further on."""
+    """Yields a row for each line. Quotes enclose a cell only if they are closed on the same line: in the same cell, or,
+    where that gives the wrong number of cells, in a later one."""
     for number, line in enumerate(content.removesuffix("\n").split("\n"), start=1 + skip):
         cells = line.split(between)
         if '"' in line:
@@ -211,19 +211,19 @@ def _single_lines(
 
 
 def _unquoted(cell: str) -> str:
-    """A cell without the quotes that enclose it; as it is where they do not."""
+    """Returns a cell without the quotes that enclose it, or the cell itself if none do."""
     body = cell[1:-1].replace('""', "")
     enclosed = len(cell) >= 2 and cell[0] == cell[-1] == '"' and '"' not in body
     return cell[1:-1].replace('""', '"') if enclosed else cell
 
 
 def _across(cells: Sequence[str], between: str) -> Iterator[tuple[str, str]]:
-    """The cells of a line, as they are and unquoted, where a quoted one may hold the separator."""
+    """Yields the cells of a line, as written and unquoted, where a quoted one may contain the separator."""
     i = 0
     while i < len(cells):
         ends = (n for n in range(i + 1, len(cells) + 1) if cells[i].startswith('"') and cells[n - 1].endswith('"'))
-        wholes = ((n, between.join(cells[i:n])) for n in ends)
-        end, whole = next(((n, w) for n, w in wholes if _unquoted(w) != w), (i + 1, cells[i]))
+        joined = ((n, between.join(cells[i:n])) for n in ends)
+        end, whole = next(((n, w) for n, w in joined if _unquoted(w) != w), (i + 1, cells[i]))
         yield whole, _unquoted(whole)
         i = end
 
@@ -240,9 +240,9 @@ def _read_tabbed(
     except csv.Error:
         other = found
     if len(other.bad) < len(found.bad) and len(other.rows) >= len(found.rows):
-        return other, ["quotes enclose cells, which may span lines: so more rows are readable", *_spanning(other)]
+        return other, ["quotes enclose cells, which may span lines: more rows are readable this way", *_spanning(other)]
     pairs = f"{seen.quoted} {'cell is' if seen.quoted == 1 else 'cells are'} enclosed by a pair of them"
-    signs = f"{seen.literal} {'begins' if seen.literal == 1 else 'begin'} with one that is a sign like any other"
+    signs = f"{seen.literal} {'begins' if seen.literal == 1 else 'begin'} with one that is an ordinary character"
     return found, [f"quotes: {pairs}, {signs}"]
 
 
@@ -264,7 +264,7 @@ def _is_json(content: str, path: str) -> bool:
 
 
 def _parsed(line: str) -> Any:
-    """A line's value; None where it is no JSON or names a key twice."""
+    """Returns the value of a line; None if it is not JSON or repeats a key."""
     try:
         return json.loads(line, object_pairs_hook=_object)
     except (ValueError, RecursionError):
@@ -278,7 +278,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    """A value as a cell: text, and numbers and truth values as JSON writes them; anything else is empty."""
+    """Returns a value as a cell: text as it is, numbers and booleans as JSON writes them, anything else empty."""
     plain = value if isinstance(value, str) else json.dumps(value) if isinstance(value, bool | int | float) else ""
     return "" if any("\ud800" <= c <= "\udfff" for c in plain) else plain.strip()
 

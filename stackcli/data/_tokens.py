@@ -1,4 +1,4 @@
-"""Texts and labels -> tokens, their ids, and three parts."""
+"""Tokens of texts, their ids, the classes of labels, and the split into three parts."""
 
 import hashlib
 import unicodedata
@@ -13,7 +13,7 @@ PAD, UNKNOWN = 0, 1
 RESERVED = ("<pad>", "<unk>")
 TEST_SHARE, VAL_SHARE = 0.15, 0.1
 MAX_CLASSES = 1000
-MANY_UNKNOWN = 0.3  # share of the test part's tokens above which it is said
+MANY_UNKNOWN = 0.3  # share of unknown tokens of the test part above which there is a notice
 
 JOINER = r"[\u200c\u200d]"  # ZWNJ and ZWJ
 INVISIBLE = regex.compile(r"[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
@@ -37,9 +37,9 @@ TOKEN = regex.compile(
     rf"{LINK_TEXT}"
     rf"|\d+(?:[.,\u066b\u066c]\d+)*\p{{M}}*"  # a number, or a keycap
     rf"|{ATOM}(?:(?:{JOINER}*|['’-]){ATOM})*(?:(?<=\p{{M}})\u200d)?"  # a word, with inner apostrophes and hyphens
-    rf"|{SIGN}(?:(?<=[\u1039\u17d2]){SIGN})*"  # a sign of such a script, with those that are stacked below it
+    rf"|{SIGN}(?:(?<=[\u1039\u17d2]){SIGN})*"  # a character of such a script, with those stacked below it
     rf"|\p{{Regional_Indicator}}{{2}}|{PICTURE}(?:\u200d{PICTURE})*"  # a flag, an emoji sequence
-    rf"|[^\s\u200c\u200d]\p{{M}}*",  # any other sign, one by one
+    rf"|[^\s\u200c\u200d]\p{{M}}*",  # any other character
     regex.V1,
 )
 WORD_OR_NUMBER = regex.compile(r"[\p{L}\p{N}]")
@@ -47,8 +47,8 @@ NUMBER = regex.compile(r"[+-]?\d+(?:\.\d+)?")
 
 
 def normalise(text: str) -> str:
-    """What makes two texts, words or labels the same: Unicode form (NFC), one case, one space between words, and no
-    invisible signs but the joiners, which belong to words.
+    """Returns the form in which texts, words and labels are compared: Unicode NFC, one case, single spaces, and no
+    invisible characters except joiners, which belong to words.
 
     >>> normalise(" Stra\\u00dfe  \\u0130zmir ") == "strasse i\\u0307zmir"
     True
@@ -61,11 +61,12 @@ def normalise(text: str) -> str:
 
 
 def split_tokens(text: str, *, strip_links: bool = False, strip_punctuation: bool = False) -> list[str]:
-    """Words, numbers and signs of a text, in order, in one case. A word is letters with their marks, joiners,
-    apostrophes and hyphens inside it; in a script without spaces between words each sign with its marks is a token; an
-    emoji sequence is one token.
+    """Returns the words, numbers and other characters of a text, in order, in one case.
 
-    >>> tokens("What is 3.5 % of x_1?")
+    A word consists of letters with their marks, and of joiners, apostrophes and hyphens between them. In a script
+    without spaces between words each character with its marks is a token. An emoji sequence is one token.
+
+    >>> split_tokens("What is 3.5 % of x_1?")
     ['what', 'is', '3.5', '%', 'of', 'x', '_', '1', '?']
     """
     plain = normalise(text)
@@ -74,27 +75,27 @@ def split_tokens(text: str, *, strip_links: bool = False, strip_punctuation: boo
 
 
 def choose_part(text: str) -> str:
-    """train, val or test: a threshold on a hash of the normalised text, so a row stays where it is when rows are added
-    and equal texts are never parted."""
+    """Returns train, val or test, by a hash of the normalised text: a row keeps its part when rows are added, and equal
+    texts are in the same part."""
     share = int.from_bytes(hashlib.sha256(normalise(text).encode("utf-8", "replace")).digest()[:8], "big") / 2**64
     return "test" if share < TEST_SHARE else "val" if share < TEST_SHARE + VAL_SHARE else "train"
 
 
 def vocabulary(texts: Iterable[Sequence[str]], min_count: int) -> tuple[str, ...]:
-    """Padding, the unknown word, then the words seen at least `min_count` times, commonest first. A text that writes
-    `<unk>` or `<pad>` itself gets no second entry of that name: `encode` takes both for unknown words."""
+    """Returns padding, the unknown word, then the words that occur at least `min_count` times, commonest first. `<unk>`
+    and `<pad>` in a text get no second entry: `encode` makes them unknown words."""
     counts = Counter(token for text in texts for token in text)
     frequent = (t for t, n in counts.items() if n >= min_count and t not in RESERVED)
     return RESERVED + tuple(sorted(frequent, key=lambda t: (-counts[t], t)))
 
 
 def encode(text: Sequence[str], ids: dict[str, int], max_len: int) -> tuple[int, ...]:
-    """Token ids of a text, cut at `max_len`; a text without any token is one unknown word."""
+    """Returns the token ids of a text, cut at `max_len`; a text without tokens becomes one unknown word."""
     return tuple(ids.get(t, UNKNOWN) or UNKNOWN for t in text[:max_len]) or (UNKNOWN,)
 
 
 def unknown_notices(test: Iterable[Sequence[int]], min_count: int) -> list[str]:
-    """A notice where many token ids of the test part are `UNKNOWN`, none otherwise."""
+    """Returns a notice if many token ids of the test part are `UNKNOWN`, else none."""
     unknown, total = 0, 0
     for text in test:
         unknown, total = unknown + sum(t == UNKNOWN for t in text), total + len(text)
@@ -102,18 +103,18 @@ def unknown_notices(test: Iterable[Sequence[int]], min_count: int) -> list[str]:
         return []
     lower = f" or a data.min_count below {min_count}" if min_count > 1 else ""
     return [
-        f"{100 * unknown / total:.0f} % of the test part's tokens are unknown, as training saw them too rarely or"
-        f" never; more training data{lower} may help"
+        f"{100 * unknown / total:.0f} % of the test part's tokens are unknown, since they are rare or missing in"
+        f" the training part; more training data{lower} may help"
     ]
 
 
 def label_key(label: str) -> str:
-    """Equal for labels that differ in case, spaces, Unicode form or invisible signs alone."""
+    """Returns a key that is equal for labels that differ only in case, spaces, Unicode form or invisible characters."""
     return normalise(regex.sub(r"[\p{Cf}\ufe0e\ufe0f]", "", label))
 
 
 def sort_classes(labels: Iterable[str]) -> tuple[str, ...]:
-    """Each label once: by value where all are numbers, by letters otherwise.
+    """Returns each label once, sorted by value if all are numbers, else alphabetically.
 
     >>> sort_classes(["10", "9", "10", "1"])
     ('1', '9', '10')
@@ -125,7 +126,7 @@ def sort_classes(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def one_each(rows: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[str]]:
-    """Rows without the repeated texts, and what was left out, in words."""
+    """Returns the rows without repeated texts, and a notice of those left out."""
     seen: dict[str, str] = {}
     kept, same, other = [], 0, 0
     for text, label in rows:

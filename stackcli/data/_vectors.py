@@ -1,4 +1,4 @@
-"""Word vectors in the text formats of word2vec and GloVe: a word and its numbers on each line, split by blanks."""
+"""Reads word vectors in the text formats of word2vec and GloVe: each line has a word and its numbers."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ BLANKS = re.compile(r"[ \t]+")
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the file, `at` counted from 1: its cells, and whether it begins with a blank."""
+    """A line of the file: its number `at`, from 1, its cells, and whether it begins with a blank."""
 
     at: int
     cells: list[str]
@@ -26,25 +26,25 @@ class Line:
 
 @dataclass
 class Passed:
-    """What was passed over: lines that are not UTF-8, and the places of words that came again."""
+    """What was skipped: the number of lines that are not UTF-8, and the ids of words that occur again."""
 
     unreadable: int = 0
     repeated: set[int] = field(default_factory=set)
 
     def notices(self, path: str) -> list[str]:
-        """What was passed over, in words."""
-        lines = f"{path}: {count_noun(self.unreadable, 'lines that are', 'line that is')} not UTF-8 passed over"
-        words = count_noun(len(self.repeated), "words stand", "word stands")
-        again = f"{path}: {words} there more than once; the first vector is used"
+        """Returns notices of what was skipped."""
+        lines = f"{path}: {count_noun(self.unreadable, 'lines that are', 'line that is')} not UTF-8 skipped"
+        words = count_noun(len(self.repeated), "words occur", "word occurs")
+        again = f"{path}: {words} more than once; the first vector is used"
         return [lines] * bool(self.unreadable) + [again] * bool(self.repeated)
 
 
 def read_vectors(path: str, vocab: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """(vectors (V, D), known (V,), notices): the vectors of the words of a vocabulary, zero where the file has none.
+    """Returns (vectors (V, D), known (V,), notices) for a vocabulary; the vector of a word that is not known is zero.
 
-    A first line of two whole numbers, word2vec's, gives the width, else the first vector does. Words meet as texts
-    do, by `normalise`; one that is written as in the vocabulary goes before its other spellings, then the first wins.
-    Raises DataError naming the line, and where no word is met.
+    The width is given by a first line of two whole numbers, as word2vec writes, or else by the first vector. Words are
+    compared after `normalise`. The spelling of the vocabulary is preferred to others, and an earlier line to a later
+    one. Raises DataError with the line that cannot be read, and for a file without any of the words.
     """
     number = {word: i for i, word in enumerate(vocab) if word not in RESERVED}
     found: dict[int, np.ndarray] = {}
@@ -74,7 +74,7 @@ def read_vectors(path: str, vocab: Sequence[str]) -> tuple[np.ndarray, np.ndarra
 
 
 def _lines(path: str, passed: Passed) -> Iterator[Line]:
-    """The lines that hold anything; only line feeds end one, as other line ends may be a word. gzip is unpacked."""
+    """Yields the lines that are not blank. Only a line feed ends a line, as other line ends may be words."""
     with open_bytes(path, USAGE) as file:
         for at, content in enumerate(iter(lambda: file.readline(LONGEST), b""), start=1):
             if at == 1:
@@ -91,7 +91,7 @@ def _lines(path: str, passed: Passed) -> Iterator[Line]:
 
 
 def _width(line: Line, path: str) -> int:
-    """How many numbers end a line: all of its cells only where its word is a blank."""
+    """Returns how many numbers are at the end of a line; the first cell counts only if the word is a blank."""
     most = len(line.cells) - (not line.indented)
     width = 0
     while width < most and _is_number(line.cells[-width - 1]):
@@ -102,7 +102,7 @@ def _width(line: Line, path: str) -> int:
 
 
 def _word(line: Line, width: int, path: str) -> str:
-    """What stands before the last `width` cells: a word, words, or nothing where the word is a blank."""
+    """Returns what precedes the last `width` cells: a word, several words, or nothing if the word is a blank."""
     if len(line.cells) < width + (not line.indented):
         count = len(line.cells) - (not line.indented)
         raise DataError(f"{path}: line {line.at} has {count} numbers, the first has {width}")

@@ -14,8 +14,8 @@ from stackcli.data.base import Noise
 
 
 class Addition(Rewrite):
-    """The length is that of each number, which may begin with 0; the sum has one digit more. `reverse`: the last digit
-    is written first, in all three numbers, so that a carry is known when it is needed."""
+    """The length of an item is the number of digits of each number, which may begin with 0; the sum has one more.
+    `reverse`: all three numbers are written last digit first, so that each carry is known when it is needed."""
 
     def __init__(
         self,

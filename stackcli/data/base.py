@@ -28,18 +28,17 @@ MaxLen = Annotated[int, Ge(1), Le(100_000)]
 MinCount = Annotated[int, Ge(1), Le(1_000_000)]
 TrainSize = Annotated[int, Ge(0), Le(10_000_000)]
 Noise = Annotated[float, Ge(0), Le(1)]
-UNSCORED = -100  # the class of a token that nothing is asked about
+UNSCORED = -100  # the class of a token that is not scored
 
 
 @dataclass(frozen=True)
 class Examples:
-    """One part: token ids of each sequence, its class, and its text ("" where the data are no text).
+    """One part: token ids of each sequence, its class, and its text ("" where the data are not text).
 
-    Where every token is asked about, `labels` is empty and `targets` holds the classes of each sequence's tokens, token
-    by token, `UNSCORED` where nothing is asked. `trees`: the index of each token's parent, a root's being its own.
-    `log_probs`, where the source of the data is known: the natural logarithm of the probability that the source itself
-    gives to each target (to the label where there is one), 0 where nothing is asked.
-    Rows are tuples, or views of one array (`Rows`) where a large file is held once.
+    With an answer at every token, `labels` is empty and `targets` holds the classes of each sequence's tokens,
+    `UNSCORED` for a token that is not scored. `trees`: the index of each token's parent; a root is its own parent.
+    `log_probs`, if the source of the data is known: the natural logarithm of the probability that it gives to each
+    target or label, 0 where nothing is scored. Rows are tuples, or views of one array (`Rows`) for large files.
     """
 
     tokens: Sequence[Sequence[int] | np.ndarray]
@@ -54,15 +53,15 @@ class Examples:
 
     @property
     def source_loss(self) -> float | None:
-        """Mean loss of the data's own source on these very items, nats per scored item: what a perfect model has here,
-        while the source's entropy is its mean over all items that could have been drawn. None where it is not known."""
+        """Mean loss of the data's own source on these items, in nats per scored item; None if it is unknown. A perfect
+        model has this loss here. The entropy of the source is the mean over all items that could be drawn."""
         if not self.log_probs:
             return None
         return (0.0 - math.fsum(p for row in self.log_probs for p in row)) / len(self.answers)
 
     @property
     def answers(self) -> np.ndarray:
-        """The class of everything that is asked about, in order."""
+        """Classes of everything that is scored, in order."""
         if self.labels:
             return np.array(self.labels)
         every = Rows.of(self.targets).flat()
@@ -72,11 +71,11 @@ class Examples:
         return scored
 
     def counts(self, classes: int) -> np.ndarray:
-        """How often each class is the answer, (classes,)."""
+        """Returns how often each class is the answer, (classes,)."""
         return count(self.answers, classes)
 
     def only(self, rows: Iterable[int]) -> "Examples":
-        """Some of the sequences."""
+        """Returns the sequences with these numbers."""
         at = list(rows)
         given = {f.name: v for f in fields(self) if (v := getattr(self, f.name))}
         cut: dict[str, Any] = {
@@ -87,11 +86,11 @@ class Examples:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A data set in memory. `max_len` bounds every position; `vocab` names each token id.
+    """A data set in memory. `max_len`: the largest number of tokens; `vocab`: the name of each token id.
 
-    `every`: there is an answer at every token, `outputs` of them; `causal`: an answer must not depend on later tokens,
-    which the data ask of the model; `entropy`: the lowest mean loss that any model can reach, in nats, where it is
-    known; `longer`: test parts of one length each, shorter and longer than the training's.
+    `every`: whether there are answers at every token, `outputs` at each; `causal`: whether the model must not see later
+    tokens; `entropy`: the lowest mean loss that any model can reach, in nats, if it is known; `longer`: test parts of
+    one length each, shorter and longer than those of training.
     """
 
     train: Examples
@@ -107,35 +106,36 @@ class Loaded:
     causal: bool = False
     entropy: float | None = None
     longer: tuple[tuple[int, Examples], ...] = ()
-    vectors: np.ndarray | None = field(default=None, compare=False)  # (V, D), given for the words that are `known`
+    vectors: np.ndarray | None = field(default=None, compare=False)  # (V, D), of the words that are `known`
     known: np.ndarray | None = field(default=None, compare=False)  # (V,)
-    frozen: bool = False  # the word vectors are not trained
-    treeless: str = ""  # why data that might carry trees carry none
+    frozen: bool = False  # whether the word vectors stay as they are
+    treeless: str = ""  # why data that could have trees have none
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What a model must know of the data."""
+        """The arguments of a model that depend on the data."""
         sizes = {"vocab": len(self.vocab), "classes": len(self.classes), "max_len": self.max_len}
         return {**sizes, "every": self.every, "outputs": self.outputs}
 
 
 class Data:
-    """Constructed with its own keys only. Errors in the data raise DataError in `load`."""
+    """A data set, constructed with its own keys only. `load` raises DataError for errors in the data."""
 
     def fingerprint(self) -> str:
-        """sha256 of the content, whatever its place; part of a run's identity."""
+        """Returns the sha256 of the content, wherever it is stored; part of the identity of a run."""
         raise NotImplementedError
 
     def load(self) -> Loaded:
-        """The three parts."""
+        """Returns the three parts."""
         raise NotImplementedError
 
 
 def choose_kept(names: Sequence[str], labels: Sequence[Any], size: int) -> list[int]:
-    """Which items of the training part train where only `size` of them may (0: all may): their indices, in order.
+    """Returns the indices of the `size` training items that are used, in order; 0 uses all.
 
-    Class by class in proportion, within a class by a hash of the content, `names`: so the same for every run, and the
-    few are among the many. Raises DataError for more than there are, and for fewer than there are classes.
+    Each class keeps its share. Within a class, items are chosen by a hash of their content, `names`, so that the choice
+    is the same for every run and a smaller one is part of a larger one. Raises DataError for a size above the number of
+    items or below that of classes.
     """
     classes = len(set(labels))
     if size > len(names):
@@ -153,8 +153,8 @@ def choose_kept(names: Sequence[str], labels: Sequence[Any], size: int) -> list[
 
 
 def replace_labels(labels: Sequence[int], classes: int, noise: float, *names: str | int) -> tuple[int, ...]:
-    """The labels, each of them with probability `noise` another of the `classes`, drawn evenly at the address `names`;
-    what is `UNSCORED` stays. More noise replaces what less would, and by the same."""
+    """Returns the labels, each replaced with probability `noise` by another of the `classes`, drawn uniformly from the
+    random stream `names`. `UNSCORED` is never replaced. Higher noise makes every replacement that lower noise makes."""
     if not noise:
         return tuple(labels)
     draw = generator("noise", *names)
@@ -166,9 +166,11 @@ def replace_labels(labels: Sequence[int], classes: int, noise: float, *names: st
 
 
 class TextData(Data):
-    """Texts and labels out of a CSV, TSV or JSON lines file; `subjects` and `csv` differ in the file alone. `size`: so
-    many texts train, see `kept`; `noise`: share of the training and validation labels that are wrong, see `replaced`;
-    `encoding`: of the user's own files."""
+    """Texts and labels from a CSV, TSV or JSON lines file; `subjects` and `csv` differ only in the file.
+
+    `size`: number of training texts, see `choose_kept`; `noise`: share of wrong training and validation labels, see
+    `replace_labels`; `encoding`: that of the user's own files.
+    """
 
     path: str
     text: str
@@ -220,17 +222,17 @@ class TextData(Data):
         return self._encode(parts, classes, notices + check_trained(parts, classes, self.path))
 
     def _own_test(self, parts: dict[str, list[tuple[str, str]]]) -> list[str]:
-        """A test file given: all of the main file trains and validates, but for texts that the test file repeats."""
+        """Uses the test file as the test part, and removes its texts from the other parts. Returns notices."""
         rows, notices = read_table(self.test_path, self.text, self.label, self.encoding)
         test, more = words.one_each(rows)
-        asked = {words.normalise(text) for text, _ in test}
+        tested = {words.normalise(text) for text, _ in test}
         train, val = parts["train"] + parts["test"], parts["val"]
-        shared = sum(words.normalise(text) in asked for text, _ in train + val)
-        parts["train"] = [row for row in train if words.normalise(row[0]) not in asked]
-        parts["val"] = [row for row in val if words.normalise(row[0]) not in asked]
+        shared = sum(words.normalise(text) in tested for text, _ in train + val)
+        parts["train"] = [row for row in train if words.normalise(row[0]) not in tested]
+        parts["val"] = [row for row in val if words.normalise(row[0]) not in tested]
         parts["test"] = test
-        held = count_noun(shared, "texts stand", "text stands")
-        notice = [f"{held} in the test file too: left out of training and validation"] if shared else []
+        repeated = count_noun(shared, "texts are", "text is")
+        notice = [f"{repeated} also in the test file: left out of training and validation"] if shared else []
         return [f"test file: {n}" for n in notices + more] + notice
 
     def _encode(self, parts: dict[str, list[tuple[str, str]]], classes: tuple[str, ...], notices: list[str]) -> Loaded:
@@ -241,7 +243,7 @@ class TextData(Data):
         if cut:
             notices = [
                 *notices,
-                f"{count_noun(cut, 'texts')} longer than data.max_len={self.max_len} tokens, cut there",
+                f"{count_noun(cut, 'texts')} cut at data.max_len={self.max_len} tokens",
             ]
         done: dict[str, Any] = {
             name: Examples(
@@ -266,7 +268,7 @@ class TextData(Data):
         )
 
     def _read_vectors(self, vocab: tuple[str, ...]) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
-        """Rows of the word vectors, which of them are known, and notices."""
+        """Returns the word vectors, which of the words have one, and notices."""
         if not self.vectors:
             return None, None, []
         vectors, known, notices = read_vectors(self.vectors, vocab)
@@ -285,8 +287,7 @@ class TextData(Data):
 def check_classes(
     rows: Sequence[tuple[str, str]], parts: dict[str, list[tuple[str, str]]], path: str
 ) -> tuple[str, ...]:
-    """The classes, numbers in the order of their values. Raises DataError where they cannot be learned or asked
-    about."""
+    """Returns the classes, sorted by `sort_classes`. Raises DataError where they cannot be learned or tested."""
     classes = words.sort_classes(label for _, label in rows)
     if len(classes) < 2:
         raise DataError(f"{path}: only one class, {classes[0]!r}; a classifier needs two")
@@ -298,37 +299,37 @@ def check_classes(
     empty = [name for name, part in parts.items() if not part]
     if empty:
         raise DataError(f"{path}: {len(rows)} rows leave nothing for {' and '.join(empty)}; more rows are needed")
-    strangers = sorted({label for _, label in parts["test"]} - set(classes))
-    if strangers:
-        raise DataError(f"the test file has labels that the training file lacks: {', '.join(map(repr, strangers[:5]))}")
+    unknown = sorted({label for _, label in parts["test"]} - set(classes))
+    if unknown:
+        raise DataError(f"the test file has labels that the training file lacks: {', '.join(map(repr, unknown[:5]))}")
     return classes
 
 
 def _check_variants(labels: Iterable[str], path: str) -> None:
-    """Raises DataError for labels that look alike; a sign that does not show is named by its code."""
+    """Raises DataError for labels that look alike; invisible characters are shown by their codes."""
     alike: dict[str, list[str]] = {}
     for label in sorted(labels):
         alike.setdefault(words.label_key(label), []).append(label)
     twins = [label for same in alike.values() if len(same) > 1 for label in same]
     if twins:
         raise DataError(
-            f"{path}: labels differ in case, spaces, Unicode form or invisible signs alone: "
-            f"{', '.join(map(_spell, twins))}; make them one"
+            f"{path}: labels differ only in case, spaces, Unicode form or invisible characters: "
+            f"{', '.join(map(_spell, twins))}; write them in one way"
         )
 
 
 def _spell(label: str) -> str:
-    """A label in quotes, with codes for what does not show."""
+    """Returns a label in quotes, with codes for invisible characters."""
     return repr(label) if unicodedata.is_normalized("NFC", label) else ascii(label)
 
 
 def check_trained(parts: dict[str, list[tuple[str, str]]], classes: Sequence[str], path: str) -> list[str]:
-    """A notice for each class that held-out parts alone have. Raises DataError where one class alone trains."""
+    """Returns a notice for each class without training items. Raises DataError if only one class has any."""
     counts = {name: Counter(label for _, label in part) for name, part in parts.items()}
     trained = [c for c in classes if counts["train"][c]]
     if len(trained) == 1:
         raise DataError(
-            f"{path}: the training part has one class alone, {trained[0]!r}; more rows of others are needed"
+            f"{path}: the training part has only one class, {trained[0]!r}; more rows of other classes are needed"
         )
     return [
         f"class {c!r} has no training item, so its {counts['val'][c]} validation and {counts['test'][c]} test items"

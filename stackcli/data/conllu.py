@@ -19,13 +19,13 @@ from stackcli.data.base import Data, Examples, Loaded, MaxLen, MinCount, check_c
 
 FIELDS = 10
 USAGE = "data=conllu data.path=FILE"
-WHOLE = re.compile("[0-9]+")
-PASSED_OVER = re.compile(r"[0-9]+[-.][0-9]+")  # 3-4, a word of several tokens; 5.1, an empty node
+INTEGER = re.compile("[0-9]+")
+SKIPPED = re.compile(r"[0-9]+[-.][0-9]+")  # 3-4, a word of several tokens; 5.1, an empty node
 Sentence = tuple[list[str], list[int], str]  # normalised forms, parents (empty without heads), label
 
 
 class _Word(NamedTuple):
-    """A line of a sentence; `head` is 0 at a root and None where the file has none."""
+    """A word of a sentence and its line; `head` is 0 for a root, and None where the file gives no head."""
 
     line: int
     form: str
@@ -34,19 +34,22 @@ class _Word(NamedTuple):
 
 @dataclass
 class _Block:
-    """The lines between two blank ones."""
+    """The lines between two blank lines."""
 
     comments: dict[str, str] = field(default_factory=dict)
-    document: bool = False  # it begins one
+    document: bool = False  # whether it begins a document
     words: list[_Word] = field(default_factory=list)
 
 
 class Conllu(Data):
-    """The class of a sentence stands in a comment before it, `# label = ...` (or another name, `data.label`), or in a
-    comment of its document, `# newdoc ... = ...` or `# meta::... = ...`, which holds up to the next `# newdoc`. Words
-    are the second column, the tree is the seventh; words of several tokens and empty nodes are passed over. Where a
-    head is missing (`_`) the sentences are read without trees. Sentences longer than `max_len` are refused, as a cut
-    tree is none. Lines end with `\\n` or `\\r\\n` alone. Raises DataError in `load`."""
+    """Sentences of a CoNLL-U file. `load` raises DataError for errors in the file.
+
+    The class of a sentence is in a comment before it, `# label = ...` (or another name, `data.label`), or in a comment
+    of its document, `# newdoc ... = ...` or `# meta::... = ...`, which is valid up to the next `# newdoc`. The second
+    column holds the words, the seventh the tree; words of several tokens and empty nodes are skipped. If any head is
+    missing (`_`), no sentence has a tree. Sentences longer than `max_len` are refused, since a tree cannot be cut. Only
+    `\\n` and `\\r\\n` end a line.
+    """
 
     def __init__(
         self,
@@ -61,7 +64,7 @@ class Conllu(Data):
         self.label, self.max_len, self.min_count = label, max_len, min_count
         self.headless: list[int] = []  # lines of words without a head
         self.forests: list[int] = []  # lines of the first words of sentences with several roots
-        self.labelled = True  # False: sentences are read without their classes, as `predict` does
+        self.labelled = True  # False: classes are not required, as in `predict`
 
     def fingerprint(self) -> str:
         return content_hash(self.path, self.encoding, USAGE)
@@ -103,22 +106,22 @@ class Conllu(Data):
         )
 
     def _notices(self, twice: int, other: int) -> tuple[str, ...]:
-        """What is not as a reader of the file would expect."""
-        said = []
+        """Returns notices of what may be unexpected in the file."""
+        notices = []
         if twice:
-            many = count_noun(twice, "sentences stand", "sentence stands")
+            many = count_noun(twice, "repeated sentences")
             labels = f", {other} of them with another label" if other else ""
-            said.append(f"{many} there more than once, taken once{labels}")
+            notices.append(f"{many} left out{labels}")
         if self.headless:
             many = count_noun(len(self.headless), "words have", "word has")
-            said.append(f"{many} no head, the first at line {self.headless[0]}: no trees")
+            notices.append(f"{many} no head, the first at line {self.headless[0]}: no trees")
         if self.forests:
             count = count_noun(len(self.forests), "sentences have", "sentence has")
-            said.append(f"{count} several roots, the first at line {self.forests[0]}: each is the root of a tree")
-        return tuple(said)
+            notices.append(f"{count} several roots, the first at line {self.forests[0]}: each has a tree of its own")
+        return tuple(notices)
 
     def sentences(self) -> Iterator[Sentence]:
-        """Every sentence of the file. Raises DataError naming the line at fault."""
+        """Yields every sentence of the file. Raises DataError with the line that cannot be read."""
         self.headless, self.forests = [], []
         document: dict[str, str] = {}
         for block in self.blocks():
@@ -128,7 +131,7 @@ class Conllu(Data):
                 yield self._sentence(block.words, {**document, **block.comments})
 
     def blocks(self) -> Iterator[_Block]:
-        """What stands between blank lines: comments, and the words that follow them."""
+        """Yields the comments and words between two blank lines, block by block."""
         content = read_text(self.path, self.encoding, USAGE)
         check_lines(content, self.path)
         block = _Block()
@@ -144,19 +147,19 @@ class Conllu(Data):
                 block = _Block()
 
     def _word(self, line: str, number: int, before: list[_Word]) -> None:
-        """Adds the word of a line to those before it."""
+        """Appends the word of a line to the words before it."""
         cells = line.split("\t")
         where = f"{self.path}: line {number}"
         if len(cells) != FIELDS:
             raise DataError(f"{where} has {len(cells)} columns, CoNLL-U has {FIELDS}, split by tabs")
-        if PASSED_OVER.fullmatch(cells[0]):
+        if SKIPPED.fullmatch(cells[0]):
             return
         if cells[0] != str(len(before) + 1):
             raise DataError(
-                f"{where}: the word's number is {cells[0]!r}, not {len(before) + 1}; a sentence counts its words "
-                "from 1 and ends with a blank line"
+                f"{where}: the word's number is {cells[0]!r}, not {len(before) + 1}; words are "
+                "numbered from 1, and a blank line ends a sentence"
             )
-        if cells[6] != "_" and not WHOLE.fullmatch(cells[6]):
+        if cells[6] != "_" and not INTEGER.fullmatch(cells[6]):
             raise DataError(f"{where}: the head is {cells[6]!r}, not a number")
         if cells[6] == cells[0]:
             raise DataError(f"{where}: word {cells[0]} is its own head; the head of a root is 0")
@@ -167,8 +170,8 @@ class Conllu(Data):
         label = comments.get(self.label, "")
         if self.labelled and not label:
             raise DataError(
-                f"{where} has no comment '# {self.label} = ...', nor has its document; a comment belongs to the "
-                "sentence that follows it without a blank line"
+                f"{where} has no comment '# {self.label} = ...', and neither has its document; a comment belongs to "
+                "the sentence that follows it without a blank line"
             )
         if len(rows) > self.max_len:
             raise DataError(f"{where} has {len(rows)} words, more than data.max_len={self.max_len}")
@@ -177,7 +180,7 @@ class Conllu(Data):
         return [word.form for word in rows], self._tree(heads, where, rows) if len(heads) == len(rows) else [], label
 
     def _tree(self, heads: list[int], where: str, rows: list[_Word]) -> list[int]:
-        """The place of each word's parent, a root's being its own."""
+        """Returns the index of each word's parent; a root is its own parent."""
         if max(heads) > len(rows):
             raise DataError(f"{where} has a head beyond its {len(rows)} words")
         tree = [head - 1 if head else at for at, head in enumerate(heads)]
@@ -186,7 +189,7 @@ class Conllu(Data):
             while tree[at] != at:
                 at, steps = tree[at], steps + 1
                 if steps > len(rows):
-                    raise DataError(f"{where} is no tree: the heads of word {start + 1} go round in a circle")
+                    raise DataError(f"{where} is not a tree: the heads of word {start + 1} form a circle")
         if heads.count(0) > 1:
             self.forests.append(rows[0].line)
         return tree

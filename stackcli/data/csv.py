@@ -9,9 +9,9 @@ from stackcli.data.base import MaxLen, MinCount, Noise, TextData, TrainSize
 
 
 class Csv(TextData):
-    """A user's own file, with a header (of JSON lines: the keys), plain or gzip. The header shows how cells are
-    split: by commas, tabs, semicolons or bars, or as a first line `sep=;` says. In a file split by tabs a quote is a
-    sign like any other, but where a pair of them encloses a cell; in others quotes are those of RFC 4180."""
+    """A user's own file, with a header (for JSON lines: the keys), plain or gzip. The header, or a first line `sep=;`,
+    shows the separator: comma, tab, semicolon or bar. Quotes are those of RFC 4180. With tabs as the separator, a quote
+    is an ordinary character, unless a pair of quotes encloses a cell."""
 
     def __init__(
         self,

@@ -14,9 +14,11 @@ from stackcli.data.base import Data, Examples, Loaded, MaxLen, Noise, TrainSize,
 
 
 class Digits(Data):
-    """scikit-learn's copy of the test part of the UCI set, installed with it. Token 0 pads; level g is token g + 1.
-    `size`: so many pictures train, see `kept`; `noise`: share of the training and validation labels that are wrong,
-    see `replaced`."""
+    """The test part of the UCI data set, installed with scikit-learn. Token 0 is padding; grey level g is token g + 1.
+
+    `size`: number of training pictures, see `choose_kept`; `noise`: share of wrong training and validation labels, see
+    `replace_labels`.
+    """
 
     def __init__(self, *, max_len: MaxLen = 64, size: TrainSize = 0, noise: Noise = 0.0) -> None:
         self.max_len, self.size, self.noise = min(max_len, 64), size, noise
@@ -54,5 +56,5 @@ class Digits(Data):
 
 
 def name_of(row: tuple[int, ...]) -> str:
-    """A picture as text, for what is decided by its content."""
+    """Returns a picture as text, for choices that depend on its content."""
     return " ".join(map(str, row))

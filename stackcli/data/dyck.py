@@ -14,8 +14,8 @@ from stackcli.data.base import Noise
 
 
 class Dyck(Task):
-    """Prefixes of the Dyck language of `kinds` brackets; at most `deep` are open at once, and while there is a choice a
-    bracket opens with probability one half. Exact: every answer is certain."""
+    """Prefixes of the Dyck language with `kinds` kinds of brackets, at most `deep` of them open at once. Where both are
+    possible, a bracket opens with probability one half. Every answer is certain: the lowest possible loss is 0."""
 
     every = True
     causal = True

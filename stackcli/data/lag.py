@@ -15,9 +15,11 @@ from stackcli.data.base import UNSCORED, Noise
 
 
 class Lag(Task):
-    """Independent tokens, `letters` of them; a token is asked about every lag up to `lags` that reaches back to a
-    token. Exact: every answer is certain, and a stack that sees w tokens back in each of L blocks knows lags to L w.
-    Raises ValueError for a trained length at which some lag is never asked."""
+    """Independent tokens, `letters` different ones; the answers at a token are the tokens 1 to `lags` places earlier.
+
+    Every answer is certain. A stack whose L blocks each attend w tokens back can know lags up to L w. Raises ValueError
+    for a trained length at which some lag has no answer.
+    """
 
     every = True
     causal = True
@@ -37,7 +39,7 @@ class Lag(Task):
         super().__init__(
             train_len=train_len, longest=longest, size=size, noise=noise, seed=seed, letters=letters, lags=lags
         )
-        why = f"a token is asked about the {lags} before it (data.lags={lags})"
+        why = f"the answers at a token are the {lags} tokens before it (data.lags={lags})"
         self.check_lengths(shortest=2, trained=lags + 1, why=why)
         self.outputs = lags
         self.classes = tuple(f"x{i}" for i in range(letters))

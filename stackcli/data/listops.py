@@ -16,7 +16,7 @@ OPERATIONS = ("[MAX", "[MIN", "[MED", "[SM")  # largest, smallest, median (round
 
 
 def value(operation: str, digits: list[int]) -> int:
-    """What an operation makes of its list."""
+    """Returns the value of an operation on a list of digits."""
     if operation == "[MED":
         middle = sorted(digits)[(len(digits) - 1) // 2 : len(digits) // 2 + 1]
         return sum(middle) // len(middle)
@@ -24,8 +24,8 @@ def value(operation: str, digits: list[int]) -> int:
 
 
 class ListOps(Task):
-    """Expressions of at most `train_len` tokens, 2 to `wide` arguments a list, lists in lists down to `deep`. A digit
-    and a closing bracket hang below their operation. Raises ValueError for a length below 4."""
+    """Expressions of at most `train_len` tokens, with 2 to `wide` arguments in a list and at most `deep` nested lists.
+    In the tree, the parent of a digit or a closing bracket is its operation. Raises ValueError for a length below 4."""
 
     classes = tuple("0123456789")
     vocab = (PAD, *OPERATIONS, "]", *classes)
@@ -56,7 +56,7 @@ class ListOps(Task):
             return len(tokens) - 1
 
         def grow(room: int, deep: int, above: int | None) -> int:
-            """Writes an expression of at most `room` tokens, and gives its value."""
+            """Writes an expression of at most `room` tokens, and returns its value."""
             if above is not None and (deep == 0 or room < 4 or draw.random() < 0.5):
                 digit = int(draw.integers(10))
                 write(str(digit), above)

@@ -14,8 +14,8 @@ from stackcli.data.base import Noise
 
 
 class Majority(Task):
-    """Sequences with one commonest token, of `letters`. With `noise` the least loss on the training and
-    validation parts is the entropy of the noise; test labels are right."""
+    """Sequences of `letters` different tokens, of which one is most frequent. With `noise`, the lowest possible loss on
+    the training and validation parts is the entropy of the noise; test labels are right."""
 
     def __init__(
         self,

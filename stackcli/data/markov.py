@@ -1,7 +1,7 @@
 """A language whose entropy is known: each token is drawn by the `order` tokens before it.
 
 input    c a b b a
-answer   a b b a c      (the next token; the first answers lack their context and are not scored)
+answer   a b b a c      (the next token; the first ones lack their context and are not scored)
 """
 
 import math
@@ -17,9 +17,12 @@ from stackcli.data.base import UNSCORED, Noise
 
 
 class Markov(Task):
-    """A stationary Markov source of `letters` tokens, its rows drawn from a Dirichlet distribution of concentration
-    `alpha` (small: nearly certain tokens). Exact bound: the source's conditional entropy, in nats per token. Raises
-    ValueError for more than a million contexts, and for lengths at which nothing is asked."""
+    """A stationary Markov source of `letters` different tokens. The probabilities of the next token in each context are
+    drawn from a Dirichlet distribution of concentration `alpha`; a small one makes tokens nearly certain.
+
+    The lowest possible loss is the conditional entropy of the source, in nats per token. Raises ValueError for more
+    than a million contexts, and for lengths at which no token is scored.
+    """
 
     every = True
     causal = True
@@ -51,7 +54,7 @@ class Markov(Task):
             raise ValueError(
                 f"data.letters={letters} data.order={order}: {letters**order:,} contexts, at most 1,000,000"
             )
-        why = f"with data.order={order} an item's first {order - 1} answers are not asked"
+        why = f"with data.order={order} the first {order - 1} answers of an item are not scored"
         self.check_lengths(shortest=order, trained=order, why=why)
         self.order, self.alpha = order, alpha
         self.classes = tuple(f"x{i}" for i in range(letters))
@@ -59,15 +62,15 @@ class Markov(Task):
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """Probability of the next token in each context, (contexts, letters); the latest token counts least in a
-        context's number."""
+        """Probability of the next token in each context, (contexts, letters). The number of a context has its tokens as
+        digits, the latest one last."""
         n = len(self.classes)
         draw = generator("task", "Markov", self.seed, "table", n, self.order)
         return np.asarray(draw.dirichlet([self.alpha] * n, size=n**self.order) * (1 - 1e-3) + 1e-3 / n)
 
     @cached_property
     def contexts(self) -> np.ndarray:
-        """The stationary share of each context."""
+        """Stationary probability of each context, (contexts,)."""
         n = len(self.classes)
         share = np.full(n**self.order, 1 / n**self.order)
         for _ in range(100_000):
@@ -83,15 +86,15 @@ class Markov(Task):
 
     def item(self, draw: np.random.Generator, length: int) -> Item:
         n, context = len(self.classes), int(draw.choice(len(self.contexts), p=self.contexts))
-        said = [context // n**i % n for i in reversed(range(self.order))]
+        letters = [context // n**i % n for i in reversed(range(self.order))]
         log_probs = [0.0] * (self.order - 1)
         for chance in draw.random(length + 1 - self.order):
-            said.append(min(int(self.steps[context].searchsorted(chance, side="right")), n - 1))
-            log_probs.append(math.log(self.rows[context, said[-1]]))
-            context = (context * n + said[-1]) % n**self.order
-        said = said[: length + 1]
-        targets = [UNSCORED] * (self.order - 1) + said[self.order :]
-        return Item(tokens=[1 + s for s in said[:-1]], targets=targets[:length], log_probs=log_probs[:length])
+            letters.append(min(int(self.steps[context].searchsorted(chance, side="right")), n - 1))
+            log_probs.append(math.log(self.rows[context, letters[-1]]))
+            context = (context * n + letters[-1]) % n**self.order
+        letters = letters[: length + 1]
+        targets = [UNSCORED] * (self.order - 1) + letters[self.order :]
+        return Item(tokens=[1 + s for s in letters[:-1]], targets=targets[:length], log_probs=log_probs[:length])
 
     def entropy(self) -> float:
         return float(-(self.contexts[:, None] * self.rows * np.log(self.rows)).sum())

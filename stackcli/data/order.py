@@ -14,8 +14,8 @@ from stackcli.data.base import Noise
 
 
 class Order(Task):
-    """One 0 and one 1 among other tokens; items come in pairs, each with its reversal. Exact bound: without positions
-    accuracy is one half, to the digit. Raises ValueError for a length below 2."""
+    """One 0 and one 1 among other tokens; every second item is the reversal of the one before. Without positions the
+    accuracy is exactly one half. Raises ValueError for a length below 2."""
 
     pair = 2
     fixed = True

@@ -11,7 +11,7 @@ from stackcli.data.base import Noise
 
 
 class Parity(Task):
-    """Independent fair bits. Exact: every answer is certain; whoever misses one bit knows nothing."""
+    """Independent fair bits. Every answer is certain, but a model that misses one bit can only guess."""
 
     classes = ("even", "odd")
     vocab = (PAD, "0", "1")

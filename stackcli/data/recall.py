@@ -15,9 +15,11 @@ from stackcli.data.base import UNSCORED, Noise
 
 
 class Recall(Task):
-    """The length counts pairs; keys and values are each drawn without replacement from `symbols`. Exact bounds: 1 for a
-    stack that can join a value to the key before it (two layers); 1 / pairs for one that can only guess among the
-    values it has seen. Raises ValueError for more pairs than symbols."""
+    """The length of an item is its number of pairs; keys and values are drawn without replacement from `symbols` each.
+
+    The accuracy is 1 for a stack that can relate a value to the key before it (two layers), and 1 / pairs for a stack
+    that guesses among the values of the item. Raises ValueError for more pairs than symbols.
+    """
 
     every = True
     causal = True
@@ -43,10 +45,10 @@ class Recall(Task):
 
     def item(self, draw: np.random.Generator, length: int) -> Item:
         keys, values = (draw.permutation(self.symbols)[:length] for _ in range(2))
-        asked = draw.permutation(length)
+        order = draw.permutation(length)
         pairs = np.stack((1 + keys, 1 + self.symbols + values), axis=1).ravel()
-        tokens = [*pairs.tolist(), *(1 + keys[asked]).tolist()]
-        return Item(tokens=tokens, targets=[UNSCORED] * (2 * length) + values[asked].tolist())
+        tokens = [*pairs.tolist(), *(1 + keys[order]).tolist()]
+        return Item(tokens=tokens, targets=[UNSCORED] * (2 * length) + values[order].tolist())
 
     def tokens_of(self, length: int) -> int:
         return 3 * length

@@ -8,7 +8,7 @@ from stackcli.data._rewrite import Letters
 
 
 class Reverse(Letters):
-    """`letters` letters, drawn with repeats; exact: every answer is certain."""
+    """Strings of `letters` different letters, drawn with repeats. Every answer is certain."""
 
     def rewritten(self, source: list[int]) -> list[int]:
         return source[::-1]

@@ -39,4 +39,4 @@ class Subjects(TextData):
             encoding=encoding,
         )
         self.path, self.text, self.label = str(Path(__file__).with_name("subjects.csv")), "text", "label"
-        self.path_encoding = "utf-8"  # `encoding` is that of the user's test file
+        self.path_encoding = "utf-8"  # of this file; `encoding` is that of the user's test file

@@ -21,16 +21,19 @@ from stackcli.data.base import Data, Examples, Loaded
 
 Count = Annotated[int, Ge(1), Le(1_000_000)]
 USAGE = "data=text data.path=FILE"
-MARK = re.compile(r"<(?:unk|eos|bos|s|/s)>", re.IGNORECASE)  # a token each, as corpora of words mean them
-STEP = 1 << 16  # characters that are cut into tokens at a time
-FIRST = len(words.RESERVED)  # number of the first kind of token met
+MARK = re.compile(r"<(?:unk|eos|bos|s|/s)>", re.IGNORECASE)  # each is one token, as in corpora of words
+STEP = 1 << 16  # characters cut into tokens at a time
+FIRST = len(words.RESERVED)  # number of the first kind of token in a file
 
 
 class Text(Data):
-    """A file, plain or gzip, cut into windows of `train_len` tokens: the first 80 % of it trains, the next 10 %
-    validate, the last 10 % test, so that no sentence stands on both sides. The vocabulary is the training part's;
-    tokens rarer than `min_count` become <unk>, and so does a <unk> that stands in a file of words. Test parts of other
-    lengths are the same text cut into other windows. Tokens are held once, of one or two bytes each for most files."""
+    """A file, plain or gzip, cut into windows of `train_len` tokens.
+
+    The first 80 % of the file is the training part, the next 10 % the validation part, and the last 10 % the test part,
+    so that the parts share no text. The vocabulary is that of the training part. Tokens that occur less than
+    `min_count` times become <unk>, as does a <unk> in a file of words. Test parts of other lengths are the same text in
+    other windows. Tokens are rest in memory once, in most files with one or two bytes each.
+    """
 
     def __init__(
         self,
@@ -77,11 +80,9 @@ class Text(Data):
         )
 
     def _numbered(self) -> tuple[np.ndarray, dict[str, int]]:
-        """The file's tokens as numbers, and the number of each kind of token, in the order in which they are met."""
+        """Returns the tokens of the file as numbers, and the number of each kind of token, by first occurrence."""
         kinds = {name: i for i, name in enumerate(words.RESERVED)}
-        size = sum(
-            map(len, read_blocks(self.path, self.encoding, USAGE))
-        )  # characters: there are no more tokens than that
+        size = sum(map(len, read_blocks(self.path, self.encoding, USAGE)))  # characters, at least as many as tokens
         values, used = np.empty(size, dtype=np.uint8), 0
         number = number_characters if self.unit == "char" else number_words
         for found in number(read_blocks(self.path, self.encoding, USAGE), kinds):
@@ -93,24 +94,24 @@ class Text(Data):
     def _notices(
         self, kinds: Mapping[str, int], vocab: Sequence[str], seen: np.ndarray, held_out: np.ndarray
     ) -> tuple[str, ...]:
-        """How the file was read."""
+        """Returns notices of how the file was read."""
         unit = "characters" if self.unit == "char" else "words"
         known_kinds = set(vocab) - set(words.RESERVED)
-        strange = sum(int(held_out[i]) for token, i in kinds.items() if token not in known_kinds) / held_out.sum()
+        unknown = sum(int(held_out[i]) for token, i in kinds.items() if token not in known_kinds) / held_out.sum()
         read = f"read by {self.unit} as {self.encoding}: {seen.sum() + held_out.sum():,} {unit}"
-        known = f"{len(vocab) - FIRST:,} kinds of the training part are known"
-        said = [f"{read}; {known}; {100 * strange:.2g} % of validation and test are unknown"]
+        known = f"{len(vocab) - FIRST:,} different {unit} of the training part are known"
+        notices = [f"{read}; {known}; {100 * unknown:.2g} % of validation and test are unknown"]
         if marked := int(seen[words.UNKNOWN] + held_out[words.UNKNOWN]):
-            said.append(f"{marked:,} <unk> stand in the file, each is the unknown word")
-        return tuple(said)
+            notices.append(f"the file contains {marked:,} <unk>, each read as the unknown word")
+        return tuple(notices)
 
 
 # ---- tokens as numbers
 
 
 def number_characters(texts: Iterable[str], kinds: dict[str, int]) -> Iterator[np.ndarray]:
-    """The number of every character, block by block; kinds that are met first are added to `kinds`."""
-    table = np.zeros(0, dtype=np.int32)  # code point -> number, 0 where it was not met
+    """Yields the numbers of all characters, block by block; new kinds are added to `kinds`."""
+    table = np.zeros(0, dtype=np.int32)  # code point -> number, 0 for a code point that has not occurred
     for text in texts:
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         if not len(codes):
@@ -122,26 +123,26 @@ def number_characters(texts: Iterable[str], kinds: dict[str, int]) -> Iterator[n
 
 
 def number_words(texts: Iterable[str], kinds: dict[str, int]) -> Iterator[np.ndarray]:
-    """The same of every word."""
+    """Yields the numbers of all words, piece by piece; new kinds are added to `kinds`."""
     for piece in between_words(texts):
         yield np.array([kinds.setdefault(token, len(kinds)) for token in tokens_of(piece)], dtype=np.int32)
 
 
 def between_words(texts: Iterable[str]) -> Iterator[str]:
-    """The text in pieces of at most `STEP` characters that cut no word."""
-    held = ""
+    """Yields the text in pieces of at most `STEP` characters, without cutting a word."""
+    rest = ""
     for text in texts:
-        held += text
-        while len(held) > STEP:
-            at = find_cut(held[:STEP])
-            yield held[:at]
-            held = held[at:]
-    yield held
+        rest += text
+        while len(rest) > STEP:
+            at = find_cut(rest[:STEP])
+            yield rest[:at]
+            rest = rest[at:]
+    yield rest
 
 
 def find_cut(text: str) -> int:
-    """Where a text may be cut: after its last white space, or where it has none after the last sign outside ASCII that
-    ends a clause, as between Chinese sentences; else before the last character that is no mark of the one before."""
+    """Returns where a text can be cut: after its last white space; without any, after the last punctuation outside
+    ASCII that ends a clause, as in Chinese; without any, before the last character that is not a combining mark."""
     places = range(len(text) - 1, 0, -1)
     space = next((i + 1 for i in places if text[i].isspace()), 0)
     ends = (i + 1 for i in places if text[i] > "\x7f" and unicodedata.category(text[i]) in ("Po", "Ps", "Pe"))
@@ -150,7 +151,7 @@ def find_cut(text: str) -> int:
 
 
 def tokens_of(text: str) -> list[str]:
-    """Words, numbers, signs and marks such as <unk>, which are one token each.
+    """Returns words, numbers, other characters, and marks such as <unk>, which are one token each.
 
     >>> tokens_of("the <unk> fell <eos>")
     ['the', '<unk>', 'fell', '<eos>']
@@ -163,23 +164,23 @@ def tokens_of(text: str) -> list[str]:
 
 
 def widen(values: np.ndarray, used: int, kinds: int) -> np.ndarray:
-    """The array, or where its numbers are too small for so many kinds a wider one with the same `used` numbers."""
-    kind = np.uint8 if kinds <= 1 << 8 else np.uint16 if kinds <= 1 << 16 else np.uint32
-    if values.dtype == kind:
+    """Returns the array, or a wider copy of its first `used` numbers if its type is too small for so many kinds."""
+    dtype = np.uint8 if kinds <= 1 << 8 else np.uint16 if kinds <= 1 << 16 else np.uint32
+    if values.dtype == dtype:
         return values
-    wider = np.empty(len(values), dtype=kind)
+    wider = np.empty(len(values), dtype=dtype)
     wider[:used] = values[:used]
     return wider
 
 
 def vocabulary(kinds: Mapping[str, int], seen: np.ndarray, min_count: int) -> tuple[str, ...]:
-    """Padding, the unknown token, then the kinds seen at least `min_count` times, commonest first."""
+    """Returns padding, the unknown token, then the kinds that occur at least `min_count` times, commonest first."""
     kept = [token for token, i in kinds.items() if i >= FIRST and seen[i] >= min_count]
     return words.RESERVED + tuple(sorted(kept, key=lambda token: (-seen[kinds[token]], token)))
 
 
 def renumber(tokens: np.ndarray, kinds: Mapping[str, int], vocab: Sequence[str]) -> None:
-    """Numbers of kinds become places in the vocabulary, where they stand."""
+    """Replaces the numbers of kinds by ids of the vocabulary, in place."""
     table = np.full(len(kinds), words.UNKNOWN, dtype=tokens.dtype)
     for i, token in enumerate(vocab):
         table[kinds[token]] = i
@@ -188,7 +189,7 @@ def renumber(tokens: np.ndarray, kinds: Mapping[str, int], vocab: Sequence[str])
 
 
 def windows(tokens: np.ndarray, length: int) -> Examples:
-    """Whole windows, one after the other, each token asked for the next; views of the tokens."""
+    """Returns consecutive whole windows; the target of each token is the next one. Both are views of the tokens."""
     count = len(range(0, len(tokens) - length, length))
-    asked = Rows.windows(tokens[1:], length=length, count=count)
-    return Examples(tokens=Rows.windows(tokens, length=length, count=count), labels=(), texts=(), targets=asked)
+    targets = Rows.windows(tokens[1:], length=length, count=count)
+    return Examples(tokens=Rows.windows(tokens, length=length, count=count), labels=(), texts=(), targets=targets)

@@ -17,8 +17,8 @@ from stackcli.data.base import UNSCORED, Noise
 
 
 class Tree(Task):
-    """Random recursive trees (each new node joins one drawn evenly from those before it), tokens drawn independently;
-    the item carries its tree. Exact with the tree at hand: every answer is certain. The root is not asked."""
+    """Random recursive trees: the parent of each new node is drawn uniformly from the nodes before it. Tokens are drawn
+    independently, and each item has its tree. Given the tree, every answer is certain. The root is not scored."""
 
     every = True
     fixed = True
@@ -34,7 +34,7 @@ class Tree(Task):
         seed: TaskSeed = 0,
     ) -> None:
         super().__init__(train_len=train_len, longest=longest, size=size, noise=noise, seed=seed, letters=letters)
-        self.check_lengths(shortest=2, trained=2, why="the root is not asked")
+        self.check_lengths(shortest=2, trained=2, why="the root is not scored")
         self.classes = tuple(f"x{i}" for i in range(letters))
         self.vocab = (PAD, *self.classes)
 

@@ -1,1 +1,1 @@
-"""The network: attention, blocks, stack, and what it costs."""
+"""The network: the stack, its blocks and their attention; building it, and what it costs."""

@@ -1,4 +1,4 @@
-"""Multi-head attention: scores, what encodings add to them, and the kernels that compute them."""
+"""Multi-head self-attention: scores, position encodings, masks, and the two kernels."""
 
 import math
 
@@ -10,7 +10,7 @@ from stackcli.attention.base import Pattern
 from stackcli.model.dropout import Dropout
 from stackcli.pe.base import Context, PositionEncoding
 
-PAD = 0  # the token id of padding
+PAD = 0  # token id of padding
 
 
 class Attention(nn.Module):
@@ -35,7 +35,7 @@ class Attention(nn.Module):
         return projected
 
     def by_kernel(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
-        """PyTorch's fused attention; a fixed bias and the masks go in as one mask."""
+        """Attention by PyTorch's fused kernel; the bias and the masks are passed as one mask."""
         bias, p = pe.bias(q, k, ctx), self.drop.p if self.training else 0.0
         if bias is None and self.causal and ctx.mask is None and not self.limits(q.shape[-2], q.device):
             return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=True)
@@ -45,11 +45,11 @@ class Attention(nn.Module):
         return y
 
     def limits(self, length: int, device: torch.device) -> bool:
-        """Whether the pattern forbids anything at this length."""
+        """Whether the pattern masks any key at this length."""
         return self.pattern.allowed(length, device) is not None
 
     def by_hand(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
-        """The softmax written out: where an encoding mixes the weights, or a probe asks for them."""
+        """Attention written out, for encodings that the fused kernel cannot compute and for recording the weights."""
         scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)  # (B, H, T, T)
         bias, allowed = pe.bias(q, k, ctx), self.allowed(ctx, q.shape[-2])
         if bias is not None:
@@ -61,19 +61,19 @@ class Attention(nn.Module):
         return weights @ v if mixed is None else weights @ v + mixed
 
     def weights(self, weights: Tensor) -> Tensor:
-        """The attention weights as they pass, (B, H, T, T): a probe replaces this to keep them."""
+        """Returns the attention weights (B, H, T, T) unchanged; diagnostics replace this method to record them."""
         return weights
 
     def allowed(self, ctx: Context, length: int) -> Tensor | None:
-        """True where query i may see key j, broadcastable to (B, 1, T, T); None where all may. Padding is seen by
-        nobody but itself, so no row is empty and none gives NaN."""
-        seen = None if ctx.mask is None else ctx.mask[:, None, None, :]  # (B, 1, 1, T)
+        """True where query i may attend to key j, broadcastable to (B, 1, T, T); None where nothing is masked. In a
+        padded batch every token may attend to itself, padding included, so that no softmax is empty and gives NaN."""
+        allowed = None if ctx.mask is None else ctx.mask[:, None, None, :]  # (B, 1, 1, T)
         device = ctx.pos.device
         pattern = self.pattern.allowed(length, device)
         past = torch.ones(length, length, dtype=torch.bool, device=device).tril() if self.causal else None
-        for own in (pattern, past):
-            if own is not None:
-                seen = own if seen is None else own & seen
-        if ctx.mask is None or seen is None:
-            return seen
-        return seen | torch.eye(length, dtype=torch.bool, device=device)
+        for mask in (pattern, past):
+            if mask is not None:
+                allowed = mask if allowed is None else mask & allowed
+        if ctx.mask is None or allowed is None:
+            return allowed
+        return allowed | torch.eye(length, dtype=torch.bool, device=device)

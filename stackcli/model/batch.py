@@ -1,4 +1,4 @@
-"""What a stack reads at once."""
+"""A batch of sequences, as a stack reads it."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids (B, T); classes (B,), or where every token is asked about (B, T) or (B, T, outputs); True on real
-    tokens (B, T), or None where nothing is padded; index of each token's parent (B, T), or None where the data have no
-    trees; positions (T,) or (B, T), or None where they count from 0."""
+    """Sequences padded to one length.
+
+    tokens: token ids (B, T). labels: classes (B,), or with an answer at every token (B, T) or (B, T, outputs).
+    mask: True on real tokens (B, T); None without padding. tree: index of each token's parent (B, T); None where the
+    data have no trees. pos: positions (T,) or (B, T); None where they count from 0.
+    """
 
     tokens: Tensor
     labels: Tensor

@@ -1,4 +1,4 @@
-"""A block: attention and feed-forward network, each a branch of a residual scheme."""
+"""A block: self-attention and a feed-forward network, each joined to the residual stream."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from stackcli.residual.base import Residual
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with ReLU between, Vaswani et al. 2017, eq. 2. (B, T, D) -> (B, T, D)."""
+    """Two linear maps with a ReLU between them, Vaswani et al. 2017, eq. 2. (B, T, D) -> (B, T, D)."""
 
     def __init__(self, *, dim: int, hidden: int) -> None:
         super().__init__()
@@ -26,8 +26,11 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Self-attention and a feed-forward map, each joined to the stream by a residual scheme; `feed=None` leaves
-    attention alone. `own` is the block's own encoding, where its tables are not shared between layers."""
+    """Self-attention and a feed-forward network, each joined to the residual stream by a residual scheme.
+
+    `feed=None`: a block without a feed-forward network. `own`: the block's own position encoding; None where all blocks
+    use that of the stack.
+    """
 
     def __init__(
         self,
@@ -56,17 +59,17 @@ class Block(nn.Module):
         return y
 
     def joins(self) -> Iterator[Residual]:
-        """Those of its branches, in order."""
+        """Yields the residual joins of the branches, in order."""
         yield self.join
         if self.feed_join is not None:
             yield self.feed_join
 
     def gain(self, role: str) -> float:
-        """What its residual scheme multiplies a drawn matrix with."""
+        """Factor by which the residual scheme scales the initial matrix of a role (q, k, v, o, ff1, ff2)."""
         join = self.feed_join if role in ("ff1", "ff2") else self.join
         return join.gain(role) if join is not None else 1.0
 
 
 def hidden_of(config: Config) -> int:
-    """Hidden width of the feed-forward map; 0 where there is none."""
+    """Hidden width of the feed-forward network; 0 without one."""
     return round(config.ff * config.dim)

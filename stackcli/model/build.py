@@ -1,4 +1,4 @@
-"""A Config -> the stack that it describes, every tensor drawn at an address of its own."""
+"""Builds the stack that a Config describes; every tensor is drawn from a random stream of its own."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from stackcli.residual.base import Branch, Residual
 
 
 class Makers(NamedTuple):
-    """How the parts that a Config names are made, each for its layer."""
+    """Constructors of the parts that a Config names; `join` and `encoding` take the layer."""
 
     norm: Callable[[], nn.Module]
     join: Callable[[int], Residual]
@@ -29,7 +29,7 @@ class Makers(NamedTuple):
 
 
 def makers(config: Config, max_len: int) -> Makers:
-    """An encoding's random draws are made at (seed, layer, "pe")."""
+    """The constructors for a config. An encoding draws from the random stream (seed, layer, "pe")."""
     c = config
     sizes = {"dim": c.dim, "depth": c.depth, "branches": c.depth * (2 if hidden_of(c) else 1)}
 
@@ -51,64 +51,65 @@ def makers(config: Config, max_len: int) -> Makers:
 
 
 def token_std(config: Config) -> float:
-    """Standard deviation of the token vectors as drawn: embed_std, unless the initialisation has its own."""
+    """Standard deviation of the initial token vectors: `embed_std`, unless the initialisation sets its own."""
     return makers(config, max_len=1).init().token_std(config.embed_std)
 
 
 def drawn_from(config: Config) -> int:
-    """From how many positions those of a sequence are drawn; 0 where they simply count."""
+    """Number of positions from which those of a sequence are drawn; 0 where positions count from 0."""
     options = config.pe.options
     return int(options.get("range", 2048)) if options.get("randomised") else 0
 
 
 def build_encoding(config: Config, max_len: int) -> PositionEncoding:
-    """The encoding with its own keys, adjusted by those that it has in common with others. Raises ValueError."""
+    """Builds the position encoding, with the keys that several encodings share (dim, scale, ...) applied to it. Raises
+    ValueError for an encoding wider than the stack."""
     c, kind, options = config, registry.load_part("pe", config.pe.name), dict(config.pe.options)
     inner = {key: value for key, value in options.items() if key in registry.own_keys(kind)}
     reach, width = drawn_from(c) or max_len, options.get("dim") or c.dim
     if width > c.dim:
         raise ValueError(f"pe.dim={width} is more than dim={c.dim}")
     heads = c.heads if width == c.dim else 1
-    made: PositionEncoding = registry.build_part(
+    encoding: PositionEncoding = registry.build_part(
         "pe", c.pe.name, dim=width, heads=heads, max_len=max(reach, max_len), **inner
     )
-    made.causal, made.randomised = c.causal, drawn_from(c) > 0
+    encoding.causal, encoding.randomised = c.causal, drawn_from(c) > 0
     matched = options.get("scale") == "matched"
     if width == c.dim and not matched:
-        return made
-    return Adjusted(made, dim=c.dim, width=width, energy=token_std(c) ** 2 if matched else None)
+        return encoding
+    return Adjusted(encoding, dim=c.dim, width=width, energy=token_std(c) ** 2 if matched else None)
 
 
 def try_parts(config: Config) -> None:
-    """Makes each part once, for a sequence of one position. Raises ValueError for sizes that a part refuses."""
+    """Builds each part once, for sequences of one token. Raises ValueError for settings that do not fit together."""
     make = makers(config, max_len=1)
-    made = make.join(1), make.encoding(1), make.init()
+    join, encoding, init = make.join(1), make.encoding(1), make.init()
     registry.build_part("attention", config.attention.name, **config.attention.options)
-    sized = any(made[0].gain(role) != 1 for role in ("q", "k", "v", "o", "ff1", "ff2"))
-    if sized and made[2].scales and config.init.name != config.residual.name:
+    sized = any(join.gain(role) != 1 for role in ("q", "k", "v", "o", "ff1", "ff2"))
+    if sized and init.scales and config.init.name != config.residual.name:
         raise ValueError(
-            f"residual={config.residual.name} sizes its branches by depth, and init={config.init.name} would once more;"
-            " write init=default, xavier, small or orthogonal"
+            f"residual={config.residual.name} sizes its branches by depth, and init={config.init.name} would do so"
+            " again; write init=default, xavier, small or orthogonal"
         )
-    if made[2].scales and config.residual.options.get("beta"):
+    if init.scales and config.residual.options.get("beta"):
         raise ValueError(f"residual.beta would do nothing: init={config.init.name} has its own; write init=xavier")
     if config.init.name == "zero" and config.residual.name == "rezero":
         raise ValueError(
-            "residual=rezero and init=zero both start every branch at zero, and then neither can move; write"
+            "residual=rezero and init=zero both start every branch at zero, so neither can be trained; write"
             " init=default"
         )
     if config.layer_drop and config.residual.name == "none":
-        raise ValueError("layer_drop needs a skip connection: residual=none has none to go on with")
+        raise ValueError("layer_drop needs a skip connection: residual=none has none")
     if config.layer_drop and config.residual.name == "sandwich":
-        raise ValueError("layer_drop does not go with residual=sandwich, which normalises what a branch is scaled by")
-    if config.share_layers and made[0].profiled:
+        raise ValueError("layer_drop does not go with residual=sandwich, whose norm undoes the scaling of a branch")
+    if config.share_layers and join.profiled:
         raise ValueError(
             f"residual={config.residual.name} sizes every block by those before it; write share_layers=false"
         )
     options = config.pe.options
     if options.get("pretrain") and options.get("loss") == "none":
         raise ValueError("pe.pretrain needs pe.loss=order or pe.loss=smooth")
-    if options.get("loss", "none") != "none" and not any(True for _ in made[1].parameters()):
+    if options.get("loss", "none") != "none" and not any(True for _ in encoding.parameters()):
         raise ValueError(
             f"pe.loss={options['loss']} needs an encoding with something to train, not pe={config.pe.name}"
         )
@@ -117,8 +118,9 @@ def try_parts(config: Config) -> None:
 def build(
     config: Config, *, vocab: int, classes: int, max_len: int, every: bool = False, outputs: int = 1
 ) -> StackedAttention:
-    """The stack that a Config describes, every tensor drawn from (seed, layer, name): layer 1 is the same at every
-    depth. `every`: it gives `outputs` answers at every token. Raises ValueError for sizes that do not fit together."""
+    """Builds the stack that a Config describes. Every tensor is drawn from the random stream (seed, layer, name), so
+    layer 1 is the same at every depth. `every`: the stack gives `outputs` answers at every token. Raises ValueError for
+    sizes that do not fit together."""
     c, make = config, makers(config, max_len)
     own = c.pe.options.get("layers", "own" if registry.load_part("pe", c.pe.name).per_layer else "shared") == "own"
     blocks = [_block(c, layer, make.join, make.encoding if own else None) for layer in range(1, c.depth + 1)]
@@ -126,7 +128,7 @@ def build(
         for block in blocks[1:]:
             share(blocks[0], block)
     scheme = registry.load_part("residual", c.residual.name)
-    opening, closing = (make.norm() if wanted else None for wanted in (scheme.opening_norm, scheme.closing_norm))
+    opening, closing = (make.norm() if has_norm else None for has_norm in (scheme.opening_norm, scheme.closing_norm))
     pe = PositionEncoding(dim=c.dim, heads=c.heads, max_len=max_len) if own else make.encoding(0)
     model = StackedAttention(
         vocab=vocab,
@@ -146,8 +148,9 @@ def build(
 
 
 def share(first: nn.Module, other: nn.Module) -> None:
-    """Gives `other` the parameters of `first`, a block like it: one layer applied again, Dehghani et al. 2018,
-    arXiv:1807.03819; Lan et al. 2019, arXiv:1909.11942. Running statistics stay its own."""
+    """Replaces the parameters of `other` by those of `first`, a block of the same form, so that one layer is applied
+    several times: Dehghani et al. 2018, arXiv:1807.03819; Lan et al. 2019, arXiv:1909.11942. Running statistics are not
+    shared."""
     for name, parameter in list(first.named_parameters(remove_duplicate=False)):
         path, _, leaf = name.rpartition(".")
         setattr(other.get_submodule(path), leaf, parameter)
@@ -155,19 +158,22 @@ def share(first: nn.Module, other: nn.Module) -> None:
 
 @torch.no_grad()
 def profile(model: StackedAttention, batch: Batch) -> None:
-    """For residual schemes that are sized by what a first pass sees: that pass, in eval mode, on a batch of the
-    training part, real tokens alone. Nothing where the scheme is none of them."""
+    """Prepares residual schemes whose sizes depend on a first forward pass; does nothing for others.
+
+    Runs a batch of the training part in eval mode, and gives each join the summed variances, over the real tokens, of
+    all branches before it.
+    """
     joins = [join for block in model.stack for join in block.joins() if join.profiled]
     if not joins:
         return
-    seen: list[float] = []  # the variance of every branch
+    variances: list[float] = []  # of every branch
 
     def watch(join: nn.Module, inputs: tuple[Tensor, Branch, Tensor | None]) -> tuple[Tensor, Branch, Tensor | None]:
         x, branch, mask = inputs
 
         def watched(h: Tensor) -> Tensor:
             y = branch(h)
-            seen.append(variance(y, mask))
+            variances.append(variance(y, mask))
             return y
 
         return x, watched, mask
@@ -179,18 +185,18 @@ def profile(model: StackedAttention, batch: Batch) -> None:
     for handle in handles:
         handle.remove()
     for i, join in enumerate(joins):
-        join.settle(sum(seen[:i]))
+        join.settle(sum(variances[:i]))
 
 
 def variance(x: Tensor, mask: Tensor | None) -> float:
-    """Over all numbers of the real tokens of (B, T, D)."""
+    """Variance of all numbers of the real tokens of (B, T, D)."""
     return float((x if mask is None else x[mask]).var(unbiased=False))
 
 
 def build_for(config: Config, loaded: Loaded) -> StackedAttention:
-    """The stack for a data set, with the word vectors that come with it: scaled so that the known ones have the root
-    mean square of those that are drawn, which keeps their angles. Raises ValueError for vectors of another width than
-    dim."""
+    """Builds the stack for a data set, with the word vectors of the data set where it has any. They are scaled to the
+    root mean square of the initial token vectors, which keeps the angles between them. Raises ValueError where their
+    width is not dim."""
     model = build(config, **loaded.sizes)
     weight = model.embedding.weight
     if loaded.vectors is not None and loaded.known is not None and loaded.known.any():
@@ -233,7 +239,7 @@ def _block(
 
 @torch.no_grad()
 def draw(model: StackedAttention, init: Init, *, seed: int, embed_std: float, shared: bool = False) -> None:
-    """Draws every matrix, bias and token vector of the stack at its own address; of `shared` layers the first alone."""
+    """Draws every matrix, bias and token vector, each from its own random stream; of `shared` layers only the first."""
     for layer, role, weight, bias in model.maps():
         if shared and layer > 1:
             continue

@@ -7,16 +7,19 @@ from stackcli.pe.base import PositionEncoding
 
 
 def flops(config: Config, model: StackedAttention, length: int) -> int:
-    """Floating-point operations of a stack that is made: `closed_flops` with its own parts."""
+    """Floating-point operations of one forward pass of this stack on one sequence; see `closed_flops`."""
     own = model.stack[0].own
     out, every = model.head.out_features, model.every
     return closed_flops(config, own or model.pe, own=own is not None, length=length, out=out, every=every)
 
 
 def closed_flops(config: Config, encoding: PositionEncoding, *, own: bool, length: int, out: int, every: bool) -> int:
-    """Floating-point operations (multiply-adds x 2) of the matrix products in one forward pass of one sequence of
-    `length` tokens: per block 8 T D^2 + 4 T^2 D + 4 T D F, the encoding's, in each block where each has its `own` or
-    all of its work is done there, and the classifier's 2 D `out`, at `every` token or once."""
+    """Floating-point operations (multiply-adds x 2) of the matrix products in one forward pass of one sequence.
+
+    With T = `length`: 8 T D^2 + 4 T^2 D + 4 T D F for each block; those of the encoding, in every block where blocks
+    have their `own` encoding or the encoding works in every block, else once; and 2 D `out` for the classifier, at
+    `every` token or once.
+    """
     D, T, hidden = config.dim, length, hidden_of(config)
     block = 8 * T * D * D + 4 * T * T * D + 4 * T * D * hidden
     times = config.depth if own or encoding.every_block else 1
@@ -24,9 +27,9 @@ def closed_flops(config: Config, encoding: PositionEncoding, *, own: bool, lengt
 
 
 def count(model: StackedAttention) -> tuple[int, int]:
-    """Trained parameters: all, and those of the token and position tables."""
+    """Numbers of trained parameters: of the whole stack, and of its token and position tables alone."""
     tables = [model.embedding.weight, *model.pe.parameters()]
     tables += [p for block in model.stack if block.own is not None for p in block.own.parameters()]
-    once = {id(p): p for p in tables}  # layers may share one
-    every, own = (sum(p.numel() for p in some if p.requires_grad) for some in (model.parameters(), once.values()))
-    return every, own
+    unique = {id(p): p for p in tables}  # layers may share one
+    total, embedding = (sum(p.numel() for p in ps if p.requires_grad) for ps in (model.parameters(), unique.values()))
+    return total, embedding

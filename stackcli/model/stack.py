@@ -1,4 +1,4 @@
-"""The shared core: attention, a block, the stack. Read top-down.
+"""The stack of self-attention blocks. Read this file first, then blocks.py and attention.py.
 
 Shapes: B batch, T positions, D width, H heads, E = D / H, C classes, V vocabulary.
 """
@@ -15,7 +15,11 @@ from stackcli.pe.base import Context, PositionEncoding
 
 
 class StackedAttention(nn.Module):
-    """Token vectors, a position encoding, L blocks, masked mean pooling, a linear classifier."""
+    """Token vectors, a position encoding, blocks, mean pooling over the real tokens, and a linear classifier.
+
+    `opening`, `closing`: normalisations before the first and after the last block. `every`: `outputs` answers at every
+    token, without pooling, instead of one for the sequence.
+    """
 
     def __init__(
         self,
@@ -32,19 +36,22 @@ class StackedAttention(nn.Module):
         outputs: int,
     ) -> None:
         super().__init__()
-        self.every, self.outputs, self.classes = every, outputs, classes  # every: answers at each token, not once
+        self.every, self.outputs, self.classes = every, outputs, classes
         self.embedding = nn.Embedding(vocab, dim)
         self.pe, self.opening, self.blocks, self.closing = pe, opening, nn.ModuleList(blocks), closing
         self.stack = tuple(blocks)  # the same blocks, with their type
         self.head = nn.Linear(dim, outputs * classes)
-        self.reach, self.seed = 0, 0  # positions are drawn from 0 .. reach - 1, at this seed; reach=0: they count
+        self.reach, self.seed = 0, 0  # positions are drawn from 0 .. reach - 1; reach=0: they count from 0
         self.dropout = Dropout(dropout)
 
     def forward(
         self, tokens: Tensor, mask: Tensor | None = None, pos: Tensor | None = None, tree: Tensor | None = None
     ) -> Tensor:
-        """Token ids (B, T) -> logits (B, C), or where every token is answered (B, T, C) or (B, T, outputs, C). mask:
-        True on real tokens (B, T), None: all are. pos: (T,) or (B, T). tree: index of each token's parent (B, T)."""
+        """Token ids (B, T) -> logits (B, C), or with an answer at every token (B, T, C) or (B, T, outputs, C).
+
+        mask: True on real tokens (B, T); None without padding. pos: positions (T,) or (B, T); None where the stack
+        chooses them. tree: index of each token's parent (B, T).
+        """
         x, ctx = self.enter(tokens, mask, pos, tree)
         for block in self.stack:
             x = block(x, ctx, self.pe)
@@ -53,7 +60,7 @@ class StackedAttention(nn.Module):
     def enter(
         self, tokens: Tensor, mask: Tensor | None, pos: Tensor | None, tree: Tensor | None
     ) -> tuple[Tensor, Context]:
-        """What enters block 1, token vectors with their positions (B, T, D), and where the tokens stand."""
+        """Returns the input of block 1, (B, T, D), and the context that every block is given."""
         pos = self.positions(tokens, mask) if pos is None else pos
         ctx = Context(pos, mask, tree, causal=self.stack[0].attention.causal)
         x = self.pe.embed(self.embedding(tokens), ctx)
@@ -62,7 +69,7 @@ class StackedAttention(nn.Module):
         return self.dropout(x), ctx
 
     def answer(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """The last block's output (B, T, D) -> logits."""
+        """Output of the last block (B, T, D) -> logits."""
         if self.closing is not None:
             x = self.closing(x, mask)
         logits: Tensor = self.head(x if self.every else pool(x, mask))
@@ -71,24 +78,25 @@ class StackedAttention(nn.Module):
         return logits
 
     def positions(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
-        """0, 1, 2, ... (T,), or where they are randomised for each sequence a sorted choice from 0 .. reach - 1, (B,
-        T). Ruoss et al. 2023, sec. 3, arXiv:2305.16843.
+        """Positions 0, 1, 2, ... (T,); or where they are randomised, for each sequence a sorted random choice from
+        0 .. reach - 1, (B, T): Ruoss et al. 2023, sec. 3, arXiv:2305.16843.
 
-        In training the choice is drawn anew at each step. Otherwise it is a function of the seed and of the
-        sequence's own tokens, so that a text is answered alike alone and in any batch. Padding stands at the last
-        position. Raises ValueError where a sequence is longer than the range."""
+        In training they are drawn anew at each step. In evaluation they depend only on the seed and the sequence's own
+        tokens, so that a sequence gets the same answer alone and in any batch. Padding gets the last position. Raises
+        ValueError for a sequence longer than the range.
+        """
         B, T = tokens.shape
         if not self.reach:
             return torch.arange(T, device=tokens.device)
         lengths = [T] * B if mask is None else mask.sum(1).tolist()
-        if max(lengths) > self.reach:
-            raise ValueError(f"{max(lengths)} tokens need pe.range={max(lengths)} at least, not {self.reach}")
+        longest = max(lengths)
+        if longest > self.reach:
+            raise ValueError(f"{longest} tokens need at least pe.range={longest}, not {self.reach}")
         pos = torch.full((B, T), self.reach - 1)
         if self.training:
-            most = max(lengths)
-            chosen = torch.rand(B, self.reach).topk(most).indices  # the first n of a row are a choice of n
-            chosen[torch.arange(most)[None] >= torch.tensor(lengths)[:, None]] = self.reach - 1
-            pos[:, :most] = chosen.sort(1).values
+            chosen = torch.rand(B, self.reach).topk(longest).indices  # the first n of a row are a random choice of n
+            chosen[torch.arange(longest)[None] >= torch.tensor(lengths)[:, None]] = self.reach - 1
+            pos[:, :longest] = chosen.sort(1).values
             return pos.to(tokens.device)
         for row, ids, length in zip(range(B), tokens.tolist(), lengths, strict=True):
             draw = torch.Generator().manual_seed(address(self.seed, "positions", *ids[:length]))
@@ -96,8 +104,8 @@ class StackedAttention(nn.Module):
         return pos.to(tokens.device)
 
     def maps(self) -> Iterator[tuple[int, str, Tensor, Tensor]]:
-        """Every linear map: (layer, role, weight (out, in), bias (out,)); views, so Q, K and V come one by one. The
-        head's layer is 0."""
+        """Yields every linear map as (layer, role, weight (out, in), bias (out,)). Q, K and V are views of one matrix;
+        the classifier is layer 0."""
         for layer, block in enumerate(self.stack, start=1):
             attention = block.attention
             rows = zip("qkv", attention.qkv.weight.chunk(3), attention.qkv.bias.chunk(3), strict=True)
@@ -110,25 +118,25 @@ class StackedAttention(nn.Module):
 
     @property
     def kernel(self) -> str:
-        """The attention kernel in use: fused or explicit."""
+        """Name of the attention kernel in use: fused or explicit."""
         first = self.stack[0]
         return "explicit" if first.attention.explicit or not (first.own or self.pe).fused else "fused"
 
 
 def pool(x: Tensor, mask: Tensor | None) -> Tensor:
-    """The mean over real tokens: (B, T, D) -> (B, D); zero where a sequence has none."""
+    """Mean over the real tokens: (B, T, D) -> (B, D); zero for a sequence without any."""
     if mask is None:
         return x.mean(1)
-    kept = mask.to(x.dtype)[..., None]  # (B, T, 1)
-    return (x * kept).sum(1) / kept.sum(1).clamp(min=1)
+    real = mask.to(x.dtype)[..., None]  # (B, T, 1)
+    return (x * real).sum(1) / real.sum(1).clamp(min=1)
 
 
 def matrices(model: nn.Module) -> Iterator[nn.Parameter]:
-    """Parameters that weight decay reaches: the token vectors and the matrices of linear maps and convolutions. Not
-    biases, gains, and other vectors or tables of them, such as those of positions."""
+    """Yields the parameters that weight decay applies to: token vectors and the matrices of linear maps and
+    convolutions. Biases, gains and tables of vectors, such as those of positions, are not decayed."""
     for module in model.modules():
-        whole = isinstance(module, nn.Linear | nn.Embedding | nn.Conv1d | nn.Conv2d)
-        own = getattr(module, "maps", ())
+        decayed = isinstance(module, nn.Linear | nn.Embedding | nn.Conv1d | nn.Conv2d)
+        maps = getattr(module, "maps", ())  # of a position encoding: its own matrices of linear maps
         for name, parameter in module.named_parameters(recurse=False):
-            if parameter.dim() >= 2 and (whole or name in own):
+            if parameter.dim() >= 2 and (decayed or name in maps):
                 yield parameter

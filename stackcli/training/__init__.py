@@ -1,1 +1,1 @@
-"""One run: the loop, its batches, its evaluation, its baselines."""
+"""Training one run: the loop, its batches, evaluation and baselines."""

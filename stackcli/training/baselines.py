@@ -1,4 +1,4 @@
-"""What a stack must beat: the commonest class, and a bag of words."""
+"""Baselines that a stack should beat: the commonest class, and a bag of words."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,11 +7,11 @@ import numpy as np
 from stackcli.common.records import Facts
 from stackcli.data.base import Examples, Loaded
 
-STRENGTHS = (1.0, 10.0, 100.0)  # of the logistic regression: scikit-learn's C
+STRENGTHS = (1.0, 10.0, 100.0)  # values of scikit-learn's C, of the logistic regression
 
 
 def facts(name: str, fingerprint: str, loaded: Loaded) -> Facts:
-    """Sizes, class shares and baselines of a data set."""
+    """Returns the sizes, class shares and baselines of a data set."""
     bag = bag_of_words(loaded) if loaded.text else None
     named = {"train": loaded.train, "val": loaded.val, "test": loaded.test}
     return Facts(
@@ -37,25 +37,26 @@ def facts(name: str, fingerprint: str, loaded: Loaded) -> Facts:
 
 
 def shares(examples: Examples, classes: tuple[str, ...]) -> dict[str, float]:
-    """Share of each class in a part."""
+    """Returns the share of each class in a part."""
     counts = examples.counts(len(classes))
     return {name: float(n / counts.sum()) for name, n in zip(classes, counts, strict=True)}
 
 
 def majority(loaded: Loaded) -> float:
-    """Test accuracy of always answering the training part's commonest class."""
+    """Returns the test accuracy of always answering the commonest class of the training part; of several, the one that
+    comes first there."""
     trained, counts = (part.counts(len(loaded.classes)) for part in (loaded.train, loaded.test))
     commonest = set(np.flatnonzero(trained == trained.max()).tolist())
-    first = next(c for c in loaded.train.answers if c in commonest)  # of several, the one met first
+    first = next(c for c in loaded.train.answers if c in commonest)
     return float(counts[first] / counts.sum())
 
 
 def bag_of_words(loaded: Loaded) -> list[bool] | None:
-    """Whether TF-IDF (log counts) and logistic regression answer each test item rightly, in the order of the test part.
+    """Returns for each test item whether TF-IDF (log counts) with logistic regression answers it correctly.
 
-    It reads what a stack reads, the token ids of `loaded`, and so shares tokens, cut, minimum count, deduplication,
-    size and noise with it; the unknown word is a token like any other. The strength is chosen on the validation part.
-    None where there is not one answer an item.
+    Its input is that of a stack, the token ids of `loaded`, so both see the same tokens, cut texts, minimum count, size
+    and noise; the unknown word is a token like any other. C is chosen on the validation part. Returns None for data
+    with an answer at every token.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -72,15 +73,15 @@ def bag_of_words(loaded: Loaded) -> list[bool] | None:
         for model in models:
             model.fit(loaded.train.tokens, loaded.train.labels)
         best = max(models, key=lambda m: float(m.score(loaded.val.tokens, loaded.val.labels)))
-        said = best.predict(loaded.test.tokens)
-    return [bool(answer == label) for answer, label in zip(said, loaded.test.labels, strict=True)]
+        predicted = best.predict(loaded.test.tokens)
+    return [bool(answer == label) for answer, label in zip(predicted, loaded.test.labels, strict=True)]
 
 
 def _ids(tokens: Sequence[int]) -> Sequence[int]:
-    """An item's words are its token ids, as they are."""
+    """The analyser of `TfidfVectorizer`: the words of an item are its token ids."""
     return tokens
 
 
 def answers_text(right: Iterable[bool]) -> str:
-    """Right and wrong answers as a line of 1 and 0, an item a sign."""
+    """Returns right and wrong answers as a string of 1 and 0, a character for each item."""
     return "".join("01"[bool(answer)] for answer in right)

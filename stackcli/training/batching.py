@@ -1,4 +1,4 @@
-"""Sequences -> batches of similar length, in an order that is a function of (seed, epoch)."""
+"""Batches of sequences of similar length, in an order that depends only on (seed, epoch)."""
 
 from collections.abc import Iterator
 
@@ -11,11 +11,11 @@ from stackcli.data._rows import Rows
 from stackcli.data.base import UNSCORED, Examples
 from stackcli.model.batch import Batch
 
-POOL = 16  # batches sorted by length together
+POOL = 16  # batches whose sequences are sorted by length together
 
 
 class Padded:
-    """A part from which batches are cut, each padded to its longest sequence."""
+    """A part of the data, from which batches are cut; each batch is padded to its longest sequence."""
 
     def __init__(self, examples: Examples, *, max_len: int, device: str, masked: bool, outputs: int = 1) -> None:
         self.tokens = Rows.of(examples.tokens)
@@ -29,18 +29,18 @@ class Padded:
 
     @property
     def labels(self) -> Tensor:
-        """Of the whole part: (N,), or where every token is asked about (N, max_len) or (N, max_len, outputs)."""
+        """Classes of the whole part: (N,), or with an answer at every token (N, max_len) or (N, max_len, outputs)."""
         return self.asked(np.arange(len(self)), self.max_len)
 
     def asked(self, rows: np.ndarray, width: int) -> Tensor:
-        """The classes of these rows: (B,), or where every token is asked about (B, width) or (B, width, outputs)."""
+        """Classes of these rows: (B,), or with an answer at every token (B, width) or (B, width, outputs)."""
         if self.targets is None:
             return self.classes[torch.from_numpy(rows)]
         found = torch.from_numpy(self.targets.grid(rows, width * self.outputs, UNSCORED))
         return found if self.outputs == 1 else found.view(len(rows), width, self.outputs)
 
     def cut(self, rows: np.ndarray, *, full: bool = False) -> Batch:
-        """The batch of these rows, as wide as its longest, or all of `max_len` where `full`."""
+        """Returns the batch of these rows, as wide as the longest of them, or with `full` as wide as `max_len`."""
         lengths = torch.from_numpy(self.lengths[rows])
         width = self.max_len if full else int(lengths.max())
         tokens, labels = torch.from_numpy(self.tokens.grid(rows, width, 0)), self.asked(rows, width)
@@ -50,7 +50,7 @@ class Padded:
         return Batch(tokens.to(self.device), labels.to(self.device), mask, self._tree(rows, width))
 
     def _tree(self, rows: np.ndarray, width: int) -> Tensor | None:
-        """Each token's parent; padding stands alone, each its own root."""
+        """Index of each token's parent (B, width); a padding token is its own parent."""
         if self.trees is None:
             return None
         found = self.trees.grid(rows, width, -1)
@@ -58,19 +58,20 @@ class Padded:
 
     @property
     def shortest_first(self) -> np.ndarray:
-        """Row numbers (N,) in the order of `in_order`."""
+        """Row numbers (N,) in the order in which `in_order` returns the rows."""
         return np.argsort(self.lengths, kind="stable")
 
     def in_order(self, size: int = 256, *, full: bool = False) -> Iterator[Batch]:
-        """All rows once, shortest first."""
+        """Yields batches of all rows, shortest first."""
         rows = self.shortest_first
         return (self.cut(rows[i : i + size], full=full) for i in range(0, len(rows), size))
 
 
 def order(lengths: np.ndarray, *, batch: int, seed: int, epoch: int, sort: bool) -> list[np.ndarray]:
-    """Row numbers of each batch of an epoch.
+    """Returns the row numbers of each batch of an epoch.
 
-    Rows are shuffled; with `sort`, every `POOL` batches are sorted by length together and the batches shuffled again.
+    Rows are shuffled. With `sort`, the rows of every `POOL` batches are sorted by length, and then the batches are
+    shuffled.
     The last batch of the epoch may be smaller.
     """
     draw = generator(seed, "order", epoch)
@@ -84,18 +85,18 @@ def order(lengths: np.ndarray, *, batch: int, seed: int, epoch: int, sort: bool)
     return [cut[i] for i in draw.permutation(len(cut))]
 
 
-OBSERVED = 32  # training rows whose layers are looked at
+OBSERVED = 32  # training rows on which layer statistics are computed
 
 
 def observed_rows(examples: int) -> np.ndarray:
-    """The training rows that are looked at: the same in every run, whatever its seed."""
+    """Returns the training rows on which layer statistics are computed, the same for every seed."""
     picked: np.ndarray = np.sort(generator("evaluation", "probe").permutation(examples)[: min(OBSERVED, examples)])
     return picked
 
 
 def select_scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (..., C) and classes (...) of what is asked about: (N, C) and (N,)."""
+    """Selects what is scored: logits (..., C) and classes (...) -> (N, C) and (N,)."""
     if labels.dim() == 1:
         return logits, labels
-    asked = labels != UNSCORED
-    return logits[asked], labels[asked]
+    scored = labels != UNSCORED
+    return logits[scored], labels[scored]

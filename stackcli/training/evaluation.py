@@ -1,4 +1,4 @@
-"""What a stack answers about a part, and scores of its answers."""
+"""Answers of a stack on a part of the data, and their scores."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,18 +17,18 @@ from stackcli.model import stack as core
 from stackcli.model.batch import Batch
 from stackcli.training.batching import Padded, select_scored
 
-EVALUATION = 64  # sequences at once in an evaluation
+EVALUATION = 64  # sequences in a batch of an evaluation
 
 
 def forward_loss(model: core.StackedAttention, batch: Batch, smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy of a batch, nats per sequence, or per scored token where every token is asked about."""
+    """Returns the mean cross-entropy of a batch, nats per sequence, or per scored token with answers at every token."""
     logits, labels = select_scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
     return F.cross_entropy(logits, labels, label_smoothing=smoothing)
 
 
 class Answers(NamedTuple):
-    """Mean loss in nats per scored item, the class answered for each and its true class; `output`: which of a token's
-    answers it is."""
+    """Mean loss in nats per scored item; the class answered (`said`) and the true class of each, (N,). `output`: which
+    of the token's answers each is."""
 
     loss: float
     said: np.ndarray
@@ -44,16 +44,16 @@ Change = Callable[[Batch], Batch]
 
 
 def place_tokens(model: core.StackedAttention, batch: Batch) -> Batch:
-    """The batch with its positions, where the model would draw them."""
+    """Returns the batch with the positions that a model with randomised positions chooses for it."""
     return replace(batch, pos=model.positions(batch.tokens, batch.mask)) if model.reach else batch
 
 
 @torch.no_grad()
 def answers(model: core.StackedAttention, part: Padded, *, full: bool, change: Change = lambda batch: batch) -> Answers:
-    """What the model answers about a part, of which each batch may be changed first; eval mode, plain loss."""
+    """Returns the answers of the model in eval mode; their loss has no smoothing. `change` is applied to each batch."""
     model.eval()
-    most = len(part) if part.targets is None else int(part.targets.lengths.sum())
-    rows = np.zeros((3, most), dtype=np.min_scalar_type(max(model.classes, model.outputs)))  # said, true, output
+    size = len(part) if part.targets is None else int(part.targets.lengths.sum())
+    rows = np.zeros((3, size), dtype=np.min_scalar_type(max(model.classes, model.outputs)))  # said, true, output
     total, used = 0.0, 0
     for batch in (change(place_tokens(model, batch)) for batch in part.in_order(EVALUATION, full=full)):
         logits, labels = select_scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
@@ -68,17 +68,17 @@ def answers(model: core.StackedAttention, part: Padded, *, full: bool, change: C
 
 
 def subset(examples: Examples, size: int) -> Examples:
-    """A random subset of the training part, the same in every run of a study."""
+    """Returns a random subset of the training part, the same in every run of a study."""
     return examples.only(np.sort(generator("evaluation", "train").permutation(len(examples))[:size]).tolist())
 
 
 def _moved(batch: Batch, at: Tensor) -> Batch:
-    """The batch with the tokens of each row picked at (B, T)."""
+    """Returns the batch with the tokens of each row taken from the places `at`, (1, T) or (B, T)."""
     return replace(batch, tokens=batch.tokens.gather(1, at.to(batch.tokens.device)))
 
 
 def shuffle_tokens(batch: Batch) -> Batch:
-    """The real tokens of each row in an order that is a function of the row's own tokens; padding stays behind."""
+    """Shuffles the real tokens of each row, in an order that depends only on the tokens themselves."""
     B, T = batch.tokens.shape
     lengths = [T] * B if batch.mask is None else batch.mask.sum(1).tolist()
     at = torch.arange(T).repeat(B, 1)
@@ -88,7 +88,7 @@ def shuffle_tokens(batch: Batch) -> Batch:
 
 
 def reverse_tokens(batch: Batch) -> Batch:
-    """The real tokens of each row, last first."""
+    """Reverses the real tokens of each row."""
     B, T = batch.tokens.shape
     lengths = torch.full((B, 1), T) if batch.mask is None else batch.mask.sum(1, keepdim=True).cpu()
     at = torch.arange(T)[None]
@@ -96,7 +96,7 @@ def reverse_tokens(batch: Batch) -> Batch:
 
 
 def raise_positions(room: int) -> Change:
-    """Every position raised by `room`, as if that much padding stood in front."""
+    """Returns a change that adds `room` to every position, as if the sequence began later."""
 
     def change(batch: Batch) -> Batch:
         pos = torch.arange(batch.tokens.shape[1], device=batch.tokens.device) if batch.pos is None else batch.pos
@@ -106,7 +106,7 @@ def raise_positions(room: int) -> Change:
 
 
 def raise_to_end(reach: int) -> Change:
-    """Drawn positions of each row raised alike, so that its last real token stands at reach - 1."""
+    """Returns a change that shifts the drawn positions of each row so that its last real token is at reach - 1."""
 
     def change(batch: Batch) -> Batch:
         assert batch.pos is not None
@@ -118,30 +118,32 @@ def raise_to_end(reach: int) -> Change:
 
 
 def by_output(found: Answers) -> tuple[float, ...]:
-    """Accuracy of each of a token's answers."""
+    """Returns the accuracy of each of the answers at a token."""
     right = found.said == found.true
     return tuple(float(right[found.output == i].mean()) for i in range(int(found.output.max()) + 1))
 
 
 def right_by_item(found: Answers, part: Padded) -> str:
-    """1 or 0 for each item, in the order of the part, of answers that were given shortest item first."""
+    """Returns 1 or 0 for each item, in the order of the part; the answers are in order of length."""
     right = np.empty(len(part), dtype=np.int8)
     right[part.shortest_first] = found.said == found.true
     return "".join(map(str, right.tolist()))
 
 
 def by_class(true: np.ndarray, said: np.ndarray, classes: int) -> dict[str, Any]:
-    """Accuracy, recall of each class, macro F1 and the confusion matrix (rows: true class). A class that the part
-    lacks has recall 0 and counts in the mean F1 only if it was answered. Of more than `MAX_CLASSES` classes, the words
-    of a language, say, there is no confusion matrix: it would be larger than the data."""
-    hit, asked, answered = (count(rows, classes) for rows in (true[true == said], true, said))
+    """Returns accuracy, recall of each class, macro F1 and the confusion matrix (rows: true class).
+
+    A class that the part lacks has recall 0, and counts in the macro F1 only if it was answered. The confusion matrix
+    is empty for more than `MAX_CLASSES` classes, such as the words of a language.
+    """
+    hits, support, answered = (count(rows, classes) for rows in (true[true == said], true, said))
     confusion = np.zeros((classes, classes) if classes <= MAX_CLASSES else (0, 0), dtype=np.int64)
     for i in range(0, len(true) if len(confusion) else 0, STEP):
         np.add.at(confusion, (true[i : i + STEP], said[i : i + STEP]), 1)
-    f1 = 2 * hit / np.maximum(asked + answered, 1)
+    f1 = 2 * hits / np.maximum(support + answered, 1)
     return {
-        "test_acc": float(hit.sum() / max(1, len(true))),
-        "acc_by_class": tuple((hit / np.maximum(asked, 1)).tolist()),
-        "macro_f1": float(f1[(asked + answered) > 0].mean()),
+        "test_acc": float(hits.sum() / max(1, len(true))),
+        "acc_by_class": tuple((hits / np.maximum(support, 1)).tolist()),
+        "macro_f1": float(f1[(support + answered) > 0].mean()),
         "confusion": tuple(map(tuple, confusion.tolist())),
     }

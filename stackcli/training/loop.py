@@ -1,7 +1,7 @@
-"""The loop: (model, data, config) -> a Training that goes a step at a time and can be stopped and continued anywhere.
+"""The training loop: trains a model step by step, and can be stopped and resumed at any step.
 
-Everything random has an address: the order of an epoch is a function of (seed, epoch), dropout of (seed, step). So a
-Training restored from its state goes on as if it had never stopped, bit for bit.
+All randomness depends only on numbers that are known at a step: the order of an epoch on (seed, epoch), dropout on
+(seed, step). So a training that is restored from its state continues exactly, bit for bit.
 """
 
 import copy
@@ -41,31 +41,31 @@ Key = tuple[int, str]  # (layer, linear map)
 
 
 class Observer(Protocol):
-    """What looks into a stack at some steps of its training and changes nothing; `diagnostics.layer_statistics` is
-    one."""
+    """Records the layers of a stack at some steps of its training, and changes nothing. The module
+    `diagnostics.layer_statistics` is one."""
 
     def schedule(self, steps: int) -> frozenset[int]:
-        """The steps after which it looks."""
+        """Returns the steps after which `look` is called."""
 
     def weights(self, model: core.StackedAttention) -> dict[Key, Tensor]:
-        """What it keeps of the weights before such a step."""
+        """Returns copies of the weights before such a step."""
 
     def updates(
         self, model: core.StackedAttention, before: dict[Key, Tensor], *, decay: float
     ) -> dict[Key, tuple[float, float]]:
-        """How far the step moved each of them."""
+        """Returns two measures of how far the step moved each linear map."""
 
     def look(
         self, model: core.StackedAttention, batch: Batch, *, step: int, updates: dict[Key, tuple[float, float]]
     ) -> list[LayerRow]:
-        """A row for each layer and linear map."""
+        """Returns the rows of every layer at this step."""
 
     def ratios(self, layers: list[LayerRow]) -> dict[str, float | None]:
-        """What it sums up, for the run's row."""
+        """Returns summary numbers for the result of the run."""
 
 
 class Training:
-    """The state of a run between two steps.
+    """A run between two optimiser steps.
 
     training = Training(model, loaded, config)
     while not training.finished:
@@ -111,7 +111,7 @@ class Training:
         return self.step >= self.steps or self.stopped_early or self.diverged_step is not None
 
     def advance(self) -> None:
-        """One optimiser step, and whatever is due after it."""
+        """Makes one optimiser step, and evaluates at the end of an epoch."""
         config, step = self.config, self.step
         torch.manual_seed(address(config.seed, "dropout", step))
         self.model.train()
@@ -182,11 +182,11 @@ class Training:
         found = answers(self.model, part, full=self.full)
         return found.loss, found.acc
 
-    # ---- the end
+    # ---- result
 
     def result(self, *, test: bool = True) -> Result:
-        """The run's row. The test part is read here, once, with the last and with the chosen weights, or without
-        `test` not at all: its numbers then are None."""
+        """Returns the result of the run. The test part is used only here, with the last weights and with those of the
+        lowest validation loss. `test=False` does not use it; the test numbers then are None."""
         params, tables = cost.count(self.model)
         length = int(np.median(self.train.lengths))
         common: dict[str, Any] = {
@@ -237,19 +237,19 @@ class Training:
         }
 
     def _lengths(self) -> dict[str, Any]:
-        """Loss and accuracy on the test parts of other lengths, beside the source's own loss."""
+        """Returns loss and accuracy on the test parts of other lengths, and the loss of the data's own source there."""
         rows = []
         for length, part, source_loss in self.longer:
             source = math.nan if source_loss is None else source_loss
             try:
                 found = answers(self.model, part, full=False)
                 rows.append((length, found.loss, found.acc, source))
-            except ValueError:  # positions that the encoding does not have
+            except ValueError:  # longer than the positions that the encoding has
                 rows.append((length, math.nan, math.nan, source))
         return {"by_length": tuple(rows)}
 
     def _orders(self) -> dict[str, Any]:
-        """Test accuracy where the tokens of each item are shuffled, reversed, or stand as late as positions reach."""
+        """Returns the test accuracy with the tokens of each item shuffled, reversed, or at the last positions."""
         out: dict[str, Any] = {}
         for name, change in (("shuffled", shuffle_tokens), ("reversed", reverse_tokens)):
             out[f"test_acc_{name}"] = answers(self.model, self.test, full=self.full, change=change).acc
@@ -260,10 +260,10 @@ class Training:
             out["test_acc_shifted"] = answers(self.model, self.test, full=False, change=shift).acc
         return out
 
-    # ---- stopping and going on
+    # ---- stopping and resuming
 
     def state(self) -> dict[str, Any]:
-        """All that a Training needs to go on: tensors, numbers, strings and rows as dicts; a copy, not a view."""
+        """Returns a copy of everything that is needed to resume: tensors, numbers, strings, and rows as dicts."""
         live = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -279,7 +279,7 @@ class Training:
         return copy.deepcopy(live)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes back to a state; the next `advance` is the step after it."""
+        """Restores a state; the next `advance` makes the step after it."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         with torch.no_grad():
@@ -293,7 +293,7 @@ class Training:
 
 
 def weights_hash(model: nn.Module) -> str:
-    """sha256 of every tensor's name and bytes: equal hashes, equal weights."""
+    """Returns the sha256 of the names and bytes of all tensors; equal hashes mean equal weights."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -1,4 +1,4 @@
-"""AdamW and its learning rate."""
+"""AdamW and the schedule of its learning rate."""
 
 import math
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from stackcli.model import stack as core
 
 
 def planned_steps(config: Config, examples: int) -> int:
-    """Optimiser steps of an uninterrupted run."""
+    """Returns the number of optimiser steps of a run that is not stopped early."""
     return config.steps or config.epochs * math.ceil(examples / config.batch)
 
 
 def learning_rate(config: Config, step: int, steps: int) -> float:
-    """Of optimiser step `step` (0 is the first): linear warm-up, then a cosine to zero or a constant."""
+    """Returns the learning rate of a step (0 is the first): linear warm-up, then a cosine to zero or a constant."""
     warm = round(config.warmup * steps)
     if step < warm:
         return config.lr * (step + 1) / warm
@@ -26,8 +26,8 @@ def learning_rate(config: Config, step: int, steps: int) -> float:
 
 
 def optimizer(model: nn.Module, config: Config, more: Sequence[nn.Parameter] = ()) -> torch.optim.AdamW:
-    """AdamW, Loshchilov and Hutter 2019, eq. 12, arXiv:1711.05101; decay on `model.matrices` alone. `more`: parameters
-    that are trained beside the model's."""
+    """Returns AdamW, Loshchilov and Hutter 2019, eq. 12, arXiv:1711.05101, with weight decay on matrices alone (see
+    `model.stack.matrices`). `more`: further parameters to train."""
     trained = [p for p in (*model.parameters(), *more) if p.requires_grad]
     decayed = {id(p) for p in core.matrices(model)} | {id(p) for p in more if p.dim() >= 2}
     matrices = [p for p in trained if id(p) in decayed]

@@ -1,7 +1,7 @@
-"""Losses of an encoding's own table: can its order be read off, are neighbours closer than strangers?
+"""Auxiliary losses on the table of position vectors: `order` and `smooth`.
 
-They ask whether it helps to give positions a shape before, or while, the task does. Only for encodings that add a
-trained vector for each position.
+They test whether it helps to shape the position vectors before or during training on the task. Only for encodings that
+add a trained vector for each position.
 """
 
 from typing import Literal
@@ -14,13 +14,13 @@ from stackcli.common.seeding import generator, torch_at
 from stackcli.config.settings import Config
 from stackcli.model.stack import StackedAttention
 
-MARGIN = 0.1  # of cosine, between a neighbour and a stranger
-RATE = 0.01  # of Adam, in pretraining
+MARGIN = 0.1  # between the cosine similarities of the next position and of another one
+RATE = 0.01  # learning rate of Adam in pretraining
 
 
 def position_table(model: StackedAttention) -> Tensor:
-    """The vectors of positions 0 .. max_len - 1, (N, D), with their gradient. Raises ValueError where none is
-    trained."""
+    """Returns the trained vectors of positions 0 .. max_len - 1, (N, D). Raises ValueError for an encoding that has
+    none."""
     for name, _, rows in model.pe.tables():
         if name == "table" and rows.requires_grad:
             return rows
@@ -28,7 +28,7 @@ def position_table(model: StackedAttention) -> Tensor:
 
 
 class Auxiliary:
-    """The loss that a config asks for, on a model; `reader` is what order is read off with, trained with the model."""
+    """The auxiliary loss that `pe.loss` chooses. `reader`: a trained linear map that predicts the position."""
 
     def __init__(self, model: StackedAttention, config: Config) -> None:
         options = config.pe.options
@@ -52,29 +52,33 @@ class Auxiliary:
         return [] if self.reader is None else list(self.reader.parameters())
 
     def loss(self) -> Tensor:
-        """order: mean square error of a linear reading of the position, scaled to -1 .. 1; smooth: by how much, on
-        average, a stranger's cosine comes within a margin of the next neighbour's."""
+        """Returns the loss.
+
+        order: mean squared error of the position, scaled to -1 .. 1, predicted from its vector by a linear map.
+        smooth: hinge loss that asks the cosine similarity of each vector to the next position to exceed that to another
+        position by a margin.
+        """
         rows = position_table(self.model)
         n = len(rows)
         if self.reader is not None:
             size = rows.detach().square().mean().sqrt().clamp(min=1e-12)
             target = torch.linspace(-1, 1, n, dtype=rows.dtype, device=rows.device)
             return F.mse_loss(self.reader(rows / size)[:, 0], target)
-        strangers = torch.from_numpy(generator("auxiliary", "strangers", n).permutation(n)).to(rows.device)
+        others = torch.from_numpy(generator("auxiliary", "strangers", n).permutation(n)).to(rows.device)
         near = F.cosine_similarity(rows[:-1], rows[1:], dim=-1)
-        far = F.cosine_similarity(rows[:-1], rows[strangers][:-1], dim=-1)
-        apart = (strangers[:-1] - torch.arange(n - 1, device=rows.device)).abs() > 1
+        far = F.cosine_similarity(rows[:-1], rows[others][:-1], dim=-1)
+        apart = (others[:-1] - torch.arange(n - 1, device=rows.device)).abs() > 1
         return (MARGIN + far - near).relu()[apart].mean() if bool(apart.any()) else rows.sum() * 0
 
     def pretrain(self) -> None:
-        """Shapes the encoding on this loss alone, before the first step."""
+        """Trains the encoding on this loss alone, before the first step."""
         if not self.steps:
             return
-        own = [*self.model.pe.parameters(), *self.parameters()]
-        optimizer = torch.optim.Adam(own, lr=RATE)
+        trained = [*self.model.pe.parameters(), *self.parameters()]
+        optimizer = torch.optim.Adam(trained, lr=RATE)
         for _ in range(self.steps):
             optimizer.zero_grad()
             self.loss().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-        for parameter in own:
+        for parameter in trained:
             parameter.grad = None

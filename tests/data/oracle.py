@@ -1,4 +1,4 @@
-"""What the tests of tasks share."""
+"""Helpers of the tests of tasks."""
 
 from functools import cache
 from typing import Any
@@ -17,7 +17,7 @@ def every_part(loaded: Loaded) -> list[Examples]:
 
 
 def named(loaded: Loaded, part: Examples) -> list[tuple[list[str], list[str | None]]]:
-    """Each sequence as the names of its tokens and of what is asked at each of them."""
+    """Each sequence as the names of its tokens and of their targets."""
     return [
         ([loaded.vocab[t] for t in tokens], [None if c == UNSCORED else loaded.classes[c] for c in targets])
         for tokens, targets in zip(part.tokens, part.targets, strict=True)

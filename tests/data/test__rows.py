@@ -1,4 +1,4 @@
-"""Rows of one array are what the rows one by one would be."""
+"""Rows that are views of one array, compared with separate rows."""
 
 import pickle
 
@@ -30,13 +30,13 @@ def test_windows_are_views_of_the_array() -> None:
     assert rows.grid(np.array([13, 2]), 9, 0).tolist() == [[*range(91, 98), 0, 0], [*range(14, 21), 0, 0]]
 
 
-def test_rows_are_equal_to_rows_of_the_same_numbers_and_to_no_others() -> None:
+def test_rows_are_equal_to_rows_of_the_same_numbers_only() -> None:
     assert Rows.of(LISTS) == LISTS and Rows.of(LISTS) == Rows.of(LISTS) and tuple(LISTS) == Rows.of(LISTS)
     assert Rows.of(LISTS) != LISTS[:3] and Rows.of(LISTS) != [*LISTS[:3], (1, 2, 3, 5)] and Rows.of(LISTS) != 3
     assert hash(Rows.windows(VALUES, length=7, count=14)) == hash(Rows.windows(VALUES.copy(), length=7, count=14))
 
 
-def test_some_of_the_rows_are_those_and_alone_go_to_another_process() -> None:
+def test_selected_rows_are_pickled_without_the_rest_of_the_array() -> None:
     large = np.zeros(1_000_000, dtype=np.uint16)
     rows, asked = (Rows.windows(values, length=10, count=99_999) for values in (large, large[1:]))
     examples = Examples(rows, (), (), asked)
@@ -48,13 +48,13 @@ def test_some_of_the_rows_are_those_and_alone_go_to_another_process() -> None:
     assert len(examples.only([])) == 0
 
 
-def test_counting_in_steps_counts_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_in_steps_counts_every_number(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).integers(0, 9, 1000).astype(np.uint8)
     monkeypatch.setattr("stackcli.data._rows.STEP", 64)
     assert count(values, 12).tolist() == np.bincount(values, minlength=12).tolist()
 
 
-def test_every_answer_is_counted_and_what_is_not_asked_is_none() -> None:
+def test_answers_are_counted_without_tokens_that_are_not_scored() -> None:
     asked = Examples(((1, 2), (3,)), (), (), targets=((2, -100), (0,)))
     assert asked.answers.tolist() == [2, 0] and asked.counts(3).tolist() == [1, 0, 1]
     assert Examples(((1,), (2,)), (1, 1), ("a", "b")).counts(3).tolist() == [0, 2, 0]

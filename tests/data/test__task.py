@@ -1,4 +1,4 @@
-"""What every made-up task owes."""
+"""Properties of every synthetic task."""
 
 import math
 
@@ -18,13 +18,13 @@ TASKS = [
 ]
 
 
-def test_all_of_them_are_here() -> None:
+def test_all_synthetic_tasks_are_tested() -> None:
     made_up = {"order", "lag", "copy", "reverse", "sort", "parity", "addition", "recall"}
     assert made_up | {"markov", "majority", "dyck", "listops", "tree"} == set(TASKS)
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_items_are_a_function_of_the_seed_and_of_nothing_else(name: str) -> None:
+def test_items_depend_only_on_the_seed(name: str) -> None:
     one, two, other = load(name), load(name), load(name, seed=1)
     assert one == two and one.train != other.train
     few, many = load(name, size=20), load(name, size=60)
@@ -34,7 +34,7 @@ def test_items_are_a_function_of_the_seed_and_of_nothing_else(name: str) -> None
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_parts_are_apart_well_formed_and_as_long_as_they_say(name: str) -> None:
+def test_parts_are_separate_well_formed_and_of_the_announced_lengths(name: str) -> None:
     loaded = load(name, longest=2)
     task = registry.build_part("data", name, size=60, longest=2)
     trained = task.train_len
@@ -56,7 +56,7 @@ def test_parts_are_apart_well_formed_and_as_long_as_they_say(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_worked_example_stands_in_the_docstring(name: str) -> None:
+def test_the_docstring_has_a_worked_example(name: str) -> None:
     import sys
 
     doc = sys.modules[registry.load_part("data", name).__module__].__doc__ or ""
@@ -64,7 +64,7 @@ def test_a_worked_example_stands_in_the_docstring(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_what_can_be_known_is_said(name: str) -> None:
+def test_the_entropy_is_given_for_every_task_but_two(name: str) -> None:
     entropy = load(name).entropy
     assert (entropy is None) == (name in ("majority", "listops")) or entropy is not None
     assert entropy is None or (0 <= entropy < math.log(len(load(name).classes)))
@@ -86,7 +86,7 @@ def test_a_known_source_gives_the_log_probability_of_each_target_of_every_test_p
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_noise_replaces_answers_of_training_and_validation_and_nothing_else(name: str) -> None:
+def test_noise_replaces_only_answers_of_training_and_validation(name: str) -> None:
     clean, some, more, few = (load(name, noise=n, size=s) for n, s in ((0.0, 300), (0.2, 300), (0.6, 300), (0.2, 60)))
     assert some.test == clean.test and some.longer == clean.longer and some.entropy == clean.entropy
     for part in ("train", "val"):
@@ -103,7 +103,7 @@ def test_noise_replaces_answers_of_training_and_validation_and_nothing_else(name
     assert some.train.only(range(60)) == few.train
 
 
-SIZES = {
+SIZES: dict[str, list[dict[str, int]]] = {
     **{name: [{}] for name in ("addition", "copy", "dyck", "listops", "majority", "order", "parity")},
     **{name: [{}] for name in ("reverse", "sort")},
     "recall": [{"symbols": 80}],
@@ -115,7 +115,7 @@ LEAST = {"order": 2, "tree": 2, "listops": 4}  # of a length, by what the task i
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_every_part_of_every_size_that_is_accepted_asks_something(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_part_of_every_accepted_size_has_answers_to_score(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_task, "HELD_OUT", 4)
     accepted = 0
     for own in SIZES[name]:

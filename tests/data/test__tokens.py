@@ -1,4 +1,4 @@
-"""Texts -> tokens and parts."""
+"""Tokens of texts, and the part that a text belongs to."""
 
 import unicodedata
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stackcli.data import _tokens as words
 
 
-def test_words_numbers_and_signs_are_tokens_in_order() -> None:
+def test_words_numbers_and_other_characters_are_tokens_in_order() -> None:
     said = words.split_tokens("Don't heat 3.5 g (at 1,000 Pa) of x_1!")
     assert said == ["don't", "heat", "3.5", "g", "(", "at", "1,000", "pa", ")", "of", "x", "_", "1", "!"]
 
@@ -82,7 +82,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("text", WHOLE)
-def test_words_and_signs_of_every_script_stay_whole(text: str) -> None:
+def test_words_and_characters_of_every_script_stay_whole(text: str) -> None:
     assert words.split_tokens(text) == WHOLE[text]
     assert words.split_tokens(text, strip_punctuation=True) == WHOLE[text]
 
@@ -122,7 +122,7 @@ def test_the_tokens_hold_every_letter_mark_and_digit_of_the_text(text: str) -> N
 
 
 @given(st.one_of(st.text(max_size=40), MIXED))
-def test_the_tokens_do_not_hang_on_the_unicode_form(text: str) -> None:
+def test_the_tokens_do_not_depend_on_the_unicode_form(text: str) -> None:
     assert words.split_tokens(unicodedata.normalize("NFC", text)) == words.split_tokens(
         unicodedata.normalize("NFD", text)
     )
@@ -130,7 +130,7 @@ def test_the_tokens_do_not_hang_on_the_unicode_form(text: str) -> None:
 
 
 @pytest.mark.parametrize("end", [*",.;:)]", "<br>", '"', ">", "。", "\u00bb", "看", "é"])
-def test_a_link_ends_where_the_sentence_goes_on(end: str) -> None:
+def test_a_link_ends_where_the_sentence_continues(end: str) -> None:
     text = f"see https://x.example/a?b=1{end} now"
     assert words.split_tokens(text)[:2] == ["see", "https://x.example/a?b=1"]
     assert words.split_tokens(text, strip_links=True) == ["see", *words.split_tokens(end), "now"]
@@ -164,14 +164,14 @@ def test_reserved_names_in_a_text_are_unknown_words_and_never_padding() -> None:
     assert words.encode(["<pad>", "a", "<unk>"], ids, 5) == (words.UNKNOWN, 2, words.UNKNOWN)
 
 
-def test_many_unknown_tokens_are_said() -> None:
+def test_many_unknown_tokens_give_a_notice() -> None:
     assert words.unknown_notices([(2, 2, 1), (2, 1, 2, 1, 2, 2, 2)], 1) == []  # 3 of 10
     [notice] = words.unknown_notices([(2, 2, 1), (2, 1, 1, 1, 2, 2, 2)], 2)
     assert notice.startswith("40 % of the test part's tokens are unknown") and "data.min_count below 2" in notice
     assert words.unknown_notices([], 1) == []
 
 
-def test_numbers_are_classes_in_the_order_of_their_values() -> None:
+def test_classes_that_are_numbers_are_sorted_by_value() -> None:
     assert words.sort_classes(str(i) for i in range(12, 0, -1)) == tuple(str(i) for i in range(1, 13))
     assert words.sort_classes(["10", "-2", "1.5"]) == ("-2", "1.5", "10")
     assert words.sort_classes(["10", "9", "b"]) == ("10", "9", "b")

@@ -1,4 +1,4 @@
-"""Word vectors of a user's own: read, placed, frozen or trained, and their coverage told."""
+"""A user's word vectors: reading them, using them in a model, and notices of their coverage."""
 
 import gzip
 from pathlib import Path
@@ -41,7 +41,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_a_file_at_fault_is_named_with_its_line(text: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_refused_with_its_line(text: str, tmp_path: Path) -> None:
     data, path = files(tmp_path, text)
     with pytest.raises(DataError) as error:
         Csv(path=str(data), vectors=str(path)).load()
@@ -49,7 +49,7 @@ def test_a_file_at_fault_is_named_with_its_line(text: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_known_words_begin_with_their_vectors_and_are_trained_unless_frozen(frozen: bool, tmp_path: Path) -> None:
+def test_known_words_start_from_their_vectors_and_are_trained_unless_frozen(frozen: bool, tmp_path: Path) -> None:
     data, path = files(tmp_path)
     loaded = Csv(path=str(data), vectors=str(path), frozen=frozen).load()
     assert any(
@@ -73,7 +73,7 @@ def test_known_words_begin_with_their_vectors_and_are_trained_unless_frozen(froz
     )
 
 
-def test_vectors_count_in_a_runs_identity_by_content_and_their_width_must_fit(tmp_path: Path) -> None:
+def test_the_identity_of_a_run_includes_the_content_of_its_vectors_and_their_width_must_be_dim(tmp_path: Path) -> None:
     data, path = files(tmp_path)
     line = [*words(data), f"data.vectors='{path.as_posix()}'"]
     done = stackattn("train", *line, cwd=tmp_path)
@@ -87,7 +87,7 @@ def test_vectors_count_in_a_runs_identity_by_content_and_their_width_must_fit(tm
     assert wide.returncode == 2 and "dim=8, not 16" in wide.stderr
 
 
-def test_vectors_of_no_word_are_refused(tmp_path: Path) -> None:
+def test_a_file_without_any_of_the_words_is_refused(tmp_path: Path) -> None:
     data, path = files(tmp_path, "zzz 1 1 1\n")
     with pytest.raises(DataError, match=r"none of the .* words of the training texts has a vector"):
         Csv(path=str(data), vectors=str(path)).load()
@@ -113,27 +113,27 @@ SAME = {
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_a_file_is_read_whole_however_it_is_written(name: str, tmp_path: Path) -> None:
+def test_every_way_of_writing_a_file_is_read(name: str, tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_bytes(SAME[name])
     rows, known, notices = read_vectors(str(tmp_path / "v.txt"), VOCAB)
     assert rows[2:4].tolist() == [[1, 2], [3, 4]] and np.flatnonzero(known).tolist() == [2, 3] and notices == []
 
 
-def test_lines_that_are_not_utf8_are_passed_over_and_counted(tmp_path: Path) -> None:
+def test_lines_that_are_not_utf8_are_skipped_and_counted(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_bytes(b"caf\xe9 9 9\n" + PLAIN + b"\xe9t\xe9 9 9\n")
     rows, known, notices = read_vectors(str(tmp_path / "v.txt"), VOCAB)
     assert rows[2:4].tolist() == [[1, 2], [3, 4]] and known.sum() == 2
-    assert len(notices) == 1 and notices[0].endswith("v.txt: 2 lines that are not UTF-8 passed over")
+    assert len(notices) == 1 and notices[0].endswith("v.txt: 2 lines that are not UTF-8 skipped")
 
 
-def test_the_first_of_a_word_counts_and_repeats_are_said(tmp_path: Path) -> None:
+def test_the_first_vector_of_a_word_is_used_and_repeats_give_a_notice(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_bytes(b"Blue 8 8\nred 1 2\nRED 7 7\nred 9 9\nblue 3 4\nred 9 9\nother 1 1\nother 1 1\n")
     rows, _, notices = read_vectors(str(tmp_path / "v.txt"), VOCAB)
     assert rows[2:4].tolist() == [[1, 2], [3, 4]]  # a word as the vocabulary writes it goes before its capitals
-    assert len(notices) == 1 and "v.txt: 1 word stands there more than once" in notices[0]
+    assert len(notices) == 1 and "v.txt: 1 word occurs more than once" in notices[0]
 
 
-def test_gzip_is_unpacked_and_other_files_are_named(tmp_path: Path) -> None:
+def test_gzip_is_unpacked_and_other_files_are_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "v.gz").write_bytes(gzip.compress(PLAIN))
     assert read_vectors(str(tmp_path / "v.gz"), VOCAB)[0][2:4].tolist() == [[1, 2], [3, 4]]
     for content, said in {
@@ -150,13 +150,13 @@ def test_gzip_is_unpacked_and_other_files_are_named(tmp_path: Path) -> None:
         read_vectors(str(tmp_path / "v.txt"), VOCAB)
 
 
-def test_words_meet_as_texts_do(tmp_path: Path) -> None:
+def test_words_are_compared_after_normalisation(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_text("Stra\u00dfe 1 2\ne\u0301te\u0301 3 4\n3 5 6\n", encoding="utf-8")
     rows, known, _ = read_vectors(str(tmp_path / "v.txt"), VOCAB)
     assert np.flatnonzero(known).tolist() == [4, 5, 6] and rows[4:].tolist() == [[1, 2], [5, 6], [3, 4]]
 
 
-def test_a_line_with_too_few_numbers_is_named(tmp_path: Path) -> None:
+def test_a_line_with_too_few_numbers_is_refused_with_its_number(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_text("2 3\nred 1 2 3\nblue 1 2\n")
     with pytest.raises(ValueError, match="line 3 has 2 numbers, the first has 3"):
         read_vectors(str(tmp_path / "v.txt"), VOCAB)

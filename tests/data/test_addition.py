@@ -1,4 +1,4 @@
-"""Every sum worked out again."""
+"""Every sum, computed again."""
 
 import pytest
 

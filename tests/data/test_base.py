@@ -1,4 +1,4 @@
-"""A data set's size, labels and label noise: which items train, which labels are wrong, and what is refused."""
+"""Size, labels and label noise of a data set."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 
 from stackcli.common import registry
 from stackcli.config.grid import parse_grid
-from stackcli.config.overrides import UsageError
+from stackcli.config.yaml_files import UsageError
 from stackcli.data import _tokens as words
 from stackcli.data.base import DataError, Loaded
 from stackcli.data.csv import Csv
@@ -35,7 +35,7 @@ def items(loaded: Loaded) -> dict[Any, int]:
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_few_training_items_are_among_the_many_and_the_other_parts_stay_whole(name: str) -> None:
+def test_a_smaller_training_part_is_inside_a_larger_one_and_the_other_parts_do_not_change(name: str) -> None:
     whole = load(name)
     before: set[Any] = set()
     for size in (20, 40, 400, len(whole.train)):
@@ -65,7 +65,7 @@ def test_a_rare_class_keeps_its_share(tmp_path: Path) -> None:
         assert abs(found[1] - size * whole[1] / whole.total()) <= 1
 
 
-def test_which_items_train_does_not_hang_on_their_order_in_the_file(tmp_path: Path) -> None:
+def test_the_choice_of_training_items_does_not_depend_on_their_order_in_the_file(tmp_path: Path) -> None:
     rows = [f"text number {i},{'cat' if i % 3 else 'dog'}" for i in range(90)]
     for name, lines in (("a.csv", rows), ("b.csv", rows[::-1])):
         (tmp_path / name).write_text("text,label\n" + "\n".join(lines))
@@ -73,7 +73,7 @@ def test_which_items_train_does_not_hang_on_their_order_in_the_file(tmp_path: Pa
     assert items(one) == items(two)
 
 
-def test_the_vocabulary_is_that_of_the_texts_that_train() -> None:
+def test_the_vocabulary_is_that_of_the_chosen_training_texts() -> None:
     cut = load("subjects", size=30)
     words = {word for text in cut.train.texts for word in re.findall(r"[a-z]+", text.lower()) if len(word) > 3}
     known = {word for entry in cut.vocab[2:] for word in re.findall(r"[a-z]+", entry) if len(word) > 3}
@@ -81,7 +81,7 @@ def test_the_vocabulary_is_that_of_the_texts_that_train() -> None:
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_more_items_than_there_are_and_fewer_than_classes_are_refused(name: str) -> None:
+def test_a_size_above_the_items_or_below_the_classes_is_refused(name: str) -> None:
     count, classes = len(load(name).train), len(load(name).classes)
     with pytest.raises(DataError, match=rf"data\.size={count + 1}: the training part has {count};"):
         load(name, size=count + 1)
@@ -91,7 +91,9 @@ def test_more_items_than_there_are_and_fewer_than_classes_are_refused(name: str)
 
 @pytest.mark.parametrize("name", REAL)
 @pytest.mark.parametrize("noise", [0.1, 0.4, 1.0])
-def test_that_share_of_training_and_validation_labels_is_wrong_and_none_of_the_test(name: str, noise: float) -> None:
+def test_noise_is_the_share_of_wrong_training_and_validation_labels_and_no_test_label_is_wrong(
+    name: str, noise: float
+) -> None:
     clean, noisy = load(name), load(name, noise=noise)
     assert noisy.test == clean.test and noisy.train.tokens == clean.train.tokens and noisy.vocab == clean.vocab
     for right, said in ((clean.train.labels, noisy.train.labels), (clean.val.labels, noisy.val.labels)):
@@ -100,7 +102,7 @@ def test_that_share_of_training_and_validation_labels_is_wrong_and_none_of_the_t
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_a_wrong_label_is_any_other_class_as_often(name: str) -> None:
+def test_a_wrong_label_is_every_other_class_equally_often(name: str) -> None:
     clean, noisy = load(name), load(name, noise=1.0)
     many = len(clean.classes)
     steps = [(b - a) % many for a, b in zip(clean.train.labels, noisy.train.labels, strict=True)]
@@ -109,13 +111,13 @@ def test_a_wrong_label_is_any_other_class_as_often(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_more_noise_adds_wrong_labels_and_the_size_changes_none(name: str) -> None:
+def test_more_noise_only_adds_wrong_labels_and_the_size_changes_none(name: str) -> None:
     clean, some, more = (items(load(name, noise=noise)) for noise in (0.0, 0.2, 0.5))
     assert all(more[item] == label for item, label in some.items() if label != clean[item])
     assert items(load(name, noise=0.2, size=100)).items() <= some.items()
 
 
-def test_facts_and_baselines_are_those_of_the_data_as_they_are_cut(tmp_path: Path) -> None:
+def test_facts_and_baselines_depend_on_size_and_noise(tmp_path: Path) -> None:
     store, keys, found = Store(tmp_path), set(), []
     for options in ({}, {"size": 40}, {"size": 40, "noise": 0.5}):
         source = registry.build_part("data", "subjects", **options)
@@ -127,7 +129,7 @@ def test_facts_and_baselines_are_those_of_the_data_as_they_are_cut(tmp_path: Pat
     assert whole > few + 0.1 > wrong + 0.15
 
 
-def test_data_sets_of_several_sizes_are_told_apart_by_name() -> None:
+def test_data_sets_of_several_sizes_have_different_names() -> None:
     sets = [part("subjects", size=40, noise=0.0), part("subjects", size=80, noise=0.0), part("digits", size=0)]
     paths = [part("csv", path=path) for path in ("a/x.csv", "a/y.csv", "b/x.csv")]
     plan = SimpleNamespace(facts=dict.fromkeys([*sets, *paths]), facts_keys={paths[2]: "0123456789"})
@@ -135,14 +137,14 @@ def test_data_sets_of_several_sizes_are_told_apart_by_name() -> None:
     assert list(study.data_names(plan).values()) == said
 
 
-def test_where_a_file_lies_and_how_its_text_is_stored_make_no_other_run() -> None:
+def test_the_identity_of_a_run_does_not_depend_on_path_or_encoding() -> None:
     stored = (("a", "utf-8"), ("b", "cp1252"))
     one, other = (config(data=part("csv", path=path, encoding=name, text="t")) for path, name in stored)
     assert run_id(one, "content") == run_id(other, "content") != run_id(one, "other content")
     assert run_id(one, "content") != run_id(config(data=part("csv", path="a", encoding="utf-8", text="u")), "content")
 
 
-def test_a_whole_number_may_name_a_column_and_nothing_else() -> None:
+def test_a_whole_number_can_name_a_column_and_nothing_else() -> None:
     (made,) = parse_grid(["data=csv", "data.text=0", "data.label=17", "seeds=1"]).configs
     assert (made.data.options["text"], made.data.options["label"]) == ("0", "17")
     for word in ("data.unit=3", "data.path=true", "data.path=1.5"):
@@ -167,31 +169,31 @@ ALIKE = {
 
 
 @pytest.mark.parametrize("name", ALIKE)
-def test_labels_that_look_alike_are_refused_with_what_does_not_show(name: str, tmp_path: Path) -> None:
+def test_labels_that_look_alike_are_refused_and_invisible_characters_are_shown(name: str, tmp_path: Path) -> None:
     one, two, shown = ALIKE[name]
     rows = [(text, (one, two, "other")[i % 3]) for i, text in enumerate(TEXTS)]
-    with pytest.raises(DataError, match="differ in case, spaces, Unicode form or invisible signs alone") as error:
+    with pytest.raises(DataError, match="differ only in case, spaces, Unicode form or invisible characters") as error:
         labelled(tmp_path / "a.csv", rows).load()
     assert shown in str(error.value) and "other" not in str(error.value)
     own = labelled(tmp_path / "b.csv", [(text, (one, "other")[i % 2]) for i, text in enumerate(TEXTS)])
     labelled(tmp_path / "c.csv", [(f"asked {i}", (two, "other")[i % 2]) for i in range(20)])
-    with pytest.raises(DataError, match=r"alone: .*make them one"):
+    with pytest.raises(DataError, match=r"characters: .*write them in one way"):
         Csv(path=own.path, test_path=str(tmp_path / "c.csv")).load()
 
 
-def test_numbered_classes_are_in_the_order_of_their_values(tmp_path: Path) -> None:
+def test_numbered_classes_are_sorted_by_value(tmp_path: Path) -> None:
     loaded = labelled(tmp_path / "a.csv", [(text, str(i % 12 + 1)) for i, text in enumerate(TEXTS)]).load()
     assert loaded.classes == tuple(str(i) for i in range(1, 13))
     right = {text: i % 12 for i, text in enumerate(TEXTS)}
     assert items(loaded) == {text: right[text] for text in loaded.train.texts}
 
 
-def test_classes_without_a_letter_of_ours_are_classes(tmp_path: Path) -> None:
+def test_classes_may_be_written_in_any_script(tmp_path: Path) -> None:
     loaded = labelled(tmp_path / "a.csv", [(text, ("食物", "飲料")[i % 2]) for i, text in enumerate(TEXTS)]).load()
     assert loaded.classes == ("食物", "飲料") and loaded.notices == ()
 
 
-def test_a_class_that_held_out_parts_alone_have_is_said_and_one_class_alone_is_refused(tmp_path: Path) -> None:
+def test_a_class_without_training_items_gives_a_notice_and_a_single_trained_class_is_refused(tmp_path: Path) -> None:
     held_out = [text for text in TEXTS if words.choose_part(text) != "train"]
     asked = sum(words.choose_part(text) == "test" for text in held_out)
     rows = [(text, "rare" if text in held_out else "ab"[i % 2]) for i, text in enumerate(TEXTS)]
@@ -199,11 +201,11 @@ def test_a_class_that_held_out_parts_alone_have_is_said_and_one_class_alone_is_r
     count = f"its {len(held_out) - asked} validation and {asked} test items"
     assert any("class 'rare' has no training item" in n and count in n for n in notices)
     rows = [(text, "rare" if text in held_out else "common") for text in TEXTS]
-    with pytest.raises(DataError, match="the training part has one class alone, 'common'"):
+    with pytest.raises(DataError, match="the training part has only one class, 'common'"):
         labelled(tmp_path / "b.csv", rows).load()
 
 
-def test_texts_of_unknown_words_alone_are_said_with_their_share(tmp_path: Path) -> None:
+def test_a_test_part_of_unknown_words_gives_a_notice_with_their_share(tmp_path: Path) -> None:
     codes = [str(i).translate(str.maketrans("0123456789", "abcdefghij")) for i in range(120)]
     rows = [(f"x{code} y{code} same", "ab"[i % 2]) for i, code in enumerate(codes)]
     loaded = labelled(tmp_path / "a.csv", rows).load()

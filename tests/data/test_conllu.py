@@ -1,4 +1,4 @@
-"""A small file written by hand, and files at fault."""
+"""A small file written by hand, and files with errors."""
 
 import shutil
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_words_trees_and_classes_are_those_of_the_file() -> None:
         for text, tree, label in zip(part.texts, part.trees, part.labels, strict=True):
             found[text] = (tree, loaded.classes[label])
     assert found["why does ice float ?"] == ((3, 3, 3, 3, 3), "question")
-    assert found["don't heat the flask ."] == ((1, 1, 3, 1, 1), "statement")  # 1-2 Don't and 5.1 are passed over
+    assert found["don't heat the flask ."] == ((1, 1, 3, 1, 1), "statement")  # 1-2 Don't and 5.1 are skipped
     assert len(found) == 39
 
 
@@ -29,14 +29,14 @@ BAD = {
     "columns": ("# label = a\n1\tIce\t_\n\n", "line 2 has 3 columns"),
     "head": ("# label = a\n" + ROW.format(head="x") + "\n", "the head is 'x'"),
     "beyond": ("# label = a\n" + ROW.format(head=7) + "\n", "a head beyond its 1 words"),
-    "circle": ("# label = a\n" + ROW.format(head=2) + "2" + ROW.format(head=1)[1:] + "\n", "in a circle"),
+    "circle": ("# label = a\n" + ROW.format(head=2) + "2" + ROW.format(head=1)[1:] + "\n", "form a circle"),
     "label": (ROW.format(head=0) + "\n", "no comment '# label = ...'"),
     "empty": ("", "the file is empty"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_file_at_fault_is_named_with_its_line(name: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(name: str, tmp_path: Path) -> None:
     text, fragment = BAD[name]
     (tmp_path / "a.conllu").write_text(text, encoding="utf-8")
     with pytest.raises(DataError) as error:
@@ -44,7 +44,7 @@ def test_a_file_at_fault_is_named_with_its_line(name: str, tmp_path: Path) -> No
     assert fragment in str(error.value) and "a.conllu" in str(error.value)
 
 
-def test_a_sentence_longer_than_allowed_is_refused() -> None:
+def test_a_sentence_longer_than_max_len_is_refused() -> None:
     with pytest.raises(DataError, match=r"more than data\.max_len=3"):
         Conllu(path=str(SMALL), max_len=3).load()
 
@@ -72,7 +72,7 @@ def test_a_plain_file_is_read() -> None:
     assert set(loaded.train.trees) == {(0, 0, 0, 0, 0)}
 
 
-def test_other_signs_than_line_ends_end_no_line(tmp_path: Path) -> None:
+def test_only_line_feeds_end_a_line(tmp_path: Path) -> None:
     loaded = Conllu(path=str(CASES / "c_line_separator.conllu")).load()
     assert sum(len(p) for p in (loaded.train, loaded.val, loaded.test)) == 60
     for sign in ("\u2028", "\u2029", "\x85", "\x0c", "\x0b", "\x1c", "\r"):
@@ -83,7 +83,7 @@ def test_other_signs_than_line_ends_end_no_line(tmp_path: Path) -> None:
     ]
 
 
-def test_a_comment_reaches_the_sentence_below_it_and_no_further(tmp_path: Path) -> None:
+def test_a_comment_belongs_only_to_the_sentence_below_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the sentence at line 38 has no comment '# label = \.\.\.'"):
         Conllu(path=str(CASES / "c_comments_alone.conllu")).load()
     with pytest.raises(DataError, match="the sentence at line 5 has no comment"):
@@ -92,7 +92,7 @@ def test_a_comment_reaches_the_sentence_below_it_and_no_further(tmp_path: Path) 
     assert [label for _, _, label in sentences(text, tmp_path)] == ["a"]
 
 
-def test_a_comment_of_a_document_reaches_all_its_sentences(tmp_path: Path) -> None:
+def test_a_comment_of_a_document_belongs_to_all_its_sentences(tmp_path: Path) -> None:
     text = (
         "# newdoc id = one\n# meta::genre = news\n# sent_id = 1\n" + ICE + "\n" + ICE + "\n# sent_id = 3\n" + ICE + "\n"
         "# newdoc id = two\n# meta::genre = talk\n" + ICE + "\n# meta::genre = quote\n# x = y\n" + ICE
@@ -118,19 +118,19 @@ NUMBERED = {
 
 
 @pytest.mark.parametrize("name", NUMBERED)
-def test_words_count_from_one_and_have_another_as_their_head(name: str, tmp_path: Path) -> None:
+def test_words_must_be_numbered_from_one_and_have_another_word_as_head(name: str, tmp_path: Path) -> None:
     rows, said = NUMBERED[name]
     with pytest.raises(DataError) as error:
         sentences("# label = a\n" + rows + "\n", tmp_path)
     assert said in str(error.value)
 
 
-def test_a_word_that_is_its_own_head_is_named_by_line() -> None:
+def test_a_word_that_is_its_own_head_is_refused_with_its_line() -> None:
     with pytest.raises(DataError, match=r"line 38: word 2 is its own head; the head of a root is 0"):
         Conllu(path=str(CASES / "c_own_head.conllu")).load()
 
 
-def test_several_roots_are_trees_of_their_own_and_are_counted() -> None:
+def test_several_roots_have_a_tree_each_and_are_counted() -> None:
     source = Conllu(path=str(CASES / "c_two_roots.conllu"))
     assert [tree for _, tree, _ in source.sentences() if tree != [0] * 5] == [[0, 0, 2, 0, 0]]
     (said,) = source.load().notices
@@ -153,6 +153,6 @@ def test_only_an_encoding_that_needs_a_tree_refuses_words_without_heads(tmp_path
     assert "which data=conllu lack: line 2 has no head ('_')" in refused.stderr
 
 
-def test_case_is_folded_as_in_other_texts(tmp_path: Path) -> None:
+def test_case_and_unicode_form_are_normalised_as_in_other_texts(tmp_path: Path) -> None:
     text = "# label = a\n" + row(1, "STRASSE", 0) + row(2, "Straße", 1) + row(3, "cafe\u0301", 1) + "\n"
     assert sentences(text, tmp_path)[0][0] == ["strasse", "strasse", "café"]

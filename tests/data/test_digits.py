@@ -21,7 +21,7 @@ def test_tokens_are_the_pixels_of_the_picture_plus_one() -> None:
         tuple(int(p) + 1 for p in image.ravel()): int(label) for image, label in zip(*_of(load_digits()), strict=True)
     }
     loaded = Digits().load()
-    assert all(pictures[t] == label for t, label in zip(loaded.test.tokens, loaded.test.labels, strict=True))
+    assert all(pictures[tuple(t)] == label for t, label in zip(loaded.test.tokens, loaded.test.labels, strict=True))
 
 
 def _of(digits: Any) -> tuple[Any, Any]:

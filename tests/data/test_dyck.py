@@ -1,4 +1,4 @@
-"""Every prefix parsed again with a stack."""
+"""Every prefix, parsed with a stack."""
 
 from tests.data.oracle import every_part, load, named
 

@@ -1,10 +1,10 @@
-"""Every lag looked up again."""
+"""Every answer, looked up in the sequence."""
 
 from stackcli.data.base import UNSCORED
 from tests.data.oracle import every_part, load
 
 
-def test_every_answer_is_the_token_so_many_places_earlier() -> None:
+def test_every_answer_is_the_token_lag_places_earlier() -> None:
     loaded = load("lag", lags=5, train_len=9, longest=2)
     assert loaded.outputs == 5
     for part in every_part(loaded):

@@ -1,4 +1,4 @@
-"""Every expression read and worked out again by another reader."""
+"""Every expression, evaluated by a second parser."""
 
 import statistics
 
@@ -6,7 +6,7 @@ from tests.data.oracle import classed, every_part, load
 
 
 def read(tokens: list[str], at: int) -> tuple[int, int, dict[int, list[int]]]:
-    """(value, place after it, operation's place -> places of what hangs below it)."""
+    """Returns (value, index after it, index of each operation -> indices of its children)."""
     if tokens[at][0] != "[":
         return int(tokens[at]), at + 1, {}
     start, values, below = at, list[int](), dict[int, list[int]]()

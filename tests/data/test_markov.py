@@ -1,4 +1,4 @@
-"""The source's entropy, from its definition and from what it says."""
+"""The entropy of the source, from its definition and from its tokens."""
 
 import math
 from collections import Counter, defaultdict
@@ -11,7 +11,7 @@ from stackcli.data.markov import Markov
 from tests.data.oracle import every_part, load, named
 
 
-def test_every_token_is_asked_for_the_next_where_its_context_is_known() -> None:
+def test_the_answer_is_the_next_token_where_its_context_is_known() -> None:
     loaded = load("markov", order=3, longest=2)
     for part in every_part(loaded):
         for tokens, asked in named(loaded, part):
@@ -19,7 +19,7 @@ def test_every_token_is_asked_for_the_next_where_its_context_is_known() -> None:
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
-def test_what_is_said_follows_the_table_and_has_its_entropy(order: int) -> None:
+def test_tokens_follow_the_table_of_probabilities_and_have_its_entropy(order: int) -> None:
     source = Markov(letters=4, order=order, size=1, train_len=20_000, longest=1, seed=3)
     tokens = [t - 1 for t in source.part("train", 1, None).tokens[0]]
     seen: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)

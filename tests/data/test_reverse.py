@@ -1,4 +1,4 @@
-"""Every item read back: the answer is the source, last letter first."""
+"""The answer of every item, compared with its source."""
 
 from tests.data.oracle import every_part, load, named
 

@@ -1,4 +1,4 @@
-"""The corpus: its size, balance and form, and that it is nobody else's."""
+"""The corpus: its size, balance and form, and that it repeats no other questions."""
 
 import csv
 import re
@@ -36,17 +36,17 @@ def grams(text: str, n: int) -> list[tuple[str, ...]]:
     return [tuple(found[i : i + n]) for i in range(len(found) - n + 1)]
 
 
-def test_every_subject_has_its_questions() -> None:
+def test_every_subject_has_600_questions() -> None:
     assert Counter(row["label"] for row in rows()) == dict.fromkeys(SUBJECTS, 600)
 
 
-def test_questions_have_6_to_80_words_and_no_twin() -> None:
+def test_questions_have_6_to_80_words_and_none_is_repeated() -> None:
     texts = [r["text"] for r in rows()]
     assert [t for t in texts if not 6 <= len(t.split()) <= 80] == []
     assert len({" ".join(words(t)) for t in texts}) == len(texts)
 
 
-def test_there_are_forty_topics_and_none_has_a_twentieth() -> None:
+def test_there_are_forty_topics_and_none_has_more_than_a_twentieth_of_the_questions() -> None:
     topics = Counter((row["label"], row["topic"]) for row in rows())
     assert len(topics) >= 40
     assert max(topics.values()) <= 0.05 * len(rows())
@@ -88,7 +88,7 @@ def test_no_run_of_eight_words_is_shared_with_the_real_questions() -> None:
 
 
 def fitted(c: float, known: Sequence[tuple[str, str]]) -> Any:
-    """TF-IDF and logistic regression, as the tool's own baseline."""
+    """TF-IDF and logistic regression, like the baseline of the tool."""
     model = make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=c, max_iter=1000))
     return model.fit([text for text, _ in known], [label for _, label in known])
 
@@ -98,7 +98,7 @@ def score(model: Any, asked: Sequence[tuple[str, str]]) -> float:
 
 
 def strength(parts: dict[str, list[tuple[str, str]]]) -> float:
-    """The strength that does best on the validation part."""
+    """The value of C with the best accuracy on the validation part."""
     return max((1.0, 10.0, 100.0), key=lambda c: score(fitted(c, parts["train"]), parts["val"]))
 
 
@@ -109,13 +109,13 @@ def parts() -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def test_a_bag_of_words_tells_most_questions_but_not_all() -> None:
+def test_a_bag_of_words_answers_most_questions_but_not_all() -> None:
     own = parts()
     assert 0.80 <= score(fitted(strength(own), own["train"]), own["test"]) <= 0.93
 
 
 @BESIDE
-def test_what_is_learned_on_the_corpus_holds_for_the_real_questions() -> None:
+def test_a_model_trained_on_the_corpus_answers_the_real_questions() -> None:
     with REAL.open(encoding="utf-8", newline="") as file:
         real = [(row["question"], row["subject"]) for row in csv.DictReader(file)]
     own = parts()

@@ -1,4 +1,4 @@
-"""Windows of a file: each token asked for the next, parts that do not touch."""
+"""Windows of a text file: targets, vocabulary, and memory."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("unit", ["char", "word"])
-def test_each_token_is_asked_for_the_next_one_of_the_file(file: Path, unit: str) -> None:
+def test_the_target_of_each_token_is_the_next_token_of_the_file(file: Path, unit: str) -> None:
     loaded = Text(path=str(file), unit=unit, train_len=16, longest=2).load()  # type: ignore[arg-type]
     assert loaded.every and loaded.causal and [n for n, _ in loaded.longer] == [8, 16, 32]
     for part in every_part(loaded):
@@ -51,7 +51,7 @@ def test_a_short_file_is_refused(tmp_path: Path) -> None:
         Text(path=str(path)).load()
 
 
-# ---- what one by one would give
+# ---- compared with the file read at once
 
 
 def plain(path: Path, unit: str) -> list[str]:
@@ -61,7 +61,7 @@ def plain(path: Path, unit: str) -> list[str]:
 
 
 @pytest.mark.parametrize("unit", ["char", "word"])
-def test_tokens_vocabulary_and_windows_are_those_of_the_file_read_at_once(unit: str, tmp_path: Path) -> None:
+def test_reading_in_blocks_gives_the_tokens_vocabulary_and_windows_of_the_whole_file(unit: str, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     kinds = [
         "the",
@@ -97,7 +97,7 @@ def test_a_corpus_on_one_line_is_read(tmp_path: Path) -> None:
     path.write_text("anarchism originated as a term of abuse " * 50_000)
     assert len(path.read_text()) == 2_000_000
     for unit in ("char", "word"):
-        assert set(Text(path=str(path), unit=unit).load().vocab[2:]) == set(plain(path, unit))  # type: ignore[arg-type]
+        assert set(Text(path=str(path), unit=unit).load().vocab[2:]) == set(plain(path, unit))
 
 
 def test_a_text_without_spaces_is_cut_between_its_clauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,21 +115,21 @@ def test_marks_of_a_corpus_of_words_are_one_token_each_and_unk_is_the_unknown_wo
     assert set(loaded.vocab) == {"<pad>", *text} and len(loaded.vocab) == len(set(text)) + 1
     found = [loaded.vocab[t] for row in loaded.train.tokens for t in row]
     assert found == text[: len(found)] and loaded.vocab.index("<unk>") == 1
-    assert "600 <unk> stand in the file, each is the unknown word" in loaded.notices
+    assert "the file contains 600 <unk>, each read as the unknown word" in loaded.notices
     assert tokens_of("A<UNK>b <eos>\n<b>") == ["a", "<unk>", "b", "<eos>", "<", "b", ">"]
 
 
-def test_how_the_file_was_read_is_said(tmp_path: Path) -> None:
+def test_a_notice_says_how_the_file_was_read(tmp_path: Path) -> None:
     path = tmp_path / "b.txt"
     path.write_text("ab" * 400 + "c" * 100, encoding="utf-16")
     loaded = Text(path=str(path), train_len=8, encoding="utf-16").load()
     (said,) = loaded.notices
     assert said.startswith(
-        "read by char as utf-16: 900 characters; 2 kinds of the training part are known; 56 %"
+        "read by char as utf-16: 900 characters; 2 different characters of the training part are known; 56 %"
     )  # 100/180
 
 
-def test_line_ends_a_mark_and_the_encoding_make_no_other_language(tmp_path: Path) -> None:
+def test_line_ends_byte_order_mark_and_encoding_do_not_change_the_data_set(tmp_path: Path) -> None:
     text = "one line é\nanother one\n" * 100
     made = {"a": text.encode(), "b": text.replace("\n", "\r\n").encode("utf-16"), "c": b"\xef\xbb\xbf" + text.encode()}
     for name, data in made.items():
@@ -176,7 +176,7 @@ print(peak() - before)
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 @pytest.mark.parametrize("unit", ["char", "word"])
-def test_a_large_text_takes_at_most_three_times_its_size(unit: str, tmp_path: Path) -> None:
+def test_a_large_text_takes_at_most_three_times_its_size_in_memory(unit: str, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     names = np.array(["".join(chr(97 + c) for c in draw.integers(0, 26, 2 + i % 8)) for i in range(5000)])
     text = " ".join(names[draw.zipf(1.5, 2_000_000) % 5000])

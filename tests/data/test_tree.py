@@ -1,4 +1,8 @@
-"""Every parent looked up again; the order is depth-first."""
+"""Every answer, looked up in the tree; the order of the nodes."""
+
+from collections.abc import Sequence
+
+import numpy as np
 
 from tests.data.oracle import every_part, load, named
 
@@ -10,7 +14,7 @@ def test_the_answer_is_the_token_of_the_parent() -> None:
             assert tree[0] == 0 and asked == [None, *(tokens[p] for p in tree[1:])]
 
 
-def test_nodes_stand_in_depth_first_order() -> None:
+def test_nodes_are_in_depth_first_order() -> None:
     loaded = load("tree")
     for tree in loaded.train.trees:
         for i in range(1, len(tree)):
@@ -21,7 +25,7 @@ def test_nodes_stand_in_depth_first_order() -> None:
 
 
 def test_trees_differ_in_depth() -> None:
-    def deep(tree: tuple[int, ...], at: int) -> int:
+    def deep(tree: Sequence[int] | np.ndarray, at: int) -> int:
         return 0 if tree[at] == at else 1 + deep(tree, tree[at])
 
     depths = {max(deep(tree, i) for i in range(len(tree))) for tree in load("tree").train.trees}

@@ -1,10 +1,10 @@
-"""Batches of similar length, in an order that is a function of (seed, epoch)."""
+"""Batches of sequences of similar length, in an order that depends on (seed, epoch)."""
 
 import numpy as np
 import torch
 
-from stackcli.data.base import Examples
-from stackcli.training.batching import Padded, order
+from stackcli.data.base import UNSCORED, Examples
+from stackcli.training.batching import Padded, observed_rows, order, select_scored
 
 LENGTHS = np.random.default_rng(0).integers(1, 60, size=500)
 
@@ -14,14 +14,14 @@ def part(lengths: np.ndarray) -> Padded:
     return Padded(Examples(tokens, (0,) * len(tokens), ("",) * len(tokens)), max_len=64, device="cpu", masked=True)
 
 
-def test_every_row_comes_once_an_epoch() -> None:
+def test_every_row_occurs_once_in_an_epoch() -> None:
     for sort in (True, False):
         rows = order(LENGTHS, batch=32, seed=0, epoch=0, sort=sort)
         assert sorted(np.concatenate(rows).tolist()) == list(range(500))
         assert max(map(len, rows)) == 32 and len(rows) == 16
 
 
-def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+def test_the_order_depends_on_seed_and_epoch() -> None:
     def flat(seed: int, epoch: int) -> list[int]:
         return [int(i) for rows in order(LENGTHS, batch=32, seed=seed, epoch=epoch, sort=True) for i in rows]
 
@@ -48,3 +48,33 @@ def test_a_batch_without_padding_has_no_mask() -> None:
 
 def test_full_batches_are_as_wide_as_max_len() -> None:
     assert part(np.array([3, 5])).cut(np.array([0, 1]), full=True).tokens.shape == (2, 64)
+
+
+def test_several_answers_at_every_token_are_a_dimension_of_the_labels_and_padding_is_not_scored() -> None:
+    examples = Examples(((1, 1), (1,)), (), ("", ""), targets=((1, 2, 3, 4), (5, 6)))
+    padded = Padded(examples, max_len=2, device="cpu", masked=True, outputs=2)
+    expected = [[[1, 2], [3, 4]], [[5, 6], [UNSCORED, UNSCORED]]]
+    assert padded.cut(np.array([0, 1])).labels.tolist() == padded.labels.tolist() == expected
+
+
+def test_a_padding_token_is_its_own_parent() -> None:
+    examples = Examples(((1, 1, 1), (1,)), (0, 0), ("", ""), trees=((0, 0, 1), (0,)))
+    tree = Padded(examples, max_len=3, device="cpu", masked=True).cut(np.array([0, 1])).tree
+    assert tree is not None and tree.tolist() == [[0, 0, 1], [0, 1, 2]]
+
+
+def test_batches_in_order_hold_every_row_once_from_the_shortest_to_the_longest() -> None:
+    batches = list(part(np.array([3, 1, 2, 1])).in_order(3))
+    assert [batch.tokens.tolist() for batch in batches] == [[[1, 0], [1, 0], [1, 2]], [[1, 2, 3]]]
+
+
+def test_only_tokens_with_a_class_are_selected() -> None:
+    logits = torch.arange(12.0).view(2, 2, 3)
+    found, labels = select_scored(logits, torch.tensor([[UNSCORED, 2], [0, UNSCORED]]))
+    assert found.tolist() == [[3, 4, 5], [6, 7, 8]] and labels.tolist() == [2, 0]
+
+
+def test_observed_rows_are_at_most_32_different_rows_in_order() -> None:
+    assert observed_rows(5).tolist() == [0, 1, 2, 3, 4]
+    rows = observed_rows(1000).tolist()
+    assert len(rows) == len(set(rows)) == 32 and rows == sorted(rows) and rows[0] >= 0 and rows[-1] < 1000

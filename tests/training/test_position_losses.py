@@ -1,4 +1,4 @@
-"""Losses of an encoding's own table, by hand, and what they do to it."""
+"""Auxiliary losses on position vectors, worked out by hand, and training with them."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from stackcli.common.seeding import generator
 from stackcli.model.build import build, try_parts
 from stackcli.training.position_losses import MARGIN, Auxiliary, position_table
 from tests.factory import config, part
-from tests.training.test_loop import finish, training
+from tests.training.examples import finish, training
 
 
 def made(**keys: Any) -> Auxiliary:
@@ -19,7 +19,7 @@ def made(**keys: Any) -> Auxiliary:
     return Auxiliary(build(c, vocab=9, classes=3, max_len=20).double(), c)
 
 
-def test_smooth_is_the_hinge_between_neighbours_and_strangers() -> None:
+def test_smooth_is_the_hinge_loss_between_the_next_and_another_position() -> None:
     auxiliary = made(loss="smooth")
     rows, strangers = position_table(auxiliary.model).detach(), generator("auxiliary", "strangers", 20).permutation(20)
     found = []
@@ -30,7 +30,7 @@ def test_smooth_is_the_hinge_between_neighbours_and_strangers() -> None:
     assert math.isclose(float(auxiliary.loss()), sum(found) / len(found), rel_tol=1e-12)
 
 
-def test_order_is_the_error_of_a_linear_reading() -> None:
+def test_order_is_the_squared_error_of_a_linear_prediction() -> None:
     auxiliary = made(loss="order")
     rows, reader = position_table(auxiliary.model).detach(), auxiliary.reader
     assert reader is not None
@@ -41,7 +41,7 @@ def test_order_is_the_error_of_a_linear_reading() -> None:
 
 
 @pytest.mark.parametrize("kind", ["order", "smooth"])
-def test_pretraining_lowers_the_loss_and_moves_the_encoding_alone(kind: str) -> None:
+def test_pretraining_lowers_the_loss_and_changes_only_the_encoding(kind: str) -> None:
     auxiliary = made(loss=kind, pretrain=200)
     others = {n: p.clone() for n, p in auxiliary.model.named_parameters() if not n.startswith("pe.")}
     before = float(auxiliary.loss())
@@ -51,7 +51,7 @@ def test_pretraining_lowers_the_loss_and_moves_the_encoding_alone(kind: str) -> 
 
 
 @pytest.mark.parametrize("keys", [{"loss": "order"}, {"loss": "smooth"}, {"loss": "order", "pretrain": 5}])
-def test_training_with_it_differs_and_resumes_bit_for_bit(keys: dict[str, Any]) -> None:
+def test_training_with_an_auxiliary_loss_differs_and_resumes_bit_for_bit(keys: dict[str, Any]) -> None:
     plain, whole, first, second = (training(pe=part("learned", **k)) for k in ({}, keys, keys, keys))
     losses = finish(whole)
     assert losses != finish(plain)
@@ -63,7 +63,7 @@ def test_training_with_it_differs_and_resumes_bit_for_bit(keys: dict[str, Any]) 
     assert finish(second) == losses[7:]
 
 
-def test_what_has_nothing_to_train_is_refused() -> None:
+def test_an_auxiliary_loss_without_trained_positions_is_refused() -> None:
     with pytest.raises(ValueError, match="something to train, not pe=sinusoidal"):
         try_parts(config(pe=part("sinusoidal", loss="smooth")))
     with pytest.raises(ValueError, match=r"pe\.pretrain needs pe\.loss"):

@@ -1,0 +1,79 @@
+"""Operations and parameters, compared with closed forms and PyTorch's counter."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from stackcli.common import registry
+from stackcli.model import cost
+from tests.factory import config, part, stack, tokens
+from tests.model.examples import PES
+
+
+@pytest.mark.parametrize("pe", PES)
+@pytest.mark.parametrize("ff", [0.0, 2.0])
+def test_flops_equal_pytorchs_counter(pe: str, ff: float) -> None:
+    model, T = stack(pe=pe, ff=ff, kernel="explicit").float(), 11
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(tokens(1, T))
+    assert cost.flops(config(dim=16, heads=2, ff=ff), model, T) == counter.get_total_flops()
+
+
+@pytest.mark.parametrize(
+    "pe", [n for n in registry.part_names("pe") if "randomised" in registry.part_keys(registry.load_part("pe", n))]
+)
+def test_flops_with_randomised_positions_equal_pytorchs_counter(pe: str) -> None:
+    model, T = stack(pe=part(pe, randomised=True, range=40), kernel="explicit").float(), 11
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(tokens(1, T))
+    assert cost.flops(config(dim=16, heads=2, ff=2.0), model, T) == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("clip", [0, 3, 40])
+@pytest.mark.parametrize("keys,values", [(True, True), (True, False), (False, True)])
+def test_the_encodings_flops_equal_pytorchs_counter_at_every_depth(clip: int, keys: bool, values: bool) -> None:
+    pe = part("relative", clip=clip, keys=keys, values=values)
+    for depth, length in ((1, 1), (3, 7)):
+        model = stack(pe=pe, depth=depth, ff=1.5, kernel="explicit").float()
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            model(tokens(1, length))
+        closed = cost.flops(config(dim=16, heads=2, ff=1.5, depth=depth), model, length)
+        D, F_, E, rows = 16, 24, 8, 2 * clip + 1
+        own = (keys + values) * 2 * 2 * length * E * rows  # two heads, each (T, E) by (E, rows)
+        by_hand = depth * (8 * length * D**2 + 4 * length**2 * D + 4 * length * D * F_ + own) + 2 * D * 3
+        assert closed == counter.get_total_flops() == by_hand
+
+
+def test_the_numbers_of_parameters_equal_the_closed_form() -> None:
+    D, F_, L, V, C = 16, 32, 2, 30, 3
+    block = 4 * D * D + 4 * D + 2 * D * F_ + D + F_ + 4 * D
+    every, tables = cost.count(stack(pe="learned"))
+    assert every == L * block + V * D + 64 * D + 2 * D + D * C + C
+    assert tables == V * D + 64 * D
+    assert cost.count(stack(pe="none"))[1] == V * D
+
+
+@pytest.mark.parametrize("pe", PES)
+@pytest.mark.parametrize("residual", ["pre", "post", "none"])
+@pytest.mark.parametrize("norm", ["layer", "rms"])
+@pytest.mark.parametrize("ff", [0.0, 2.0])
+def test_the_parameters_of_every_combination_equal_the_closed_form(
+    pe: str, residual: str, norm: str, ff: float
+) -> None:
+    D, L, V, C, H, longest = 16, 3, 30, 3, 2, 64
+    hidden, gains = int(ff * D), {"layer": 2 * D, "rms": D}[norm]
+    table = {"none": 0, "sinusoidal": 0, "learned": longest * D, "relative": L * 2 * 33 * (D // H)}[pe]
+    feed = 2 * D * hidden + hidden + D + gains if hidden else 0
+    closing = 0 if residual == "post" else gains
+    expected = L * (4 * D * D + 4 * D + gains + feed) + closing + V * D + table + D * C + C
+    assert cost.count(stack(pe=pe, residual=residual, norm=norm, ff=ff, depth=L)) == (expected, V * D + table)
+
+
+@pytest.mark.parametrize("pe", ["learned", "relative"])
+def test_shared_layers_have_the_parameters_of_one_layer_and_the_operations_of_all(pe: str) -> None:
+    one = cost.count(stack(pe=pe, depth=1))
+    for depth in (1, 2, 7):
+        shared = stack(pe=pe, depth=depth, share_layers=True)
+        assert cost.count(shared) == one
+        c = config(dim=16, heads=2, ff=2.0, depth=depth)
+        assert cost.flops(c, shared, 9) == cost.flops(c, stack(pe=pe, depth=depth), 9)
