@@ -18,7 +18,7 @@ from stackcli.common.seeding import generator
 from stackcli.config.settings import Config, Part
 from stackcli.config.validation import attention_bytes, in_words, longest_input, machine_memory
 from stackcli.diagnostics.checked_property import BATCH, CLASSES, LENGTH, VOCAB, Property, mark
-from stackcli.diagnostics.position_tables import _degenerate
+from stackcli.diagnostics.position_tables import check_table
 from stackcli.model import build, cost
 from stackcli.model import stack as core
 from stackcli.pe.base import Context, PositionEncoding
@@ -53,7 +53,7 @@ def certify(config: Config, max_len: int) -> list[Property]:
         _beyond(config, max_len),
         *_cost(config, max_len),
         _energy(config, max_len),
-        *_degenerate(config, max_len),
+        *check_table(config, max_len),
     ]
     sizes = f"max_len={max_len}; on {LENGTH} tokens where no other number stands"
     return [*found, Property("checked in", f"{time.perf_counter() - began:.1f} s", sizes)]

@@ -71,7 +71,7 @@ def with_remedy(config: Config) -> Config | None:
     )
 
 
-def _degenerate(config: Config, max_len: int) -> list[Property]:
+def check_table(config: Config, max_len: int) -> list[Property]:
     rows = position_table(config, max_len)
     if rows is None:
         return []

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from stackcli.common import registry
-from stackcli.diagnostics import checked_property, encoding_checks, position_tables
+from stackcli.diagnostics import checked_property, encoding_checks
 from stackcli.diagnostics.encoding_checks import certify as run
 from stackcli.pe.base import Context, PositionEncoding
 from tests.factory import config, part
@@ -94,24 +93,6 @@ def test_an_encoding_at_fault_is_caught(broken: type, row: str, monkeypatch: pyt
     assert rows[row].mark == "failed", rows[row]
 
 
-def test_flat_dimensions_are_counted_and_a_fitted_base_mends_them() -> None:
-    before, after = found("sinusoidal", base=10000.0, scale=0.05), found("sinusoidal", base="auto", scale=0.05)
-    assert before["flat dimensions"].mark == "warning" and after["flat dimensions"].found == "0 of 16"
-    assert before["remedy"].found.startswith("pe.base=auto: 0 flat") and "remedy" not in after
-    assert float(after["effective rank"].found) > float(before["effective rank"].found)
-
-
-def test_health_of_tables_made_for_it() -> None:
-    draw = torch.Generator().manual_seed(0)
-    rows = torch.randn(40, 8, generator=draw)
-    rows[:, 3] = 0.7
-    rows[7] = rows[20]
-    affected = position_tables.health(rows)
-    assert affected.flat == 1 and affected.closest == 0.0 and 5 < affected.rank <= 7
-    line = position_tables.health(torch.arange(40.0)[:, None] * torch.ones(8))
-    assert abs(line.rank - 1) < 1e-6
-
-
 def test_the_energy_of_a_raw_sinusoid_is_nearly_all_of_the_input() -> None:
     raw = found("sinusoidal", base=10000.0, scale=1.0)["energy in the input"]
     assert raw.mark == "warning" and float(raw.found.split()[0]) > 99
@@ -139,11 +120,3 @@ def test_the_memory_of_attention_is_that_of_its_scores_and_weights(monkeypatch: 
     assert rows["attention memory"].mark == ""
     more = {row.name: row for row in encoding_checks._cost(small, 2048)}["attention memory"]
     assert (more.found, more.mark) == ("1.5 GiB", "warning") and "this machine has 1.0 GiB" in more.evidence
-
-
-def test_the_closest_positions_of_a_long_table_are_those_of_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = torch.from_numpy(np.random.default_rng(0).normal(size=(150, 3)))
-    apart = [float((a - b).norm()) for i, a in enumerate(rows) for b in rows[:i]]
-    for at_once in (1000, 64, 7):
-        monkeypatch.setattr(position_tables, "AT_ONCE", at_once)
-        assert position_tables.health(rows).closest == pytest.approx(min(apart) / np.mean(apart), rel=1e-9)
