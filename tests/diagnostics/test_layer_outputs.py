@@ -39,8 +39,8 @@ def test_small_batches_of_which_nothing_is_looked_at_change_nothing(
 
 def test_picked_items_are_numbered_row_by_row_among_those_asked_about() -> None:
     asked = torch.tensor([[True, False, True], [False, False, False], [False, True, True]])
-    found = layer_outputs.pick_items(asked, np.array([3, 1]))  # items 0 and 1 are in row 0, items 2 and 3 in row 2
-    assert found.tolist() == [[False, False, True], [False, False, False], [False, False, True]]
+    found = layer_outputs.pick_items(asked, np.array([2, 1]))  # items 0 and 1 are in row 0, items 2 and 3 in row 2
+    assert found.tolist() == [[False, False, True], [False, False, False], [False, True, False]]
 
 
 def test_sequences_pass_once_each_and_the_shortest_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,10 @@ def test_an_encoding_that_adds_no_vectors_has_no_table_and_no_properties(name: s
     assert properties(name, 9) == {}
 
 
+def test_a_table_of_offsets_is_no_table_of_positions() -> None:
+    assert properties("relative", 9, clip=0, layers="shared") == {}
+
+
 def test_the_remedy_changes_the_base_alone_and_only_where_there_is_one() -> None:
     given = config(pe=part("sinusoidal", base=10000.0, scale=0.3), **SMALL)
     remedied = position_tables.with_remedy(given)
