@@ -22,7 +22,7 @@ CHAIN = torch.arange(24).sub(1).clamp(min=0).expand(3, 24)  # a tree, for the en
 
 def read(file: Path) -> dict[str, Any]:
     """The keys of a YAML file, without its name; PyYAML alone, not the reader under test."""
-    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    values: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert values.pop("name") == file.stem
     return values
 

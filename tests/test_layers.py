@@ -22,7 +22,7 @@ RANKS = (
 )
 RANK = {name: i for i, rank in enumerate(RANKS) for name in rank}
 OWNERS = {"typer": {"cli"}, "hydra": {"config"}, "omegaconf": {"config"}, "optuna": {"experiment"}}
-NO_TORCH = ("analysis/", "figures/", "config/", "common/", "cli/")
+NO_TORCH: tuple[str, ...] = ("analysis/", "figures/", "config/", "common/", "cli/")
 NO_TORCH += tuple(
     f"experiment/{name}" for name in ("store", "studies", "study", "load", "report", "search", "identity")
 )

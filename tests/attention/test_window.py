@@ -14,6 +14,7 @@ from tests.factory import padding, part, stack, tokens
 @pytest.mark.parametrize("length,reach", [(5, 1), (9, 3), (6, 4)])
 def test_it_allows_the_tokens_within_reach_on_both_sides(length: int, reach: int) -> None:
     allowed = Window(reach=reach).allowed(length, torch.device("cpu"))
+    assert allowed is not None
     assert allowed.tolist() == [[abs(i - j) <= reach for j in range(length)] for i in range(length)]
 
 
@@ -83,7 +84,7 @@ def test_fused_and_explicit_kernels_agree_to_rounding_gradients_too(pe: str, cau
         model = stack(attention=part("window", reach=2), pe=pe, causal=causal, kernel=kernel)
         assert model.kernel == ("fused" if kernel == "auto" else "explicit")
         said = model(tokens(), mask)
-        F.cross_entropy(said, torch.tensor([0, 1, 2])).backward()
+        F.cross_entropy(said, torch.tensor([0, 1, 2])).backward()  # type: ignore[no-untyped-call]
         found.append([said, *(p.grad for p in model.parameters())])
     assert all((a - b).abs().max() < 1e-12 for a, b in zip(*found, strict=True))
 

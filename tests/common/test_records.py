@@ -42,7 +42,7 @@ def test_another_value_is_not_parsed(value: object) -> None:
 
 
 def test_a_line_leaves_out_what_was_not_measured_and_keeps_zeros() -> None:
-    rows = [
+    rows: list[StepRow | LayerRow | StackRow] = [
         StepRow(step=0, epoch=0.0, lr=0.1, train_loss=math.nan, train_acc=0.5, val_loss=2.0, val_acc=0.25),
         LayerRow(step=4, layer=1, tensor="q", g1=0.0),
         StackRow(layer=0, probe_acc=0.5, cka=(1.0, 0.25)),

@@ -17,7 +17,7 @@ from stackcli.model.build import build_for, profile
 from stackcli.model.stack import StackedAttention
 from stackcli.training import batching
 from stackcli.training.loop import Training
-from tests.factory import config, padding, part, stack, tiny, tokens
+from tests.factory import config, part, stack, tiny
 
 SMALL: dict[str, Any] = {"dim": 16, "heads": 2, "ff": 2.0, "batch": 8, "steps": 1}
 CAUSAL = {"causal": True, "data": "lag"}
@@ -76,7 +76,7 @@ def test_the_numbers_of_a_stack_are_those_of_its_last_block(ff: float, name: str
     assert math.isclose(row["entropy"], min(means), rel_tol=1e-12) and 0 < row["entropy"] <= 1
 
 
-# ---- what can be told apart, and even attention
+# ---- how far sequences and tokens can be told apart
 
 
 def test_sequences_are_told_apart_by_their_vectors_and_tokens_by_theirs() -> None:
@@ -95,24 +95,6 @@ def test_sequences_are_told_apart_by_their_vectors_and_tokens_by_theirs() -> Non
     assert math.isclose(
         initialisation.measure(pooled, initialisation.keep_probe_rows(tiny())).row["apart"], expected, rel_tol=1e-4
     )
-
-
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("reach", [0, 2])
-@pytest.mark.parametrize("lengths", [[9, 9, 9], [9, 5, 2]])
-def test_even_attention_has_the_entropy_of_a_count_of_keys(causal: bool, reach: int, lengths: list[int]) -> None:
-    from stackcli.model.batch import Batch
-
-    attention = part("window", reach=reach) if reach else part("full")
-    mask = padding(lengths, 9) if min(lengths) < 9 else None
-    batch = Batch(tokens(), torch.zeros(3, dtype=torch.long), mask)
-    logs = []
-    for n in lengths:
-        for i in range(n):
-            seen = [j for j in range(n) if (not causal or j <= i) and (not reach or abs(i - j) <= reach)]
-            logs.append(math.log(len(seen)))
-    found = layer_statistics.even_entropy(stack(causal=causal, attention=attention).stack[0].attention, batch)
-    assert math.isclose(found, sum(logs) / len(logs), rel_tol=1e-12)
 
 
 # ---- the first step

@@ -68,8 +68,9 @@ def by_loop(run: Training, part: Any, layer: int) -> np.ndarray:
     return np.array(rows)
 
 
-def standard(x: np.ndarray, by: np.ndarray) -> np.ndarray:
-    return (x - by.mean(0)) / by.std(0)
+def standardise(x: np.ndarray, by: np.ndarray) -> np.ndarray:
+    out: np.ndarray = (x - by.mean(0)) / by.std(0)
+    return out
 
 
 @pytest.mark.parametrize("pad", ["batch", "max"])
@@ -80,9 +81,9 @@ def test_a_probe_is_logistic_regression_on_the_mean_of_real_tokens(pad: str) -> 
     for layer in (0, 1, 2):
         x, z = by_loop(run, loaded.train, layer), by_loop(run, loaded.test, layer)
         model = LogisticRegression(C=linear_probe.STRENGTH, tol=1e-6, max_iter=1000).fit(
-            standard(x, x), loaded.train.labels
+            standardise(x, x), loaded.train.labels
         )
-        assert found[layer].probe_acc == model.score(standard(z, x), loaded.test.labels)
+        assert found[layer].probe_acc == model.score(standardise(z, x), loaded.test.labels)
         expected = [cka_by_loops(z, by_loop(run, loaded.test, other)) for other in (0, 1, 2)]
         assert found[layer].cka == pytest.approx(expected, abs=2e-6)
 
@@ -101,7 +102,7 @@ def test_where_every_token_is_asked_about_a_probe_reads_scored_tokens_for_each_o
     expected = []
     for output in range(outputs):
         (x, y, here), (z, true, there) = asked(loaded.train, output), asked(loaded.test, output)
-        x, z = standard(x, x), standard(z, x)
+        x, z = standardise(x, x), standardise(z, x)
         model = LogisticRegression(C=linear_probe.STRENGTH, tol=1e-6).fit(x[here], y[here])
         expected.append(model.score(z[there], true[there]))
     found = layer_report.layer_rows(run)[0].probe_acc
@@ -110,9 +111,9 @@ def test_where_every_token_is_asked_about_a_probe_reads_scored_tokens_for_each_o
 
 
 def everything(value: Any) -> Any:
-    """Tensors as bytes, so that a whole state can be compared."""
-    if isinstance(value, torch.Tensor):
-        return value.numpy().tobytes()
+    """The value with its tensors and arrays as bytes, so that a whole state can be compared."""
+    if isinstance(value, torch.Tensor | np.ndarray):
+        return np.asarray(value).tobytes()
     if isinstance(value, dict):
         return {key: everything(item) for key, item in value.items()}
     return [everything(item) for item in value] if isinstance(value, list | tuple) else value
@@ -121,11 +122,11 @@ def everything(value: Any) -> Any:
 def test_looking_changes_nothing_and_two_looks_are_equal(capfd: pytest.CaptureFixture[str]) -> None:
     run = trained(tiny(), dropout=0.3, layer_drop=0.3, depth=3, lr=0.01)
     run.model.train()
-    before, generators = everything(run.state()), (random.getstate(), np.random.get_state()[1].tolist())
+    before, generators = everything(run.state()), everything((random.getstate(), np.random.get_state()))
     state = torch.random.get_rng_state()
     found = layer_report.layer_rows(run)
     assert everything(run.state()) == before
-    assert (random.getstate(), np.random.get_state()[1].tolist()) == generators
+    assert everything((random.getstate(), np.random.get_state())) == generators
     assert torch.equal(state, torch.random.get_rng_state())
     assert run.model.training and all(not block._forward_hooks for block in run.model.stack)
     torch.manual_seed(5)

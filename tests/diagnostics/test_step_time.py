@@ -2,6 +2,7 @@
 
 import json
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ def test_each_arm_is_warmed_up_and_repeated_and_its_parts_make_the_step() -> Non
     arms = [step_time.prepare(config(dim=16, heads=2, depth=d, batch=8), tiny()) for d in (1, 2)]
     order: list[int] = []
     for i, arm in enumerate(arms):
-        real = arm.step
-        arm.step = lambda i=i, real=real: (order.append(i), real())[1]  # type: ignore[method-assign, misc]
+
+        def step(i: int = i, real: Callable[[], None] = arm.step) -> None:
+            order.append(i)
+            real()
+
+        arm.step = step  # type: ignore[method-assign]
     found = step_time.measure(arms)
     assert step_time.WARMUPS >= 3 and step_time.REPEATS >= 10
     assert len(order) == 2 * (step_time.WARMUPS + step_time.REPEATS)

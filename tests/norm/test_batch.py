@@ -83,7 +83,8 @@ def test_without_padding_it_is_pytorchs_in_training_and_evaluation_with_gradient
         pairs = [(ours_in.grad, theirs_in.grad), (own.weight.grad, theirs.weight.grad)]
         pairs += [(own.bias.grad, theirs.bias.grad)]
         pairs += [(own.running_mean, theirs.running_mean), (own.running_var, theirs.running_var)]
-        assert all((a - b).abs().max() < 1e-12 for a, b in pairs)
+        for ours, other in pairs:
+            assert ours is not None and other is not None and (ours - other).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("rubbish", [0.0, 1e9, math.inf, math.nan])
@@ -99,9 +100,10 @@ def test_what_lies_under_the_padding_touches_neither_real_tokens_nor_statistics_
     y, z = own(wide, padding(LENGTHS, 7))[padding(LENGTHS, 7)], theirs(real)
     (y * goal).sum().backward(), (z * goal).sum().backward()
     assert (y - z).abs().max() < 1e-12
-    assert (own.running_mean - theirs.running_mean).abs().max() < 1e-12
-    assert (own.running_var - theirs.running_var).abs().max() < 1e-12
-    if math.isfinite(rubbish):  # backwards 0 x inf would be no number
+    assert theirs.running_mean is not None and (own.running_mean - theirs.running_mean).abs().max() < 1e-12
+    assert theirs.running_var is not None and (own.running_var - theirs.running_var).abs().max() < 1e-12
+    if math.isfinite(rubbish):  # backwards, 0 x inf is NaN
+        assert wide.grad is not None and real.grad is not None
         assert (wide.grad[padding(LENGTHS, 7)] - real.grad).abs().max() < 1e-12
         assert not wide.grad[~padding(LENGTHS, 7)].any()
 

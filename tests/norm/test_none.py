@@ -18,6 +18,7 @@ def test_a_pre_stack_without_it_is_the_sum_of_its_branches_and_is_not_normalised
     x = model.embedding.weight[tokens()]
     for block in model.stack:
         x = x + block.attention(x, ctx, model.pe)
+        assert block.feed is not None
         x = x + block.feed(x)
     expected = x.mean(1) @ model.head.weight.T + model.head.bias
     assert (model(tokens()) - expected).abs().max() < 1e-12

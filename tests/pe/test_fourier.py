@@ -44,7 +44,7 @@ def test_it_is_added_to_the_tokens_and_all_of_it_is_trained() -> None:
     pe, x = Fourier(dim=6, heads=2, max_len=40).double(), torch.randn(2, 9, 6, dtype=torch.float64)
     out = pe.embed(x, Context(torch.arange(9)))
     assert torch.allclose(out - x, pe.at(torch.arange(9)).expand(2, 9, 6), atol=1e-12)
-    out.square().sum().backward()
+    out.square().sum().backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None and bool(p.grad.abs().max() > 0) for p in pe.parameters())
 
 

@@ -34,6 +34,7 @@ def test_the_rows_have_the_spread_asked_for() -> None:
 
 def test_it_equals_an_embedding_of_the_positions_also_with_positions_of_each_sequence() -> None:
     model, x = stack(pe="learned"), tokens(2, 4)
+    assert isinstance(model.pe, Learned)
     pos, seen = torch.tensor([[0, 1, 2, 3], [63, 5, 5, 0]]), []
     model.stack[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     model(x, pos=pos)
@@ -43,6 +44,7 @@ def test_it_equals_an_embedding_of_the_positions_also_with_positions_of_each_seq
 def test_only_rows_that_were_used_get_a_gradient() -> None:
     model = stack(pe="learned")
     model(tokens(2, 9)).square().sum().backward()
+    assert isinstance(model.pe, Learned) and model.pe.table.grad is not None
     used = model.pe.table.grad.abs().sum(-1) > 0
     assert used[:9].all() and not used[9:].any()
 

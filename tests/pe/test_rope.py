@@ -48,7 +48,7 @@ def test_a_shift_of_all_positions_changes_nothing(layout: str) -> None:
 
 
 def test_the_two_layouts_are_one_up_to_the_order_of_dimensions_and_differ_without_it() -> None:
-    inter, half = (Rope(dim=D, heads=H, max_len=9, layout=layout) for layout in ("interleaved", "half"))  # type: ignore[arg-type]
+    inter, half = (Rope(dim=D, heads=H, max_len=9, layout=layout) for layout in ("interleaved", "half"))
     q, k = heads(2)
     order = torch.tensor([0, 2, 1, 3])  # of half, in interleaved's
     ctx = Context(torch.arange(T) * 5)

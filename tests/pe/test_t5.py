@@ -61,8 +61,8 @@ def test_a_shift_of_all_positions_changes_nothing_and_one_table_serves_all_layer
 
 @pytest.mark.parametrize("causal", [True, False])
 def test_buckets_are_formed_by_the_direction_of_the_stack(causal: bool) -> None:
-    pe = T5(dim=D, heads=H, max_len=300).double()
-    bias = pe.bias(*heads(2), Context(torch.arange(300), causal=causal))[0]
+    pe, (q, k) = T5(dim=D, heads=H, max_len=300).double(), heads(2)
+    bias = pe.bias(q, k, Context(torch.arange(300), causal=causal))[0]
     back = {float(pe.table[plain(-o, buckets=32, reach=128, both=not causal), 0]) for o in range(300)}
     assert {float(x) for x in bias[299]} == back and len(back) == (32 if causal else 16)
 
@@ -72,6 +72,7 @@ def test_the_bias_that_is_drawn_is_that_of_the_stack_s_direction() -> None:
     _, at, rows = next(model.pe.tables())
     assert rows[at > 0].isnan().all()
     each = [plain(int(o), buckets=32, reach=128, both=False) for o in at[at <= 0]]
+    assert isinstance(model.pe, T5)
     assert torch.equal(rows[at <= 0].detach(), model.pe.table.detach()[each])
 
 

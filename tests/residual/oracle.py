@@ -71,8 +71,9 @@ def check_stack(
     x = affine(model.opening)(x) if opening else x
     for block in model.stack:
         x = rule(x, affine(block.join.norm), lambda h, b=block: b.attention(h, ctx, model.pe), *own(block.join))
+        assert block.feed_join is not None and block.feed is not None
         x = rule(x, affine(block.feed_join.norm), block.feed, *own(block.feed_join))
     assert (model.closing is not None) == closing
     pooled = (affine(model.closing)(x) if closing else x).mean(1)
     assert (said - (pooled @ model.head.weight.T + model.head.bias)).abs().max() < 1e-12
-    assert len({id(join.norm) for block in model.stack for join in (block.join, block.feed_join)}) == 6
+    assert len({id(join.norm) for block in model.stack for join in block.joins()}) == 6

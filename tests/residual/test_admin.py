@@ -11,6 +11,8 @@ from stackcli.diagnostics import layer_statistics
 from stackcli.model import build
 from stackcli.model import stack as core
 from stackcli.model.batch import Batch
+from stackcli.pe.base import Context
+from stackcli.residual.admin import Admin
 from stackcli.training.loop import Training
 from tests.factory import config, padding, stack, tiny, tokens
 from tests.residual import oracle
@@ -31,20 +33,24 @@ def batch(ids: Tensor, mask: Tensor | None) -> Batch:
     return Batch(ids, torch.zeros(len(ids), dtype=torch.long), mask)
 
 
+def joins(model: core.StackedAttention) -> list[Admin]:
+    return [join for block in model.stack for join in block.joins() if isinstance(join, Admin)]
+
+
 def omegas(model: core.StackedAttention) -> Tensor:
     """(branches, D)."""
-    return torch.stack([join.omega.detach() for block in model.stack for join in block.joins()]).clone()
+    return torch.stack([join.omega.detach() for join in joins(model)])
 
 
 def by_hand(model: core.StackedAttention, ids: Tensor, lengths: list[int]) -> list[float]:
     """The paper's two phases, every sequence alone and so without padding."""
-    ctx = [oracle.Context(torch.arange(n)) for n in lengths]
+    ctx = [Context(torch.arange(n)) for n in lengths]
     streams = [model.embedding.weight[row[:n]][None] for row, n in zip(ids, lengths, strict=True)]
 
     def variance(pieces: list[Tensor]) -> float:
         numbers = torch.cat([z.flatten() for z in pieces]).tolist()
         mean = sum(numbers) / len(numbers)
-        return sum((v - mean) ** 2 for v in numbers) / len(numbers)
+        return float(sum((v - mean) ** 2 for v in numbers)) / len(numbers)
 
     total, out = 1.0, [1.0]
     for block in model.stack:
@@ -52,6 +58,7 @@ def by_hand(model: core.StackedAttention, ids: Tensor, lengths: list[int]) -> li
         streams = [oracle.normal(x + y) for x, y in zip(streams, attended, strict=True)]
         total += variance(attended)
         out.append(total**0.5)
+        assert block.feed is not None
         fed = [block.feed(x) for x in streams]
         streams = [oracle.normal(x + y) for x, y in zip(streams, fed, strict=True)]
         total += variance(fed)
@@ -111,7 +118,7 @@ def test_the_first_pass_changes_nothing_but_omega_and_does_not_see_dropout() -> 
     settled = omegas(model)
     model(tokens()).sum().backward()
     assert torch.equal(omegas(model), settled) and not any(m._forward_pre_hooks for m in model.modules())
-    assert all(join.omega.grad.any() for block in model.stack for join in block.joins())
+    assert all(join.omega.grad is not None and join.omega.grad.any() for join in joins(model))
 
 
 @pytest.mark.parametrize("residual", ["pre", "post", "scaled", "deepnorm"])
@@ -136,7 +143,8 @@ def test_training_starts_from_settled_omegas_those_of_the_batch_that_is_looked_a
 def test_a_training_that_is_taken_up_again_keeps_its_omegas() -> None:
     c = config(**SMALL)
     whole, broken, again = started(c), started(c), started(c)
-    broken.advance(), broken.advance()
+    for _ in range(2):
+        broken.advance()
     again.restore(broken.state())
     assert torch.equal(omegas(again.model), omegas(broken.model))
     assert not torch.equal(omegas(again.model), omegas(started(c).model))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from stackcli.residual.layerscale import LayerScale
 from tests.factory import part, stack, tokens
 from tests.residual import oracle
 
@@ -29,6 +30,7 @@ def test_a_stack_of_three_blocks_is_the_papers_with_gains_and_offsets() -> None:
 @pytest.mark.parametrize("depth,start", [(1, 0.1), (18, 0.1), (19, 1e-5), (24, 1e-5), (25, 1e-6), (48, 1e-6)])
 def test_every_weight_starts_from_the_papers_value_for_the_depth(depth: int, start: float) -> None:
     join = oracle.made("layerscale", dim=7, depth=depth)
+    assert isinstance(join, LayerScale)
     assert torch.allclose(join.scale, torch.full((7,), start, dtype=torch.float64), rtol=1e-6, atol=0)
 
 

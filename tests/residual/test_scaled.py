@@ -1,5 +1,6 @@
 """The scaled residual: the same small weight on every branch."""
 
+import math
 from functools import partial
 
 import pytest
@@ -7,12 +8,13 @@ import torch
 from torch import Tensor
 
 from stackcli.model.build import build
+from stackcli.pe.base import Context
 from tests.factory import config, stack, tokens
 from tests.residual import oracle
 
 
 def rule(x: Tensor, norm: oracle.Map, branch: oracle.Map, branches: int = 6) -> Tensor:
-    return x + branch(norm(x)) / branches**0.5
+    return x + branch(norm(x)) / math.sqrt(branches)
 
 
 def test_the_stream_after_a_branch_is_the_papers() -> None:
@@ -28,7 +30,7 @@ def test_where_there_is_no_feed_forward_map_a_block_has_one_branch() -> None:
     oracle.stir(model, "join", "closing", "opening")
     said, x = model(x), oracle.affine(model.opening)(model.embedding.weight[x])
     for block in model.stack:
-        attention = partial(block.attention, ctx=oracle.Context(torch.arange(9)), pe=model.pe)
+        attention = partial(block.attention, ctx=Context(torch.arange(9)), pe=model.pe)
         x = rule(x, oracle.affine(block.join.norm), attention, branches=3)
     pooled = oracle.affine(model.closing)(x).mean(1)
     assert (said - (pooled @ model.head.weight.T + model.head.bias)).abs().max() < 1e-12
