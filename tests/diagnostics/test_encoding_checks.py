@@ -105,7 +105,7 @@ def test_what_does_not_fit_into_memory_is_measured_on_less_and_says_so(
     monkeypatch.setattr(encoding_checks, "machine_memory", lambda: 2 * 2**30)  # a quarter holds 457 tokens at 4 heads
     small = config(dim=16, heads=4, pe=pe)
     rows = {row.name: row for row in encoding_checks.certify(small, 1000)}
-    assert "457 tokens of 1,000, for want of memory" in rows["float32"].evidence
+    assert "457 tokens of 1,000, limited by memory" in rows["float32"].evidence
     assert rows["4 x max_len"].found.startswith(found) and rows["4 x max_len"].mark == "passed"
     assert pe == "learned" or "24 tokens spread over 4,000 positions" in rows["4 x max_len"].evidence
     assert "max_len=1000" in rows["checked in"].evidence

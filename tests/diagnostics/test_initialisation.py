@@ -81,8 +81,8 @@ def test_the_numbers_of_a_stack_are_those_of_its_last_block(ff: float, name: str
 
 def test_sequences_are_told_apart_by_their_vectors_and_tokens_by_theirs() -> None:
     given = torch.tensor([[3.0, 0.0], [1.0, 0.0], [2.0, 0.0]], dtype=torch.float64)
-    heard = initialisation.Heard(given, given, given, given)
-    assert math.isclose(heard.apart() or 0, math.sqrt(2 / 14), rel_tol=1e-12)  # mean (2, 0)
+    captured = initialisation.Captured(given, given, given, given)
+    assert math.isclose(captured.apart() or 0, math.sqrt(2 / 14), rel_tol=1e-12)  # mean (2, 0)
     c = config(**{**SMALL, "depth": 2, **CAUSAL})
     row = initialisation.measure(c, initialisation.keep_probe_rows(data(c))).row
     assert row["apart"] == row["rank"]
