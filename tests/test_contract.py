@@ -53,7 +53,7 @@ def cases() -> list[Any]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda p: f"{p.parent.name}={p.stem}")
-def test_the_keys_and_defaults_of_a_yaml_file_are_the_constructors(file: Path) -> None:
+def test_the_keys_and_defaults_of_a_yaml_file_are_those_of_the_constructor(file: Path) -> None:
     own = {
         name: key.default for name, key in registry.part_keys(registry.load_part(file.parent.name, file.stem)).items()
     }
@@ -72,7 +72,7 @@ def said(**changes: Any) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("file,key", cases())
-def test_every_key_of_a_yaml_file_changes_what_the_model_says(file: Path, key: str) -> None:
+def test_every_key_of_a_yaml_file_changes_the_logits(file: Path, key: str) -> None:
     group, name, plain = file.parent.name, file.stem, read(file)
     plain |= NEEDS.get((name, key), {}) | ({"randomised": True} if key == "range" else {})
     before, again = (said(**{group: part(name, **plain)}) for _ in range(2))
@@ -82,7 +82,7 @@ def test_every_key_of_a_yaml_file_changes_what_the_model_says(file: Path, key: s
 
 
 @pytest.mark.parametrize("group", ["pe", "norm", "residual", "attention", "init"])
-def test_no_two_parts_of_a_group_say_the_same(group: str) -> None:
+def test_no_two_parts_of_a_group_give_the_same_logits(group: str) -> None:
     files = [file for file in FILES if file.parent.name == group]
     answers = []
     for file in files:

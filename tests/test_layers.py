@@ -55,7 +55,7 @@ def files() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def test_every_form_of_import_is_seen(tmp_path: Path) -> None:
+def test_every_form_of_import_is_recognised(tmp_path: Path) -> None:
     forms = (
         "import stackcli.pe.learned",
         "from stackcli.pe import learned",
@@ -69,7 +69,7 @@ def test_every_form_of_import_is_seen(tmp_path: Path) -> None:
     assert imports(tmp_path / "a.py") == {"stackcli.pe", "stackcli"}
 
 
-def test_every_module_has_its_row() -> None:
+def test_every_module_has_a_rank() -> None:
     assert {own(path) for path in files()} <= set(RANK)
 
 
@@ -97,7 +97,7 @@ def test_each_library_has_one_importer() -> None:
             assert own(path) in OWNERS.get(name.split(".")[0], {own(path)}), f"{path} imports {name}"
 
 
-def test_what_only_reads_never_imports_torch_at_the_top() -> None:
+def test_modules_without_torch_do_not_import_it_at_the_top() -> None:
     for path in files():
         top = ast.parse(path.read_text(encoding="utf-8")).body
         if path.relative_to(PACKAGE).as_posix().startswith(NO_TORCH):

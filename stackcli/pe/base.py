@@ -66,11 +66,11 @@ class PositionEncoding(nn.Module):
         self.dim, self.heads, self.max_len = dim, heads, max_len
 
     def embed(self, x: Tensor, ctx: Context) -> Tensor:
-        """Changes token vectors (B, T, D); called once, before block 1."""
+        """Transforms token vectors (B, T, D); called once, before block 1."""
         return x
 
     def rotate(self, q: Tensor, k: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
-        """Changes queries and keys (B, H, T, E); called in every block."""
+        """Transforms queries and keys (B, H, T, E); called in every block."""
         return q, k
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:

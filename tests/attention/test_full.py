@@ -24,7 +24,7 @@ def test_a_tokens_output_is_the_weighted_sum_over_all_that_it_may_see(kernel: st
 
 @pytest.mark.parametrize("kernel", ["auto", "explicit"])
 @pytest.mark.parametrize("causal", [False, True])
-def test_one_block_reaches_every_token_or_every_earlier_one(kernel: str, causal: bool) -> None:
+def test_one_block_reaches_every_token_or_every_earlier_token(kernel: str, causal: bool) -> None:
     model = stack(attention="full", causal=causal, kernel=kernel, depth=1, pe="none")
     for t, seen in enumerate(oracle.reached(model, 7)):
         assert seen == set(range(t + 1 if causal else 7))

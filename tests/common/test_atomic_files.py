@@ -26,7 +26,7 @@ def names(folder: Path) -> list[str]:
 # ---- writing
 
 
-def test_text_and_bytes_are_written_into_a_folder_that_is_made(tmp_path: Path) -> None:
+def test_text_and_bytes_are_written_into_a_new_folder(tmp_path: Path) -> None:
     target = tmp_path / "new" / "folder" / "a"
     write_file(target, "é\n")
     assert target.read_bytes() == b"\xc3\xa9\n" and names(target.parent) == ["a"]
@@ -67,12 +67,12 @@ def test_an_interrupt_leaves_the_old_file_and_no_temporary_file(
 # ---- checking a target before any work
 
 
-def test_a_writable_folder_has_no_reason_and_stays_empty(tmp_path: Path) -> None:
+def test_a_writable_folder_is_accepted_and_stays_empty(tmp_path: Path) -> None:
     assert why_unwritable(tmp_path) == "" and names(tmp_path) == []
     assert why_unwritable(tmp_path / "missing") == "nothing can be created there"
 
 
-def test_a_folder_that_refuses_files_gives_the_reason_of_the_system(
+def test_an_unwritable_folder_is_reported_with_the_reason_of_the_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(**_: Any) -> str:
@@ -91,7 +91,7 @@ def test_a_target_that_can_be_written_passes_and_nothing_is_created(tmp_path: Pa
     assert names(tmp_path) == ["old.csv"] and (tmp_path / "old.csv").read_text() == "old"
 
 
-def test_a_folder_a_device_and_a_path_below_a_file_are_no_targets(tmp_path: Path) -> None:
+def test_a_folder_a_device_and_a_path_below_a_file_are_refused_as_targets(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^--csv .*: a folder; write --csv .*table\.csv$"):
         check_target(tmp_path, "--csv")
     (tmp_path / "file").write_text("")
@@ -123,13 +123,13 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("text", DAMAGED, ids=["cut", "NaN", "list", "boolean", "keys", "deep"])
-def test_a_damaged_json_file_is_named_with_what_is_wrong(text: str, tmp_path: Path) -> None:
+def test_a_damaged_json_file_is_reported_with_its_fault(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(CorruptionError, match=rf"a\.json: damaged \(.*{DAMAGED[text]}.*delete its folder"):
         read_json(tmp_path / "a.json", "a", "b", "c")
 
 
-def test_an_object_where_a_list_belongs_is_damage(tmp_path: Path) -> None:
+def test_an_object_instead_of_a_list_is_damage(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(CorruptionError, match="it holds an object"):
         read_json(tmp_path / "a.json", kind=list)
@@ -146,7 +146,7 @@ def test_an_object_where_a_list_belongs_is_damage(tmp_path: Path) -> None:
         ("1.5", "a number"),
     ],
 )
-def test_a_value_has_the_name_that_json_gives_it(text: str, name: str) -> None:
+def test_a_value_has_its_json_name(text: str, name: str) -> None:
     assert json_name(json.loads(text)) == name
 
 
@@ -160,12 +160,12 @@ def test_a_value_has_the_name_that_json_gives_it(text: str, name: str) -> None:
         (b'{"step": 1', []),
     ],
 )
-def test_lines_are_read_up_to_the_last_that_has_ended(content: bytes, rows: list[int], tmp_path: Path) -> None:
+def test_lines_are_read_up_to_the_last_newline(content: bytes, rows: list[int], tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(content)
     assert [row["step"] for row in read_lines(tmp_path / "a.jsonl")] == rows
 
 
-def test_numbers_that_are_not_finite_are_read_back_as_numbers(tmp_path: Path) -> None:
+def test_non_finite_numbers_are_read_back_as_numbers(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"loss": "NaN", "name": "nan"}\n{"loss": "-Infinity", "name": "x"}\n')
     first, second = read_lines(tmp_path / "a.jsonl")
     assert first["loss"] != first["loss"] and first["name"] == "nan" and second == {"loss": -float("inf"), "name": "x"}
@@ -183,7 +183,7 @@ def test_numbers_that_are_not_finite_are_read_back_as_numbers(tmp_path: Path) ->
         (b'{"a": "\xff"}\n', 1),
     ],
 )
-def test_a_damaged_line_is_named_by_its_number(content: bytes, line: int, tmp_path: Path) -> None:
+def test_a_damaged_line_is_reported_with_its_number(content: bytes, line: int, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(content)
     with pytest.raises(CorruptionError, match=rf"a\.jsonl: line {line} is damaged"):
         read_lines(tmp_path / "a.jsonl")

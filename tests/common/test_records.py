@@ -9,17 +9,17 @@ import pytest
 from stackcli.common.records import LayerRow, StackRow, StepRow, dumps, json_lines, loads, parse_number
 
 
-def test_numbers_that_are_not_finite_become_texts_at_any_depth() -> None:
+def test_non_finite_numbers_become_strings_at_any_depth() -> None:
     value = {"a": math.nan, "b": (math.inf, [-math.inf, {"c": math.nan}]), "d": 0.5, "e": None, "f": True}
     expected = {"a": "NaN", "b": ["Infinity", ["-Infinity", {"c": "NaN"}]], "d": 0.5, "e": None, "f": True}
     assert json.loads(dumps(value)) == expected
 
 
-def test_numbers_of_numpy_are_written_as_pythons() -> None:
+def test_numpy_numbers_are_written_like_python_numbers() -> None:
     assert dumps([np.float64(0.5), np.float64(math.nan), np.float64(-math.inf)]) == '[0.5, "NaN", "-Infinity"]'
 
 
-def test_text_stays_as_it_is_or_is_written_in_ascii() -> None:
+def test_text_is_kept_or_written_in_ascii() -> None:
     assert dumps(["é\n"]) == '["é\\n"]'
     assert dumps(["é\n"], ascii_only=True) == '["\\u00e9\\n"]'
 

@@ -62,7 +62,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def test_a_broken_part_is_listed_with_its_error_and_the_others_as_ever(site: Path, tmp_path: Path) -> None:
+def test_a_broken_part_is_listed_with_its_error_and_the_other_parts_as_before(site: Path, tmp_path: Path) -> None:
     plain = stackattn("list", "pe", "--json", cwd=tmp_path)
     done = stackattn("list", "pe", "--json", cwd=tmp_path, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
@@ -78,7 +78,7 @@ def test_a_broken_part_is_listed_with_its_error_and_the_others_as_ever(site: Pat
 
 
 @pytest.mark.parametrize("name", [*SOURCES, "lost"])
-def test_a_broken_part_is_refused_with_whose_code_file_and_line(
+def test_a_broken_part_is_refused_with_its_package_file_and_line(
     name: str, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = words(write_data(tmp_path / "d.csv"))
@@ -92,7 +92,7 @@ def test_a_broken_part_is_refused_with_whose_code_file_and_line(
     assert not (tmp_path / "outputs").exists()
 
 
-def test_a_broken_part_leaves_a_sweep_over_others_alone(site: Path, tmp_path: Path) -> None:
+def test_a_broken_part_does_not_disturb_a_sweep_over_other_parts(site: Path, tmp_path: Path) -> None:
     line = words(write_data(tmp_path / "d.csv"), "pe=helped,none")
     assert stackattn("sweep", *line, "--dry-run", cwd=tmp_path, PYTHONPATH=str(site)).returncode == 0
 
@@ -106,7 +106,7 @@ def module(folder: Path, source: str) -> object:
     return made
 
 
-def test_a_helper_class_is_no_second_part(tmp_path: Path) -> None:
+def test_a_helper_class_is_not_taken_for_a_second_part(tmp_path: Path) -> None:
     helped = module(tmp_path, HELPED)
     assert registry.chosen_class("pe", "helped", helped).__name__ == "Helped"  # type: ignore[arg-type]
     two = "class {}(PositionEncoding):\n    pass\n\nclass Other(PositionEncoding):\n    pass\n"
@@ -118,12 +118,12 @@ def test_a_helper_class_is_no_second_part(tmp_path: Path) -> None:
         registry.chosen_class("pe", "another", module(tmp_path, "x = 1\n"))  # type: ignore[arg-type]
 
 
-def test_a_helper_beside_a_norm_which_has_no_base_is_no_part(tmp_path: Path) -> None:
+def test_a_helper_in_the_file_of_a_norm_is_not_taken_for_the_part(tmp_path: Path) -> None:
     source = "class Table:\n    pass\n\nclass Scaled:\n    def forward(self, x):\n        return x\n"
     assert registry.chosen_class("norm", "mine", module(tmp_path, source)).__name__ == "Scaled"  # type: ignore[arg-type]
 
 
-def test_every_part_of_ours_is_found() -> None:
+def test_every_built_in_part_is_found() -> None:
     for group in ("pe", "residual", "norm", "attention", "init", "data"):
         for name in registry.part_names(group):
             if registry.built_in(group, name):

@@ -13,11 +13,11 @@ def test_an_address_is_63_bits_of_the_sha256_of_typed_names() -> None:
     assert address("7") == 0x249660734E4773A1 >> 1
 
 
-def test_a_number_a_text_and_the_order_of_names_make_different_addresses() -> None:
+def test_numbers_texts_and_other_orders_have_different_addresses() -> None:
     assert len({address(7), address("7"), address(7, 2), address(2, 7), address(72)}) == 5
 
 
-def test_a_generator_does_not_depend_on_what_was_drawn_elsewhere() -> None:
+def test_a_generator_does_not_depend_on_other_draws() -> None:
     first = generator("test", 1).random(5)
     np.random.seed(0)
     other = generator("test", 2)
@@ -30,7 +30,7 @@ def test_a_generator_is_philox_seeded_with_the_address() -> None:
     assert np.array_equal(generator(7, "order", 2).integers(0, 1000, 8), expected)
 
 
-def test_torch_draws_from_the_address_inside_and_goes_on_as_before_outside() -> None:
+def test_torch_is_seeded_by_the_address_inside_and_unaffected_outside() -> None:
     torch.manual_seed(1)
     expected = torch.rand(4)
     torch.manual_seed(1)
@@ -40,7 +40,7 @@ def test_torch_draws_from_the_address_inside_and_goes_on_as_before_outside() -> 
     assert torch.equal(inside, torch.rand(3, generator=torch.Generator().manual_seed(0xBF703B6609F4D5C5 >> 1)))
 
 
-def test_torch_goes_on_as_before_after_an_error_too() -> None:
+def test_torch_is_unaffected_after_an_error_too() -> None:
     state = torch.random.get_rng_state()
     with pytest.raises(RuntimeError, match="inside"), torch_at("test"):
         torch.rand(3)

@@ -16,9 +16,11 @@ NAMES = ["depth", "dim", "heads"]
         ("xyzzy", "its keys: depth", "; its keys: depth"),
     ],
 )
-def test_a_near_name_is_offered_and_the_next_sentence_begins_as_sentences_do(given: str, then: str, text: str) -> None:
+def test_a_similar_name_is_suggested_and_the_next_sentence_starts_with_a_capital(
+    given: str, then: str, text: str
+) -> None:
     assert suggest_nearest(given, NAMES, then) == text
 
 
-def test_nothing_is_offered_where_there_are_no_names() -> None:
+def test_nothing_is_suggested_without_names() -> None:
     assert suggest_nearest("depth", iter(())) == ""

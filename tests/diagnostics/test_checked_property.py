@@ -9,5 +9,5 @@ from stackcli.diagnostics.checked_property import mark
     ("arguments", "expected"),
     [((True,), "passed"), ((True, "warning"), "passed"), ((False,), "failed"), ((False, "warning"), "warning")],
 )
-def test_a_property_passes_or_has_the_mark_named_for_it_or_fails(arguments: tuple[bool, str], expected: str) -> None:
+def test_a_property_is_marked_as_passed_or_with_the_given_mark(arguments: tuple[bool, str], expected: str) -> None:
     assert mark(*arguments) == expected

@@ -23,7 +23,7 @@ def found(name: str, max_len: int = 64, **keys: Any) -> dict[str, checked_proper
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_encoding_is_certified_without_a_fault(name: str) -> None:
+def test_every_encoding_passes_its_checks(name: str) -> None:
     rows = found(name)
     assert [row for row in rows.values() if row.mark == "failed"] == []
     assert rows["order"].found == ("not seen: tokens are a set" if name == "none" else "seen")
@@ -37,7 +37,7 @@ def test_symmetric_alibi_cannot_tell_a_text_from_its_reversal() -> None:
     assert found("alibi")["a text and its reversal"].found == "told apart"
 
 
-def test_settings_without_effect_are_named() -> None:
+def test_settings_without_effect_are_reported() -> None:
     assert found("structural", form="relative", clip=16, base=100.0, scale=1.0)["settings"].found.startswith(
         "no effect"
     )
@@ -86,20 +86,20 @@ FAULTS = [(Leaky, "causality"), (Idle, "gradient"), (Idle, "4 x max_len"), (Rest
 
 
 @pytest.mark.parametrize("broken,row", FAULTS, ids=[f"{kind.__name__}, {row}" for kind, row in FAULTS])
-def test_an_encoding_at_fault_is_caught(broken: type, row: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_faulty_encoding_fails_its_check(broken: type, row: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = registry.load_part
     monkeypatch.setattr(registry, "load_part", lambda group, name: broken if name == "broken" else real(group, name))
     rows = {r.name: r for r in run(config(**SMALL, pe=part("broken")), 64)}
     assert rows[row].mark == "failed", rows[row]
 
 
-def test_the_energy_of_a_raw_sinusoid_is_nearly_all_of_the_input() -> None:
+def test_a_raw_sinusoid_makes_up_nearly_all_energy_of_the_input() -> None:
     raw = found("sinusoidal", base=10000.0, scale=1.0)["energy in the input"]
     assert raw.mark == "warning" and float(raw.found.split()[0]) > 99
 
 
 @pytest.mark.parametrize("pe,found", [("alibi", "exact"), ("learned", "refused"), ("sinusoidal", "defined")])
-def test_what_does_not_fit_into_memory_is_measured_on_less_and_says_so(
+def test_what_does_not_fit_into_memory_is_measured_on_fewer_tokens_and_says_so(
     pe: str, found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encoding_checks, "machine_memory", lambda: 2 * 2**30)  # a quarter holds 457 tokens at 4 heads
@@ -111,7 +111,7 @@ def test_what_does_not_fit_into_memory_is_measured_on_less_and_says_so(
     assert "max_len=1000" in rows["checked in"].evidence
 
 
-def test_the_memory_of_attention_is_that_of_its_scores_and_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_of_attention_counts_scores_and_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding_checks, "machine_memory", lambda: 2**30)
     small = config(dim=16, heads=2, depth=3, batch=8, pe="none")
     rows = {row.name: row for row in encoding_checks.certify(small, 1024)}

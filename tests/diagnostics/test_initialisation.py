@@ -50,7 +50,7 @@ def ready(c: Config) -> tuple[StackedAttention, Any]:
 
 
 @pytest.mark.parametrize("change", KINDS)
-def test_layers_are_those_that_a_training_run_reads_at_step_0(change: dict[str, Any]) -> None:
+def test_layers_are_measured_as_in_a_training_run_at_step_0(change: dict[str, Any]) -> None:
     c = config(**{**SMALL, **change})
     found = initialisation.measure(c, initialisation.keep_probe_rows(data(c)))
     training = Training(build_for(c, data(c)), data(c), c, layer_statistics)
@@ -79,7 +79,7 @@ def test_the_numbers_of_a_stack_are_those_of_its_last_block(ff: float, name: str
 # ---- how far sequences and tokens can be told apart
 
 
-def test_sequences_are_told_apart_by_their_vectors_and_tokens_by_theirs() -> None:
+def test_apart_is_the_rank_residual_of_sequences_or_of_tokens() -> None:
     given = torch.tensor([[3.0, 0.0], [1.0, 0.0], [2.0, 0.0]], dtype=torch.float64)
     captured = initialisation.Captured(given, given, given, given)
     assert math.isclose(captured.apart() or 0, math.sqrt(2 / 14), rel_tol=1e-12)  # mean (2, 0)
@@ -104,7 +104,7 @@ def test_sequences_are_told_apart_by_their_vectors_and_tokens_by_theirs() -> Non
     "change", [{"depth": 3, "residual": "post"}, {"depth": 1}, {"depth": 2, "clip": 1e-6, **CAUSAL}]
 )
 @pytest.mark.parametrize("decay", [0.0, 0.5])
-def test_the_first_step_is_that_of_adamw_written_out(change: dict[str, Any], decay: float) -> None:
+def test_the_first_step_equals_the_formula_of_adamw(change: dict[str, Any], decay: float) -> None:
     """Kingma and Ba 2015, alg. 1: after one step the corrected moments are g and g^2, so that the size of g counts
     only where it is as small as epsilon. Loshchilov and Hutter 2019, eq. 12: a matrix first shrinks by lr * decay."""
     c = config(**{**SMALL, "lr": 0.003, "weight_decay": decay, "warmup": 0.5, **change})
@@ -145,7 +145,7 @@ def test_post_ln_loses_its_gradient_after_the_first_step_and_deepnorm_does_not()
     assert found["deepnorm"]["update"] < found["post"]["update"] / 2
 
 
-def test_batch_normalisation_is_looked_at_with_the_statistics_of_its_batch() -> None:
+def test_batch_normalisation_is_measured_with_the_statistics_of_the_probe_batch() -> None:
     c = config(**{**SMALL, "depth": 3, "residual": "post", "norm": part("batch")})
     model, batch = ready(c)
     initialisation.settle(model, batch)
@@ -162,7 +162,7 @@ def test_batch_normalisation_is_looked_at_with_the_statistics_of_its_batch() -> 
     )
 
 
-def test_what_is_not_finite_is_said_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_non_finite_results_are_reported_without_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A step that is far too large, a gradient that overflows, a loss that is none."""
     c = config(**{**SMALL, "depth": 4, "norm": "none", "lr": 1e12})
     row = initialisation.measure(c, initialisation.keep_probe_rows(tiny())).row
@@ -197,7 +197,7 @@ class Power(nn.Module):
 
 
 @pytest.mark.parametrize("power", [1, 2, 3])
-def test_a_planted_order_is_found(power: int) -> None:
+def test_a_known_order_of_collapse_is_found(power: int) -> None:
     model = stack()
     model.stack = (Power(power),)  # type: ignore[assignment]
     assert math.isclose(initialisation.collapse_order(model, 64) or 0, power, abs_tol=0.01)
@@ -205,7 +205,7 @@ def test_a_planted_order_is_found(power: int) -> None:
 
 @pytest.mark.parametrize("ff", [0.0, 2.0])
 @pytest.mark.parametrize("residual", ["none", "pre", "post", "deepnorm", "rezero"])
-def test_the_order_is_three_without_a_skip_connection_and_one_with(residual: str, ff: float) -> None:
+def test_the_order_is_3_without_a_skip_connection_and_1_with_one(residual: str, ff: float) -> None:
     c = config(dim=16, heads=2, ff=ff, residual=residual, init="xavier")
     model = stack(ff=ff, residual=residual, init="xavier")
     order = initialisation.collapse_order(model, 64)
@@ -214,18 +214,18 @@ def test_the_order_is_three_without_a_skip_connection_and_one_with(residual: str
 
 
 @pytest.mark.parametrize("change", [{"causal": True}, {"attention": "window"}, {"pe": "alibi"}, {"pe": "rope"}])
-def test_where_a_query_sees_its_place_the_order_is_one_and_theory_silent(change: dict[str, Any]) -> None:
+def test_if_attention_depends_on_positions_the_order_is_one_and_theory_says_nothing(change: dict[str, Any]) -> None:
     c = replace(config(dim=16, heads=2, residual="none"), **{k: v for k, v in change.items() if k == "causal"})
     model = stack(residual="none", **change)
     assert math.isclose(initialisation.collapse_order(model, 64) or 0, 1, abs_tol=0.01)
     assert initialisation.collapse_theory(c, model) is None
 
 
-def test_a_token_alone_has_no_order() -> None:
+def test_a_single_token_has_no_order_of_collapse() -> None:
     assert initialisation.collapse_order(stack(), 1) is None
 
 
-def test_what_is_handed_to_a_worker_is_the_probe_batch_alone() -> None:
+def test_only_the_probe_batch_is_sent_to_a_worker() -> None:
     loaded = tiny()
     kept = initialisation.keep_probe_rows(loaded)
     rows = batching.observed_rows(len(loaded.train))

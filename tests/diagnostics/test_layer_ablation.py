@@ -17,7 +17,7 @@ from tests.factory import tiny
 
 @pytest.mark.parametrize("parts", [{"residual": "pre"}, {"residual": "post", "pe": "relative"}, {"residual": "none"}])
 @pytest.mark.parametrize("layer", [1, 2, 3])
-def test_a_stack_without_a_block_is_the_stack_built_without_it(parts: dict[str, Any], layer: int) -> None:
+def test_removing_a_block_gives_the_stack_built_without_it(parts: dict[str, Any], layer: int) -> None:
     loaded = tiny()
     run = trained(loaded, depth=3, ff=2.0, **parts)
     other = training(loaded, depth=2, ff=2.0, **parts)
@@ -37,7 +37,7 @@ def test_a_stack_without_a_block_is_the_stack_built_without_it(parts: dict[str, 
     assert found.without_loss == pytest.approx(expected.loss, rel=1e-6)
 
 
-def test_in_a_deep_stack_the_mean_difference_on_some_sequences_is_added_to_the_whole(
+def test_in_a_deep_stack_the_mean_difference_on_a_subset_is_added_to_the_result_on_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = trained(tiny(), depth=3)
@@ -61,7 +61,7 @@ def test_in_a_deep_stack_the_mean_difference_on_some_sequences_is_added_to_the_w
     assert abs(loss - less.mean(0)[1]) > 1e-4  # not what all sequences would give
 
 
-def test_loss_and_answers_of_tokens_are_counted_by_scored_answers() -> None:
+def test_loss_and_accuracy_of_tokens_are_averaged_over_scored_labels() -> None:
     run = training(two_questions(2), depth=2)
     with layer_report.chosen_weights(run) as model, torch.no_grad():
         found, total, right = layer_report.layer_rows(run), [], []
@@ -88,14 +88,14 @@ def test_without_layer_0_the_logits_are_those_of_the_whole_stack() -> None:
     assert (found - expected).abs().max() < 1e-6
 
 
-def test_a_score_counts_scored_tokens_alone() -> None:
+def test_a_score_counts_scored_tokens_only() -> None:
     logits = torch.tensor([[[0.0, 0.0], [5.0, 0.0], [math.log(3), 0.0]]])
     items, right, loss = layer_ablation.score(logits, torch.tensor([[1, UNSCORED, 0]])).tolist()
     assert (items, right) == (2, 1)  # of equal logits the first is the answer
     assert loss == pytest.approx(math.log(2) + math.log(4 / 3), rel=1e-6)
 
 
-def test_an_effect_is_the_whole_part_plus_the_mean_difference_on_some_of_it() -> None:
+def test_an_effect_is_the_mean_difference_on_a_subset_added_to_the_result_on_all() -> None:
     whole = torch.tensor([10.0, 9.0, 4.0], dtype=torch.float64)  # accuracy .9, loss .4
     some = torch.tensor([[4.0, 4.0, 1.2], [4.0, 2.0, 2.0]], dtype=torch.float64)
     first, (acc, loss) = layer_ablation.ablation_effects(whole, some)

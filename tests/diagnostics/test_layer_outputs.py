@@ -12,7 +12,7 @@ from tests.diagnostics.examples import training, two_questions
 from tests.factory import tiny
 
 
-def test_of_many_items_a_fixed_draw_of_those_asked_about_is_looked_at() -> None:
+def test_at_most_the_given_number_of_scored_items_is_chosen_and_the_same_every_time() -> None:
     run = training(two_questions(2), depth=1)
     order = layer_outputs.draw_sequences(run.train)
     every = (run.train.labels[:, :, 0] != UNSCORED).sum()
@@ -25,7 +25,7 @@ def test_of_many_items_a_fixed_draw_of_those_asked_about_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("loaded", [tiny(), two_questions(2)], ids=["sequences", "tokens"])
-def test_small_batches_of_which_nothing_is_looked_at_change_nothing(
+def test_small_batches_some_without_a_chosen_item_give_the_same_report(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = training(loaded, depth=1)
@@ -43,7 +43,7 @@ def test_picked_items_are_numbered_row_by_row_among_those_asked_about() -> None:
     assert found.tolist() == [[False, False, True], [False, False, False], [False, True, False]]
 
 
-def test_sequences_pass_once_each_and_the_shortest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_sequence_passes_once_and_the_shortest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     run = training(tiny(), depth=1)
     monkeypatch.setattr(layer_outputs, "EVALUATION", 7)
     given = np.arange(3, 20)
@@ -55,7 +55,7 @@ def test_sequences_pass_once_each_and_the_shortest_first(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("every", [False, True])
-def test_an_item_is_a_sequences_mean_real_token_or_a_token(every: bool) -> None:
+def test_an_item_is_the_mean_real_token_of_a_sequence_or_a_single_token(every: bool) -> None:
     run = training(two_questions(1) if every else tiny(), depth=1)
     batch = Batch(torch.tensor([[1, 2, 3], [4, 1, 0]]), torch.tensor([[0, 1, 2], [0, 1, 0]] if every else [0, 1]),
                   torch.tensor([[True, True, True], [True, True, False]]))  # fmt: skip
@@ -71,7 +71,7 @@ def test_an_item_is_a_sequences_mean_real_token_or_a_token(every: bool) -> None:
     assert found.labels.tolist() == ([[0], [0], [1]] if every else [[0], [1]])
 
 
-def test_joined_batches_follow_one_another_in_every_layer() -> None:
+def test_batches_are_joined_in_order_in_every_layer() -> None:
     one, two = torch.tensor([[1.0]]), torch.tensor([[2.0], [3.0]])
     found = layer_outputs.join_batches(
         [

@@ -32,12 +32,12 @@ def worked() -> Iterator[Training]:
     yield run
 
 
-def test_the_class_is_read_off_after_the_block_that_makes_it_and_not_before(worked: Training) -> None:
+def test_the_probe_finds_the_class_after_the_block_that_computes_it_and_not_before(worked: Training) -> None:
     assert [row.probe_acc for row in layer_report.layer_rows(worked)] == [0.5, 0.5, 1.0, 1.0]
     assert [row.layer for row in layer_report.layer_rows(worked)] == [0, 1, 2, 3]
 
 
-def test_without_the_only_useful_block_the_answer_is_chance_and_without_an_idle_one_the_same(worked: Training) -> None:
+def test_removing_the_useful_block_gives_chance_and_removing_an_idle_block_changes_nothing(worked: Training) -> None:
     found = layer_report.layer_rows(worked)
     assert worked.best is not None
     worked.model.load_state_dict(worked.best)
@@ -50,7 +50,7 @@ def test_without_the_only_useful_block_the_answer_is_chance_and_without_an_idle_
     assert found[2].without_loss == pytest.approx(idle, rel=1e-6)
 
 
-def test_blocks_that_hand_on_what_they_get_are_alike_and_the_working_one_changes_its_input(worked: Training) -> None:
+def test_idle_blocks_have_similarity_1_and_the_useful_block_changes_its_input(worked: Training) -> None:
     cka = [row.cka for row in layer_report.layer_rows(worked)]
     assert cka[0][1] == cka[2][3] == cka[1][1] == 1.0
     assert cka[1][2] < 0.9
@@ -89,7 +89,7 @@ def test_a_probe_is_logistic_regression_on_the_mean_of_real_tokens(pad: str) -> 
 
 
 @pytest.mark.parametrize("outputs", [1, 2])
-def test_where_every_token_is_asked_about_a_probe_reads_scored_tokens_for_each_output(outputs: int) -> None:
+def test_if_every_token_is_labelled_a_probe_reads_scored_tokens_for_each_output(outputs: int) -> None:
     loaded = two_questions(outputs)
     run = training(loaded, depth=1, pe="none")
     vectors = run.model.embedding.weight.detach().double().numpy()
@@ -119,7 +119,7 @@ def everything(value: Any) -> Any:
     return [everything(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def test_looking_changes_nothing_and_two_looks_are_equal(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_report_changes_nothing_and_is_the_same_twice(capfd: pytest.CaptureFixture[str]) -> None:
     run = trained(tiny(), dropout=0.3, layer_drop=0.3, depth=3, lr=0.01)
     run.model.train()
     before, generators = everything(run.state()), everything((random.getstate(), np.random.get_state()))

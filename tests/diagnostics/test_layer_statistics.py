@@ -103,7 +103,7 @@ def test_equal_tokens_have_cosine_1_and_rank_0() -> None:
     assert layer_statistics.token_cosine(x[:, :1], real[:, :1]) is None
 
 
-def test_looking_changes_nothing() -> None:
+def test_measuring_changes_nothing() -> None:
     model = stack(dropout=0.5).train()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     state = torch.random.get_rng_state()
@@ -115,7 +115,7 @@ def test_looking_changes_nothing() -> None:
     assert "weights" not in vars(model.stack[0].attention)
 
 
-def test_the_update_is_that_of_the_optimiser_without_its_decay() -> None:
+def test_the_update_is_the_step_of_adam_without_weight_decay() -> None:
     from stackcli.training.optimizer import optimizer
 
     lr, decay = 0.01, 0.3
@@ -130,7 +130,7 @@ def test_the_update_is_that_of_the_optimiser_without_its_decay() -> None:
     assert found[1, "o"][1] == lr * decay
 
 
-def test_ratios_are_block_1_over_block_l_at_the_first_and_the_last_look() -> None:
+def test_ratios_are_block_1_over_block_l_at_the_first_and_the_last_step() -> None:
     def row(step: int, layer: int, g1: float) -> LayerRow:
         return LayerRow(step=step, layer=layer, tensor="ff2", g1=g1, g3=g1 * layer)
 
@@ -138,7 +138,7 @@ def test_ratios_are_block_1_over_block_l_at_the_first_and_the_last_look() -> Non
     assert found == {"grad_ratio_init": 0.5, "free_ratio_init": 0.25, "grad_ratio_end": 3.0, "free_ratio_end": 1.5}
 
 
-def test_looks_are_log_spaced_and_end_with_the_last_step() -> None:
+def test_the_schedule_is_log_spaced_and_ends_with_the_last_step() -> None:
     assert sorted(layer_statistics.schedule(100)) == [0, 1, 4, 16, 64, 100]
 
 
@@ -150,7 +150,7 @@ def test_for_one_token_g3_is_g1_in_every_map(ff: float) -> None:
             assert close(row.g1, row.g3, 1e-9)
 
 
-def test_looking_keeps_gradients_eval_mode_and_an_explicit_kernel() -> None:
+def test_measuring_keeps_gradients_eval_mode_and_an_explicit_kernel() -> None:
     model, b = stack(kernel="explicit"), batch()
     before = gradients(model, b)
     layer_statistics.look(model, b, step=0, updates={})
@@ -169,7 +169,9 @@ def test_a_small_gradient_does_not_vanish_in_its_squares() -> None:
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("reach", [0, 2])
 @pytest.mark.parametrize("lengths", [[9, 9, 9], [9, 5, 2]])
-def test_even_attention_has_the_entropy_of_a_count_of_keys(causal: bool, reach: int, lengths: list[int]) -> None:
+def test_uniform_attention_has_the_log_of_the_number_of_keys_as_its_entropy(
+    causal: bool, reach: int, lengths: list[int]
+) -> None:
     attention = part("window", reach=reach) if reach else part("full")
     mask = padding(lengths, 9) if min(lengths) < 9 else None
     batch = Batch(tokens(), torch.zeros(3, dtype=torch.long), mask)

@@ -17,7 +17,7 @@ def blobs(classes: int) -> tuple[np.ndarray, np.ndarray]:
     return draw.normal(size=(300, 5)) + 0.7 * draw.normal(size=(classes, 5))[y], y
 
 
-def test_the_classifier_is_that_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_classifier_equals_that_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear_probe, "SLOPE", 1e-10)
     x, y = blobs(4)
     classes, weight, bias = linear_probe.classifier(torch.from_numpy(x), torch.from_numpy(y) * 3)
@@ -27,7 +27,7 @@ def test_the_classifier_is_that_of_scikit_learn(monkeypatch: pytest.MonkeyPatch)
     assert np.abs((bias - bias.mean()).numpy() - (other.intercept_ - other.intercept_.mean())).max() < 1e-6
 
 
-def test_of_two_classes_it_is_scikit_learns_with_twice_the_strength(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_for_two_classes_it_equals_scikit_learn_with_twice_the_strength(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear_probe, "SLOPE", 1e-10)
     x, y = blobs(2)
     _, weight, bias = linear_probe.classifier(torch.from_numpy(x), torch.from_numpy(y))
@@ -36,7 +36,7 @@ def test_of_two_classes_it_is_scikit_learns_with_twice_the_strength(monkeypatch:
     assert float(bias[1] - bias[0]) == pytest.approx(other.intercept_[0], abs=1e-6)
 
 
-def test_classes_that_were_not_learned_are_wrong_and_labels_that_nobody_asks_for_do_not_count() -> None:
+def test_unseen_classes_count_as_errors_and_unscored_labels_do_not_count() -> None:
     x = torch.eye(4).repeat(50, 1)
     y = torch.arange(4).repeat(50)[:, None]
     assert linear_probe.accuracy(x, y, x, y) == 1.0
@@ -49,7 +49,7 @@ def test_classes_that_were_not_learned_are_wrong_and_labels_that_nobody_asks_for
     assert linear_probe.accuracy(x, silent, x, y) is None
 
 
-def test_numbers_that_vary_by_rounding_alone_are_not_read_and_those_not_finite_give_none() -> None:
+def test_constant_features_are_ignored_and_non_finite_features_give_none() -> None:
     y = torch.arange(2).repeat(50)[:, None]
     x = torch.full((100, 3), 7.0, dtype=torch.float64) + 1e-9 * y
     assert linear_probe.accuracy(x, y, x, y) == 0.5

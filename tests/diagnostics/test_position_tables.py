@@ -71,11 +71,11 @@ def test_an_encoding_that_adds_no_vectors_has_no_table_and_no_properties(name: s
     assert properties(name, 9) == {}
 
 
-def test_a_table_of_offsets_is_no_table_of_positions() -> None:
+def test_a_table_of_offsets_is_not_checked_as_a_table_of_positions() -> None:
     assert properties("relative", 9, clip=0, layers="shared") == {}
 
 
-def test_the_remedy_changes_the_base_alone_and_only_where_there_is_one() -> None:
+def test_the_remedy_changes_only_the_base_and_exists_only_for_a_fixed_base() -> None:
     given = config(pe=part("sinusoidal", base=10000.0, scale=0.3), **SMALL)
     remedied = position_tables.with_remedy(given)
     assert remedied is not None and remedied.pe.options == {"base": "auto", "scale": 0.3}

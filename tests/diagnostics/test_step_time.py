@@ -13,7 +13,7 @@ from tests.factory import config, tiny
 from tests.helpers import stackattn, words, write_data
 
 
-def test_each_arm_is_warmed_up_and_repeated_and_its_parts_make_the_step() -> None:
+def test_each_arm_is_warmed_up_and_repeated_and_its_parts_add_up_to_the_step() -> None:
     arms = [step_time.prepare(config(dim=16, heads=2, depth=d, batch=8), tiny()) for d in (1, 2)]
     order: list[int] = []
     for i, arm in enumerate(arms):
@@ -48,7 +48,7 @@ def test_quartiles_are_those_of_the_recorded_times() -> None:
         assert abs(found["times"][f"{name}_ms"] - float(np.median(values))) < 1e-9
 
 
-def test_blocks_on_a_machine_whose_speed_changes_are_brought_to_one_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_timed_at_different_machine_speeds_are_brought_to_one_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock of our own: a step of depth d takes d ms in the first block, and half as much again in each later one."""
     depths = [2, 1, 3, 5, 4, 9, 7, 6, 8, 10]
     configs = {f"depth {d}": config(dim=8, heads=2, depth=d, batch=8) for d in depths}
@@ -97,7 +97,7 @@ def test_only_new_architectures_are_timed_and_the_others_keep_their_times(tmp_pa
     assert "timing" not in stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path).stderr
 
 
-def test_a_timing_worker_that_dies_loses_the_times_and_nothing_else(tmp_path: Path) -> None:
+def test_a_crash_of_the_timing_worker_loses_only_the_times(tmp_path: Path) -> None:
     """Its process is killed, both times."""
     line = words(write_data(tmp_path / "d.csv"), "seeds=1", "depth=1")
     script = (

@@ -18,7 +18,7 @@ def test_every_map_has_the_variance_and_bound_of_its_own_fans() -> None:
         assert torch.count_nonzero(bias) == 0
 
 
-def test_each_tensor_is_torchs_xavier_when_the_generator_stands_at_its_address() -> None:
+def test_each_tensor_equals_torchs_xavier_draw_at_the_same_address() -> None:
     for layer, role, weight, bias in stack(init="xavier", seed=4).float().maps():
         with torch_at(4, layer, role):
             theirs = nn.init.xavier_uniform_(torch.empty(weight.shape))

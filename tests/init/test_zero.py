@@ -20,7 +20,7 @@ def grads(model: StackedAttention, x: Tensor) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("norm", ["layer", "rms", "batch", "none"])
 @pytest.mark.parametrize("ff", [0.0, 2.0])
-def test_every_block_is_the_identity_where_the_stream_is_not_normalised(norm: str, ff: float) -> None:
+def test_every_block_is_the_identity_if_the_stream_is_not_normalised(norm: str, ff: float) -> None:
     model, seen = stack(init="zero", residual="pre", norm=norm, ff=ff, depth=4), []
     for block in model.stack:
         block.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output)))
@@ -29,7 +29,7 @@ def test_every_block_is_the_identity_where_the_stream_is_not_normalised(norm: st
     assert seen[0][0].std() > 0
 
 
-def test_the_jacobian_of_a_block_is_the_identity_and_only_the_ends_of_branches_have_a_gradient() -> None:
+def test_blocks_pass_the_gradient_on_unchanged_and_only_last_maps_of_branches_have_one() -> None:
     model, x = stack(init="zero", residual="pre", depth=3), tokens()
     gradients = grads(model, x)
     for i in range(3):
@@ -41,7 +41,7 @@ def test_the_jacobian_of_a_block_is_the_identity_and_only_the_ends_of_branches_h
     assert (gradients["embedding.weight"] - shallow["embedding.weight"]).abs().max() < 1e-12
 
 
-def test_the_ends_are_zero_and_all_else_is_nn_linears() -> None:
+def test_the_last_maps_are_zero_and_the_others_equal_those_of_nn_linear() -> None:
     for layer, role, weight, bias in stack(init="zero", seed=4).maps():
         if role in ("o", "ff2"):
             assert not weight.any() and not bias.any()
@@ -54,12 +54,12 @@ def test_the_ends_are_zero_and_all_else_is_nn_linears() -> None:
         assert (weight - theirs.weight).abs().max() < 1e-7 and (bias - theirs.bias).abs().max() < 1e-7, (layer, role)
 
 
-def test_token_vectors_keep_the_spread_asked_for() -> None:
+def test_token_vectors_have_the_given_standard_deviation() -> None:
     table = build(config(init="zero", embed_std=0.3), vocab=4000, classes=2, max_len=4).embedding.weight.detach()
     assert abs(float(table.std()) / 0.3 - 1) < 0.01
 
 
-def test_with_gates_of_zero_as_well_no_branch_could_ever_move_so_that_is_refused() -> None:
+def test_zero_branches_with_zero_gates_are_refused_because_nothing_could_train() -> None:
     both = config(init="zero", residual="rezero", norm="none")
     with pytest.raises(ValueError, match="residual=rezero and init=zero"):
         try_parts(both)

@@ -7,7 +7,7 @@ from stackcli.pe.base import Context
 from tests.factory import padding, stack, tokens
 
 
-def test_it_gives_back_what_it_is_given_and_has_nothing_to_train() -> None:
+def test_it_returns_its_input_and_has_no_parameters() -> None:
     norm, x = NoNorm(dim=4), torch.randn(2, 3, 4) * 1e6
     assert norm(x) is x and norm(x, padding([3, 1], 3)) is x
     assert list(norm.state_dict()) == []

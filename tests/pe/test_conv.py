@@ -10,7 +10,7 @@ from tests.factory import padding, stack, tokens
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("kernel", [1, 3, 5])
-def test_a_token_gains_the_weighted_sum_of_its_neighbours(causal: bool, kernel: int) -> None:
+def test_the_weighted_sum_of_its_neighbours_is_added_to_a_token(causal: bool, kernel: int) -> None:
     torch.manual_seed(0)
     pe, x = Conv(dim=6, heads=2, max_len=9, kernel=kernel).double(), torch.randn(2, 7, 6, dtype=torch.float64)
     lengths = [7, 4]
@@ -26,7 +26,7 @@ def test_a_token_gains_the_weighted_sum_of_its_neighbours(causal: bool, kernel: 
                 assert abs(float(out[b, t, d]) - float(x[b, t, d]) - seen - shift[d]) < 1e-12
 
 
-def test_order_is_seen_and_indices_are_not() -> None:
+def test_the_order_of_tokens_matters_and_their_positions_do_not() -> None:
     model, x = stack(pe="conv"), tokens()
     assert torch.equal(model(x), model(x, pos=torch.arange(9) * 7))
     assert float((model(x) - model(x.flip(1))).detach().abs().max()) > 1e-6

@@ -28,7 +28,7 @@ def test_the_bias_is_the_kernel_of_the_distance(where: str, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["log", "power"])
-def test_order_is_seen_a_shift_is_not_and_every_number_is_trained(form: str) -> None:
+def test_order_matters_a_shift_does_not_and_every_parameter_is_trained(form: str) -> None:
     model, x = stack(pe=part("kerple", form=form)), tokens()
     assert torch.equal(model(x), model(x, pos=torch.arange(9) + 20))
     assert float((model(x) - model(x.flip(1))).detach().abs().max()) > 1e-5

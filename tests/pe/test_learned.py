@@ -27,12 +27,12 @@ def test_positions_beyond_the_table_are_refused() -> None:
         pe.embed(torch.zeros(1, 11, 4), Context(torch.arange(11)))
 
 
-def test_the_rows_have_the_spread_asked_for() -> None:
+def test_the_rows_have_the_given_standard_deviation() -> None:
     torch.manual_seed(0)
     assert abs(float(Learned(dim=100, heads=1, max_len=1000, std=0.3).table.detach().std()) - 0.3) < 0.005
 
 
-def test_it_equals_an_embedding_of_the_positions_also_with_positions_of_each_sequence() -> None:
+def test_it_equals_an_embedding_of_positions_that_may_differ_between_sequences() -> None:
     model, x = stack(pe="learned"), tokens(2, 4)
     assert isinstance(model.pe, Learned)
     pos, seen = torch.tensor([[0, 1, 2, 3], [63, 5, 5, 0]]), []

@@ -35,7 +35,7 @@ def test_depth_is_the_number_of_steps_to_the_root() -> None:
     assert int(depths(tree).max()) >= 3
 
 
-def test_a_path_is_the_papers() -> None:
+def test_a_path_is_that_of_the_paper() -> None:
     tree = trees()
     found = paths(tree)
     for b, row in enumerate(tree.tolist()):
@@ -85,7 +85,7 @@ def test_relative_adds_a_vector_of_the_clipped_path_to_keys_and_values() -> None
 
 
 @pytest.mark.parametrize("form", ["absolute", "relative"])
-def test_the_tree_counts_and_a_shift_does_for_absolute_alone(form: str) -> None:
+def test_the_tree_matters_and_a_shift_matters_for_absolute_only(form: str) -> None:
     model, x, tree = stack(pe=part("structural", form=form)), tokens(4), trees()
     moved = model(x, tree=tree) - model(x, pos=torch.arange(9) + 20, tree=tree)
     assert (float(moved.detach().abs().max()) == 0) == (form == "relative")

@@ -71,11 +71,11 @@ def started(c: Config) -> Training:
     return Training(build.build(c, **loaded.sizes), loaded, c, layer_statistics)
 
 
-def test_the_stream_after_a_branch_is_the_papers() -> None:
+def test_the_stream_after_a_branch_equals_the_paper() -> None:
     oracle.check_join("admin", rule, own)
 
 
-def test_a_stack_of_three_blocks_is_the_papers_with_gains_and_offsets() -> None:
+def test_a_stack_of_three_blocks_equals_the_paper_with_gains_and_offsets() -> None:
     oracle.check_stack("admin", rule, closing=False, own=own)
 
 
@@ -89,7 +89,7 @@ def test_every_omega_is_the_root_of_1_and_the_variances_before_it_over_real_toke
     assert expected[0] == 1 and expected[1:] == sorted(expected[1:]) and expected[-1] > expected[1] * 1.05
 
 
-def test_padding_does_not_count_however_much_there_is() -> None:
+def test_the_amount_of_padding_does_not_matter() -> None:
     near, far = stack(residual="admin"), stack(residual="admin")
     ids, mask = tokens(), padding(LENGTHS, 9)
     build.profile(near, batch(ids, mask))
@@ -98,14 +98,14 @@ def test_padding_does_not_count_however_much_there_is() -> None:
     assert (omegas(near) - omegas(far)).abs().max() < 1e-12
 
 
-def test_no_mask_is_a_mask_of_real_tokens() -> None:
+def test_no_mask_equals_a_mask_of_real_tokens() -> None:
     one, other = stack(residual="admin"), stack(residual="admin")
     build.profile(one, batch(tokens(), None))
     build.profile(other, batch(tokens(), torch.ones(3, 9, dtype=torch.bool)))
     assert (omegas(one) - omegas(other)).abs().max() < 1e-12
 
 
-def test_the_first_pass_changes_nothing_but_omega_and_does_not_see_dropout() -> None:
+def test_the_first_pass_changes_only_omega_and_has_no_dropout() -> None:
     model, same = stack(residual="admin", dropout=0.5).train(), stack(residual="admin")
     before = {name: p.clone() for name, p in model.state_dict().items()}
     state = torch.get_rng_state()
@@ -130,7 +130,7 @@ def test_other_schemes_have_no_first_pass(residual: str) -> None:
     assert all(torch.equal(p, before[name]) for name, p in model.state_dict().items())
 
 
-def test_training_starts_from_settled_omegas_those_of_the_batch_that_is_looked_at() -> None:
+def test_training_starts_with_omegas_of_the_probe_batch() -> None:
     c = config(**SMALL, dropout=0.0)
     training, apart = started(c), build.build(c, **tiny().sizes)
     build.profile(apart, training.probe_batch)
@@ -140,7 +140,7 @@ def test_training_starts_from_settled_omegas_those_of_the_batch_that_is_looked_a
     assert not torch.equal(omegas(training.model), omegas(apart))
 
 
-def test_a_training_that_is_taken_up_again_keeps_its_omegas() -> None:
+def test_a_resumed_training_keeps_its_omegas() -> None:
     c = config(**SMALL)
     whole, broken, again = started(c), started(c), started(c)
     for _ in range(2):
@@ -154,13 +154,13 @@ def test_a_training_that_is_taken_up_again_keeps_its_omegas() -> None:
     assert torch.equal(omegas(whole.model), omegas(again.model))
 
 
-def test_stored_weights_bring_their_omegas() -> None:
+def test_stored_weights_include_the_omegas() -> None:
     model, other = stack(residual="admin"), stack(residual="admin", seed=1)
     build.profile(model, batch(tokens(), None))
     other.load_state_dict(model.state_dict())
     assert torch.equal(omegas(other), omegas(model)) and torch.equal(other(tokens()), model(tokens()))
 
 
-def test_shared_layers_are_refused_as_every_block_is_sized_by_those_before_it() -> None:
+def test_shared_layers_are_refused_because_omega_depends_on_earlier_blocks() -> None:
     with pytest.raises(ValueError, match="residual=admin sizes every block by those before it"):
         build.try_parts(config(residual="admin", share_layers=True))

@@ -17,15 +17,15 @@ def rule(x: Tensor, norm: oracle.Map, branch: oracle.Map, branches: int = 6) -> 
     return x + branch(norm(x)) / math.sqrt(branches)
 
 
-def test_the_stream_after_a_branch_is_the_papers() -> None:
+def test_the_stream_after_a_branch_equals_the_paper() -> None:
     oracle.check_join("scaled", rule)
 
 
-def test_a_stack_of_three_blocks_is_the_papers_with_gains_and_offsets() -> None:
+def test_a_stack_of_three_blocks_equals_the_paper_with_gains_and_offsets() -> None:
     oracle.check_stack("scaled", rule, closing=True, opening=True)
 
 
-def test_where_there_is_no_feed_forward_map_a_block_has_one_branch() -> None:
+def test_without_a_feed_forward_map_a_block_has_one_branch() -> None:
     model, x = stack(residual="scaled", depth=3, ff=0.0, pe="none"), tokens()
     oracle.stir(model, "join", "closing", "opening")
     said, x = model(x), oracle.affine(model.opening)(model.embedding.weight[x])
@@ -37,7 +37,7 @@ def test_where_there_is_no_feed_forward_map_a_block_has_one_branch() -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 8, 64])
-def test_independent_branches_of_variance_1_add_1_in_all_at_every_depth(depth: int) -> None:
+def test_independent_branches_of_variance_1_add_1_in_total_at_every_depth(depth: int) -> None:
     D, draw = 256, torch.Generator().manual_seed(depth)
     x = torch.randn(1, 64, D, dtype=torch.float64, generator=draw)
     join, pre = (oracle.made(name, dim=D, depth=depth, branches=2 * depth) for name in ("scaled", "pre"))
@@ -51,7 +51,7 @@ def test_independent_branches_of_variance_1_add_1_in_all_at_every_depth(depth: i
 
 
 @pytest.mark.parametrize("depth", [32, 128])
-def test_tokens_stay_apart_at_any_depth_at_the_default_settings(depth: int) -> None:
+def test_tokens_stay_distinct_at_any_depth_with_the_default_settings(depth: int) -> None:
     """Independent branches that add one variance in all leave a unit token a cosine of 1 / sqrt(2) with itself, if they
     are drawn anew for each token; what they have in common makes tokens alike, by at most half of the whole."""
     model = build(config(residual="scaled", depth=depth, dropout=0.0), vocab=500, classes=4, max_len=32).eval()
@@ -68,7 +68,7 @@ def test_tokens_stay_apart_at_any_depth_at_the_default_settings(depth: int) -> N
     assert same > 0.5 and others < 0.1
 
 
-def test_without_normalisation_small_tokens_are_drowned_as_the_docstring_says() -> None:
+def test_without_normalisation_token_vectors_stay_as_small_as_embed_std() -> None:
     kept = []
     for std in (0.05, 1.0):
         c = config(residual="scaled", norm="none", depth=32, dropout=0.0, embed_std=std)
