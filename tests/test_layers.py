@@ -1,4 +1,4 @@
-"""Imports point strictly down."""
+"""A package imports only from packages of a lower rank."""
 
 import ast
 import subprocess
@@ -29,7 +29,7 @@ NO_TORCH += tuple(
 
 
 def imports(path: Path) -> set[str]:
-    """Every module named in an import statement of the file, at whatever depth it stands."""
+    """Returns every module named in an import statement of the file, inside functions too."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -42,7 +42,7 @@ def imports(path: Path) -> set[str]:
 
 
 def target(module: str, name: str) -> str:
-    """What `from module import name` imports: the module, or the one inside it that has this name."""
+    """Returns what `from module import name` imports: the module, or its submodule of this name."""
     inside = PACKAGE.joinpath(*module.split(".")[1:], name)
     return f"{module}.{name}" if inside.is_dir() or inside.with_suffix(".py").is_file() else module
 

@@ -1,4 +1,4 @@
-"""Full attention: every token sees every real token, and with a causal mask every one before it."""
+"""Full attention: every token sees every real token, or with a causal mask every earlier one."""
 
 import math
 
@@ -33,8 +33,8 @@ def test_one_block_reaches_every_token_or_every_earlier_token(kernel: str, causa
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("pe", ["none", "alibi", "rope"])
 def test_fused_and_explicit_kernels_agree_to_rounding(pe: str, causal: bool) -> None:
-    def said(kernel: str) -> Tensor:
+    def logits(kernel: str) -> Tensor:
         answer: Tensor = stack(pe=pe, causal=causal, kernel=kernel)(tokens(), padding([9, 5, 1], 9))
         return answer
 
-    assert (said("auto") - said("explicit")).abs().max() < 1e-12
+    assert (logits("auto") - logits("explicit")).abs().max() < 1e-12

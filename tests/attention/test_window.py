@@ -1,4 +1,4 @@
-"""A window: tokens within reach alone, and L blocks see L times as far as one."""
+"""A window: a token sees only tokens within reach, and L blocks see L times as far as one."""
 
 from typing import Any
 
@@ -83,9 +83,9 @@ def test_fused_and_explicit_kernels_agree_to_rounding_including_gradients(pe: st
     for kernel in ("auto", "explicit"):
         model = stack(attention=part("window", reach=2), pe=pe, causal=causal, kernel=kernel)
         assert model.kernel == ("fused" if kernel == "auto" else "explicit")
-        said = model(tokens(), mask)
-        F.cross_entropy(said, torch.tensor([0, 1, 2])).backward()  # type: ignore[no-untyped-call]
-        found.append([said, *(p.grad for p in model.parameters())])
+        logits = model(tokens(), mask)
+        F.cross_entropy(logits, torch.tensor([0, 1, 2])).backward()  # type: ignore[no-untyped-call]
+        found.append([logits, *(p.grad for p in model.parameters())])
     assert all((a - b).abs().max() < 1e-12 for a, b in zip(*found, strict=True))
 
 

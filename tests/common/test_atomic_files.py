@@ -1,4 +1,4 @@
-"""Small files: written whole or not at all, and refused when damaged."""
+"""Small files are written atomically, and refused if they are damaged."""
 
 import errno
 import json
@@ -118,7 +118,7 @@ DAMAGED = {
     "[1]": "it holds a list",
     "true": "it holds a boolean",
     '{"a": 1}': "b, c missing",
-    "[" * 100_000: "",  # too deep for Python; its words differ between versions
+    "[" * 100_000: "",  # too deep for Python, whose message depends on the version
 }
 
 

@@ -1,4 +1,4 @@
-"""Rows as strict JSON, and back."""
+"""Records written as strict JSON and read back."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Parts of other packages, whole and broken."""
+"""Parts of this package and of installed packages, valid and broken."""
 
 import importlib.util
 import json
@@ -71,8 +71,8 @@ def test_a_broken_part_is_listed_with_its_error_and_the_other_parts_as_before(si
     assert [r for r in rows.values() if r["name"] not in (*broken, "helped")] == json.loads(plain.stdout)
     assert all("brokenpkg 1.2" in rows[name]["error"] and rows[name]["parameters"] is None for name in broken)
     assert rows["helped"]["parameters"] == 0 and rows["helped"]["line"] == "An encoding with helpers."
-    shown = stackattn("list", "pe", cwd=tmp_path, PYTHONPATH=str(site)).stdout
-    assert "cannot be used" in shown and max(map(len, shown.splitlines())) <= 80
+    table = stackattn("list", "pe", cwd=tmp_path, PYTHONPATH=str(site)).stdout
+    assert "cannot be used" in table and max(map(len, table.splitlines())) <= 80
     every = stackattn("list", cwd=tmp_path, PYTHONPATH=str(site))
     assert every.returncode == 0 and "relative" in every.stdout and "An encoding with helpers." in every.stdout
 
@@ -84,11 +84,11 @@ def test_a_broken_part_is_refused_with_its_package_file_and_line(
     given = words(write_data(tmp_path / "d.csv"))
     for command in ("train", "check"):
         typed = [command, *(given if command == "train" else []), f"pe={name}"]
-        code, said = here(typed, tmp_path, monkeypatch, capsys)
-        assert code == 2 and said.startswith(f"error: pe={name}: ") and "brokenpkg 1.2" in said, said
-        assert said.count("\n") == 1 and "Traceback" not in said
+        code, message = here(typed, tmp_path, monkeypatch, capsys)
+        assert code == 2 and message.startswith(f"error: pe={name}: ") and "brokenpkg 1.2" in message, message
+        assert message.count("\n") == 1 and "Traceback" not in message
         if name in SOURCES and (line := SOURCES[name][2]):
-            assert f"{site / 'brokenpkg' / name}.py line {line}\n" in said
+            assert f"{site / 'brokenpkg' / name}.py line {line}\n" in message
     assert not (tmp_path / "outputs").exists()
 
 
@@ -101,9 +101,9 @@ def module(folder: Path, source: str) -> object:
     (folder / "several_parts.py").write_text("from stackcli.pe.base import PositionEncoding\n\n" + source)
     spec = importlib.util.spec_from_file_location("several_parts", folder / "several_parts.py")
     assert spec is not None and spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
 
 
 def test_a_helper_class_is_not_taken_for_a_second_part(tmp_path: Path) -> None:

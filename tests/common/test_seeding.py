@@ -1,4 +1,4 @@
-"""Randomness by address: equal everywhere, and independent of what was drawn before."""
+"""Addressed random generators: the same on every machine, and independent of other draws."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from stackcli.common.seeding import address, generator, torch_at
 
 
 def test_an_address_is_63_bits_of_the_sha256_of_typed_names() -> None:
-    # printf 'int:7\x1fstr:order\x1fint:2' | sha256sum, its first 16 digits
+    # the first 16 digits of: printf 'int:7\x1fstr:order\x1fint:2' | sha256sum
     assert address(7, "order", 2) == 0xBF703B6609F4D5C5 >> 1
     assert address("7") == 0x249660734E4773A1 >> 1
 

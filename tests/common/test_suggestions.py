@@ -1,4 +1,4 @@
-"""Did you mean: what is appended to a message about an unknown name."""
+"""The suggestion that is appended to a message about an unknown name."""
 
 import pytest
 

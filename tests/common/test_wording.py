@@ -1,4 +1,4 @@
-"""Numbers with their words."""
+"""Numbers, settings and seeds as text."""
 
 import pytest
 
@@ -16,9 +16,7 @@ from stackcli.common.wording import count_noun, format_seeds, format_setting
         (4, ("words have", "word has"), "4 words have"),
     ],
 )
-def test_the_noun_of_one_is_singular_and_thousands_are_separated(
-    number: int, words: tuple[str, ...], text: str
-) -> None:
+def test_one_has_a_singular_noun_and_thousands_are_separated(number: int, words: tuple[str, ...], text: str) -> None:
     assert count_noun(number, *words) == text
 
 

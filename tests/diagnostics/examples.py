@@ -1,4 +1,4 @@
-"""What the tests of layers share: trainings of a few steps, data sets of a few tokens, similarity by loops."""
+"""Shared by the tests of layers: trainings of a few steps, data sets of a few tokens, similarity by loops."""
 
 import math
 from typing import Any
@@ -28,12 +28,12 @@ def trained(loaded: Loaded, **changes: Any) -> Training:
     return run
 
 
-PAIRS = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])  # of tokens 1 to 4
+PAIRS = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])  # signs of tokens 1 to 4
 
 
 def same_or_not(repeats: int) -> Loaded:
-    """One to three times the same token, whose class says whether the two signs of its vector are equal: no linear map
-    of the vector tells."""
+    """Sequences that repeat one token one to three times. Their class says whether the two signs of the token's vector
+    are equal, which no linear map of the vector can decide."""
     kinds = [(token, length) for token in (1, 2, 3, 4) for length in (1, 2, 3)] * repeats
     tokens, labels = tuple((t,) * n for t, n in kinds), tuple(int(t in (1, 4)) for t, _ in kinds)
     part = Examples(tokens, labels, ("",) * len(tokens))
@@ -42,8 +42,8 @@ def same_or_not(repeats: int) -> Loaded:
 
 @torch.no_grad()
 def set_by_hand(model: StackedAttention) -> dict[str, torch.Tensor]:
-    """Weights with which all branches but block 2's feed-forward map give 0, and that one a number: 4 where the signs
-    are equal, else 0. The numbers come in pairs of opposite sign, so that normalisation moves nothing."""
+    """Sets the weights such that only the feed-forward map of block 2 gives an output: 4 if the signs are equal, else
+    0. The numbers come in pairs of opposite sign, so that normalisation does not shift them. Returns the new state."""
     for parameter in model.parameters():
         parameter.fill_(1.0 if parameter.dim() == 1 else 0.0)
     for name, parameter in model.named_parameters():
@@ -59,7 +59,7 @@ def set_by_hand(model: StackedAttention) -> dict[str, torch.Tensor]:
 
 
 def two_questions(outputs: int) -> Loaded:
-    """At every token but the first: which token it is, and a second answer that is noise; at some, only the first."""
+    """Labels every token but the first with its own identity and, except for token 4, with a second, random label."""
     draw = np.random.default_rng(0)
 
     def part(count: int) -> Examples:
@@ -78,7 +78,7 @@ def two_questions(outputs: int) -> Loaded:
 
 
 def cka_by_loops(x: np.ndarray, y: np.ndarray) -> float:
-    """From Gram matrices without their diagonal, term by term as Song et al. 2012 write it."""
+    """Computes CKA from Gram matrices without their diagonal, with the terms of Song et al. 2012."""
 
     def hsic(a: np.ndarray, b: np.ndarray) -> float:
         n = len(a)

@@ -1,4 +1,4 @@
-"""Similarity of layers against Gram matrices in loops, and what it does and does not see."""
+"""Similarity of layers against Gram matrices in loops, and what it ignores."""
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ def test_similarity_ignores_rotation_shift_and_scale_but_not_a_stretch_of_one_di
 
 def test_independent_vectors_have_similarity_0_even_if_they_are_few() -> None:
     found = [cka_module.similarities([normal(50, 64, seed=s), normal(50, 64, seed=s + 100)])[0][1] for s in range(20)]
-    assert abs(float(np.mean(found))) < 0.01  # the plain estimator gives .55
+    assert abs(float(np.mean(found))) < 0.01  # the biased estimator gives .55
     assert max(map(abs, found)) < 0.1
 
 

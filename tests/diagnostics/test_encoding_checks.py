@@ -1,4 +1,4 @@
-"""Certificates: each encoding is found to be what its paper says, and a broken one is caught."""
+"""Each encoding has the properties that its paper claims, and a faulty encoding is caught."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ from torch import Tensor
 
 from stackcli.common import registry
 from stackcli.diagnostics import checked_property, encoding_checks
-from stackcli.diagnostics.encoding_checks import certify as run
 from stackcli.pe.base import Context, PositionEncoding
 from tests.factory import config, part
 
@@ -19,7 +18,7 @@ SMALL: dict[str, Any] = {"dim": 16, "heads": 2}
 
 def found(name: str, max_len: int = 64, **keys: Any) -> dict[str, checked_property.Property]:
     pe: Any = part(name, **keys) if keys else name
-    return {row.name: row for row in run(config(pe=pe, **SMALL), max_len)}
+    return {row.name: row for row in encoding_checks.certify(config(pe=pe, **SMALL), max_len)}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -45,7 +44,7 @@ def test_settings_without_effect_are_reported() -> None:
 
 
 class Leaky(PositionEncoding):
-    """Looks at the next token."""
+    """Reads the next token, against causality."""
 
     relative = True
 
@@ -54,7 +53,7 @@ class Leaky(PositionEncoding):
 
 
 class Idle(PositionEncoding):
-    """Has a parameter that nothing uses, and refuses no length although it says so."""
+    """Has an unused parameter, and accepts any length although it claims to refuse long inputs."""
 
     beyond = "refused"
     relative = True
@@ -65,7 +64,7 @@ class Idle(PositionEncoding):
 
 
 class Restless(PositionEncoding):
-    """Adds another bias whenever it is asked, so that no two passes agree."""
+    """Adds a different bias in every pass."""
 
     relative = True
 
@@ -74,7 +73,7 @@ class Restless(PositionEncoding):
 
 
 class Mistaken(PositionEncoding):
-    """Says that it ignores a shift, and does not."""
+    """Claims to ignore a shift, but does not."""
 
     relative = True
 
@@ -89,7 +88,7 @@ FAULTS = [(Leaky, "causality"), (Idle, "gradient"), (Idle, "4 x max_len"), (Rest
 def test_a_faulty_encoding_fails_its_check(broken: type, row: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = registry.load_part
     monkeypatch.setattr(registry, "load_part", lambda group, name: broken if name == "broken" else real(group, name))
-    rows = {r.name: r for r in run(config(**SMALL, pe=part("broken")), 64)}
+    rows = {r.name: r for r in encoding_checks.certify(config(**SMALL, pe=part("broken")), 64)}
     assert rows[row].mark == "failed", rows[row]
 
 

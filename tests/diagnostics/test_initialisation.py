@@ -1,4 +1,4 @@
-"""A stack before its first step: the numbers against a training run's own, plain loops and the papers' formulas."""
+"""Measurements of an untrained stack against those of a training run, plain loops and the papers' formulas."""
 
 import math
 from dataclasses import replace
@@ -33,7 +33,7 @@ KINDS: list[dict[str, Any]] = [
 
 
 def task(**keys: Any) -> Loaded:
-    """Items of the lag task, in which every token is asked about."""
+    """Items of the lag task, which labels every token."""
     source = registry.build_part("data", "lag", **{"train_len": 8, "lags": 7, "longest": 1, "size": 60, **keys})
     return source.load()  # type: ignore[no-any-return]
 
@@ -43,7 +43,7 @@ def data(c: Config) -> Loaded:
 
 
 def ready(c: Config) -> tuple[StackedAttention, Any]:
-    """The stack as it stands before the first step, and the probe batch."""
+    """The stack before the first step, and the probe batch."""
     model, batch = build_for(c, data(c)), initialisation.probe_batch(c, initialisation.keep_probe_rows(data(c)))
     profile(model, batch)
     return model.eval(), batch
@@ -105,8 +105,8 @@ def test_apart_is_the_rank_residual_of_sequences_or_of_tokens() -> None:
 )
 @pytest.mark.parametrize("decay", [0.0, 0.5])
 def test_the_first_step_equals_the_formula_of_adamw(change: dict[str, Any], decay: float) -> None:
-    """Kingma and Ba 2015, alg. 1: after one step the corrected moments are g and g^2, so that the size of g counts
-    only where it is as small as epsilon. Loshchilov and Hutter 2019, eq. 12: a matrix first shrinks by lr * decay."""
+    """Kingma and Ba 2015, alg. 1: after one step the corrected moments are g and g^2, so that the size of g matters
+    only if it is as small as epsilon. Loshchilov and Hutter 2019, eq. 12: a matrix first shrinks by lr * decay."""
     c = config(**{**SMALL, "lr": 0.003, "weight_decay": decay, "warmup": 0.5, **change})
     found = initialisation.measure(c, initialisation.keep_probe_rows(data(c))).row
     model, batch = ready(c)
@@ -154,8 +154,8 @@ def test_batch_normalisation_is_measured_with_the_statistics_of_the_probe_batch(
     model(batch.tokens, batch.mask, batch.pos, batch.tree)
     handle.remove()
     real = outputs[0][batch.mask] if batch.mask is not None else outputs[0].flatten(0, 1)
-    assert torch.allclose(real.mean(0), torch.zeros(c.dim), atol=0.02)  # but for n / (n - 1) of the variance
-    assert torch.allclose(real.var(0), torch.ones(c.dim), atol=0.05)  # the last thing that post-LN does
+    assert torch.allclose(real.mean(0), torch.zeros(c.dim), atol=0.02)  # the variance has a factor n / (n - 1)
+    assert torch.allclose(real.var(0), torch.ones(c.dim), atol=0.05)  # post-LN ends with a normalisation
     assert all(m.momentum == 0.1 and not m.training for m in model.modules() if hasattr(m, "running_mean"))
     assert initialisation.measure(c, initialisation.keep_probe_rows(data(c))).row["signal_last"] == pytest.approx(
         1, abs=0.02
@@ -163,7 +163,7 @@ def test_batch_normalisation_is_measured_with_the_statistics_of_the_probe_batch(
 
 
 def test_non_finite_results_are_reported_without_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step that is far too large, a gradient that overflows, a loss that is none."""
+    """A step that is much too large, a gradient that overflows, and a loss that is NaN."""
     c = config(**{**SMALL, "depth": 4, "norm": "none", "lr": 1e12})
     row = initialisation.measure(c, initialisation.keep_probe_rows(tiny())).row
     assert not row["finite"] and not math.isfinite(row["update"]) and math.isnan(row["step_ratio"])

@@ -1,4 +1,4 @@
-"""A stack without one of its layers, against a stack built without it and against sequences taken one at a time."""
+"""A stack without one of its layers, against a stack built without it and against single sequences."""
 
 import math
 from typing import Any
@@ -46,7 +46,7 @@ def test_in_a_deep_stack_the_mean_difference_on_a_subset_is_added_to_the_result_
     found = layer_report.layer_rows(run)
     with layer_report.chosen_weights(run) as model, torch.no_grad():
         order, scores = layer_outputs.draw_sequences(run.test), []
-        for at in order:  # one sequence at a time: all of its layers, then without layer 2
+        for at in order:  # each sequence alone: with all layers, then without layer 2
             batch = run.test.cut(np.array([at]))
             x, ctx = model.enter(batch.tokens, batch.mask, None, None)
             first = model.stack[0](x, ctx, model.pe)
@@ -54,11 +54,11 @@ def test_in_a_deep_stack_the_mean_difference_on_a_subset_is_added_to_the_result_
             logits = [model.answer(model.stack[2](y, ctx, model.pe), ctx.mask)[0] for y in both]
             label = int(batch.labels)
             scores.append([(float(z.argmax() == label), -float(z.log_softmax(-1)[label])) for z in logits])
-    less, whole = np.array(scores).transpose(1, 0, 2)
-    acc, loss = whole.mean(0) + (less[:7] - whole[:7]).mean(0)
+    without, complete = np.array(scores).transpose(1, 0, 2)
+    acc, loss = complete.mean(0) + (without[:7] - complete[:7]).mean(0)
     assert found[2].without_acc == pytest.approx(acc, abs=1e-12)
     assert found[2].without_loss == pytest.approx(loss, rel=1e-5)
-    assert abs(loss - less.mean(0)[1]) > 1e-4  # not what all sequences would give
+    assert abs(loss - without.mean(0)[1]) > 1e-4  # the result on all sequences would differ
 
 
 def test_loss_and_accuracy_of_tokens_are_averaged_over_scored_labels() -> None:
@@ -91,7 +91,7 @@ def test_without_layer_0_the_logits_are_those_of_the_whole_stack() -> None:
 def test_a_score_counts_scored_tokens_only() -> None:
     logits = torch.tensor([[[0.0, 0.0], [5.0, 0.0], [math.log(3), 0.0]]])
     items, right, loss = layer_ablation.score(logits, torch.tensor([[1, UNSCORED, 0]])).tolist()
-    assert (items, right) == (2, 1)  # of equal logits the first is the answer
+    assert (items, right) == (2, 1)  # with equal logits the first class is predicted
     assert loss == pytest.approx(math.log(2) + math.log(4 / 3), rel=1e-6)
 
 

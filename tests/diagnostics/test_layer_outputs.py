@@ -1,4 +1,4 @@
-"""Which sequences and tokens are looked at, and what each layer gives for them."""
+"""The choice of sequences and tokens, and the outputs of each layer for them."""
 
 import numpy as np
 import pytest
@@ -30,9 +30,9 @@ def test_small_batches_some_without_a_chosen_item_give_the_same_report(
 ) -> None:
     run = training(loaded, depth=1)
     monkeypatch.setattr(layer_outputs, "ITEMS", 5)
-    whole = layer_report.layer_rows(run)
+    expected = layer_report.layer_rows(run)
     monkeypatch.setattr(layer_outputs, "EVALUATION", 2)
-    for one, other in zip(whole, layer_report.layer_rows(run), strict=True):
+    for one, other in zip(expected, layer_report.layer_rows(run), strict=True):
         assert one.probe_acc == other.probe_acc and one.cka == pytest.approx(other.cka, abs=1e-5)
         assert one.without_acc == other.without_acc
 

@@ -1,4 +1,4 @@
-"""The row of each layer, in stacks whose weights are set so that it is known, and against scikit-learn and loops."""
+"""The row of each layer, in a stack with weights set by hand, and against scikit-learn and loops."""
 
 import math
 import random
@@ -23,8 +23,8 @@ from tests.figures import factory
 
 
 @pytest.fixture
-def worked() -> Iterator[Training]:
-    """Chosen weights set by hand; the last ones are others."""
+def hand_set() -> Iterator[Training]:
+    """A training whose chosen weights are set by hand; its last weights differ from them."""
     run = training(same_or_not(5), depth=3, pe="none")
     last = {name: value.clone() for name, value in run.model.state_dict().items()}
     run.best = set_by_hand(run.model)
@@ -32,32 +32,32 @@ def worked() -> Iterator[Training]:
     yield run
 
 
-def test_the_probe_finds_the_class_after_the_block_that_computes_it_and_not_before(worked: Training) -> None:
-    assert [row.probe_acc for row in layer_report.layer_rows(worked)] == [0.5, 0.5, 1.0, 1.0]
-    assert [row.layer for row in layer_report.layer_rows(worked)] == [0, 1, 2, 3]
+def test_the_probe_finds_the_class_after_the_block_that_computes_it_and_not_before(hand_set: Training) -> None:
+    assert [row.probe_acc for row in layer_report.layer_rows(hand_set)] == [0.5, 0.5, 1.0, 1.0]
+    assert [row.layer for row in layer_report.layer_rows(hand_set)] == [0, 1, 2, 3]
 
 
-def test_removing_the_useful_block_gives_chance_and_removing_an_idle_block_changes_nothing(worked: Training) -> None:
-    found = layer_report.layer_rows(worked)
-    assert worked.best is not None
-    worked.model.load_state_dict(worked.best)
-    whole = answers(worked.model, worked.test, full=False)
-    assert whole.acc == 1.0
+def test_removing_the_useful_block_gives_chance_and_removing_an_idle_block_changes_nothing(hand_set: Training) -> None:
+    found = layer_report.layer_rows(hand_set)
+    assert hand_set.best is not None
+    hand_set.model.load_state_dict(hand_set.best)
+    complete = answers(hand_set.model, hand_set.test, full=False)
+    assert complete.acc == 1.0
     assert [row.without_acc for row in found] == [None, 1.0, 0.5, 1.0]
     assert found[0].without_loss is None
-    assert found[1].without_loss == found[3].without_loss == pytest.approx(whole.loss, rel=1e-6)
-    idle = (math.log(1 + math.exp(1)) + math.log(1 + math.exp(-1))) / 2  # logits 1 and 0, whatever the class
+    assert found[1].without_loss == found[3].without_loss == pytest.approx(complete.loss, rel=1e-6)
+    idle = (math.log(1 + math.exp(1)) + math.log(1 + math.exp(-1))) / 2  # logits 1 and 0 for every class
     assert found[2].without_loss == pytest.approx(idle, rel=1e-6)
 
 
-def test_idle_blocks_have_similarity_1_and_the_useful_block_changes_its_input(worked: Training) -> None:
-    cka = [row.cka for row in layer_report.layer_rows(worked)]
+def test_idle_blocks_have_similarity_1_and_the_useful_block_changes_its_input(hand_set: Training) -> None:
+    cka = [row.cka for row in layer_report.layer_rows(hand_set)]
     assert cka[0][1] == cka[2][3] == cka[1][1] == 1.0
     assert cka[1][2] < 0.9
 
 
 def by_loop(run: Training, part: Any, layer: int) -> np.ndarray:
-    """The mean vector of each sequence after a layer, each sequence alone and unpadded, in the part's order."""
+    """Returns the mean vector of each sequence after a layer, computed for each sequence alone without padding."""
     rows = []
     with layer_report.chosen_weights(run) as model, torch.no_grad():
         for tokens in part.tokens:
@@ -111,7 +111,7 @@ def test_if_every_token_is_labelled_a_probe_reads_scored_tokens_for_each_output(
 
 
 def everything(value: Any) -> Any:
-    """The value with its tensors and arrays as bytes, so that a whole state can be compared."""
+    """Returns the value with tensors and arrays as bytes, so that a state can be compared with ==."""
     if isinstance(value, torch.Tensor | np.ndarray):
         return np.asarray(value).tobytes()
     if isinstance(value, dict):
@@ -135,14 +135,14 @@ def test_the_report_changes_nothing_and_is_the_same_twice(capfd: pytest.CaptureF
 
 
 def test_a_resumed_training_has_the_same_rows() -> None:
-    whole, first, second = (training(tiny(), dropout=0.2) for _ in range(3))
+    uninterrupted, stopped, resumed = (training(tiny(), dropout=0.2) for _ in range(3))
     for _ in range(7):
-        first.advance()
-    second.restore(first.state())
-    for run in (whole, second):
+        stopped.advance()
+    resumed.restore(stopped.state())
+    for run in (uninterrupted, resumed):
         while not run.finished:
             run.advance()
-    assert layer_report.layer_rows(whole) == layer_report.layer_rows(second)
+    assert layer_report.layer_rows(uninterrupted) == layer_report.layer_rows(resumed)
 
 
 def test_a_study_with_rows_has_their_table_and_one_without_has_none(tmp_path: Any) -> None:

@@ -1,4 +1,4 @@
-"""What is read off a model, against plain loops; and that reading changes nothing."""
+"""Layer statistics against plain loops; measuring changes nothing."""
 
 import math
 
@@ -24,7 +24,7 @@ def rows(model: StackedAttention) -> dict[tuple[int, str], LayerRow]:
 
 
 def gradients(model: StackedAttention, batch: Batch) -> dict[str, torch.Tensor]:
-    """Name of each parameter -> the gradient that `backward` left there."""
+    """Runs a backward pass and returns the gradient of each parameter by name."""
     F.cross_entropy(model(batch.tokens, batch.mask), batch.labels).backward()  # type: ignore[no-untyped-call]
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
@@ -125,7 +125,7 @@ def test_the_update_is_the_step_of_adam_without_weight_decay() -> None:
     old = layer_statistics.weights(model)
     adam.step()
     found = layer_statistics.updates(model, old, decay=lr * decay)
-    first = lr * grad / (grad.abs() + 1e-8)  # Adam's first step: its moments, bias-corrected, are the gradient itself
+    first = lr * grad / (grad.abs() + 1e-8)  # in Adam's first step the bias-corrected moments are g and g^2
     assert math.isclose(found[1, "o"][0], float(first.norm() / old[1, "o"].norm()), rel_tol=1e-6)
     assert found[1, "o"][1] == lr * decay
 
@@ -169,7 +169,7 @@ def test_a_small_gradient_does_not_vanish_in_its_squares() -> None:
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("reach", [0, 2])
 @pytest.mark.parametrize("lengths", [[9, 9, 9], [9, 5, 2]])
-def test_uniform_attention_has_the_log_of_the_number_of_keys_as_its_entropy(
+def test_uniform_attention_has_the_entropy_log_of_the_number_of_keys(
     causal: bool, reach: int, lengths: list[int]
 ) -> None:
     attention = part("window", reach=reach) if reach else part("full")

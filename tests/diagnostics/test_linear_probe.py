@@ -1,4 +1,4 @@
-"""The linear classifier against scikit-learn, and what counts as an answer."""
+"""The linear classifier against scikit-learn, and which labels count."""
 
 import math
 
@@ -43,7 +43,7 @@ def test_unseen_classes_count_as_errors_and_unscored_labels_do_not_count() -> No
     lacking = y.masked_fill(y == 2, UNSCORED)
     assert linear_probe.accuracy(x, lacking, x, y) == 0.75
     assert linear_probe.accuracy(x, lacking, x, lacking) == 1.0
-    assert linear_probe.accuracy(x, torch.full_like(y, 3), x, y) == 0.25  # one class learned
+    assert linear_probe.accuracy(x, torch.full_like(y, 3), x, y) == 0.25  # a single class in training
     silent = torch.full_like(y, UNSCORED)
     assert linear_probe.accuracy(x, torch.cat((y, silent), 1), x, torch.cat((y, y), 1)) == 1.0
     assert linear_probe.accuracy(x, silent, x, y) is None

@@ -1,4 +1,4 @@
-"""Times are medians of interleaved repeats after warm-ups."""
+"""Step times are medians of interleaved repeats after warm-ups."""
 
 import json
 import statistics
@@ -49,13 +49,13 @@ def test_quartiles_are_those_of_the_recorded_times() -> None:
 
 
 def test_blocks_timed_at_different_machine_speeds_are_brought_to_one_scale(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock of our own: a step of depth d takes d ms in the first block, and half as much again in each later one."""
+    """With simulated times: a step of depth d takes d ms in the first block, and 1.5 times as long in each next one."""
     depths = [2, 1, 3, 5, 4, 9, 7, 6, 8, 10]
     configs = {f"depth {d}": config(dim=8, heads=2, depth=d, batch=8) for d in depths}
     blocks: list[list[int]] = []
-    was = step_time.measure
+    real = step_time.measure
 
-    def measured(arms: Any, **how: Any) -> Any:
+    def measure(arms: Any, **how: Any) -> Any:
         blocks.append(list(dict.fromkeys(arm.config.depth for arm in arms)))
         speed = 1.5 ** (len(blocks) - 1)
         for arm in arms:
@@ -66,9 +66,9 @@ def test_blocks_timed_at_different_machine_speeds_are_brought_to_one_scale(monke
                     arm.times[name].append(arm.config.depth * speed * part)
 
             arm.step = step
-        return was(arms, **how)
+        return real(arms, **how)
 
-    monkeypatch.setattr(step_time, "measure", measured)
+    monkeypatch.setattr(step_time, "measure", measure)
     found = step_time.measure_blocks(configs, "depth 1", lambda _: tiny())
     assert {key: round(f["times"]["step_ms"], 9) for key, f in found.items()} == {f"depth {d}": d for d in depths}
     assert {key: round(f["times"]["update_ms"], 9) for key, f in found.items()} == {
@@ -98,7 +98,7 @@ def test_only_new_architectures_are_timed_and_the_others_keep_their_times(tmp_pa
 
 
 def test_a_crash_of_the_timing_worker_loses_only_the_times(tmp_path: Path) -> None:
-    """Its process is killed, both times."""
+    """The worker process is killed at the first attempt and at the second."""
     line = words(write_data(tmp_path / "d.csv"), "seeds=1", "depth=1")
     script = (
         "from stackcli.experiment import timing_pass\n"

@@ -1,4 +1,4 @@
-"""What every initialisation does unless its scheme says otherwise."""
+"""The defaults of every initialisation."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""DeepNet's initialisation: Xavier normal, gain (8N)^(-1/4) where it counts."""
+"""DeepNet's initialisation: Xavier normal with gain (8N)^(-1/4) on v, o, ff1 and ff2."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""GPT-2: N(0, 0.02), divided by the root of the number of residual layers where a branch ends."""
+"""GPT-2: N(0, 0.02), divided by the root of the number of residual layers for the last map of a branch."""
 
 import math
 

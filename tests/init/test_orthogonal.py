@@ -1,4 +1,4 @@
-"""Orthogonal matrices: W W' = gain^2 I, uniform among them, drawn at their addresses."""
+"""Orthogonal matrices: W W' = gain^2 I, uniformly distributed, drawn at their addresses."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def test_every_map_of_the_stack_is_orthogonal_with_q_k_and_v_as_separate_maps() 
         assert not bias.any()
     q, k, v = model.stack[0].attention.qkv.weight.detach().chunk(3)
     assert (q - k).abs().max() > 0.1 and (k - v).abs().max() > 0.1
-    assert (q @ k.T).abs().max() > 0.1  # one map of three times the width would have orthogonal columns alone
+    assert (q @ k.T).abs().max() > 0.1  # a single map of three times the width would not be orthogonal in each part
 
 
 def test_each_tensor_equals_torchs_draw_at_the_same_address() -> None:

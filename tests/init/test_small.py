@@ -1,4 +1,4 @@
-"""SmallInit: attention as small as the feed-forward maps of four times the width."""
+"""SmallInit: attention drawn like feed-forward maps of four times the width."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""T-Fixup: the recipe of Huang et al. 2020, sec. 3.2, for an encoder."""
+"""T-Fixup: the scheme of Huang et al. 2020, sec. 3.2, for an encoder."""
 
 import math
 
@@ -43,8 +43,7 @@ def test_token_vectors_have_length_9_n_to_the_minus_a_quarter_at_any_width(depth
 
 
 def test_it_removes_the_normalisation_and_refuses_another() -> None:
-    made = grid.parse_grid(["init=tfixup", "seeds=1"]).configs[0]
-    assert made.norm.name == "none"
+    assert grid.parse_grid(["init=tfixup", "seeds=1"]).configs[0].norm.name == "none"
     with pytest.raises(ValueError, match="init=tfixup needs norm=none, not layer"):
         grid.parse_grid(["init=tfixup", "norm=layer"])
 

@@ -1,4 +1,4 @@
-"""Glorot and Bengio 2010: variance 2 / (fan in + fan out), Q, K and V each a map of its own."""
+"""Glorot and Bengio 2010: variance 2 / (fan in + fan out), with Q, K and V as separate maps."""
 
 import torch
 from torch import nn
@@ -31,6 +31,6 @@ def test_q_k_and_v_are_square_maps_not_one_of_three_times_the_width() -> None:
     for layer in model.stack:
         q, k, v = layer.attention.qkv.weight.detach().chunk(3)
         for own in (q, k, v):
-            assert abs(float(own.var()) / (2 / (D + D)) - 1) < 0.05  # as one map it would be 2 / (D + 3 D)
+            assert abs(float(own.var()) / (2 / (D + D)) - 1) < 0.05  # a single map would have 2 / (D + 3 D)
             assert abs(float(own.mean())) < 0.005
         assert not torch.equal(q, k) and not torch.equal(k, v)

@@ -1,4 +1,4 @@
-"""Branches that end with zeros: at first a stack is what it would be without them."""
+"""Branches whose last map is zero: a stack starts as if it had no branches."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from tests.factory import config, padding, stack, tokens
 
 
 def grads(model: StackedAttention, x: Tensor) -> dict[str, Tensor]:
-    """Name of each parameter -> its gradient."""
+    """Returns the gradient of each parameter by name."""
     loss = F.cross_entropy(model(x), torch.tensor([0, 1, 2]))
     names, parameters = zip(*model.named_parameters(), strict=True)
     return dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))

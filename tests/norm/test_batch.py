@@ -1,4 +1,4 @@
-"""Batch normalisation by loops over real tokens, and against PyTorch's where nothing is padded."""
+"""Batch normalisation by loops over real tokens, and against PyTorch's without padding."""
 
 import copy
 import math
@@ -21,16 +21,16 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
 
 
 def norm(*, dim: int = 4, eps: float = 0.25, momentum: float = 0.3) -> Batch:
-    """One with gains and offsets that show."""
-    made = Batch(dim=dim, eps=eps, momentum=momentum).double()
+    """Returns a normalisation with random gains and offsets."""
+    batch_norm = Batch(dim=dim, eps=eps, momentum=momentum).double()
     with torch.no_grad():
-        made.weight.copy_(drawn(dim, seed=8)), made.bias.copy_(drawn(dim, seed=9))
-    return made
+        batch_norm.weight.copy_(drawn(dim, seed=8)), batch_norm.bias.copy_(drawn(dim, seed=9))
+    return batch_norm
 
 
 def by_loops(x: Tensor, own: Batch) -> tuple[dict[tuple[int, int], list[float]], list[float], list[float]]:
-    """Ioffe and Szegedy, algorithm 1, a dimension at a time over the real tokens of LENGTHS: what each becomes, and the
-    running mean and variance after one batch."""
+    """Ioffe and Szegedy, algorithm 1, for each dimension over the real tokens of LENGTHS. Returns the normalised
+    tokens, and the running mean and variance after one batch."""
     real = [(b, t) for b, n in enumerate(LENGTHS) for t in range(n)]
     out: dict[tuple[int, int], list[float]] = {at: [] for at in real}
     means, variances = [], []
@@ -109,7 +109,7 @@ def test_padding_affects_neither_real_tokens_nor_statistics_nor_gradients(rubbis
 
 
 @pytest.mark.parametrize("lengths", [[1], [1, 0], [0, 0]])
-def test_one_real_token_or_none_is_normalised_by_the_running_statistics_and_does_not_change_them(
+def test_one_real_token_or_none_is_normalised_by_the_running_statistics_unchanged(
     lengths: list[int],
 ) -> None:
     own, x = norm().train(), drawn(len(lengths), 3, 4)
@@ -161,18 +161,18 @@ def training() -> Training:
 
 
 def test_running_statistics_are_stored_restored_and_changed_by_training_steps_only() -> None:
-    whole, first, second = training(), training(), training()
-    start = {k: v.clone() for k, v in whole.model.state_dict().items() if "running" in k}
-    assert len(start) == 10 and all(k in (whole.best or {}) for k in start)
-    while not whole.finished:
-        whole.advance()
+    uninterrupted, first, second = training(), training(), training()
+    start = {k: v.clone() for k, v in uninterrupted.model.state_dict().items() if "running" in k}
+    assert len(start) == 10 and all(k in (uninterrupted.best or {}) for k in start)
+    while not uninterrupted.finished:
+        uninterrupted.advance()
     for _ in range(7):
         first.advance()
     second.restore(first.state())
     while not second.finished:
         second.advance()
-    assert weights_hash(second.model) == weights_hash(whole.model) and second.result() == whole.result()
-    end = {k: v.clone() for k, v in whole.model.state_dict().items()}
+    assert weights_hash(second.model) == weights_hash(uninterrupted.model) and second.result() == uninterrupted.result()
+    end = {k: v.clone() for k, v in uninterrupted.model.state_dict().items()}
     assert not any(torch.equal(v, end[k]) for k, v in start.items())
-    whole._score(whole.val)
-    assert all(torch.equal(v, end[k]) for k, v in whole.model.state_dict().items())
+    uninterrupted._score(uninterrupted.val)
+    assert all(torch.equal(v, end[k]) for k, v in uninterrupted.model.state_dict().items())

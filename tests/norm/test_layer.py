@@ -1,4 +1,4 @@
-"""Layer normalisation by its formula."""
+"""Layer normalisation against its formula."""
 
 import pytest
 import torch
@@ -28,8 +28,8 @@ def test_it_equals_torchs_functional_with_its_gradients(eps: float) -> None:
     (norm(ours) * goal).sum().backward()
     mean = theirs.mean(-1, keepdim=True)
     ((g * (theirs - mean) / ((theirs - mean).square().mean(-1, keepdim=True) + eps).sqrt() + o) * goal).sum().backward()
-    for mine, other in ((ours, theirs), (norm.weight, g), (norm.bias, o)):
-        assert (mine.grad - other.grad).abs().max() < 1e-12
+    for tensor, expected in ((ours, theirs), (norm.weight, g), (norm.bias, o)):
+        assert (tensor.grad - expected.grad).abs().max() < 1e-12
 
 
 def test_it_starts_with_gains_of_1_and_offsets_of_0_and_removes_scale_and_shift() -> None:

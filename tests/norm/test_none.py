@@ -27,9 +27,10 @@ def test_a_pre_stack_without_it_is_the_sum_of_its_branches_and_is_not_normalised
 
 def test_with_it_the_stream_keeps_its_scale() -> None:
     model, other = stack(norm="none", ff=0.0, pe="none"), stack(norm="layer", ff=0.0, pe="none")
-    said = [model(tokens()).detach(), other(tokens()).detach()]
+    before = [model(tokens()).detach(), other(tokens()).detach()]
     with torch.no_grad():
         for one in (model, other):
             one.embedding.weight.mul_(1000.0)
-    changes = [float((one(tokens()).detach() - was).abs().max()) for one, was in zip((model, other), said, strict=True)]
+    after = [model(tokens()).detach(), other(tokens()).detach()]
+    changes = [float((new - old).abs().max()) for new, old in zip(after, before, strict=True)]
     assert changes[0] > 10 and changes[1] < 10

@@ -1,4 +1,4 @@
-"""Root mean square normalisation by its formula."""
+"""Root mean square normalisation against its formula."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Press et al. 2022: slopes as published, and the bias by loops."""
+"""Press et al. 2022: the published slopes, and the bias by loops."""
 
 import math
 
@@ -10,7 +10,7 @@ from stackcli.pe.base import Context
 from tests.factory import padding, part, stack, tokens
 from tests.pe.oracle import POSITIONS, D, H, each_bias, heads
 
-BLOOM = {  # of six and of twelve heads, as transformers' BLOOM has them
+BLOOM = {  # slopes of 6 and 12 heads, from BLOOM in transformers
     6: [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125],
     12: [
         0.5,

@@ -1,4 +1,4 @@
-"""The keys that encodings have in common: randomised positions, width, energy."""
+"""The keys shared by several encodings: randomised positions, width, energy."""
 
 import math
 from typing import Any
@@ -15,19 +15,19 @@ from tests.factory import config, padding, part, stack, tokens
 ADDITIVE = ["learned", "sinusoidal", "mlp", "fourier"]
 
 
-def made(name: str, **keys: Any) -> torch.Tensor:
-    """The table of a float64 stack's encoding, (positions, D)."""
+def table(name: str, **keys: Any) -> torch.Tensor:
+    """Returns the table of an encoding in a float64 stack, (positions, D)."""
     model = build(config(pe=part(name, **keys), dim=16, heads=2), vocab=9, classes=3, max_len=32).double()
     return next(rows.detach().double() for _, _, rows in model.pe.tables())
 
 
 @pytest.mark.parametrize("name", ADDITIVE)
 def test_matched_gives_positions_the_energy_of_tokens(name: str) -> None:
-    assert math.isclose(float(made(name, scale="matched").square().mean()), 0.05**2, rel_tol=1e-6)
+    assert math.isclose(float(table(name, scale="matched").square().mean()), 0.05**2, rel_tol=1e-6)
 
 
 def test_a_raw_sinusoid_has_a_mean_square_of_one_half() -> None:
-    assert math.isclose(float(made("sinusoidal", scale="raw").square().mean()), 0.5, rel_tol=1e-6)
+    assert math.isclose(float(table("sinusoidal", scale="raw").square().mean()), 0.5, rel_tol=1e-6)
 
 
 @pytest.mark.parametrize("name", ADDITIVE)
@@ -128,8 +128,8 @@ def test_a_run_with_randomised_positions_resumes_bit_for_bit() -> None:
     from tests.training.test_loop import finish, training
 
     pe = part("learned", randomised=True, range=64)
-    whole, first, second = (training(pe=pe) for _ in range(3))
-    losses = finish(whole)
+    uninterrupted, first, second = (training(pe=pe) for _ in range(3))
+    losses = finish(uninterrupted)
     for _ in range(7):
         first.advance()
     second.restore(first.state())

@@ -1,4 +1,4 @@
-"""The convolution by loops; it tells order without any index."""
+"""The convolution by loops; it shows the order of tokens without any index."""
 
 import pytest
 import torch

@@ -19,7 +19,7 @@ def test_the_bias_is_interpolated_at_the_sum_of_gates(positions: int, lengths: l
     mask = None if lengths is None else padding(lengths, T)
     found = pe.bias(q, k, Context(torch.arange(T), mask))
     for b in range(B):
-        n = T if lengths is None else lengths[b]  # among real tokens
+        n = T if lengths is None else lengths[b]  # real tokens only
         for h in range(H):
             for i in range(n):
                 gate = [1 / (1 + math.exp(-float(q[b, h, i] @ k[b, h, t]) / math.sqrt(E))) for t in range(T)]

@@ -1,4 +1,4 @@
-"""Li et al. 2021: the formula by hand, and the kernel that random features stand for."""
+"""Li et al. 2021: the formula by hand, and the kernel that the random features approximate."""
 
 import math
 

@@ -17,7 +17,7 @@ def test_the_bias_is_the_kernel_of_the_distance(where: str, form: str) -> None:
     torch.manual_seed(0)
     pe = Kerple(dim=D, heads=H, max_len=9, form=form).double()  # type: ignore[arg-type]
     with torch.no_grad():
-        pe.r1[0, 0], pe.r2[0, 1] = -3.0, -1.0  # below what is allowed
+        pe.r1[0, 0], pe.r2[0, 1] = -3.0, -1.0  # below the smallest allowed value
 
     def one(h: int, i: int, j: int) -> float:
         r1, r2 = (max(0.01, float(r[1 if j > i else 0, h])) for r in (pe.r1, pe.r2))

@@ -1,4 +1,4 @@
-"""A vector for each position."""
+"""A learned vector for each position."""
 
 import pytest
 import torch

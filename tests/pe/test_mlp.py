@@ -1,4 +1,4 @@
-"""The formula by hand, and that positions are told apart from the start."""
+"""The formula by hand; positions start with distinct vectors."""
 
 import math
 

@@ -68,7 +68,7 @@ def test_a_shift_of_all_positions_changes_nothing() -> None:
 
 
 class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Remembers the largest tensor made."""
+    """Records the size of the largest tensor that is created."""
 
     size = 0
 
@@ -143,9 +143,9 @@ def test_sequences_with_different_positions_give_the_same_as_each_alone() -> Non
 
 def test_offsets_beyond_the_clip_are_equal_and_the_sign_of_an_offset_matters() -> None:
     model, x = stack(pe=part("relative", clip=2, keys=True, values=True), depth=1), tokens(1, 3)
-    said = [model(x, pos=torch.tensor(pos)) for pos in ([0, 2, 4], [0, 9, 30], [4, 2, 0])]
-    assert torch.equal(said[0], said[1])
-    assert (said[0] - said[2]).abs().max() > 1e-9
+    logits = [model(x, pos=torch.tensor(pos)) for pos in ([0, 2, 4], [0, 9, 30], [4, 2, 0])]
+    assert torch.equal(logits[0], logits[1])
+    assert (logits[0] - logits[2]).abs().max() > 1e-9
 
 
 def test_sequences_longer_than_max_len_are_accepted() -> None:

@@ -1,4 +1,4 @@
-"""Su et al. 2021: turning a pair of dimensions is multiplying a complex number by exp(i pos theta)."""
+"""Su et al. 2021: rotating a pair of dimensions multiplies a complex number by exp(i pos theta)."""
 
 import cmath
 import math
@@ -50,7 +50,7 @@ def test_a_shift_of_all_positions_changes_nothing(layout: str) -> None:
 def test_the_two_layouts_differ_only_by_the_order_of_dimensions() -> None:
     inter, half = (Rope(dim=D, heads=H, max_len=9, layout=layout) for layout in ("interleaved", "half"))
     q, k = heads(2)
-    order = torch.tensor([0, 2, 1, 3])  # of half, in interleaved's
+    order = torch.tensor([0, 2, 1, 3])  # interleaved dimensions in the order of half
     ctx = Context(torch.arange(T) * 5)
     one = inter.rotate(q, k, ctx)
     two = half.rotate(q[..., order], k[..., order], ctx)
@@ -85,7 +85,7 @@ def test_share_is_rounded_down_to_whole_dimensions_as_in_transformers() -> None:
 @pytest.mark.parametrize("stretch", [1.0, 4.0])
 @pytest.mark.parametrize("length", [5, 8, 9, 40])
 def test_dynamic_grows_the_base_with_the_length_as_in_transformers(length: int, stretch: float) -> None:
-    """Modeling_rope_utils' dynamic rule: base ((f L / L0) - (f - 1))^(R / (R - 2)) for L above L0, else the base."""
+    """The rule of modeling_rope_utils: base ((f L / L0) - (f - 1))^(R / (R - 2)) for L above L0, else the base."""
     pe, trained = Rope(dim=8, heads=1, max_len=64, dynamic=8, stretch=stretch), 8
     grown = 10000.0
     if length > trained:

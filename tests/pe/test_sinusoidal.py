@@ -1,4 +1,4 @@
-"""Vaswani et al. 2017, section 3.5, entry by entry."""
+"""Vaswani et al. 2017, section 3.5, for each entry."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Wang et al. 2019: depths and paths of random trees against walks by hand."""
+"""Wang et al. 2019: depths and paths of random trees against walks to the root."""
 
 import math
 
@@ -14,7 +14,7 @@ def trees(batch: int = 4, length: int = 9) -> torch.Tensor:
     draw = torch.Generator().manual_seed(0)
     out = torch.zeros(batch, length, dtype=torch.long)
     for b in range(batch):
-        names = torch.randperm(length, generator=draw).tolist()  # a parent may stand anywhere in the text
+        names = torch.randperm(length, generator=draw).tolist()  # a parent may be anywhere in the text
         out[b, names[0]] = names[0]
         for n in range(1, length):
             out[b, names[n]] = names[int(torch.randint(0, n, (1,), generator=draw))]
@@ -22,7 +22,7 @@ def trees(batch: int = 4, length: int = 9) -> torch.Tensor:
 
 
 def way_up(tree: list[int], at: int) -> list[int]:
-    """The tokens from this one to its root, both included."""
+    """Returns the tokens from this one up to its root, both included."""
     out = [at]
     while tree[out[-1]] != out[-1]:
         out.append(tree[out[-1]])

@@ -1,4 +1,4 @@
-"""Raffel et al. 2020: buckets as published, the bias by loops."""
+"""Raffel et al. 2020: the published buckets, and the bias by loops."""
 
 import math
 
@@ -12,7 +12,7 @@ from tests.pe.oracle import POSITIONS, D, H, each_bias, heads
 
 
 def plain(offset: int, *, buckets: int, reach: int, both: bool) -> int:
-    """The bucket by integers alone: the logarithm's steps are where (n / exact)^wide reaches (reach / exact)^step."""
+    """Computes the bucket with integers only: step k begins where (n / exact)^wide reaches (reach / exact)^k."""
     side = 0
     if both:
         buckets //= 2

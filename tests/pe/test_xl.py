@@ -1,4 +1,4 @@
-"""Dai et al. 2019, the four terms by loops; skewing against any positions."""
+"""Dai et al. 2019: the terms by loops, and skewing against the formula for any positions."""
 
 import math
 

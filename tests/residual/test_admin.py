@@ -1,4 +1,4 @@
-"""Admin: skips weighed by what a first pass sees."""
+"""Admin: skips weighted by the variances of a first pass."""
 
 from typing import Any
 
@@ -38,12 +38,12 @@ def joins(model: core.StackedAttention) -> list[Admin]:
 
 
 def omegas(model: core.StackedAttention) -> Tensor:
-    """(branches, D)."""
+    """Returns the weight of every skip, (branches, D)."""
     return torch.stack([join.omega.detach() for join in joins(model)])
 
 
 def by_hand(model: core.StackedAttention, ids: Tensor, lengths: list[int]) -> list[float]:
-    """The paper's two phases, every sequence alone and so without padding."""
+    """The paper's two phases, with every sequence alone and so without padding."""
     ctx = [Context(torch.arange(n)) for n in lengths]
     streams = [model.embedding.weight[row[:n]][None] for row, n in zip(ids, lengths, strict=True)]
 
@@ -142,16 +142,16 @@ def test_training_starts_with_omegas_of_the_probe_batch() -> None:
 
 def test_a_resumed_training_keeps_its_omegas() -> None:
     c = config(**SMALL)
-    whole, broken, again = started(c), started(c), started(c)
+    uninterrupted, stopped, resumed = started(c), started(c), started(c)
     for _ in range(2):
-        broken.advance()
-    again.restore(broken.state())
-    assert torch.equal(omegas(again.model), omegas(broken.model))
-    assert not torch.equal(omegas(again.model), omegas(started(c).model))
-    for training in (whole, again):
+        stopped.advance()
+    resumed.restore(stopped.state())
+    assert torch.equal(omegas(resumed.model), omegas(stopped.model))
+    assert not torch.equal(omegas(resumed.model), omegas(started(c).model))
+    for training in (uninterrupted, resumed):
         while not training.finished:
             training.advance()
-    assert torch.equal(omegas(whole.model), omegas(again.model))
+    assert torch.equal(omegas(uninterrupted.model), omegas(resumed.model))
 
 
 def test_stored_weights_include_the_omegas() -> None:

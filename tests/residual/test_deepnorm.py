@@ -1,4 +1,4 @@
-"""DeepNorm: a heavier skip, and smaller matrices where the branches begin and end."""
+"""DeepNorm: a larger weight on the skip, and smaller initial matrices in the branches."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""LayerScale: pre-LN whose branches have a learned weight a dimension."""
+"""LayerScale: pre-LN whose branches have a learned weight for each dimension."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def test_a_stack_of_three_blocks_equals_the_paper_with_gains_and_offsets() -> No
 
 @pytest.mark.parametrize("depth,start", [(1, 0.1), (18, 0.1), (19, 1e-5), (24, 1e-5), (25, 1e-6), (48, 1e-6)])
 def test_every_weight_starts_at_the_papers_value_for_the_depth(depth: int, start: float) -> None:
-    join = oracle.made("layerscale", dim=7, depth=depth)
+    join = oracle.build_join("layerscale", dim=7, depth=depth)
     assert isinstance(join, LayerScale)
     assert torch.allclose(join.scale, torch.full((7,), start, dtype=torch.float64), rtol=1e-6, atol=0)
 

@@ -1,4 +1,4 @@
-"""Post-LN: every sum is normalised, and so nothing is at the end."""
+"""Post-LN: every sum is normalised, so there is no norm at the end."""
 
 from torch import Tensor
 

@@ -1,4 +1,4 @@
-"""Pre-LN: the stream itself is never normalised before the end."""
+"""Pre-LN: the stream itself is normalised only at the end."""
 
 from torch import Tensor
 

@@ -1,4 +1,4 @@
-"""ReZero: gates at zero, no normalisation."""
+"""ReZero: gates start at zero, and nothing is normalised."""
 
 from typing import Any
 

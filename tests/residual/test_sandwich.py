@@ -1,4 +1,4 @@
-"""Sandwich-LN: a branch is normalised where it begins and where it ends."""
+"""Sandwich-LN: a branch is normalised at its input and at its output."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,7 @@ def test_a_stack_of_three_blocks_equals_the_paper_with_gains_and_offsets() -> No
 
 def test_what_a_branch_adds_has_the_same_size_for_any_weights() -> None:
     x = torch.randn(2, 5, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    join = oracle.made("sandwich", dim=64)
+    join = oracle.build_join("sandwich", dim=64)
     for size in (1.0, 1e3, 1e6):
         added = join(x, lambda z, s=size: s * z.flip(-1)) - x
         assert (added.square().mean(-1) - 1).abs().max() < 1e-4  # eps of the norms
