@@ -15,5 +15,5 @@ class Property(NamedTuple):
 
 
 def mark(good: bool, otherwise: str = "failed") -> str:
-    """Returns `passed`, or `otherwise` where the property does not hold."""
+    """Returns `passed`, or `otherwise` if the property does not hold."""
     return "passed" if good else otherwise

@@ -107,7 +107,7 @@ def _order(config: Config, max_len: int) -> Property:
     pos = token_positions(model, x)
     gap = _apart(token_logits(model, x, pos=pos)[:, at], token_logits(model, x[:, at], pos=pos))
     text = "seen" if gap > SAME else "not seen: tokens are a set"
-    return Property("order", text, f"permuted tokens: logits move by {gap:.1e}")
+    return Property("order", text, f"permuted tokens: logits change by {gap:.1e}")
 
 
 def _reversal(config: Config, max_len: int) -> Property:
@@ -115,7 +115,7 @@ def _reversal(config: Config, max_len: int) -> Property:
     pos = token_positions(model, x)
     gap = _apart(token_logits(model, x, pos=pos).mean(1), token_logits(model, x.flip(1), pos=pos).mean(1))
     text = "told apart" if gap > SAME else "not told apart"
-    return Property("a text and its reversal", text, f"mean over tokens moves by {gap:.1e}")
+    return Property("a text and its reversal", text, f"mean over tokens changes by {gap:.1e}")
 
 
 def _shift(config: Config, max_len: int) -> Property:
@@ -131,7 +131,7 @@ def _shift(config: Config, max_len: int) -> Property:
     text = "ignored: relative" if gap <= SAME else "seen: absolute"
     claims = encoders(model)[-1].relative
     good = claims == (gap <= SAME)
-    return Property("shift", text, f"all positions + {by}: logits move by {gap:.1e}", mark(good))
+    return Property("shift", text, f"all positions + {by}: logits change by {gap:.1e}", mark(good))
 
 
 def _causality(config: Config, max_len: int) -> Property:
@@ -141,7 +141,7 @@ def _causality(config: Config, max_len: int) -> Property:
     pos = token_positions(model, x)
     gap = _apart(token_logits(model, x, pos=pos)[:, :half], token_logits(model, other, pos=pos)[:, :half])
     text = "kept" if gap < 1e-14 else "BROKEN"
-    return Property("causality", text, f"later tokens changed: earlier logits move by {gap:.1e}", mark(gap < 1e-14))
+    return Property("causality", text, f"later tokens changed: earlier logits change by {gap:.1e}", mark(gap < 1e-14))
 
 
 def _kernels(config: Config, max_len: int) -> Property:

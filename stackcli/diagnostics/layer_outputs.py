@@ -51,25 +51,25 @@ def choose_items(part: Padded, sequences: np.ndarray, most: int) -> Tensor:
     """Returns True on at most `most` items of these sequences, drawn at random if there are more: (sequences of the
     part, 1), or (sequences of the part, T) in tasks that label every token."""
     longest = int(part.lengths.max()) if part.targets is not None else 1
-    asked = torch.zeros(len(part), longest, dtype=torch.bool)
+    scored = torch.zeros(len(part), longest, dtype=torch.bool)
     for i in range(0, len(sequences), EVALUATION):
         some = sequences[i : i + EVALUATION]
         labels = part.asked(some, longest).view(len(some), longest, -1)  # (sequences, T or 1, outputs)
-        asked[some] = (labels != UNSCORED).any(-1)
-    draw = np.arange(np.count_nonzero(asked.numpy()), dtype=np.int32)
+        scored[some] = (labels != UNSCORED).any(-1)
+    draw = np.arange(np.count_nonzero(scored.numpy()), dtype=np.int32)
     generator("evaluation", "inside", "items").shuffle(draw)
-    return pick_items(asked, draw[:most].astype(np.int64))
+    return pick_items(scored, draw[:most].astype(np.int64))
 
 
-def pick_items(asked: Tensor, picked: np.ndarray) -> Tensor:
+def pick_items(scored: Tensor, picked: np.ndarray) -> Tensor:
     """Keeps True only on the picked items, which are numbered row by row among the True ones; in place."""
-    counts = np.count_nonzero(asked.numpy(), axis=1)
+    counts = np.count_nonzero(scored.numpy(), axis=1)
     ends = counts.cumsum()
     rows = np.searchsorted(ends, picked, side="right")
     before = torch.from_numpy(picked - (ends - counts)[rows])
-    places = (asked[rows].cumsum(1) == before[:, None] + 1) & asked[rows]
-    asked.zero_()[torch.from_numpy(rows), places.int().argmax(1)] = True
-    return asked
+    places = (scored[rows].cumsum(1) == before[:, None] + 1) & scored[rows]
+    scored.zero_()[torch.from_numpy(rows), places.int().argmax(1)] = True
+    return scored
 
 
 def passes(model: StackedAttention, part: Padded, sequences: np.ndarray, *, full: bool) -> Iterator[Pass]:
@@ -84,14 +84,14 @@ def passes(model: StackedAttention, part: Padded, sequences: np.ndarray, *, full
         yield Pass(ordered[i : i + EVALUATION], batch, layers, ctx)
 
 
-def vectors(model: StackedAttention, passed: Pass, asked: Tensor) -> Vectors:
-    """Returns the chosen items of a batch; `asked`: the result of `choose_items` for its part."""
+def vectors(model: StackedAttention, passed: Pass, chosen: Tensor) -> Vectors:
+    """Returns the chosen items of a batch; `chosen`: the result of `choose_items` for its part."""
     labels = passed.batch.labels if model.outputs > 1 else passed.batch.labels[..., None]
     if model.every:
-        here = asked[passed.sequences, : labels.shape[1]].to(labels.device)
+        here = chosen[passed.sequences, : labels.shape[1]].to(labels.device)
         found = [x[here] for x in passed.layers]
     else:
-        here = asked[passed.sequences, 0].to(labels.device)
+        here = chosen[passed.sequences, 0].to(labels.device)
         found = [pool(x, passed.ctx.mask)[here] for x in passed.layers]
     return Vectors([x.cpu() for x in found], labels[here].cpu())
 

@@ -65,15 +65,15 @@ def collect_vectors(model: StackedAttention, training: Training) -> tuple[Vector
     """Returns the vectors of some training sequences and of the test part, and the effects of removing each layer."""
     train, test, depth = training.train, training.test, len(model.stack)
     some, order = draw_sequences(train)[:SEQUENCES], draw_sequences(test)
-    asked, found = choose_items(train, some, TOKENS), []
+    chosen, found = choose_items(train, some, TOKENS), []
     for passed in passes(model, train, some, full=training.full):
-        found.append(vectors(model, passed, asked))
-    train_vectors, asked, found = join_batches(found), choose_items(test, order, ITEMS), []
+        found.append(vectors(model, passed, chosen))
+    train_vectors, chosen, found = join_batches(found), choose_items(test, order, ITEMS), []
     few = max(FEWEST, REMOVALS // depth)
     whole, subset = torch.zeros(3, dtype=torch.float64), torch.zeros(depth + 1, 3, dtype=torch.float64)
     for group, removing in ((order[:few], True), (order[few:], False)):
         for passed in passes(model, test, group, full=training.full):
-            found.append(vectors(model, passed, asked))
+            found.append(vectors(model, passed, chosen))
             layers = range(depth + 1) if removing else (0,)
             scores = torch.stack(
                 [score(logits_without_layer(model, passed, layer), passed.batch.labels) for layer in layers]

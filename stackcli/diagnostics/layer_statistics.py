@@ -206,7 +206,7 @@ def even_entropy(attention: Attention, batch: Batch) -> float:
     allowed = attention.allowed(Context(torch.arange(T, device=batch.tokens.device), batch.mask), T)
     if allowed is None:
         return math.log(T)
-    keys = allowed.sum(-1).double().log()  # (T,), or (B, 1, T) where sequences differ
+    keys = allowed.sum(-1).double().log()  # (T,), or (B, 1, T) if sequences differ
     each = keys.reshape(-1, T).expand(B, T)
     return float(each.mean() if batch.mask is None else each[batch.mask].mean())
 

@@ -1,4 +1,4 @@
-"""DeepNet's initialisation, Wang et al. 2022, fig. 2, arXiv:2203.00555: values and feed-forward maps small by depth.
+"""DeepNet's initialisation, Wang et al. 2022, fig. 2, arXiv:2203.00555: values and feed-forward maps scaled by depth.
 
 Xavier normal with gain (8N)^(-1/4) on v, o, ff1 and ff2, the paper's gain for an encoder-only model of N layers, and
 gain 1 on q and k. This gives the gains without the residual scheme. residual=deepnorm applies the same gains to any

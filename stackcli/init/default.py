@@ -1,4 +1,4 @@
-"""PyTorch's default for a linear map: weights and biases uniform within 1/sqrt(fan in), LeCun et al. 1998 in spirit.
+"""PyTorch's default for a linear map: weights and biases uniform within 1/sqrt(fan in), similar to LeCun et al. 1998.
 
 The variance is 1/(3 fan in), as in `torch.nn.Linear`.
 """

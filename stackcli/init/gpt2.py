@@ -1,4 +1,4 @@
-"""GPT-2, Radford et al. 2019, sec. 2.3: N(0, 0.02), what writes into the stream smaller by the root of its length.
+"""GPT-2, Radford et al. 2019, sec. 2.3: N(0, 0.02), the last map of each branch divided by sqrt(branches).
 
 The paper divides the weights of residual layers by sqrt(N) with N the number of residual layers. Here N is the number
 of branches of the stack, two for each block, and the divided maps are `o` and `ff2`, the last of each branch. The

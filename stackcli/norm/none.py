@@ -1,4 +1,4 @@
-"""No normalisation: the vectors as they are, for schemes that do without (ReZero, T-Fixup) and to see what a norm does.
+"""No normalisation: vectors stay unchanged, for schemes that need none (ReZero, T-Fixup) and for comparison.
 
 It also replaces the norm at the end of the stack.
 """

@@ -1,4 +1,4 @@
-"""Structural positions, Wang et al. 2019, sec. 3, arXiv:1909.00383: a token's depth in a tree, or the path between two.
+"""Structural positions, Wang et al. 2019, sec. 3, arXiv:1909.00383: depth in a tree, or path between two tokens.
 
 Parameters: 2 D^2 for `form=absolute`; 2 x (2 clip + 1) x E for `form=relative`, shared by all layers. Needs data with
 trees. Beyond the trained length: defined; what counts is the depth of the tree, not the length of the text.
