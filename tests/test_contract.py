@@ -1,4 +1,4 @@
-"""What every built-in part owes: a YAML file that says what the constructor says, and keys that do something."""
+"""Every built-in part has a YAML file with the keys and defaults of its constructor, and every key has an effect."""
 
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,18 @@ GROUPS = ("pe", "norm", "residual", "attention", "init", "data")
 FILES = sorted(p for group in GROUPS for p in (ROOT / "conf" / group).glob("*.yaml"))
 NEEDS: dict[tuple[str, str], dict[str, Any]] = {("rope", "stretch"): {"dynamic": 8}}
 NEEDS |= {("structural", key): {"form": "absolute"} for key in ("base", "scale")}
-CHAIN = torch.arange(24).sub(1).clamp(min=0).expand(3, 24)  # a tree, for the encodings that need one
+CHAIN = torch.arange(24).sub(1).clamp(min=0).expand(3, 24)  # a tree for encodings that need one
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The keys of a YAML file, without its name; PyYAML alone, not the reader under test."""
-    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    """Reads the keys of a YAML file, except its name, with PyYAML instead of the reader under test."""
+    values: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert values.pop("name") == file.stem
     return values
 
 
 def other(file: Path, key: str, value: Any) -> Any:
-    """Another value of a key."""
+    """Returns another value of a key."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):
@@ -37,7 +37,7 @@ def other(file: Path, key: str, value: Any) -> Any:
     return (value // 2 or 8) if isinstance(value, int) else (value / 2 or 0.3)
 
 
-TRAINING = {"loss", "loss_weight", "pretrain"}  # change how a stack is trained: tests/test_auxiliary.py
+TRAINING = {"loss", "loss_weight", "pretrain"}  # change only the training: tests/training/test_position_losses.py
 
 
 def cases() -> list[Any]:
@@ -53,7 +53,7 @@ def cases() -> list[Any]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda p: f"{p.parent.name}={p.stem}")
-def test_the_keys_and_defaults_of_a_yaml_file_are_the_constructors(file: Path) -> None:
+def test_the_keys_and_defaults_of_a_yaml_file_are_those_of_the_constructor(file: Path) -> None:
     own = {
         name: key.default for name, key in registry.part_keys(registry.load_part(file.parent.name, file.stem)).items()
     }
@@ -62,8 +62,8 @@ def test_the_keys_and_defaults_of_a_yaml_file_are_the_constructors(file: Path) -
     assert {k: (type(v), v) for k, v in values.items()} == {k: (type(v), v) for k, v in own.items()}
 
 
-def said(**changes: Any) -> torch.Tensor:
-    """What a stack says after one pass in training, from which batch normalisation takes its running statistics."""
+def logits(**changes: Any) -> torch.Tensor:
+    """Returns the logits of a stack after one pass in training mode, which sets statistics of batch normalisation."""
     model, x, mask = stack(**changes), tokens(3, 24), padding([24, 9, 2], 24)
     with torch.no_grad():
         model.train()(x, mask, tree=CHAIN)
@@ -72,22 +72,22 @@ def said(**changes: Any) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("file,key", cases())
-def test_every_key_of_a_yaml_file_changes_what_the_model_says(file: Path, key: str) -> None:
+def test_every_key_of_a_yaml_file_changes_the_logits(file: Path, key: str) -> None:
     group, name, plain = file.parent.name, file.stem, read(file)
     plain |= NEEDS.get((name, key), {}) | ({"randomised": True} if key == "range" else {})
-    before, again = (said(**{group: part(name, **plain)}) for _ in range(2))
-    after = said(**{group: part(name, **{**plain, key: other(file, key, plain[key])})})
-    assert torch.equal(before, again)
+    before, same = (logits(**{group: part(name, **plain)}) for _ in range(2))
+    after = logits(**{group: part(name, **{**plain, key: other(file, key, plain[key])})})
+    assert torch.equal(before, same)
     assert (before - after).abs().max() > 1e-9
 
 
 @pytest.mark.parametrize("group", ["pe", "norm", "residual", "attention", "init"])
-def test_no_two_parts_of_a_group_say_the_same(group: str) -> None:
+def test_no_two_parts_of_a_group_give_the_same_logits(group: str) -> None:
     files = [file for file in FILES if file.parent.name == group]
     answers = []
     for file in files:
         model = stack(**{group: part(file.stem, **read(file))})
-        profile(model, Batch(tokens(), tokens(), None, CHAIN[:, :9]))  # before it, admin is post-LN
+        profile(model, Batch(tokens(), tokens(), None, CHAIN[:, :9]))  # without it, admin equals post-LN
         answers.append(model(tokens(), tree=CHAIN[:, :9]))
     assert len(answers) >= 2
     assert all((a - b).abs().max() > 1e-9 for i, a in enumerate(answers) for b in answers[:i])

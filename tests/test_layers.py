@@ -1,4 +1,4 @@
-"""Imports point strictly down."""
+"""A package imports only from packages of a lower rank."""
 
 import ast
 import subprocess
@@ -22,14 +22,14 @@ RANKS = (
 )
 RANK = {name: i for i, rank in enumerate(RANKS) for name in rank}
 OWNERS = {"typer": {"cli"}, "hydra": {"config"}, "omegaconf": {"config"}, "optuna": {"experiment"}}
-NO_TORCH = ("analysis/", "figures/", "config/", "common/", "cli/")
+NO_TORCH: tuple[str, ...] = ("analysis/", "figures/", "config/", "common/", "cli/")
 NO_TORCH += tuple(
     f"experiment/{name}" for name in ("store", "studies", "study", "load", "report", "search", "identity")
 )
 
 
 def imports(path: Path) -> set[str]:
-    """Every module named in an import statement of the file, at whatever depth it stands."""
+    """Returns every module named in an import statement of the file, inside functions too."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -42,7 +42,7 @@ def imports(path: Path) -> set[str]:
 
 
 def target(module: str, name: str) -> str:
-    """What `from module import name` imports: the module, or the one inside it that has this name."""
+    """Returns what `from module import name` imports: the module, or its submodule of this name."""
     inside = PACKAGE.joinpath(*module.split(".")[1:], name)
     return f"{module}.{name}" if inside.is_dir() or inside.with_suffix(".py").is_file() else module
 
@@ -55,7 +55,7 @@ def files() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def test_every_form_of_import_is_seen(tmp_path: Path) -> None:
+def test_every_form_of_import_is_recognised(tmp_path: Path) -> None:
     forms = (
         "import stackcli.pe.learned",
         "from stackcli.pe import learned",
@@ -69,7 +69,7 @@ def test_every_form_of_import_is_seen(tmp_path: Path) -> None:
     assert imports(tmp_path / "a.py") == {"stackcli.pe", "stackcli"}
 
 
-def test_every_module_has_its_row() -> None:
+def test_every_module_has_a_rank() -> None:
     assert {own(path) for path in files()} <= set(RANK)
 
 
@@ -97,7 +97,7 @@ def test_each_library_has_one_importer() -> None:
             assert own(path) in OWNERS.get(name.split(".")[0], {own(path)}), f"{path} imports {name}"
 
 
-def test_what_only_reads_never_imports_torch_at_the_top() -> None:
+def test_modules_without_torch_do_not_import_it_at_the_top() -> None:
     for path in files():
         top = ast.parse(path.read_text(encoding="utf-8")).body
         if path.relative_to(PACKAGE).as_posix().startswith(NO_TORCH):

@@ -1,4 +1,4 @@
-"""The interface of an attention pattern: which keys a query may see, beside what the padding and causality forbid.
+"""The interface of an attention pattern: which keys a query may attend to, besides the padding and causal masks.
 
 Shapes: T positions.
 """
@@ -8,8 +8,10 @@ from torch import Tensor
 
 
 class Pattern:
-    """Constructed with its own keys only. It counts places in the sequence, not the positions that an encoding sees."""
+    """Base class; its constructor takes its own keys only. A pattern depends on the order of tokens in the sequence,
+    not on the positions given to the encoding."""
 
     def allowed(self, length: int, device: torch.device) -> Tensor | None:
-        """True where query i may see key j, (T, T); None where all may. Every query sees itself."""
+        """Returns True if query i may attend to key j, (T, T); None if every query may attend to every key. A query may
+        always attend to itself."""
         raise NotImplementedError

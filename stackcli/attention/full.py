@@ -7,7 +7,7 @@ from stackcli.attention.base import Pattern
 
 
 class Full(Pattern):
-    """No pattern of its own."""
+    """Forbids nothing."""
 
     def allowed(self, length: int, device: torch.device) -> Tensor | None:
         return None

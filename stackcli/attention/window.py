@@ -1,6 +1,6 @@
-"""Sliding window attention, Beltagy et al. 2020, sec. 3.1, arXiv:2004.05150: a token sees its neighbours alone.
+"""Sliding window attention, Beltagy et al. 2020, sec. 3.1, arXiv:2004.05150: a token sees its neighbours only.
 
-A masked form: it shows what a window sees, and costs what full attention costs. L blocks see L times as far as one.
+It is implemented as a mask, so it costs as much as full attention. L blocks see L times as far as one block.
 """
 
 from typing import Annotated
@@ -13,7 +13,7 @@ from stackcli.attention.base import Pattern
 
 
 class Window(Pattern):
-    """A token sees itself and `reach` tokens on each side; where attention is causal those before it."""
+    """A token sees itself and `reach` tokens on each side; in causal attention only the tokens before it."""
 
     def __init__(self, *, reach: Annotated[int, Ge(1), Le(100_000)] = 2) -> None:
         self.reach = reach

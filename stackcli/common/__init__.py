@@ -1,1 +1,1 @@
-"""What every room uses: the registry of parts, records, seeding, atomic files, suggestions. No PyTorch."""
+"""Shared by all packages: the registry of parts, records, seeding, atomic files, suggestions, wording. No PyTorch."""

@@ -1,4 +1,4 @@
-"""Small files: whole or not at all, and checked when they are read."""
+"""Writes small files atomically, and checks them when they are read."""
 
 import contextlib
 import os
@@ -11,13 +11,13 @@ from stackcli.common.records import loads, parse_number
 
 
 class CorruptionError(ValueError):
-    """A stored file is not what was written (exit 5)."""
+    """A stored file is damaged (exit 5)."""
 
 
 def write_file(path: Path, content: str | bytes) -> None:
-    """A file, whole or not at all: unique temporary name in the same folder, flushed, renamed, the folder flushed.
+    """Writes a file atomically: to a temporary name in the same folder, flushed to disk, then renamed.
 
-    Raises OSError naming the file, where the disk is full, say; what was there before stays.
+    Raises OSError with the name of the file, for example if the disk is full; the previous file then stays.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,8 +39,8 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 
 def why_unwritable(folder: Path, *, prefix: str = ".") -> str:
-    """Why nothing can be made in a folder, found by trying; empty where it can. Permissions alone do not say it: of
-    /proc, of a disk mounted read-only, for an administrator."""
+    """Returns why nothing can be created in a folder, or an empty text. It tries, because permissions do not tell: for
+    /proc, a read-only disk, or an administrator."""
     try:
         os.rmdir(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=folder))
     except OSError as error:
@@ -49,7 +49,7 @@ def why_unwritable(folder: Path, *, prefix: str = ".") -> str:
 
 
 def check_target(path: Path, option: str) -> None:
-    """Raises ValueError where a file cannot be written there, before any work is done for it; writes nothing."""
+    """Raises ValueError if a file cannot be written to this path; writes nothing. Called before any other work."""
     try:
         if path.is_dir():
             raise ValueError(f"{option} {path}: a folder; write {option} {path / 'table.csv'}")
@@ -64,7 +64,7 @@ def check_target(path: Path, option: str) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Makes a rename last; a no-op where folders cannot be opened (Windows)."""
+    """Flushes a folder to disk, so that a rename in it survives a crash; does nothing on Windows."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -75,8 +75,8 @@ def flush_folder(folder: Path) -> None:
 
 
 def read_json(path: Path, *keys: str, kind: type[dict[str, Any]] | type[list[Any]] = dict) -> Any:
-    """A JSON file's value, an object that has these keys, or of another `kind`. Raises CorruptionError where it is no
-    strict JSON, or JSON of another kind."""
+    """Reads a JSON file that must hold an object with these keys, or another `kind` of value. Raises CorruptionError if
+    it is not strict JSON or holds something else."""
     try:
         value = loads(path.read_text(encoding="utf-8"))
         if not isinstance(value, kind):
@@ -90,25 +90,26 @@ def read_json(path: Path, *keys: str, kind: type[dict[str, Any]] | type[list[Any
 
 
 def json_name(value: Any) -> str:
-    """What JSON calls a value."""
+    """Returns the JSON name of a value's type."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else "a boolean"
     return "a list" if isinstance(value, list) else "a string" if isinstance(value, str) else "a number"
 
 
-NOT_FINITE = (b'"NaN"', b'"Infinity"', b'"-Infinity"')  # as strict JSON writes such numbers
+NOT_FINITE = (b'"NaN"', b'"Infinity"', b'"-Infinity"')  # how `records.dumps` writes these numbers
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSONL file; a last line without newline is not yet written, a bad line before it is corruption."""
+    """Reads the rows of a JSONL file. A last line without newline is skipped as unfinished; CorruptionError for any
+    other bad line."""
     content = path.read_bytes()
     lines = content[: content.rfind(b"\n") + 1].splitlines()
-    try:  # all at once, several times as fast as line by line
+    try:  # parsing all lines at once is several times as fast
         rows = loads(f"[{b','.join(lines).decode('utf-8')}]")
-        whole = len(rows) == len(lines) and all(type(row) is dict for row in rows)
+        valid = len(rows) == len(lines) and all(type(row) is dict for row in rows)
     except ValueError:
-        whole = False
-    if whole and not any(name in content for name in NOT_FINITE):
+        valid = False
+    if valid and not any(name in content for name in NOT_FINITE):
         return list(rows)
     out = []
     for n, line in enumerate(lines, start=1):

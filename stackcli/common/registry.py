@@ -1,9 +1,9 @@
-"""Group + name -> class: a file of this package, or an entry point of an installed one.
+"""Finds the class of a part by group and name, in this package or in an installed one.
 
-`pe=alibi` is `stackcli/pe/alibi.py`, and the part is the public class that the file defines; of several, the one that
-is a subclass of the group's base, or has the file's name. Another package offers its own with an entry point,
-`[project.entry-points."stackattn.pe"] mine = "package.module:Class"`, and needs no YAML. Arguments without a default
-(`dim`, `heads`, ...) are supplied by the model; those with one are the part's own keys.
+`pe=alibi` is `stackcli/pe/alibi.py`, and the part is the public class that the file defines. If there are several, it
+is the subclass of the group's base, or the class with the file's name. Another package offers a part by an entry point,
+`[project.entry-points."stackattn.pe"] mine = "package.module:Class"`, and needs no YAML. The model supplies constructor
+arguments without a default (`dim`, `heads`, ...); arguments with a default are the part's own keys.
 """
 
 import ast
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 
 class PartError(ValueError):
-    """A part of an installed package fails; the message says in whose code, file and line."""
+    """A part of an installed package fails; the message names the package, file and line."""
 
 
 PACKAGE = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ class Key(NamedTuple):
 
 
 def part_names(group: str) -> tuple[str, ...]:
-    """Every choice of a group, without importing any of them. One of ours hides an installed one of its name."""
+    """Lists the parts of a group without importing them. A built-in part hides an installed one of the same name."""
     folder = PACKAGE / group
     own = {f.stem for f in folder.glob("*.py") if not f.stem.startswith("_") and f.stem != "base"}
     return tuple(sorted(own | set(installed_parts(group))))
@@ -42,18 +42,18 @@ def part_names(group: str) -> tuple[str, ...]:
 
 @cache
 def installed_parts(group: str) -> dict[str, EntryPoint]:
-    """Choices offered by other installed packages."""
+    """Returns the entry points of a group's parts in other installed packages."""
     return {point.name: point for point in entry_points(group=f"stackattn.{group}")}
 
 
 def built_in(group: str, name: str) -> bool:
-    """Whether the part ships with this package (and so has a YAML file)."""
+    """Returns whether the part belongs to this package, and so has a YAML file."""
     return (PACKAGE / group / f"{name}.py").is_file()
 
 
 def load_part(group: str, name: str) -> type[Any]:
-    """The class of a part. Raises ValueError for a name that the group does not have, PartError for a part that cannot
-    be imported."""
+    """Returns the class of a part. Raises ValueError for an unknown name, PartError for a part that cannot be
+    imported."""
     if built_in(group, name):
         return chosen_class(group, name, importlib.import_module(f"stackcli.{group}.{name}"))
     if name not in installed_parts(group):
@@ -63,13 +63,13 @@ def load_part(group: str, name: str) -> type[Any]:
         if isinstance(found, ModuleType):
             return chosen_class(group, name, found)
         if not callable(found):
-            raise TypeError(f"{installed_parts(group)[name].value} is no class")
+            raise TypeError(f"{installed_parts(group)[name].value} is not a class")
         return check_kind(group, name, found)  # type: ignore[no-any-return]
 
 
 def chosen_class(group: str, name: str, module: ModuleType) -> type[Any]:
-    """The part among the public classes that a module defines: helpers may stand beside it. Raises PartError where
-    that is none or cannot be said."""
+    """Returns the part among the public classes of a module, which may define helpers too. Raises PartError if no class
+    or more than one can be the part."""
     public = [item for key, item in vars(module).items() if _defined_in(module, item) and not key.startswith("_")]
     fits = public if len(public) == 1 else [item for item in public if _is_part(group, item)]
     named = [item for item in fits if item.__name__.lower() == name.replace("_", "").lower()]
@@ -84,15 +84,15 @@ def chosen_class(group: str, name: str, module: ModuleType) -> type[Any]:
     )
 
 
-KINDS = ("pe", "residual", "norm", "attention", "init", "data")  # groups whose parts are classes of one kind
+KINDS = ("pe", "residual", "norm", "attention", "init", "data")  # groups whose parts are classes
 
 
 def check_kind(group: str, name: str, item: Any) -> Any:
-    """The part as given, if it is a class of the group's kind. Raises PartError where it is not."""
+    """Returns the part if it is a class that fits the group. Raises PartError if it is not."""
     if group not in KINDS or (inspect.isclass(item) and _is_part(group, item)):
         return item
     value = installed_parts(group)[name].value
-    raise PartError(f"{group}={name}: {value} is no subclass of the class that stackcli.{group}.base defines")
+    raise PartError(f"{group}={name}: {value} is not a subclass of the class that stackcli.{group}.base defines")
 
 
 def _defined_in(module: ModuleType, item: Any) -> bool:
@@ -100,8 +100,8 @@ def _defined_in(module: ModuleType, item: Any) -> bool:
 
 
 def _is_part(group: str, item: type[Any]) -> bool:
-    """Whether a class is a subclass of one of the group's base; where the group has none, whether it can be called as
-    a module of PyTorch's."""
+    """Returns whether a class is a subclass of the group's base class; in a group without one, whether it has a
+    `forward` method."""
     if not (PACKAGE / group / "base.py").is_file():
         return hasattr(item, "forward")
     base = importlib.import_module(f"stackcli.{group}.base")
@@ -110,8 +110,8 @@ def _is_part(group: str, item: type[Any]) -> bool:
 
 @contextlib.contextmanager
 def blame_part(group: str, name: str, *, any_error: bool = False) -> Iterator[None]:
-    """Inside, code of the part runs. What goes wrong in a part of an installed package becomes a PartError, but for a
-    ValueError, which says what a person did wrong (not where `any_error`); errors of our own parts stay as they are."""
+    """Turns errors inside the context into a PartError if the part belongs to an installed package. A ValueError, which
+    reports a mistake of the user, passes unless `any_error`; errors of built-in parts always pass."""
     try:
         yield
     except (Exception, SystemExit) as error:
@@ -126,7 +126,7 @@ def blame_part(group: str, name: str, *, any_error: bool = False) -> Iterator[No
 
 
 def _place(error: BaseException, module: str) -> str:
-    """File and line of the deepest call in the module's own package, else of the deepest of all."""
+    """Returns file and line of the deepest call in the module's own package, or else of the deepest call."""
     if isinstance(error, SyntaxError) and error.filename:
         return f", {error.filename} line {error.lineno}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<frozen")]
@@ -138,20 +138,20 @@ def _place(error: BaseException, module: str) -> str:
 
 
 def keys_of(group: str, name: str) -> dict[str, Key]:
-    """The keys of a part by its name. Raises ValueError as `load` does, and PartError where they cannot be read."""
+    """Returns the keys of a part by its name. Raises the errors of `load_part`, and PartError for unreadable keys."""
     kind = load_part(group, name)
     with blame_part(group, name, any_error=True):
         return part_keys(kind)
 
 
 def part_keys(part: type[Any]) -> dict[str, Key]:
-    """The part's keys: its own, and those it has in `common` with others, which the model sees to."""
+    """Returns the part's own keys and those in its `common`, which the model implements for several parts."""
     own = own_keys(part)
     return own | {name: key for name, key in getattr(part, "common", {}).items() if name not in own}
 
 
 def own_keys(part: type[Any]) -> dict[str, Key]:
-    """The keys that its constructor takes: arguments that have a default."""
+    """Returns the keys that its constructor takes: the arguments with a default."""
     hints = get_type_hints(part.__init__, include_extras=True)
     return {
         name: Key(hints.get(name, Any), parameter.default)
@@ -161,8 +161,8 @@ def own_keys(part: type[Any]) -> dict[str, Key]:
 
 
 def build_part(group: str, name: str, /, **arguments: Any) -> Any:
-    """An instance of the part, constructed with the model's arguments and its own keys. Raises PartError where the
-    constructor of a part of an installed package fails, but for a ValueError."""
+    """Builds a part from the model's arguments and its own keys. Raises PartError if the constructor of an installed
+    part fails with anything but a ValueError."""
     kind = load_part(group, name)
     with blame_part(group, name):
         return kind(**arguments)
@@ -170,8 +170,8 @@ def build_part(group: str, name: str, /, **arguments: Any) -> Any:
 
 @cache
 def needed_parts(group: str, name: str) -> dict[str, str]:
-    """Group -> part without which this one is not what its paper describes: the class attribute `needs`. Reads the
-    file, imports nothing."""
+    """Returns group -> part that this part requires, from its class attribute `needs`; reads the file of a built-in
+    part without importing it."""
     if not built_in(group, name):
         return dict(getattr(load_part(group, name), "needs", {}))
     source = (PACKAGE / group / f"{name}.py").read_text(encoding="utf-8")
@@ -185,8 +185,8 @@ def needed_parts(group: str, name: str) -> dict[str, str]:
 
 
 def part_summary(group: str, name: str) -> str:
-    """The first line of the part's docstring: what, who, when, where. Reads the file, imports nothing. Of an installed
-    part that cannot be imported, why."""
+    """Returns the first line of the part's docstring, read without importing a built-in part; for an installed part
+    that cannot be imported, the reason."""
     if not built_in(group, name):
         try:
             return (inspect.getdoc(load_part(group, name)) or "").partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Randomness has an address: every draw is a function of names and numbers, never of what was drawn before it."""
+"""Random generators addressed by names and numbers, so that no draw depends on earlier draws."""
 
 import hashlib
 from collections.abc import Iterator
@@ -8,19 +8,19 @@ import numpy as np
 
 
 def address(*names: str | int) -> int:
-    """A 63-bit seed for `address(seed, "order", epoch)`; equal on every machine and in every process."""
+    """Returns a 63-bit seed for an address such as `(seed, "order", epoch)`, the same on every machine."""
     text = "\x1f".join(f"{type(name).__name__}:{name}" for name in names)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def generator(*names: str | int) -> np.random.Generator:
-    """A NumPy generator at an address; Philox, so that its stream is the same in every NumPy."""
+    """Returns a NumPy generator seeded by an address. It is Philox, whose stream is the same in every NumPy version."""
     return np.random.Generator(np.random.Philox(address(*names)))
 
 
 @contextmanager
 def torch_at(*names: str | int) -> Iterator[None]:
-    """Inside, PyTorch's CPU generator stands at the address; afterwards it is as it was."""
+    """Seeds PyTorch's CPU generator by an address inside the context; restores its state on exit."""
     import torch
 
     with torch.random.fork_rng(devices=[]):

@@ -1,1 +1,1 @@
-"""Numbers read off a model: layer statistics, initialisation, linear probes, encoding checks, step time."""
+"""Measurements of a model: layer statistics, initialisation, linear probes, encoding checks, step time."""

@@ -1,4 +1,4 @@
-"""What is checked of an encoding, and the sizes at which it is."""
+"""One checked property of an encoding, and the sizes used for the checks."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ VOCAB, CLASSES, BATCH, LENGTH = 50, 5, 4, 24
 
 
 class Property(NamedTuple):
-    """`mark`: passed, warning (it works, and could be better), failed, or nothing where it is a mere fact."""
+    """One row of a certificate. `mark`: passed, warning (works, could be better), failed, or empty for a plain fact."""
 
     name: str
     found: str
@@ -15,4 +15,5 @@ class Property(NamedTuple):
 
 
 def mark(good: bool, otherwise: str = "failed") -> str:
+    """Returns `passed`, or `otherwise` if the property does not hold."""
     return "passed" if good else otherwise

@@ -1,6 +1,6 @@
-"""What an encoding in fact does, property by property, each with its evidence: for ours and for a user's own.
+"""Checks what a position encoding does, property by property, with the evidence; also for encodings of users.
 
-Every measurement is of a small stack with the encoding in it, untrained, in float64 unless it says otherwise.
+Every measurement uses a small untrained stack with the encoding in it, in float64 unless stated otherwise.
 """
 
 import contextlib
@@ -18,28 +18,28 @@ from stackcli.common.seeding import generator
 from stackcli.config.settings import Config, Part
 from stackcli.config.validation import attention_bytes, in_words, longest_input, machine_memory
 from stackcli.diagnostics.checked_property import BATCH, CLASSES, LENGTH, VOCAB, Property, mark
-from stackcli.diagnostics.position_tables import _degenerate
+from stackcli.diagnostics.position_tables import check_table
 from stackcli.model import build, cost
 from stackcli.model import stack as core
 from stackcli.pe.base import Context, PositionEncoding
 
-SAME = 1e-10  # of logits in float64: equal up to rounding
-TRAINING = ("loss", "loss_weight", "pretrain")  # keys that change how the encoding is trained, not what it says
-COPIES = 80  # numbers for each pair of tokens and head that the hungriest encoding holds at once: hidden units of fire
+SAME = 1e-10  # largest relative difference of float64 logits that count as equal
+TRAINING = ("loss", "loss_weight", "pretrain")  # keys that change how the encoding is trained, not its output
+COPIES = 80  # numbers held at once for each pair of tokens and head by the encoding that needs most, fire
 
 
 input_length = longest_input
 
 
 def affordable(config: Config, length: int) -> int:
-    """So many tokens of one sequence, at most `length`, whose float64 evidence fits a quarter of this machine's
-    memory."""
+    """Returns how many tokens of one sequence, at most `length`, can be checked in float64 within a quarter of this
+    machine's memory."""
     room = (machine_memory() or 8 * 2**30) / 4
     return max(LENGTH, min(length, math.isqrt(int(room / (COPIES * 8 * config.heads)))))
 
 
 def certify(config: Config, max_len: int) -> list[Property]:
-    """Every property of `config.pe` at the sizes of the config. Raises ValueError for sizes that do not fit."""
+    """Checks every property of `config.pe` at the sizes of the config. Raises ValueError for sizes that do not fit."""
     began = time.perf_counter()
     found = [
         _order(config, max_len),
@@ -53,32 +53,31 @@ def certify(config: Config, max_len: int) -> list[Property]:
         _beyond(config, max_len),
         *_cost(config, max_len),
         _energy(config, max_len),
-        *_degenerate(config, max_len),
+        *check_table(config, max_len),
     ]
-    sizes = f"max_len={max_len}; on {LENGTH} tokens where no other number stands"
+    sizes = f"max_len={max_len}; on {LENGTH} tokens unless stated otherwise"
     return [*found, Property("checked in", f"{time.perf_counter() - began:.1f} s", sizes)]
 
 
 def stack(config: Config, max_len: int, **changes: Any) -> core.StackedAttention:
-    """A stack of two blocks with the encoding, in float64, that answers at every token. Its weights are those of
-    init=default: where a branch begins at zero, as with init=zero, nothing would be seen of the encoding."""
+    """Builds a float64 stack of two blocks with the encoding and logits at every token. It uses init=default, because
+    with branches that start at zero, as in init=zero, the encoding would have no effect on the logits."""
     small = replace(config, **{"depth": 2, "dropout": 0.0, "init": Part(name="default"), **changes})
     model = build.build(small, vocab=VOCAB, classes=CLASSES, max_len=max(max_len, LENGTH), every=True)
     for name, parameter in model.named_parameters():
-        if name.endswith("join.gate"):  # shut until trained: nothing would be seen of the encoding
+        if name.endswith("join.gate"):  # a gate of 0 would hide the encoding
             parameter.data.fill_(1)
     return model.double().eval()
 
 
 def tokens(length: int = LENGTH) -> Tensor:
-    """Different tokens in every place, (B, T)."""
+    """Returns sequences of different tokens, (B, T)."""
     rows = [1 + generator("check", "tokens", i).permutation(VOCAB - 1)[:length] for i in range(BATCH)]
-    whole = np.stack([np.resize(row, length) for row in rows])
-    return torch.from_numpy(whole)
+    return torch.from_numpy(np.stack([np.resize(row, length) for row in rows]))
 
 
 def tree(length: int = LENGTH) -> Tensor:
-    """Random recursive trees, (B, T): what an encoding of trees is fed."""
+    """Returns random recursive trees, (B, T), for encodings that read trees."""
     draw = generator("check", "tree")
     rows = [[0, *(int(draw.integers(i)) for i in range(1, length))] for _ in range(BATCH)]
     return torch.tensor(rows)
@@ -86,19 +85,19 @@ def tree(length: int = LENGTH) -> Tensor:
 
 @torch.no_grad()
 def token_logits(model: core.StackedAttention, x: Tensor, **more: Any) -> Tensor:
-    """Logits at every token, (B, T, C)."""
+    """Returns the logits at every token, (B, T, C)."""
     logits: Tensor = model(x, tree=tree(x.shape[1])[: len(x)], **more)
     return logits
 
 
 def token_positions(model: core.StackedAttention, x: Tensor) -> Tensor:
-    """Positions of the tokens, (T,), or where they are drawn (B, T): the same ones are given to both sides of a
-    comparison, so that what it shows is the encoding and not another draw."""
+    """Returns the positions of the tokens, (T,), or (B, T) if positions are drawn at random. Both sides of a comparison
+    use the same positions, so that they differ by the encoding and not by the draw."""
     return model.positions(x, None)
 
 
 def _apart(a: Tensor, b: Tensor) -> float:
-    """The largest difference, as a share of the largest value."""
+    """Returns the largest difference, as a share of the largest value."""
     return float((a - b).abs().max() / a.abs().max().clamp(min=1e-300))
 
 
@@ -108,15 +107,15 @@ def _order(config: Config, max_len: int) -> Property:
     pos = token_positions(model, x)
     gap = _apart(token_logits(model, x, pos=pos)[:, at], token_logits(model, x[:, at], pos=pos))
     text = "seen" if gap > SAME else "not seen: tokens are a set"
-    return Property("order", text, f"permuted tokens: logits move by {gap:.1e}")
+    return Property("order", text, f"permuted tokens: logits change by {gap:.1e}")
 
 
 def _reversal(config: Config, max_len: int) -> Property:
     model, x = stack(config, max_len, causal=False), tokens()
     pos = token_positions(model, x)
     gap = _apart(token_logits(model, x, pos=pos).mean(1), token_logits(model, x.flip(1), pos=pos).mean(1))
-    told = "told apart" if gap > SAME else "not told apart"
-    return Property("a text and its reversal", told, f"mean over tokens moves by {gap:.1e}")
+    text = "told apart" if gap > SAME else "not told apart"
+    return Property("a text and its reversal", text, f"mean over tokens changes by {gap:.1e}")
 
 
 def _shift(config: Config, max_len: int) -> Property:
@@ -132,7 +131,7 @@ def _shift(config: Config, max_len: int) -> Property:
     text = "ignored: relative" if gap <= SAME else "seen: absolute"
     claims = encoders(model)[-1].relative
     good = claims == (gap <= SAME)
-    return Property("shift", text, f"all positions + {by}: logits move by {gap:.1e}", mark(good))
+    return Property("shift", text, f"all positions + {by}: logits change by {gap:.1e}", mark(good))
 
 
 def _causality(config: Config, max_len: int) -> Property:
@@ -142,13 +141,13 @@ def _causality(config: Config, max_len: int) -> Property:
     pos = token_positions(model, x)
     gap = _apart(token_logits(model, x, pos=pos)[:, :half], token_logits(model, other, pos=pos)[:, :half])
     text = "kept" if gap < 1e-14 else "BROKEN"
-    return Property("causality", text, f"later tokens changed: earlier logits move by {gap:.1e}", mark(gap < 1e-14))
+    return Property("causality", text, f"later tokens changed: earlier logits change by {gap:.1e}", mark(gap < 1e-14))
 
 
 def _kernels(config: Config, max_len: int) -> Property:
     fused, explicit = (stack(config, max_len, kernel=kernel) for kernel in ("auto", "explicit"))
     if fused.kernel == "explicit":
-        return Property("kernel", "explicit only", "it needs the attention weights, or a bias that is trained")
+        return Property("kernel", "explicit only", "the encoding needs the attention weights, or its bias is trained")
     lengths = torch.tensor([LENGTH, LENGTH // 2, 3, 1])[:, None]
     mask = torch.arange(LENGTH)[None] < lengths
     gap = _apart(token_logits(fused, tokens(), mask=mask)[mask], token_logits(explicit, tokens(), mask=mask)[mask])
@@ -156,7 +155,7 @@ def _kernels(config: Config, max_len: int) -> Property:
 
 
 def encoders(model: core.StackedAttention) -> list[PositionEncoding]:
-    """The encodings in a model: the one before block 1, and each block's own."""
+    """Returns the encodings of a model: the one before block 1, and those of the blocks."""
     return [model.pe, *(block.own for block in model.stack if block.own is not None)]
 
 
@@ -194,7 +193,7 @@ def _keys(config: Config, max_len: int) -> Property:
 
 
 def other_values(value: Any, annotation: Any) -> list[Any]:
-    """Other values of a key, to be tried."""
+    """Returns other values of a key, to see whether they change the output."""
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, str):
@@ -209,7 +208,7 @@ def _precision(config: Config, max_len: int) -> Property:
     model, x = stack(config, max_len), tokens(length)[:1]
     double = token_logits(model, x)
     gap = _apart(double, token_logits(model.float(), x).double())
-    used = f"{length:,} tokens" + ("" if length >= max_len else f" of {max_len:,}, for want of memory")
+    used = f"{length:,} tokens" + ("" if length >= max_len else f" of {max_len:,}, limited by memory")
     found = f"against float64, share of the largest logit, {used}"
     return Property("float32", f"off by {gap:.1e}", found, mark(gap < 1e-4))
 
@@ -220,15 +219,15 @@ def _beyond(config: Config, max_len: int) -> Property:
     words = {"exact": "exact: no position is new", "defined": "defined, but never trained there"}
     where: dict[str, Any] = {}
     x, used = tokens(longer), f"{longer:,} tokens"
-    if affordable(config, longer) < longer:  # the same positions, not all of them
+    if affordable(config, longer) < longer:  # some of these positions instead of all
         x, where = tokens(), {"pos": torch.linspace(0, longer - 1, LENGTH).long()}
-        used = f"{LENGTH} tokens spread over {longer:,} positions, for want of memory"
+        used = f"{LENGTH} tokens spread over {longer:,} positions, limited by memory"
     try:
         out = token_logits(stack(replace(config, depth=1), max_len), x, **where)
     except ValueError as error:
         return Property("4 x max_len", "refused", str(error), mark(claim == "refused"))
     fine = bool(out.isfinite().all())
-    kept = claim != "refused" or build.drawn_from(config) > 0  # randomised positions reach as far as their range
+    kept = claim != "refused" or build.drawn_from(config) > 0  # randomised positions go up to their range
     text = words.get(claim, "not refused") if fine else "NOT FINITE"
     return Property("4 x max_len", text, used, mark(fine and kept))
 

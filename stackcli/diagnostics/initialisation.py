@@ -1,9 +1,9 @@
-"""A stack before its first step: what comes through it, what comes back, and where one step of AdamW would take it.
+"""Measures an untrained stack: its signals, its gradients, and the effect of one step of AdamW.
 
-All is read on the probe batch, in eval mode, as a training run reads it at step 0. Two things are added that a run does
-not look at: the first step at the peak learning rate, as without warm-up, after which post-LN stacks lose their
-gradient (Wang et al. 2022, sec. 3, arXiv:2203.00555; Liu et al. 2020, sec. 4, arXiv:2004.08249), and the order of rank
-collapse of a block (Dong et al. 2021, thm. 2.2, arXiv:2103.03404).
+Everything is measured on the probe batch in eval mode, as in a training run at step 0. Two measurements are made here
+only: the first step at the peak learning rate, without warm-up, after which post-LN stacks lose their gradient (Wang et
+al. 2022, sec. 3, arXiv:2203.00555; Liu et al. 2020, sec. 4, arXiv:2004.08249), and the order of rank collapse of a
+block (Dong et al. 2021, thm. 2.2, arXiv:2103.03404).
 
 Shapes: B batch, T positions, D width, C classes.
 """
@@ -34,43 +34,43 @@ from stackcli.training.batching import Padded
 from stackcli.training.optimizer import optimizer
 from stackcli.training.position_losses import Auxiliary
 
-SPREADS = tuple(10 ** (-i / 2) for i in (4, 5, 6, 7))  # of the tokens around their mean, for the order of collapse
-TOKENS = 12  # of a sequence there
-SEES_TOKENS_ALONE = ("rotate", "bias", "mix")  # hooks that an encoding must leave alone for Dong's theorem to hold
+SPREADS = tuple(10 ** (-i / 2) for i in (4, 5, 6, 7))  # distances of tokens from their mean, to fit collapse
+TOKENS = 12  # tokens of a sequence in that fit
+ATTENTION_HOOKS = ("rotate", "bias", "mix")  # Dong's theorem holds for encodings that define none of these
 
 
 class Start(NamedTuple):
-    """One stack: its numbers by name, and the rows of its layers at step 0."""
+    """The measurements of one stack: its numbers by name, and the rows of its layers at step 0."""
 
     row: dict[str, Any]
     layers: list[LayerRow]
 
 
 def keep_probe_rows(loaded: Loaded) -> Loaded:
-    """The data set with the probe's sequences alone: all that is needed here, and little to hand to another process."""
+    """Returns the data set reduced to the sequences of the probe batch, which is little to send to another process."""
     kept = loaded.train.only(batching.observed_rows(len(loaded.train)).tolist())
     none = kept.only(())
     return replace(loaded, train=kept, val=none, test=none, longer=())
 
 
 def probe_batch(config: Config, loaded: Loaded) -> Batch:
-    """The probe batch of a run of this config, from what `pared` left."""
+    """Returns the probe batch of a run; `loaded`: the result of `keep_probe_rows`."""
     masked, examples = config.mask == "padding", loaded.train
     part = Padded(examples, max_len=loaded.max_len, device=config.device, masked=masked, outputs=loaded.outputs)
     return part.cut(np.arange(len(examples)), full=config.pad == "max")
 
 
 def measure(config: Config, loaded: Loaded) -> Start:
-    """Builds the stack and looks at it; `loaded` as `pared` leaves it.
+    """Builds the stack and measures it; `loaded`: the result of `keep_probe_rows`.
 
-    `finite`: the loss, its gradients and the loss after the first step are. `signal_first`, `signal_last`: RMS of the
-    output of block 1 and of the last. `grad_last`, `free_last`: G1 and G3 of the last block's last map, nats.
-    `grad_ratio_init`, `free_ratio_init`: block 1 over the last block; `back_ratio`: the same of G4, at their outputs.
-    `cosine`, `rank`: of the last block's output. `kept`: cosine of a token's vector there with what entered block 1.
-    `apart`: how far what is asked about can be told apart: where every token is, `rank`; where a sequence is, the rank
-    residual of the sequences' vectors before the classifier. `entropy`: the least of the layers' mean attention
-    entropy, as a share of that of even attention. `update`, `step_ratio`: as `first_step` has them. `order`,
-    `order_theory`: of rank collapse.
+    `finite`: whether the loss, its gradients and the logits after the first step are finite. `signal_first`,
+    `signal_last`: RMS of the output of the first and the last block. `grad_last`, `free_last`: G1 and G3 of the last
+    map of the last block, nats. `grad_ratio_init`, `free_ratio_init`: block 1 over the last block; `back_ratio`: the
+    same of G4, at their outputs. `cosine`, `rank`: of the last block's output. `kept`: cosine of a token's vector in
+    that output with its vector at the input of block 1. `apart`: how well the classified items can be told apart:
+    `rank` in tasks that label every token, else the rank residual of the sequences' vectors before the classifier.
+    `entropy`: the smallest mean attention entropy of a layer, as a share of that of uniform attention. `update`,
+    `step_ratio`: see `first_step`. `order`, `order_theory`: of rank collapse, measured and in theory.
     """
     torch.set_num_threads(config.threads)
     model = build.build_for(config, loaded).to(config.device)
@@ -80,22 +80,22 @@ def measure(config: Config, loaded: Loaded) -> Start:
     model.eval()
     settle(model, batch)
     order = {"order": collapse_order(model, loaded.max_len), "order_theory": collapse_theory(config, model)}
-    with capture_pass(model) as heard:
+    with capture_pass(model) as captured:
         layers = layer_statistics.look(model, batch, step=0, updates={})
     row = {**layer_summary(layers), **order}
     if not layers:
         return Start(
             {**row, "finite": False, "apart": None, "kept": None, "update": math.nan, "step_ratio": math.nan}, layers
         )
-    row["apart"] = row["rank"] if model.every else heard.apart()
-    row["kept"] = heard.kept(batch.mask)
-    step = first_step(model, batch, config, heard)
+    row["apart"] = row["rank"] if model.every else captured.apart()
+    row["kept"] = captured.kept(batch.mask)
+    step = first_step(model, batch, config, captured)
     finite = all(math.isfinite(v) for r in layers for v in (r.g1, r.g3, r.g4, r.signal) if v is not None)
     return Start({**row, **step, "finite": finite and math.isfinite(step["update"])}, layers)
 
 
 def layer_summary(layers: list[LayerRow]) -> dict[str, float | None]:
-    """The numbers of a stack that are read off its layers; None where there are none."""
+    """Returns the numbers of a stack that follow from the rows of its layers; None if there are no rows."""
     blocks = sorted((r for r in layers if r.tensor == "block"), key=lambda r: r.layer)
     name = "ff2" if any(r.tensor == "ff2" for r in layers) else "o"
     last = next((r for r in layers if r.tensor == name and r.layer == len(blocks)), None)
@@ -120,8 +120,8 @@ def layer_summary(layers: list[LayerRow]) -> dict[str, float | None]:
 
 
 def settle(model: core.StackedAttention, batch: Batch) -> None:
-    """Gives batch normalisation the statistics of this batch, by which a training step would normalise: those that it
-    starts with, 0 and 1, are of a stack without any. Dropout stays off."""
+    """Sets the running statistics of batch normalisation to those of this batch, as a training step would use, instead
+    of the initial 0 and 1, which normalise nothing. Dropout stays off."""
     norms = [(m, m.momentum) for m in model.modules() if hasattr(m, "running_mean")]
     for norm, _ in norms:
         norm.train()
@@ -138,9 +138,9 @@ def settle(model: core.StackedAttention, batch: Batch) -> None:
 
 
 @dataclass
-class Heard:
-    """What passed while the probe looked: what the classifier was given, (B, D) or (B, T, D), the logits, what entered
-    block 1 and left the last, (B, T, D), and the gradient of each parameter."""
+class Captured:
+    """Tensors of one forward and backward pass: the input of the classifier, (B, D) or (B, T, D), the logits, the input
+    of block 1 and the output of the last block, (B, T, D), and the gradient of each parameter."""
 
     given: Tensor
     logits: Tensor
@@ -149,56 +149,59 @@ class Heard:
     grads: dict[nn.Parameter, Tensor] = field(default_factory=dict)
 
     def apart(self) -> float | None:
-        """The rank residual of the sequences' vectors."""
+        """Returns the rank residual of the sequences' vectors."""
         return layer_statistics.rank_residual(
             self.given[None], self.given.new_ones(1, len(self.given), dtype=torch.bool)
         )
 
     def kept(self, mask: Tensor | None) -> float:
-        """The cosine of a token's vector after the last block with that before block 1, mean over real tokens."""
+        """Returns the cosine of a token's vectors after the last block and before block 1, mean over real tokens."""
         cosine = F.cosine_similarity(self.entered.double(), self.left.double(), dim=-1)
         return float((cosine if mask is None else cosine[mask]).mean())
 
 
 @contextmanager
-def capture_pass(model: core.StackedAttention) -> Iterator[Heard]:
-    """Inside, a probe leaves its logits and gradients too, which saves a pass of our own."""
+def capture_pass(model: core.StackedAttention) -> Iterator[Captured]:
+    """Captures the tensors of the pass that is made inside, which saves a second pass."""
     none = torch.empty(0)
-    heard = Heard(given=none, logits=none, entered=none, left=none)
+    captured = Captured(given=none, logits=none, entered=none, left=none)
 
-    def answered(_: nn.Module, given: tuple[Tensor, ...], __: Tensor) -> None:
-        heard.given = given[0].detach()
+    def keep_head_input(_: nn.Module, inputs: tuple[Tensor, ...], __: Tensor) -> None:
+        captured.given = inputs[0].detach()
 
-    def entered(_: nn.Module, given: tuple[Any, ...]) -> None:
-        heard.entered = given[0].detach()
+    def keep_input(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+        captured.entered = inputs[0].detach()
 
-    def left(_: nn.Module, __: Any, out: Tensor) -> None:
-        heard.left = out.detach()
+    def keep_output(_: nn.Module, __: Any, out: Tensor) -> None:
+        captured.left = out.detach()
 
-    def ended(_: nn.Module, __: Any, logits: Tensor) -> None:
-        heard.logits = logits.detach()
+    def keep_logits(_: nn.Module, __: Any, logits: Tensor) -> None:
+        captured.logits = logits.detach()
 
-    def arrived(parameter: nn.Parameter) -> Any:
-        return lambda grad: heard.grads.__setitem__(parameter, grad)
+    def keep_grad(parameter: nn.Parameter) -> Any:
+        return lambda grad: captured.grads.__setitem__(parameter, grad)
 
-    handles = [model.head.register_forward_hook(answered), model.register_forward_hook(ended)]
-    handles += [model.stack[0].register_forward_pre_hook(entered), model.stack[-1].register_forward_hook(left)]
-    handles += [p.register_hook(arrived(p)) for p in model.parameters() if p.requires_grad]  # type: ignore[no-untyped-call]
+    handles = [model.head.register_forward_hook(keep_head_input), model.register_forward_hook(keep_logits)]
+    handles += [
+        model.stack[0].register_forward_pre_hook(keep_input),
+        model.stack[-1].register_forward_hook(keep_output),
+    ]
+    handles += [p.register_hook(keep_grad(p)) for p in model.parameters() if p.requires_grad]  # type: ignore[no-untyped-call]
     try:
-        yield heard
+        yield captured
     finally:
         for handle in handles:
             handle.remove()
 
 
-def first_step(model: core.StackedAttention, batch: Batch, config: Config, heard: Heard) -> dict[str, float]:
-    """Takes the first step of training, on the probe batch and at the peak learning rate, clipped as the config says.
+def first_step(model: core.StackedAttention, batch: Batch, config: Config, captured: Captured) -> dict[str, float]:
+    """Takes the first training step, on the probe batch and at the peak learning rate, with the clipping of the config.
 
-    `update`: root mean square change of the logits, nats. `step_ratio`: after the step, the norm of the gradient at
-    block 1's output over that at the last block's: below 1 the gradient vanishes towards the input, as it does where
-    the step was so large that what enters the normalisations has grown (Wang et al. 2022, sec. 3).
+    `update`: root mean square change of the logits, nats. `step_ratio`: after the step, the norm of the gradient at the
+    output of block 1 over that at the last block's. Below 1 the gradient vanishes towards the input, as it does if a
+    large step has made the inputs of the normalisations grow (Wang et al. 2022, sec. 3).
     """
-    for parameter, grad in heard.grads.items():
+    for parameter, grad in captured.grads.items():
         parameter.grad = grad
     if config.clip:
         nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -210,8 +213,8 @@ def first_step(model: core.StackedAttention, batch: Batch, config: Config, heard
     logits = model(batch.tokens, batch.mask, batch.pos, batch.tree)
     for handle in handles:
         handle.remove()
-    asked, before = (batching.select_scored(x, batch.labels)[0] for x in (logits, heard.logits))
-    update = float((asked.detach() - before).double().square().mean().sqrt())
+    after, before = (batching.select_scored(x, batch.labels)[0] for x in (logits, captured.logits))
+    update = float((after.detach() - before).double().square().mean().sqrt())
     if not math.isfinite(update):
         return {"update": update, "step_ratio": math.nan}
     loss = F.cross_entropy(*batching.select_scored(logits, batch.labels))
@@ -223,10 +226,9 @@ def first_step(model: core.StackedAttention, batch: Batch, config: Config, heard
 
 
 def collapse_order(model: core.StackedAttention, max_len: int) -> float | None:
-    """p in residual(block(X)) ~ eps^p for tokens X = 1x' + eps R that differ by eps, in float64: with p above 1 a block
-    makes tokens that are alike far more alike. x and R are drawn from the standard normal distribution, the residual is
-    `layer_statistics.rank_residual`, p the log-log slope over SPREADS by least squares. None where a token has no
-    other, and where the tokens come out equal."""
+    """Measures p in residual(block(X)) ~ eps^p for tokens X = 1x' + eps R, in float64; with p above 1 a block makes
+    similar tokens much more similar. x and R are standard normal, the residual is `layer_statistics.rank_residual`, and
+    p is the log-log slope over SPREADS by least squares. None for a single token, and if the outputs are all equal."""
     T = min(TOKENS, max_len)
     if T < 2:
         return None
@@ -249,12 +251,12 @@ def collapse_order(model: core.StackedAttention, max_len: int) -> float | None:
 
 
 def collapse_theory(config: Config, model: core.StackedAttention) -> float | None:
-    """The order by Dong et al. 2021: 3 without a skip connection (thm. 2.2), 1 with one (sec. 3). None outside their
-    setting: every token sees every token, positions are in the token vectors alone, and a normalisation, if there is
-    one, is of each token by itself."""
+    """Returns the order of Dong et al. 2021: 3 without a skip connection (thm. 2.2), 1 with one (sec. 3). None outside
+    their setting: every token attends to every token, positions enter through the token vectors only, and each token is
+    normalised by itself or not at all."""
     block = model.stack[0]
     kind = type(block.own or model.pe)
-    seen = [getattr(kind, hook) is not getattr(PositionEncoding, hook) for hook in SEES_TOKENS_ALONE]
+    seen = [getattr(kind, hook) is not getattr(PositionEncoding, hook) for hook in ATTENTION_HOOKS]
     limited = block.attention.causal or block.attention.limits(TOKENS, torch.device("cpu"))
     if any(seen) or limited or config.norm.name not in ("layer", "rms", "none"):
         return None

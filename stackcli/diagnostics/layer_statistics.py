@@ -1,7 +1,7 @@
-"""Numbers read off a model, layer by layer, on one fixed batch: gradients, activations, attention.
+"""Measures gradients, activations and attention of each layer of a model on one fixed batch.
 
-The batch is the same in every run of a study; the model is in eval mode (no dropout), the loss plain cross-entropy,
-gradients are those before clipping. Reading changes nothing: neither weights nor gradients nor random state.
+The batch is the same in every run of a study. The model is in eval mode (no dropout), the loss is plain cross-entropy,
+and gradients are taken before clipping. Weights, stored gradients and random state do not change.
 """
 
 import math
@@ -25,12 +25,12 @@ Key = tuple[int, str]  # (layer, linear map)
 
 
 def schedule(steps: int) -> frozenset[int]:
-    """The steps after which layers are looked at: 0, 1, 4, 16, 64, ... and the last."""
+    """Returns the steps after which layers are measured: 0, 1, 4, 16, 64, ... and the last."""
     return frozenset({0, steps, *(4**i for i in range(20) if 4**i < steps)})
 
 
 class Tape:
-    """What passes through the linear maps and blocks in one forward and backward pass."""
+    """The inputs and outputs of the linear maps and blocks in one forward pass."""
 
     def __init__(self) -> None:
         self.inputs: dict[str, Tensor] = {}  # name of the module -> (B, T, in)
@@ -47,7 +47,7 @@ class Tape:
 
 @contextmanager
 def record_traces(model: StackedAttention) -> Iterator[Tape]:
-    """Inside, a forward pass through the written-out softmax leaves its traces on the tape."""
+    """Records on a tape the forward pass that is made inside, with the explicit kernel in eval mode."""
     tape, handles, was_training = Tape(), [], model.training
     explicit = {attention: attention.explicit for attention in model.modules() if isinstance(attention, Attention)}
     model.eval()
@@ -64,7 +64,7 @@ def record_traces(model: StackedAttention) -> Iterator[Tape]:
             handle.remove()
         for attention, was in explicit.items():
             attention.explicit = was
-            del attention.weights  # the method of the class shows again
+            del attention.weights  # the method of the class is visible again
         model.train(was_training)
 
 
@@ -79,8 +79,8 @@ def _keeper(store: dict[int, Tensor], layer: int) -> Any:
 def look(
     model: StackedAttention, batch: Batch, *, step: int, updates: dict[Key, tuple[float, float]]
 ) -> list[LayerRow]:
-    """The rows of every layer: a row a linear map, one for the block, one a head. Where layers share their weights, the
-    gradient of one is its own part of the sum."""
+    """Measures every layer: one row for each linear map, one for the block, one for each head; none if the loss is not
+    finite. If layers share their weights, the gradient of a layer is its own part of the sum."""
     tensors = [p for p in model.parameters() if p.requires_grad]
     with record_traces(model) as tape, torch.enable_grad():
         loss = F.cross_entropy(*select_scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels))
@@ -91,7 +91,7 @@ def look(
     by_tensor = {id(p): g for p, g in zip(tensors, grads, strict=False)}
     delta = dict(zip(tape.outputs, grads[len(tensors) :], strict=True))
     if len({block.attention.qkv.weight for block in model.stack}) < len(model.stack):
-        by_tensor = {}  # holds the sum over layers that share a weight, not the part of each
+        by_tensor = {}  # a shared weight has the sum over layers, not the part of each
     out: list[LayerRow] = []
     with torch.no_grad():
         for layer, block in enumerate(model.stack, start=1):
@@ -144,9 +144,9 @@ def _maps(
 
 
 def alignment_free(delta: Tensor, a: Tensor) -> float:
-    """G3: sqrt(sum over tokens of |delta_t|^2 |a_t|^2); delta (B, T, out) the gradient at a map's output, a (B, T, in)
-    its input. Equal to the norm of the weight's gradient if no two tokens' contributions were aligned."""
-    scale = float(delta.abs().max())  # so that squares of small gradients do not vanish
+    """Returns G3, sqrt(sum over tokens of |delta_t|^2 |a_t|^2); delta (B, T, out): the gradient at a map's output, a
+    (B, T, in): its input. It equals the norm of the weight's gradient if no two tokens' contributions are aligned."""
+    scale = float(delta.abs().max())  # so that squares of small gradients do not underflow
     if not scale:
         return 0.0
     return scale * float(((delta / scale).square().sum(-1) * a.square().sum(-1)).sum().sqrt())
@@ -169,7 +169,8 @@ def _block(layer: int, x: Tensor, delta: Tensor, mask: Tensor | None, maps: list
 
 
 def token_cosine(x: Tensor, real: Tensor) -> float | None:
-    """Mean cosine of two different real tokens of a sequence, averaged over sequences; x (B, T, D), real (B, T)."""
+    """Returns the mean cosine of two different real tokens of a sequence, averaged over sequences; x (B, T, D), real
+    (B, T). None if no sequence has two."""
     unit = F.normalize(x, dim=-1) * real[..., None]
     n = real.sum(1).to(x.dtype)
     pairs = unit.sum(1).square().sum(-1) - unit.square().sum((1, 2))  # (B,): ordered pairs, without a token and itself
@@ -178,17 +179,17 @@ def token_cosine(x: Tensor, real: Tensor) -> float | None:
 
 
 def rank_residual(x: Tensor, real: Tensor) -> float | None:
-    """|X - 1 x'| / |X| with x' the mean token, averaged over sequences: 0 where all tokens are one. Dong et al. 2021,
-    arXiv:2103.03404, with the Frobenius norm, whose best x' is the mean."""
+    """Returns |X - 1 x'| / |X| with x' the mean token, averaged over sequences: 0 if all tokens are equal. Dong et al.
+    2021, arXiv:2103.03404, with the Frobenius norm, for which the mean is the best x'. None if all X are 0."""
     kept = real.to(x.dtype)[..., None]
     mean = (x * kept).sum(1, keepdim=True) / kept.sum(1, keepdim=True).clamp(min=1)
     rest, size = ((x - mean) * kept).norm(dim=(1, 2)), (x * kept).norm(dim=(1, 2))
-    whole = size > 0
-    return float((rest[whole] / size[whole]).mean()) if bool(whole.any()) else None
+    nonzero = size > 0
+    return float((rest[nonzero] / size[nonzero]).mean()) if bool(nonzero.any()) else None
 
 
 def head_entropy(weights: Tensor, mask: Tensor | None) -> Tensor:
-    """Entropy of each head's attention, nats, averaged over real queries: weights (B, H, T, T) -> (H,)."""
+    """Returns the entropy of each head's attention, nats, averaged over real queries: weights (B, H, T, T) -> (H,)."""
     entropy = torch.special.entr(weights).sum(-1)  # (B, H, T)
     if mask is None:
         averaged: Tensor = entropy.mean((0, 2))
@@ -199,24 +200,24 @@ def head_entropy(weights: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def even_entropy(attention: Attention, batch: Batch) -> float:
-    """Entropy of attention that looks at all it may see alike, nats: the mean over real queries of the logarithm of the
-    number of keys that a query may see."""
+    """Returns the entropy of uniform attention, nats: the mean over real queries of the logarithm of the number of keys
+    that a query may attend to."""
     B, T = batch.tokens.shape
     allowed = attention.allowed(Context(torch.arange(T, device=batch.tokens.device), batch.mask), T)
     if allowed is None:
         return math.log(T)
-    keys = allowed.sum(-1).double().log()  # (T,), or (B, 1, T) where sequences differ
+    keys = allowed.sum(-1).double().log()  # (T,), or (B, 1, T) if sequences differ
     each = keys.reshape(-1, T).expand(B, T)
     return float(each.mean() if batch.mask is None else each[batch.mask].mean())
 
 
 def weights(model: StackedAttention) -> dict[Key, Tensor]:
-    """A copy of every linear map of the blocks."""
+    """Copies the weights of every linear map of the blocks."""
     return {(layer, role): w.detach().clone() for layer, role, w, _ in model.maps() if layer}
 
 
 def updates(model: StackedAttention, before: dict[Key, Tensor], *, decay: float) -> dict[Key, tuple[float, float]]:
-    """G5 of the optimiser step just taken: (|change without the decay| / |weight|, |decay| / |weight|). AdamW first
+    """Returns G5 of the last optimiser step: (|change without decay| / |weight|, |decay| / |weight|). AdamW first
     shrinks a weight by `decay` (learning rate x weight decay), then adds its step."""
     out = {}
     for layer, role, w, _ in model.maps():
@@ -227,9 +228,9 @@ def updates(model: StackedAttention, before: dict[Key, Tensor], *, decay: float)
 
 
 def ratios(layers: list[LayerRow]) -> dict[str, float | None]:
-    """First-to-last gradient ratio, block 1 over block L, of the second feed-forward map (of `o` where there is none):
-    plain (G1) and alignment-free (G3), at the first look and at the last. Below 1 the gradient vanishes towards the
-    input."""
+    """Returns the first-to-last gradient ratios, block 1 over block L, of the second feed-forward map (of `o` if there
+    is none): plain (G1) and alignment-free (G3), at step 0 and at the last measured step. Below 1 the gradient vanishes
+    towards the input."""
     found: dict[str, float | None] = {}
     maps = "ff2" if any(row.tensor == "ff2" for row in layers) else "o"
     by_step: dict[int, list[LayerRow]] = defaultdict(list)

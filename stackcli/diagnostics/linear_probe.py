@@ -1,4 +1,4 @@
-"""How well a linear classifier answers from a layer's output, Alain and Bengio 2016, arXiv:1610.01644."""
+"""Accuracy of a linear classifier on a layer's output, Alain and Bengio 2016, arXiv:1610.01644."""
 
 import torch
 import torch.nn.functional as F
@@ -8,16 +8,15 @@ from stackcli.data.base import UNSCORED
 from stackcli.diagnostics.cka import STILL
 
 STRENGTH = 0.1  # C of the classifiers, whose loss is |w|^2 / 2 + C (sum of -log p)
-SLOPE = 1e-4  # largest gradient of that loss, over C N, at which they have learned
-
-
-# ---- read by a linear classifier
+SLOPE = 1e-4  # training ends when the largest gradient of that loss, over C N, is below this
 
 
 def accuracy(x: Tensor, labels: Tensor, x_test: Tensor, labels_test: Tensor) -> float | None:
-    """Of logistic regressions, one for each output, that learn from x (N, D) and labels (N, outputs) and answer about
-    others; every number of x standardised by its mean and deviation over the N. Outputs without a label on either side
-    do not count. None where nothing does, or where x is not finite."""
+    """Returns the test accuracy of logistic regressions, one for each output, averaged over outputs.
+
+    They are trained on x (N, D) and labels (N, outputs), with x standardised by its mean and standard deviation. An
+    output without scored labels in training or test does not count. None if no output counts or x is not finite.
+    """
     if not (bool(x.isfinite().all()) and bool(x_test.isfinite().all())):
         return None
     x, x_test = x.double(), x_test.double()
@@ -25,19 +24,19 @@ def accuracy(x: Tensor, labels: Tensor, x_test: Tensor, labels_test: Tensor) -> 
     spread[spread <= STILL * x.abs().amax(0)] = torch.inf
     x, x_test = (x - mean) / spread, (x_test - mean) / spread
     found = []
-    for known, true in zip(labels.T, labels_test.T, strict=True):
-        here, there = known != UNSCORED, true != UNSCORED
-        if bool(here.any()) and bool(there.any()):
-            classes, weight, bias = classifier(x[here], known[here])
-            said = classes[F.linear(x_test[there], weight, bias).argmax(-1)]
-            found.append(float((said == true[there]).double().mean()))
+    for y, y_test in zip(labels.T, labels_test.T, strict=True):
+        train, test = y != UNSCORED, y_test != UNSCORED
+        if bool(train.any()) and bool(test.any()):
+            classes, weight, bias = classifier(x[train], y[train])
+            predicted = classes[F.linear(x_test[test], weight, bias).argmax(-1)]
+            found.append(float((predicted == y_test[test]).double().mean()))
     return sum(found) / len(found) if found else None
 
 
 def classifier(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Multinomial logistic regression of classes y (N,) on x (N, D), by L-BFGS from zero; intercepts are not penalised.
-    The C classes that y has, their weights (C, D) and intercepts (C,). scikit-learn finds the same, but takes as long
-    to load as a tenth of a short run."""
+    """Fits a multinomial logistic regression of classes y (N,) on x (N, D), by L-BFGS from zero; intercepts are not
+    penalised. Returns the C classes of y, their weights (C, D) and intercepts (C,). scikit-learn gives the same, but
+    importing it takes as long as a tenth of a short run."""
     classes, at = y.unique(return_inverse=True)  # type: ignore[no-untyped-call]
     weight = torch.zeros(len(classes), x.shape[1], dtype=x.dtype, requires_grad=True)
     bias = torch.zeros(len(classes), dtype=x.dtype, requires_grad=True)

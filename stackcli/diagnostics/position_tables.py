@@ -11,14 +11,13 @@ from stackcli.config.settings import Config, Part
 from stackcli.diagnostics.checked_property import CLASSES, VOCAB, Property, mark
 from stackcli.model import build
 
-AT_ONCE = 2048  # rows whose distances are taken together
-FLAT = 0.02  # a dimension that moves by less than this share of the liveliest one over all positions is flat
-
+AT_ONCE = 2048  # rows whose distances to all others are computed at once
+FLAT = 0.02  # a dimension is flat if its range over all positions is less than this share of the largest range
 NEAR = 0.02  # two positions whose vectors lie closer than this share of the mean distance coincide
 
 
 class Table(NamedTuple):
-    """An additive table's health: share of flat dimensions, effective rank, and the closest two positions."""
+    """The health of an additive table: number of flat dimensions, effective rank, distance of the closest positions."""
 
     flat: int
     dims: int
@@ -27,7 +26,7 @@ class Table(NamedTuple):
 
 
 def health(rows: Tensor) -> Table:
-    """Of a table (N, D): a row a position."""
+    """Measures the health of a table (N, D) with one row for each position."""
     rows = rows.double()
     span = rows.amax(0) - rows.amin(0)
     flat = int((span < FLAT * span.max()).sum())
@@ -38,7 +37,7 @@ def health(rows: Tensor) -> Table:
 
 
 def _closest(rows: Tensor) -> float:
-    """The distance of the two closest rows, as a share of the mean distance; block by block, as there are N^2 pairs."""
+    """Returns the smallest distance of two rows as a share of the mean distance; in blocks, as there are N^2 pairs."""
     if len(rows) <= AT_ONCE:
         apart = torch.pdist(rows)
         return float(apart.min() / apart.mean().clamp(min=1e-300))
@@ -54,7 +53,7 @@ def _closest(rows: Tensor) -> float:
 
 
 def position_table(config: Config, max_len: int) -> Tensor | None:
-    """The additive table of positions 0 .. max_len - 1, as drawn; None where the encoding has none."""
+    """Returns the untrained additive table of positions 0 .. max_len - 1; None if the encoding has none."""
     model = build.build(replace(config, depth=1), vocab=VOCAB, classes=CLASSES, max_len=max_len)
     for name, at, rows in model.pe.tables():
         if name == "table" and int(at.min()) == 0:
@@ -63,7 +62,7 @@ def position_table(config: Config, max_len: int) -> Tensor | None:
 
 
 def with_remedy(config: Config) -> Config | None:
-    """The same encoding with the remedy for flat dimensions, where it has one: `pe.base=auto`."""
+    """Returns the config with `pe.base=auto`, the remedy for flat dimensions; None if that changes nothing."""
     if config.pe.options.get("base", "auto") == "auto":
         return None
     return replace(
@@ -71,15 +70,16 @@ def with_remedy(config: Config) -> Config | None:
     )
 
 
-def _degenerate(config: Config, max_len: int) -> list[Property]:
+def check_table(config: Config, max_len: int) -> list[Property]:
+    """Checks the additive table of an encoding for degeneracy; no properties if it has none."""
     rows = position_table(config, max_len)
     if rows is None:
         return []
     found, most = health(rows), min(rows.shape[1], max_len)
-    still = f"move by less than {100 * FLAT:.0f} % of the liveliest over {max_len} positions"
+    flat = f"range over {max_len} positions below {100 * FLAT:.0f} % of the largest range of a dimension"
     apart = f"{100 * found.closest:.0f} % of the mean distance"
     out = [
-        Property("flat dimensions", f"{found.flat} of {found.dims}", still, mark(found.flat == 0, "warning")),
+        Property("flat dimensions", f"{found.flat} of {found.dims}", flat, mark(found.flat == 0, "warning")),
         Property("effective rank", f"{found.rank:.1f}", f"of {most}; exp of the entropy of the singular values"),
         Property("closest positions", apart, "near 0: two positions coincide", mark(found.closest > NEAR, "warning")),
     ]

@@ -1,10 +1,10 @@
-"""Step time of an architecture, measured alone on the machine, never in the workers of a sweep.
+"""Measures the step time of architectures, alone on the machine and never in the workers of a sweep.
 
-Architectures are timed in blocks of a few, each block beside one shared reference architecture, so that no more than a
-block is in memory. Those of a block are warmed up, then repeated in random order, interleaved, so that a drift of the
-machine's speed meets all alike; what a block took is brought to the others' scale by what the reference took in it. An
-architecture that is added later is timed beside the same reference, and needs no other to be timed again.
-Times are milliseconds of one batch: forward, backward, update (clipping and optimiser), step (the three together).
+Architectures are timed in blocks of a few, each block together with one shared reference architecture, so that only one
+block is in memory. The architectures of a block are warmed up, then repeated in interleaved random order, so that a
+drift of the machine's speed affects all of them equally. The times of different blocks are made comparable by the time
+of the reference in each. An architecture that is added later is timed with the same reference; the other times stay.
+Times are milliseconds for one batch: forward, backward, update (clipping and optimiser), step (all three).
 """
 
 import os
@@ -30,7 +30,7 @@ from stackcli.training.evaluation import forward_loss
 from stackcli.training.optimizer import optimizer
 
 WARMUPS, REPEATS = 3, 10
-BLOCK = 4  # architectures that are timed beside the reference at once
+BLOCK = 4  # architectures timed together with the reference
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Arm:
     )
 
     def step(self) -> None:
-        """One training step; its three parts are appended to `times`."""
+        """Takes one training step and appends its three parts to `times`."""
         marks = [_mark(self.config.device)]
         loss = forward_loss(self.model, self.batch)
         marks.append(_mark(self.config.device))
@@ -65,7 +65,7 @@ class Arm:
 
 
 def _mark(device: str) -> Any:
-    """A moment: on CUDA an event in its queue, which nothing waits for; elsewhere the clock once the device is done."""
+    """Marks a moment: on CUDA by an event in the queue, without waiting; elsewhere by the clock after synchronising."""
     if device == "cuda":
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record()
@@ -76,12 +76,12 @@ def _mark(device: str) -> Any:
 
 
 def _between(a: Any, b: Any) -> float:
-    """Milliseconds from one moment to another; events must have happened."""
+    """Returns the milliseconds between two moments; CUDA events must be complete."""
     return float((b - a) * 1e3) if isinstance(a, float) else float(a.elapsed_time(b))
 
 
 def prepare(config: Config, loaded: Loaded) -> Arm:
-    """A model and the batch of median length that it is timed on."""
+    """Builds the model of a config and the batch of median length for timing it."""
     model = build_for(config, loaded)
     model = model.to(config.device).train()
     train = Padded(
@@ -104,12 +104,12 @@ def measure(
     repeats: int = REPEATS,
     names: tuple[str | int, ...] = ("timing",),
 ) -> list[dict[str, Any]]:
-    """For each arm its `times` (`step_ms`, `forward_ms`, ... medians, `step_ms_low`, `step_ms_high` quartiles) and the
-    `machine` it was measured on; `names`: the address of the order. Raises ValueError for fewer than 3 warm-ups or 10
-    repeats."""
+    """Returns for each arm its `times` (medians `step_ms`, `forward_ms`, ..., quartiles `step_ms_low`, `step_ms_high`)
+    and its `machine`; `names`: the seed address of the random order. Raises ValueError for fewer than 3 warm-ups or
+    10 repeats."""
     draw = generator(*names)
     if warmups < WARMUPS or repeats < REPEATS:
-        raise ValueError(f"{warmups} warm-ups and {repeats} repeats; at least {WARMUPS} and {REPEATS}")
+        raise ValueError(f"{warmups} warm-ups and {repeats} repeats; at least {WARMUPS} and {REPEATS} are needed")
     before = torch.get_num_threads()
     try:
         for round_number in range(warmups + repeats):
@@ -126,13 +126,14 @@ def measure(
 def measure_blocks(
     configs: Mapping[str, Config], reference: str, load: Callable[[Config], Loaded], known: float | None = None
 ) -> dict[str, dict[str, Any]]:
-    """What `measure` gives for each architecture, on one scale. `reference`: the key of the shared one; `known`: its
-    step time in milliseconds of an earlier pass, to whose scale all are brought, else that of the first block."""
+    """Measures architectures in blocks and returns the results of `measure` on one scale. `reference`: the key of the
+    shared architecture; `known`: its step time in milliseconds in an earlier pass, which sets the scale; without it the
+    first block does."""
     others, out = [key for key in configs if key != reference], {}
     blocks = [others[i : i + BLOCK] for i in range(0, len(others), BLOCK)] or [[]]
     for number, block in enumerate(blocks):
         first, *rest = (prepare(configs[key], load(configs[key])) for key in (reference, *block))
-        arms = [first] * max(1, len(rest)) + rest  # the reference as often as all others: its noise is in every number
+        arms = [first] * max(1, len(rest)) + rest  # as often as all others: its noise is in every result
         keys = [reference] * max(1, len(rest)) + block
         found = dict(zip(keys, measure(arms, names=("timing", number)), strict=True))
         own = found[reference]["times"]["step_ms"]
@@ -143,7 +144,7 @@ def measure_blocks(
 
 
 def scale_times(found: Mapping[str, Any], factor: float) -> dict[str, Any]:
-    """The times of a block on another scale; `scale` says by how much they were multiplied."""
+    """Multiplies the times of an architecture by a factor, which is stored as `scale`."""
     times = {name: value * factor for name, value in found["times"].items()}
     return {"times": times, "machine": {**found["machine"], "scale": round(factor, 4)}}
 
@@ -155,7 +156,7 @@ def _medians(times: Mapping[str, list[float]]) -> dict[str, float]:
 
 
 def machine(arm: Arm, warmups: int) -> dict[str, Any]:
-    """What a time depends on beside the architecture: an allow-list, nothing else of the environment."""
+    """Returns what a time depends on besides the architecture, and nothing else of the environment."""
     allocator = {k: os.environ[k] for k in ("MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_") if k in os.environ}
     load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     return {

@@ -10,11 +10,11 @@ from torch import Tensor
 
 
 class Init:
-    """Constructed with `depth`, `dim`, `branches` (of the whole stack: 2 a block, or 1 where ff=0) and its own keys;
-    PyTorch's generator stands at (seed, layer, tensor) around a call."""
+    """Base class; its constructor takes `depth`, `dim`, `branches` (of the whole stack: 2 for each block, 1 if ff=0)
+    and its own keys. PyTorch's generator is seeded by (seed, layer, tensor) before each call."""
 
-    scales = False  # whether it sizes branches by depth, as some residual schemes do: then both would
-    needs: ClassVar[Mapping[str, str]] = {}  # group -> part without which it is not the paper's scheme
+    scales = False  # whether it scales branches by depth; not allowed together with a residual scheme that does so too
+    needs: ClassVar[Mapping[str, str]] = {}  # group -> part that the paper's scheme requires
 
     def __init__(self, *, depth: int, dim: int, branches: int) -> None:
         self.depth, self.dim, self.branches = depth, dim, branches
@@ -24,12 +24,12 @@ class Init:
         raise NotImplementedError
 
     def bias(self, tensor: Tensor, role: str, fan_in: int) -> None:
-        """Fills a bias (out,) in place; zero unless a scheme says otherwise."""
+        """Fills a bias (out,) in place; with zeros by default."""
         tensor.zero_()
 
     def token_std(self, std: float) -> float:
-        """Standard deviation of the token vectors; `std` is the setting embed_std, which holds unless the scheme's
-        paper has one of its own."""
+        """Returns the standard deviation of the token vectors; by default `std`, the setting embed_std, unless the
+        scheme's paper names another."""
         return std
 
     def embedding(self, tensor: Tensor, std: float) -> None:

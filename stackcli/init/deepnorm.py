@@ -1,8 +1,8 @@
-"""DeepNet's initialisation, Wang et al. 2022, fig. 2, arXiv:2203.00555: values and feed-forward maps small by depth.
+"""DeepNet's initialisation, Wang et al. 2022, fig. 2, arXiv:2203.00555: values and feed-forward maps scaled by depth.
 
-Xavier normal with gain (8N)^(-1/4) on v, o, ff1 and ff2, the paper's for an encoder of N layers alone, and 1 on q and
-k. The gains without the scheme: residual=deepnorm brings them itself, to whatever else draws the matrices, and together
-the two apply them once.
+Xavier normal with gain (8N)^(-1/4) on v, o, ff1 and ff2, the paper's gain for an encoder-only model of N layers, and
+gain 1 on q and k. This gives the gains without the residual scheme. residual=deepnorm applies the same gains to any
+other initialisation; used together, the two apply them once.
 """
 
 import math
@@ -13,7 +13,7 @@ from stackcli.init.base import Init
 
 
 class Deepnorm(Init):
-    """The head has gain 1; biases zero. Token vectors keep embed_std."""
+    """The head has gain 1, biases are zero, and token vectors use embed_std."""
 
     scales = True
 

@@ -1,6 +1,6 @@
-"""PyTorch's default for a linear map: weights and biases uniform within 1/sqrt(fan in), LeCun et al. 1998 in spirit.
+"""PyTorch's default for a linear map: weights and biases uniform within 1/sqrt(fan in), similar to LeCun et al. 1998.
 
-Variance 1/(3 fan in), as `torch.nn.Linear` does it.
+The variance is 1/(3 fan in), as in `torch.nn.Linear`.
 """
 
 import math
@@ -11,7 +11,7 @@ from stackcli.init.base import Init
 
 
 class Default(Init):
-    """What a stack of `torch.nn.Linear` starts from."""
+    """Draws every map as `torch.nn.Linear` does."""
 
     def weight(self, tensor: Tensor, role: str) -> None:
         bound = 1 / math.sqrt(tensor.shape[1])

@@ -1,9 +1,10 @@
-"""GPT-2, Radford et al. 2019, sec. 2.3: N(0, 0.02), what writes into the stream smaller by the root of its length.
+"""GPT-2, Radford et al. 2019, sec. 2.3: N(0, 0.02), the last map of each branch divided by sqrt(branches).
 
-The paper divides the weights of residual layers by sqrt(N), N being the number of residual layers: here the branches
-of the stack, two a block, and `o` and `ff2` are what they end with. The 0.02, a standard deviation, is that of GPT
-(Radford et al. 2018, sec. 4.1) and of the authors' code, which does not contain the division. Biases zero. Token
-vectors are N(0, 0.02) as well, whatever embed_std says; position tables are drawn by their encoding.
+The paper divides the weights of residual layers by sqrt(N) with N the number of residual layers. Here N is the number
+of branches of the stack, two for each block, and the divided maps are `o` and `ff2`, the last of each branch. The
+standard deviation 0.02 is that of GPT (Radford et al. 2018, sec. 4.1) and of the authors' code, which does not contain
+the division. Biases are zero. Token vectors are N(0, 0.02) too, whatever embed_std is; each encoding draws its own
+position tables.
 """
 
 import math
@@ -16,7 +17,7 @@ from stackcli.init.base import Init
 
 
 class Gpt2(Init):
-    """The head is N(0, std), undivided: in the paper it is the table of token vectors."""
+    """The head is N(0, std) without division, because in the paper it is the table of token vectors."""
 
     scales = True
 

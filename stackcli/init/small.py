@@ -1,7 +1,7 @@
 """SmallInit, Nguyen and Salazar 2019, sec. 2.2, arXiv:1910.05895: attention drawn as small as the feed-forward maps.
 
-Xavier normal, standard deviation sqrt(2/(fan in + fan out)), but for the attention's maps sqrt(2/(d + 4d)), which is
-what the feed-forward maps have at ff=4. Biases zero.
+Xavier normal, with standard deviation sqrt(2/(fan in + fan out)); but sqrt(2/(d + 4d)) for the maps of attention, which
+is that of the feed-forward maps at ff=4. Biases are zero.
 """
 
 import math
@@ -12,7 +12,7 @@ from stackcli.init.base import Init
 
 
 class Small(Init):
-    """The head is Xavier normal, by its own fans. Token vectors keep embed_std."""
+    """The head is Xavier normal with its own fans. Token vectors use embed_std."""
 
     def weight(self, tensor: Tensor, role: str) -> None:
         fans = 5 * self.dim if role in ("q", "k", "v", "o") else sum(tensor.shape)

@@ -1,10 +1,10 @@
 """T-Fixup, Huang, Perez, Ba and Volkovs 2020, sec. 3.2, ICML: no normalisation and no warm-up at any depth.
 
-Xavier uniform; v, o, ff1 and ff2 of an encoder of N layers times 0.67 N^(-1/4); token vectors N(0, d^(-1/2)), that
-being the standard deviation, times (9N)^(-1/4). These are the paper's constants for the encoder of an encoder-decoder
-pair, with N of the encoder for the token vectors, as in the authors' code: nothing here is a decoder, whose
-(9N)^(-1/4) on the maps is left out. The code multiplies token vectors by sqrt(d) where they are looked up, as
-Vaswani et al. 2017 do; the paper does not say so, and this stack does not. Position tables are drawn by their encoding.
+Xavier uniform, with v, o, ff1 and ff2 of an encoder of N layers multiplied by 0.67 N^(-1/4). Token vectors are drawn
+with standard deviation d^(-1/2) and multiplied by (9N)^(-1/4). These are the paper's constants for the encoder of an
+encoder-decoder model, with N of the encoder also for the token vectors, as in the authors' code. The decoder's factor
+(9N)^(-1/4) on the maps is not used. The code multiplies token vectors by sqrt(d) when they are looked up, as Vaswani et
+al. 2017 do; the paper does not mention it, and it is not done here. Each encoding draws its own position tables.
 """
 
 import math
@@ -17,7 +17,7 @@ from stackcli.init.base import Init
 
 
 class Tfixup(Init):
-    """The head is Xavier uniform, unscaled; biases zero. Meant for warmup=0, but trains with one."""
+    """The head is Xavier uniform without a factor, and biases are zero. Meant for warmup=0; a warm-up is allowed."""
 
     scales = True
     needs: ClassVar[Mapping[str, str]] = {"norm": "none"}

@@ -8,7 +8,7 @@ from stackcli.init.base import Init
 
 
 class Xavier(Init):
-    """Each of Q, K and V counts as a matrix of its own, D x D, also where they are computed as one."""
+    """Q, K and V count as separate matrices D x D, although they are computed as one."""
 
     def weight(self, tensor: Tensor, role: str) -> None:
         bound = math.sqrt(6 / sum(tensor.shape))

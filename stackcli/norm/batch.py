@@ -1,7 +1,7 @@
 """Batch normalisation, Ioffe and Szegedy 2015, algorithms 1 and 2, arXiv:1502.03167: each dimension over all tokens.
 
-Over the real tokens of a batch alone, as padding is none of the data. In Transformers its statistics differ much from
-batch to batch, and it trains worse than layer normalisation: Shen et al. 2020, sec. 3, arXiv:2003.07845.
+Padding is not counted. In Transformers its statistics vary a lot between batches, and it trains worse than layer
+normalisation: Shen et al. 2020, sec. 3, arXiv:2003.07845.
 """
 
 from typing import Annotated
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 class Batch(nn.Module):
     """(B, T, D) -> (B, T, D), with a learned gain and offset for each dimension; mask: True on real tokens, (B, T).
 
-    In training with the mean and the biased variance of the batch's real tokens. In evaluation, and so when a run looks
-    at its layers, with running ones, whose variance is the unbiased one, as `torch.nn.BatchNorm1d` has it. They start
-    at 0 and 1: a stack that has not been trained is evaluated as if it had no normalisation (the command `probe` takes
-    the statistics of its batch instead). One real token alone has no variance: such a batch is normalised with the
-    running statistics, and leaves them as they are.
+    Training uses the mean and the biased variance of the batch's real tokens. Evaluation, and so the measurement of
+    layers during a run, uses running statistics with the unbiased variance, as `torch.nn.BatchNorm1d` does. They start
+    at 0 and 1, so an untrained stack is evaluated as if it had no normalisation (the command `probe` uses the
+    statistics of its batch instead). A batch with a single real token has no variance: it is normalised with the
+    running statistics and does not change them.
     """
 
     running_mean: Tensor
@@ -40,7 +40,7 @@ class Batch(nn.Module):
         return (x - mean) * (var + self.eps).rsqrt() * self.weight + self.bias
 
     def measured(self, real: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and biased variance of tokens (N, D), each (D,); the running ones take them in."""
+        """Returns mean and biased variance of tokens (N, D), each (D,), and updates the running statistics."""
         var, mean = torch.var_mean(real, 0, correction=0)
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)

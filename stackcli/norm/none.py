@@ -1,13 +1,13 @@
-"""No normalisation: the vectors as they are, for schemes that do without (ReZero, T-Fixup) and to see what a norm does.
+"""No normalisation: vectors stay unchanged, for schemes that need none (ReZero, T-Fixup) and for comparison.
 
-Also in place of the norm at the end of the stack.
+It also replaces the norm at the end of the stack.
 """
 
 from torch import Tensor, nn
 
 
 class NoNorm(nn.Module):
-    """(B, T, D) -> the same, unchanged; nothing to train."""
+    """Returns its input (B, T, D) unchanged; has no parameters."""
 
     def __init__(self, *, dim: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Root mean square normalisation, Zhang and Sennrich 2019, eq. 4, arXiv:1910.07467: the scale goes, the mean stays."""
+"""Root mean square normalisation, Zhang and Sennrich 2019, eq. 4, arXiv:1910.07467: removes scale, keeps the mean."""
 
 from typing import Annotated
 

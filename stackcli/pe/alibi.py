@@ -1,6 +1,6 @@
 """Attention with linear biases (ALiBi), Press, Smith and Lewis 2022, sec. 3, arXiv:2108.12409.
 
-Parameters: 0. Beyond the trained length: exact, as a bias of the offset alone.
+Parameters: 0. Beyond the trained length: exact, because the bias depends on the offset only.
 """
 
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from stackcli.pe.base import INDEXED, Context, PositionEncoding, bias_by_offset,
 
 
 def slopes(heads: int) -> list[float]:
-    """A geometric sequence from 2^(-8/n) for n heads; where n is no power of two, that of the next lower power, and
-    then every other one of twice as many, as in the authors' code."""
+    """Returns the slope of each head: a geometric sequence from 2^(-8/n) for n heads. If n is not a power of two, it is
+    the sequence of the next lower power m, then every other slope of the sequence of 2m, as in the authors' code."""
     lower = 1 << (heads.bit_length() - 1)
     own = [2 ** (-8 * i / lower) for i in range(1, lower + 1)]
     between = [2 ** (-8 * i / (2 * lower)) for i in range(1, 2 * lower + 1, 2)]
@@ -22,12 +22,13 @@ def slopes(heads: int) -> list[float]:
 
 
 class Alibi(PositionEncoding):
-    """Each head's scaled scores lose its slope times the distance |i - j| between query i and key j.
+    """Subtracts from each head's scaled scores its slope times the distance |i - j| between query i and key j.
 
-    `form=symmetric`: both ways alike; an encoder then cannot tell a text from its reversal. `form=asymmetric`: the
-    first half of the heads sees keys up to the query, the other half keys from the query on, each half with the slopes
-    of H/2 heads. `form=causal`, the paper's: every head sees keys up to the query only. `form=auto`: the paper's in a
-    causal model, asymmetric in an encoder. Raises ValueError for an odd number of heads where they look both ways.
+    `form=symmetric`: all heads treat both directions alike; an encoder then cannot tell a text from its reversal.
+    `form=asymmetric`: the first half of the heads sees keys up to the query, the other half keys from the query on,
+    each half with the slopes of H/2 heads. `form=causal`, the paper's: every head sees keys up to the query only.
+    `form=auto`: causal in a causal model, asymmetric in an encoder. Raises ValueError for an odd number of heads with
+    `auto` or `asymmetric`.
     """
 
     common = INDEXED

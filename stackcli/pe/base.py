@@ -1,4 +1,4 @@
-"""The interface of every position encoding: four hooks, each of which does nothing.
+"""The interface of a position encoding: four hooks, which do nothing by default.
 
 Shapes: B batch, T positions, D width, H heads, E = D / H.
 """
@@ -14,15 +14,15 @@ from torch import Tensor, nn
 
 from stackcli.common.registry import Key
 
-INDEXED: Mapping[str, Key] = {  # of encodings that read positions
+INDEXED: Mapping[str, Key] = {  # keys of encodings that read positions
     "randomised": Key(bool, False),
     "range": Key(Annotated[int, Ge(1), Le(1_000_000)], 2048),
 }
-ADDITIVE: Mapping[str, Key] = {  # of encodings that add a vector for each position to the tokens
+ADDITIVE: Mapping[str, Key] = {  # keys of encodings that add a vector for each position to the tokens
     "dim": Key(Annotated[int, Ge(0), Le(65_536)], 0),
     "scale": Key(Literal["raw", "matched"], "raw"),
     **INDEXED,
-    "loss": Key(Literal["none", "order", "smooth"], "none"),  # on the encoding alone, beside the task's
+    "loss": Key(Literal["none", "order", "smooth"], "none"),  # a loss on the encoding only, added to that of the task
     "loss_weight": Key(Annotated[float, Gt(0), Le(1e6)], 0.1),
     "pretrain": Key(Annotated[int, Ge(0), Le(1_000_000)], 0),  # steps on that loss before training
 }
@@ -30,11 +30,11 @@ ADDITIVE: Mapping[str, Key] = {  # of encodings that add a vector for each posit
 
 @dataclass(frozen=True)
 class Context:
-    """Where the tokens of a batch stand.
+    """The positions of the tokens of a batch.
 
-    pos: integer positions, (T,) or (B, T). mask: True on real tokens, (B, T); None where nothing is padded.
-    tree: index of each token's parent, a root's being its own, (B, T); None where the data carry no tree.
-    causal: whether a token may see earlier tokens only.
+    pos: integer positions, (T,) or (B, T). mask: True on real tokens, (B, T); None if nothing is padded.
+    tree: index of each token's parent, for a root its own index, (B, T); None if the data carry no tree.
+    causal: whether a token may attend to itself and earlier tokens only.
     """
 
     pos: Tensor
@@ -44,69 +44,70 @@ class Context:
 
 
 class PositionEncoding(nn.Module):
-    """No encoding: the base of all, and `pe=none` itself.
+    """Base class of all position encodings; by itself it encodes nothing.
 
-    Random draws belong in the constructor; the model puts PyTorch's generator at the part's own address around it.
+    Draw random numbers in the constructor only: the model seeds PyTorch's generator by the address of the part there.
 
-    Weight decay reaches the weights of `nn.Linear` and convolutions and the parameters named in `maps`. Vectors and
-    tables of vectors are not decayed, so a row that training never reaches stays as it was drawn.
+    Weight decay applies to the weights of `nn.Linear` and convolutions and to the parameters named in `maps`. Vectors
+    and tables of vectors are not decayed, so a row that training never uses keeps its initial value.
     """
 
-    per_layer = False  # True: every block has an instance of its own; a key `layers` (own, shared) decides otherwise
-    common: ClassVar[Mapping[str, Key]] = {}  # keys that the model sees to: ADDITIVE, INDEXED
-    beyond: Literal["exact", "defined", "refused"] = "exact"  # at positions that training never reached
-    relative = False  # whether a shift of all positions changes nothing
+    per_layer = False  # whether every block has its own instance; a key `layers` (own, shared) overrides it
+    common: ClassVar[Mapping[str, Key]] = {}  # keys that the model implements: ADDITIVE, INDEXED
+    beyond: Literal["exact", "defined", "refused"] = "exact"  # at positions not seen in training
+    relative = False  # whether the output ignores a shift of all positions
     needs_tree = False
-    maps: ClassVar[tuple[str, ...]] = ()  # names of its own parameters that are matrices of linear maps; see below
-    causal = False  # whether the model lets a token see earlier tokens only; the model sets it
-    randomised = False  # whether positions are drawn, and so are not consecutive; the model sets it
+    maps: ClassVar[tuple[str, ...]] = ()  # names of its parameters that are matrices of linear maps, and so are decayed
+    causal = False  # whether attention is causal; set by the model
+    randomised = False  # whether positions are drawn at random, and so are not consecutive; set by the model
 
     def __init__(self, *, dim: int, heads: int, max_len: int) -> None:
         super().__init__()
         self.dim, self.heads, self.max_len = dim, heads, max_len
 
     def embed(self, x: Tensor, ctx: Context) -> Tensor:
-        """Token vectors (B, T, D) -> the same; called once, before block 1."""
+        """Transforms token vectors (B, T, D); called once, before block 1."""
         return x
 
     def rotate(self, q: Tensor, k: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
-        """Queries and keys (B, H, T, E) -> the same; called in every block."""
+        """Transforms queries and keys (B, H, T, E); called in every block."""
         return q, k
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:
-        """Added to the scaled scores: broadcastable to (B, H, T, T); None adds nothing."""
+        """Returns what is added to the scaled scores, broadcastable to (B, H, T, T); None adds nothing."""
         return None
 
     def mix(self, weights: Tensor, ctx: Context) -> Tensor | None:
-        """Added to the attention output: broadcastable to (B, H, T, E); None adds nothing."""
+        """Returns what is added to the attention output, broadcastable to (B, H, T, E); None adds nothing."""
         return None
 
     @property
     def fused(self) -> bool:
-        """Whether the fused kernel can carry it: no `mix`, and no bias that needs a gradient."""
+        """Whether the fused kernel supports it: it has no `mix`, and no bias that needs a gradient."""
         kind = type(self)
         learned_bias = kind.bias is not PositionEncoding.bias and any(True for _ in self.parameters())
         return kind.mix is PositionEncoding.mix and not learned_bias
 
     @property
     def every_block(self) -> bool:
-        """Whether its work is done in every block, and not once before the first."""
+        """Whether it is computed in every block instead of once before block 1."""
         return type(self).embed is PositionEncoding.embed
 
     def flops(self, length: int) -> int:
-        """Multiply-adds x 2 of the hooks for a sequence: in one block where they work in every block, else in all."""
+        """Returns the FLOPs (2 for a multiply-add) of the hooks for one sequence: for one block if they are computed in
+        every block, else in total."""
         return 0
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
-        """What can be drawn: (name, index of the rows (N,), rows (N, dimensions)); rows of positions or of offsets."""
+        """Yields tables for figures: (name, positions or offsets of the rows (N,), rows (N, dimensions))."""
         return iter(())
 
 
 class Adjusted(PositionEncoding):
-    """An additive encoding of `width` dimensions, projected up to D where that is more, and times a factor.
+    """An additive encoding of `width` dimensions, projected to D dimensions if D is larger, and scaled by a factor.
 
-    With `matched` the factor gives the vectors of positions 0 .. max_len - 1 the mean square `energy` a number has in
-    the token vectors; the projection keeps the mean square of what it projects.
+    If `energy` is given (`scale=matched`), the factor gives the vectors of positions 0 .. max_len - 1 that mean square,
+    which is that of the token vectors. On average the projection keeps the mean square of its input.
     """
 
     maps = ("project",)
@@ -127,7 +128,7 @@ class Adjusted(PositionEncoding):
         return x + self.up(added)
 
     def up(self, rows: Tensor) -> Tensor:
-        """Rows (..., width) -> (..., D)."""
+        """Projects and scales rows (..., width) -> (..., D)."""
         return self.factor * (rows if self.project is None else rows @ self.project.to(rows).T)
 
     def flops(self, length: int) -> int:
@@ -137,12 +138,12 @@ class Adjusted(PositionEncoding):
         yield from ((name, at, self.up(rows)) for name, at, rows in self.inner.tables())
 
 
-REACH = 64  # offsets on either side for which a bias is drawn
+REACH = 64  # offsets on either side in figures of a bias
 
 
 def bias_by_offset(pe: PositionEncoding, heads: int) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """The bias of a query in the middle of 2 REACH + 1 positions as a table: (offset, head); what is masked is NaN, in
-    a causal model every key after the query."""
+    """Yields the bias of a query in the middle of 2 REACH + 1 positions as a table (offset, head); masked keys are NaN,
+    and in a causal model every key after the query."""
     like = next((p for p in pe.parameters()), torch.zeros(1))
     q = like.new_zeros(1, heads, 2 * REACH + 1, 1)
     with torch.no_grad():
@@ -155,7 +156,7 @@ def bias_by_offset(pe: PositionEncoding, heads: int) -> Iterator[tuple[str, Tens
 
 
 def offsets(ctx: Context) -> Tensor:
-    """Key position minus query position: (T, T), or (B, T, T) where positions differ between sequences."""
+    """Returns key position minus query position: (T, T), or (B, T, T) if positions differ between sequences."""
     return ctx.pos[..., None, :] - ctx.pos[..., :, None]
 
 
@@ -163,20 +164,20 @@ Base = Annotated[float, Gt(1), Le(1e12)] | Literal["auto"]  # of a geometric seq
 
 
 def fit_base(base: float | str, *, width: int, max_len: int) -> float:
-    """The base of frequencies base^(-2i/width): as given, or for `auto` such that the slowest of the width/2 pairs
-    makes a quarter turn over max_len positions, so that no dimension is (nearly) the same at every position."""
+    """Returns the base of the frequencies base^(-2i/width): as given, or for `auto` the base with which the slowest of
+    the width/2 pairs makes a quarter turn over max_len positions, so that no dimension is nearly constant."""
     if not isinstance(base, str):
         return base
     return float(max(2.0, (2 * max_len / math.pi) ** (width / max(width - 2, 1))))
 
 
 def check_even(dim: int, who: str) -> None:
-    """Raises ValueError where the width cannot be split into pairs."""
+    """Raises ValueError if the width cannot be split into pairs."""
     if dim % 2:
         raise ValueError(f"{who} needs an even dim, not dim={dim}; try dim={dim + 1}")
 
 
 def check_reach(pos: Tensor, rows: int, who: str) -> None:
-    """Raises ValueError where a position lies beyond the table."""
+    """Raises ValueError if a position is outside the table."""
     if pos.numel() and (int(pos.max()) >= rows or int(pos.min()) < 0):
         raise ValueError(f"{who} has rows for positions 0 to {rows - 1}, not for {int(pos.min())} to {int(pos.max())}")

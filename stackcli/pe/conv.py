@@ -1,6 +1,6 @@
 """Convolutional position: a depthwise convolution before block 1, cf. Chu et al. 2021, arXiv:2102.10882.
 
-Parameters: (kernel + 1) x D. Beyond the trained length: exact, as every token sees its neighbours alone.
+Parameters: (kernel + 1) x D. Beyond the trained length: exact, because a token depends on its neighbours only.
 """
 
 import math
@@ -15,11 +15,11 @@ from stackcli.pe.base import Context, PositionEncoding
 
 
 class Conv(PositionEncoding):
-    """x_t + sum over s of w_s x_(t+s) + b for each dimension, over the `kernel` neighbours around t; in a causal model
-    those up to t.
+    """Computes x_t + sum over s of w_s x_(t+s) + b for each dimension, over the `kernel` tokens around t, or up to t in
+    a causal model.
 
-    Padding counts as zero. The chain of neighbours tells order without any index, and the zeros around tell the ends
-    (Islam et al. 2020, arXiv:2001.08248). Raises ValueError for an even kernel.
+    Padding counts as zero. The neighbours give the order without any index, and the zeros around the sequence show its
+    ends (Islam et al. 2020, arXiv:2001.08248). Raises ValueError for an even kernel.
     """
 
     beyond = "exact"

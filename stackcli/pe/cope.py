@@ -1,7 +1,7 @@
 """Contextual position encoding (CoPE), Golovneva et al. 2024, eq. 3 to 6, arXiv:2405.18719.
 
-Parameters: 2 x positions x E a layer, shared by its heads. Beyond the trained length: exact from `positions` on, where
-all counts are one; needs the explicit kernel.
+Parameters: 2 x positions x E for each layer, shared by its heads. Beyond the trained length: exact, because all counts
+from `positions` - 1 on share one vector. Needs the explicit kernel.
 """
 
 import math
@@ -16,12 +16,13 @@ from stackcli.pe.base import Context, PositionEncoding
 
 
 class Cope(PositionEncoding):
-    """Query i counts tokens by gates sigmoid(q_i . k_t / sqrt(E)): the position of key j is the sum of the gates from j
-    to i, and q_i . e[position] / sqrt(E), interpolated between the two whole positions about it, is added to the score.
+    """Adds q_i . e[position] / sqrt(E) to the score of query i and key j. The position is the sum of the gates
+    sigmoid(q_i . k_t / sqrt(E)) from j to i, and e is interpolated between the two nearest whole positions.
 
-    Gates are those of the scaled scores, as in the authors' code; their code leaves q . e unscaled, the paper's formula
-    scales both alike, as here. The paper is causal; in the encoder's form here keys after the query are counted from i
-    to j and have vectors of their own. Counts are cut at `positions` - 1. Positions in `ctx` are not used: order is.
+    Gates use the scaled scores, as in the authors' code. That code leaves q . e unscaled; here both are scaled, as in
+    the paper's formula. The paper is causal. In an encoder, gates of keys after the query are summed from i to j, and
+    these keys have a table of their own. Sums are limited to `positions` - 1. Only the order of tokens matters, not the
+    positions in `ctx`.
     """
 
     per_layer = True
@@ -42,7 +43,7 @@ class Cope(PositionEncoding):
         self.after = nn.Parameter(torch.randn(positions, dim // heads) * std)
 
     def counts(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
-        """The contextual distance of each key from its query, (B, H, T, T): 1 gate at least, that of the key itself."""
+        """Returns the sum of gates from each key to its query, both included, (B, H, T, T)."""
         gate = ((q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)).sigmoid()
         if ctx.mask is not None:
             gate = gate * ctx.mask[:, None, None, :]
@@ -77,6 +78,6 @@ class Cope(PositionEncoding):
 
 
 def _after(q: Tensor) -> Tensor:
-    """True where the key stands after the query, (T, T)."""
+    """Returns True for keys after the query, (T, T)."""
     T = q.shape[-2]
     return torch.ones(T, T, dtype=torch.bool, device=q.device).triu(1)

@@ -1,7 +1,7 @@
 """Functional interpolation for relative positions (FIRE), Li et al. 2024, eq. 2 to 4, arXiv:2310.04418.
 
-Parameters: W H + 2 W + 2 for W hidden units, shared by all layers. Beyond the trained length: made for it, as
-offsets are measured against the query's position; needs the explicit kernel.
+Parameters: W H + 2 W + 2 for W hidden units, shared by all layers. Beyond the trained length: designed for it, because
+offsets are divided by the query's position. Needs the explicit kernel.
 """
 
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ from stackcli.pe.base import INDEXED, Context, PositionEncoding, bias_by_offset,
 
 
 class Fire(PositionEncoding):
-    """f(psi(i - j) / psi(max(L, i))) with psi(x) = log(c x + 1), f a perceptron of one hidden layer with a number for
-    each head; c and the threshold L are learned.
+    """Adds the bias f(psi(i - j) / psi(max(L, i))) with psi(x) = log(c x + 1). f is a perceptron with one hidden layer
+    and an output for each head; c and the threshold L are learned.
 
-    The paper is causal. The encoder's form here keeps the sign of the offset, s psi(|i - j|) / psi(max(L, i, j)) with s
-    negative for keys after the query; up to the query it is the paper's. Positions below L see offsets alone.
-    f has no constant at its output, which the softmax would not see.
+    The paper is causal. In an encoder the input of f is s psi(|i - j|) / psi(max(L, i, j)), with s = -1 for keys after
+    the query; for keys up to the query this is the paper's. Below L the bias depends on offsets only. The output of f
+    has no constant, because the softmax would ignore it.
     """
 
     common = INDEXED
     beyond = "defined"
-    relative = True  # where no position reaches the threshold
+    relative = True  # as long as no position reaches the threshold
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Learnable Fourier features, Li et al. 2021, eq. 2 to 4, arXiv:2106.02795.
 
-Parameters: F/2 + (F + 1) W + (W + 1) D for F features and W hidden units. Beyond the trained length: defined, but
-angles that training never saw.
+Parameters: F/2 + (F + 1) W + (W + 1) D for F features and W hidden units. Beyond the trained length: defined, but with
+angles not seen in training.
 """
 
 import math
@@ -17,12 +17,13 @@ from stackcli.pe.base import ADDITIVE, Context, PositionEncoding
 
 
 class Fourier(PositionEncoding):
-    """r = (cos(x w), sin(x w)) / sqrt(F) of the position x, then W_2 gelu(W_1 r + b_1) + b_2, added to the token's
-    vector.
+    """Adds W_2 gelu(W_1 r + b_1) + b_2 to the token's vector, with the features r = (cos(x w), sin(x w)) / sqrt(F) of
+    its position x.
 
     The F/2 trained frequencies w are drawn from N(0, gamma^-2), so that at the start E r(x) . r(y) =
-    exp(-(x - y)^2 / (2 gamma^2)) / 2: positions closer than about `gamma` begin alike. The output layer is drawn so
-    that the vectors have about `std` a dimension. Raises ValueError for an odd number of features.
+    exp(-(x - y)^2 / (2 gamma^2)) / 2: positions closer than about `gamma` start with similar features. The output layer
+    is drawn so that each dimension of the vectors has a standard deviation of about `std`. Raises ValueError for an odd
+    number of features.
     """
 
     common = ADDITIVE
@@ -53,12 +54,12 @@ class Fourier(PositionEncoding):
             self.outer.bias.zero_()
 
     def features(self, pos: Tensor) -> Tensor:
-        """r of integer positions: (...,) -> (..., F)."""
+        """Returns the features r of integer positions: (...,) -> (..., F)."""
         angle = pos[..., None].to(self.freq) * self.freq  # (..., F/2)
         return torch.cat((angle.cos(), angle.sin()), dim=-1) / math.sqrt(2 * len(self.freq))
 
     def at(self, pos: Tensor) -> Tensor:
-        """The vectors of integer positions: (...,) -> (..., D)."""
+        """Returns the vectors of integer positions: (...,) -> (..., D)."""
         vectors: Tensor = self.outer(F.gelu(self.inner(self.features(pos))))
         return vectors
 

@@ -1,7 +1,7 @@
 """Kernelised relative bias (KERPLE), Chi et al. 2022, eq. 5 and 6, arXiv:2205.09921.
 
-Parameters: 2 x H for each direction, shared by all layers. Beyond the trained length: exact, as a bias of the offset
-alone; needs the explicit kernel.
+Parameters: 2 x H for each direction, shared by all layers. Beyond the trained length: exact, because the bias depends
+on the offset only. Needs the explicit kernel.
 """
 
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from stackcli.pe.base import INDEXED, Context, PositionEncoding, bias_by_offset, offsets
 
-LEAST = 0.01  # of a parameter, as in the authors' code
+LEAST = 0.01  # smallest value of r1 and r2, as in the authors' code
 
 
 class Kerple(PositionEncoding):
-    """A learned decay with distance d = |i - j|: -r1 log(1 + r2 d) for `form=log`, -r1 d^r2 for `form=power`.
+    """Adds a learned decay with distance d = |i - j|: -r1 log(1 + r2 d) for `form=log`, -r1 d^r2 for `form=power`.
 
-    The paper is causal. The encoder's form here has an (r1, r2) of its own for keys after the query, so that order is
-    seen; up to the query it is the paper's. r1 is drawn from U(0, 2) and r2 from U(0, 1), kept at least 0.01; r2 of
-    `power` at most 2, where the kernel is still conditionally positive definite.
+    The paper is causal. Here keys after the query have their own (r1, r2), so that an encoder can see the order; for
+    keys up to the query the bias is the paper's. r1 is drawn from U(0, 2) and r2 from U(0, 1); both are kept at 0.01 or
+    more, and r2 of `power` at 2 or less, where the kernel is still conditionally positive definite.
     """
 
     common = INDEXED

@@ -1,7 +1,7 @@
 """Learned absolute position embedding, Gehring et al. 2017, sec. 3.1, arXiv:1705.03122 (BERT, GPT-2).
 
-Parameters: max_len x D. Beyond the trained length: rows that training never reached keep their initial values, so the
-encoding there is noise; positions from max_len on are refused.
+Parameters: max_len x D. Beyond the trained length: rows that training never used keep their initial random values;
+positions from max_len on are refused.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from stackcli.pe.base import ADDITIVE, Context, PositionEncoding, check_reach
 
 
 class Learned(PositionEncoding):
-    """A vector for each position, added to the token's vector.
+    """Adds a learned vector for each position to the token's vector.
 
     Raises ValueError in `embed` for a position outside 0 .. max_len - 1.
     """

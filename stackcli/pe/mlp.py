@@ -1,6 +1,6 @@
 """A perceptron from position index to vector, its linear output layer included, cf. Liu et al. 2020, arXiv:2003.09229.
 
-Parameters: 2 W + (W + 1) D for W hidden units. Beyond the trained length: defined, as far as the function extrapolates.
+Parameters: 2 W + (W + 1) D for W hidden units. Beyond the trained length: defined, but the function extrapolates.
 """
 
 import math
@@ -15,11 +15,11 @@ from stackcli.pe.base import ADDITIVE, Context, PositionEncoding
 
 
 class Mlp(PositionEncoding):
-    """W_2 tanh(w_1 pos / max_len + b_1) + b_2, added to the token's vector, trained with the model.
+    """Adds W_2 tanh(w_1 pos / max_len + b_1) + b_2 to the token's vector; trained with the model.
 
-    The kinks of the `width` hidden units are drawn evenly over the positions and their slopes so that a unit turns
-    within some positions: with the usual small draw every position would start with nearly the same vector. The output
-    layer is drawn so that the vectors have about `std` a dimension.
+    The zero crossings of the `width` hidden units start evenly spread over the positions, with slopes so steep that a
+    unit changes within a few positions. With the usual small weights every position would start with nearly the same
+    vector. The output layer is drawn so that each dimension of the vectors has a standard deviation of about `std`.
     """
 
     common = ADDITIVE
@@ -37,14 +37,14 @@ class Mlp(PositionEncoding):
         std: Annotated[float, Gt(0), Le(100)] = 0.05,
     ) -> None:
         super().__init__(dim=dim, heads=heads, max_len=max_len)
-        sharp = width * (0.5 + torch.rand(width)) * (torch.randint(0, 2, (width,)) * 2 - 1)  # per length of the input
+        sharp = width * (0.5 + torch.rand(width)) * (torch.randint(0, 2, (width,)) * 2 - 1)  # slope over max_len
         self.inner = nn.Parameter(sharp[:, None])  # (W, 1)
         self.inner_bias = nn.Parameter(-sharp * (torch.arange(width) + torch.rand(width)) / width)  # (W,)
         self.outer = nn.Parameter(torch.randn(dim, width) * std / math.sqrt(width))  # (D, W)
         self.outer_bias = nn.Parameter(torch.zeros(dim))
 
     def at(self, pos: Tensor) -> Tensor:
-        """The vectors of integer positions: (...,) -> (..., D)."""
+        """Returns the vectors of integer positions: (...,) -> (..., D)."""
         scaled = pos[..., None].to(self.inner) / self.max_len  # (..., 1)
         return (scaled @ self.inner.T + self.inner_bias).tanh() @ self.outer.T + self.outer_bias
 

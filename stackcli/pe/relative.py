@@ -1,7 +1,7 @@
 """Relative position representations, Shaw et al. 2018, eq. 3 to 5, arXiv:1803.02155.
 
-Parameters: 2 x (2 clip + 1) x E a layer, shared by its heads. Beyond the trained length: exact, every offset beyond
-`clip` being one; needs the explicit kernel.
+Parameters: 2 x (2 clip + 1) x E for each layer, shared by its heads. Beyond the trained length: exact, because all
+offsets beyond `clip` share one vector. Needs the explicit kernel.
 """
 
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ from stackcli.pe.base import INDEXED, Context, PositionEncoding, offsets
 
 
 class Relative(PositionEncoding):
-    """A vector for each offset j - i, clipped to -clip .. clip, added to key j (eq. 4) and value j (eq. 3) of query i.
+    """Adds a vector for the offset j - i, clipped to -clip .. clip, to key j (eq. 4) and value j (eq. 3) of query i.
 
-    `tied`: keys and values share one table; `layers`: every layer has tables of its own, as in the paper, or all share.
-    Raises ValueError where neither keys nor values are wanted.
+    `tied`: keys and values share one table. `layers`: every layer has its own tables, as in the paper, or all layers
+    share them. Raises ValueError if `keys` and `values` are both false.
     """
 
     per_layer = True
@@ -48,7 +48,7 @@ class Relative(PositionEncoding):
         self.value = self.key if tied and keys and values else draw_table(*shape) if values else None
 
     def row(self, ctx: Context) -> Tensor:
-        """Row of the tables for each (query, key): (T, T) or (B, T, T)."""
+        """Returns the row of the tables for each (query, key): (T, T) or (B, T, T)."""
         return offsets(ctx).clamp(-self.clip, self.clip) + self.clip
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:

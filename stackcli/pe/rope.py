@@ -1,7 +1,7 @@
 """Rotary position embedding, Su et al. 2021, eq. 34, arXiv:2104.09864.
 
-Parameters: 0. Beyond the trained length: defined everywhere, but angles that training never saw; `linear`, `ntk` and
-`dynamic` stretch it.
+Parameters: 0. Beyond the trained length: defined everywhere, but with angles not seen in training; `linear`, `ntk` and
+`dynamic` extend it to longer inputs.
 """
 
 from typing import Annotated, Literal
@@ -14,7 +14,8 @@ from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, fit_base
 
 
 def real_lengths(ctx: Context) -> Tensor:
-    """Positions from the first to the last real token of each sequence, (B,), or (1,) where all have the same."""
+    """Returns the number of positions from the first to the last real token of each sequence, (B,), or (1,) if all are
+    equal."""
     pos = ctx.pos if ctx.pos.dim() == 2 or ctx.mask is None else ctx.pos.expand_as(ctx.mask)
     pos = pos if pos.dim() == 2 else pos[None]
     if ctx.mask is None:
@@ -25,20 +26,20 @@ def real_lengths(ctx: Context) -> Tensor:
 
 
 class Rope(PositionEncoding):
-    """Queries and keys are turned by pos / base^(2i/R) in each of R/2 planes, so that their product sees offsets alone.
+    """Rotates queries and keys by pos / base^(2i/R) in each of R/2 planes, so that scores depend on offsets only.
 
-    `share` of each head's E dimensions is turned, R = int(share E) as in transformers, the rest stays. `layout` says
-    which dimensions make a plane: (2i, 2i+1) interleaved, as in the paper, or (i, i + R/2) in two halves, as in
-    GPT-NeoX and LLaMA; the two are one up to a fixed order of dimensions.
+    Of each head's E dimensions, R = int(share E) are rotated, as in transformers; the others stay. `layout` says which
+    dimensions form a plane: (2i, 2i+1) interleaved, as in the paper, or (i, i + R/2) in two halves, as in GPT-NeoX and
+    LLaMA. The two layouts differ by a fixed order of dimensions only.
 
-    For inputs longer than trained: `linear` divides positions by a factor (Chen et al. 2023, arXiv:2306.15595). `ntk`
-    multiplies the base by factor^(R/(R-2)), so that the slowest plane stretches by the factor and the fastest hardly:
-    the static NTK-aware rule, the same for every input. `dynamic` is the rule that follows the input: an input of L
-    positions, where L is more than the `dynamic` positions trained on, has its base multiplied by
-    (s L / dynamic - s + 1)^(R/(R-2)) with s = `stretch`; shorter inputs keep theirs (transformers' rope_type dynamic,
-    with max_position_embeddings = dynamic and factor = stretch). L is each sequence's own, from the position of its
-    first real token to that of its last, so in a causal stack a longer text is read with another base from its first
-    token on. Raises ValueError where R is odd or 0.
+    For inputs longer than in training: `linear` divides positions by a factor (Chen et al. 2023, arXiv:2306.15595).
+    `ntk` multiplies the base by factor^(R/(R-2)), so that the slowest plane is stretched by the factor and the fastest
+    hardly at all; this is the static NTK-aware rule, the same for every input. `dynamic` is the rule that depends on
+    the input: for L positions, if L is more than the `dynamic` positions of training, the base is multiplied by
+    (s L / dynamic - s + 1)^(R/(R-2)) with s = `stretch`; shorter inputs keep the base (transformers' rope_type dynamic,
+    with max_position_embeddings = dynamic and factor = stretch). L counts the positions from the first to the last real
+    token of each sequence, so in a causal stack the length of a text changes the base from its first token on. Raises
+    ValueError if R is odd or 0.
     """
 
     common = INDEXED
@@ -71,10 +72,10 @@ class Rope(PositionEncoding):
         self.power = self.turned / (self.turned - 2) if self.turned > 2 else 1.0
         self.exponent = torch.arange(0, self.turned, 2, dtype=torch.float64) / self.turned  # (R/2,)
         whole = fit_base(base, width=self.turned, max_len=max_len) * ntk**self.power
-        self.freq = whole**-self.exponent  # float64, and so no buffer: not every device can hold one
+        self.freq = whole**-self.exponent  # float64, so not a buffer: not every device supports it
 
     def angles(self, ctx: Context) -> Tensor:
-        """The angle of each position in each plane, (T, R/2), or (B, T, R/2) where sequences differ; float64."""
+        """Returns the angle of each position in each plane, (T, R/2), or (B, T, R/2) if sequences differ; float64."""
         device = "cpu" if ctx.pos.device.type == "mps" else ctx.pos.device  # Apple's GPUs have no float64
         angle: Tensor = ctx.pos.to(device)[..., None] / self.linear * self.freq.to(device)
         if not self.dynamic:
@@ -91,7 +92,7 @@ class Rope(PositionEncoding):
         return self.turn(q, cos, sin), self.turn(k, cos, sin)
 
     def turn(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """x (B, H, T, E) with its first R dimensions turned."""
+        """Returns x (B, H, T, E) with its first R dimensions rotated."""
         moving, still = x[..., : self.turned], x[..., self.turned :]
         if self.layout == "half":
             a, b = moving.chunk(2, dim=-1)  # (B, H, T, R/2) each

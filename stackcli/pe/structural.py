@@ -1,7 +1,7 @@
-"""Structural positions, Wang et al. 2019, sec. 3, arXiv:1909.00383: a token's depth in a tree, or the path between two.
+"""Structural positions, Wang et al. 2019, sec. 3, arXiv:1909.00383: depth in a tree, or path between two tokens.
 
-Parameters: 2 D^2 for `form=absolute`; 2 x (2 clip + 1) x E for `form=relative`, shared by all layers. Needs data that
-carry a tree. Beyond the trained length: defined by the tree, whose depth and not the text's length decides.
+Parameters: 2 D^2 for `form=absolute`; 2 x (2 clip + 1) x E for `form=relative`, shared by all layers. Needs data with
+trees. Beyond the trained length: defined; what counts is the depth of the tree, not the length of the text.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from stackcli.pe.base import Context, PositionEncoding, check_even
 
 
 def depths(tree: Tensor) -> Tensor:
-    """Distance of each token from its root: parents (B, T), a root being its own parent -> (B, T)."""
+    """Returns the distance of each token from its root: parents (B, T), where a root is its own parent -> (B, T)."""
     depth, at = torch.zeros_like(tree), tree
     here = torch.arange(tree.shape[1], device=tree.device).expand_as(tree)
     while bool((at != here).any()):
@@ -26,7 +26,7 @@ def depths(tree: Tensor) -> Tensor:
 
 
 def above(tree: Tensor) -> Tensor:
-    """(B, T, T): True where token j is token i or stands above it on its way to the root."""
+    """Returns True if token j is token i or one of its ancestors, (B, T, T)."""
     B, T = tree.shape
     out = torch.zeros(B, T, T, dtype=torch.bool, device=tree.device)
     at = torch.arange(T, device=tree.device).expand(B, T)
@@ -38,8 +38,8 @@ def above(tree: Tensor) -> Tensor:
 
 
 def paths(tree: Tensor) -> Tensor:
-    """R_ij of the paper, (B, T, T): depth of i minus depth of j where one stands above the other; elsewhere the sum of
-    their depths, negative where token i comes first in the text."""
+    """Returns R_ij of the paper, (B, T, T): depth of i minus depth of j if one is an ancestor of the other, else the
+    sum of their depths, negative if token i comes first in the text."""
     depth, over = depths(tree), above(tree)
     i, j = depth[:, :, None], depth[:, None, :]
     at = torch.arange(tree.shape[1], device=tree.device)
@@ -48,16 +48,18 @@ def paths(tree: Tensor) -> Tensor:
 
 
 class Structural(PositionEncoding):
-    """`form=absolute`: scale tanh(U S(position) + V S(depth)), added to a token's vector, with S the sinusoid, U and V
-    learned: text and tree together, as in the paper. `form=relative`: vectors of the clipped tree path between query
-    and key, added to keys and values as in Shaw et al. 2018; of the text's order only which token comes first is seen.
+    """Encodes the depth of a token in a tree, or the tree path between two tokens.
 
-    The trees come with the data as the index of each token's parent, a root's being its own. Raises ValueError for data
+    `form=absolute` adds scale tanh(U S(position) + V S(depth)) to a token's vector, with S the sinusoid and U and V
+    learned: text and tree together, as in the paper. `form=relative` adds vectors of the clipped tree path between
+    query and key to keys and values, as in Shaw et al. 2018; of the text's order it uses only which token comes first.
+
+    The data give the tree as the index of each token's parent, for a root its own index. Raises ValueError for data
     without trees, and for an odd dim with `absolute`.
     """
 
     beyond = "defined"
-    relative = True  # a shift of positions changes no tree; `absolute` sees it
+    relative = True  # a shift of positions does not change the tree, but it does change `absolute`
     needs_tree = True
     maps = ("of_text", "of_tree")
 
@@ -97,7 +99,7 @@ class Structural(PositionEncoding):
         return ctx.tree
 
     def sinusoid(self, at: Tensor) -> Tensor:
-        """Whole numbers (...,) -> (..., D)."""
+        """Returns the sinusoids of whole numbers: (...,) -> (..., D)."""
         angle = at.cpu()[..., None] * self.freq  # (..., D/2)
         return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(-2)
 

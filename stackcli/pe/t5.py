@@ -1,7 +1,7 @@
 """Bucketed relative bias, Raffel et al. 2020, sec. 2.1, arXiv:1910.10683 (T5).
 
-Parameters: buckets x H, shared by all layers. Beyond the trained length: exact from `reach` on, where all offsets fall
-into the last bucket; needs the explicit kernel.
+Parameters: buckets x H, shared by all layers. Beyond the trained length: exact, because all offsets from `reach` on
+share the last bucket. Needs the explicit kernel.
 """
 
 import math
@@ -16,8 +16,9 @@ from stackcli.pe.base import INDEXED, Context, PositionEncoding, bias_by_offset,
 
 
 def bucket(offset: Tensor, *, buckets: int, reach: int, both: bool) -> Tensor:
-    """Bucket of key position minus query position, any shape: half of the buckets hold one offset each, the others grow
-    as a logarithm up to `reach`. With `both` keys after the query have buckets of their own, else they fall into 0."""
+    """Returns the bucket of key position minus query position, any shape. Half of the buckets hold one offset each; the
+    width of the others grows logarithmically up to `reach`. With `both`, keys after the query have their own buckets,
+    else they fall into bucket 0."""
     if both:
         buckets //= 2
     side = (offset > 0) * buckets if both else torch.zeros_like(offset)
@@ -29,12 +30,12 @@ def bucket(offset: Tensor, *, buckets: int, reach: int, both: bool) -> Tensor:
 
 
 class T5(PositionEncoding):
-    """A learned number for each head and bucket of offsets, added to the scaled scores.
+    """Adds a learned number for each head and bucket of offsets to the scaled scores.
 
-    T5 itself leaves the scores unscaled and folds 1/sqrt(E) into the initial weights. `form=both` has buckets for
-    either direction (its encoder), `form=causal` has all of them for keys up to the query (its decoder; later keys
-    share bucket 0), `form=auto` is `causal` in a causal model and `both` elsewhere. Drawn with standard deviation
-    D^-0.5 as in the authors' code. Raises ValueError where buckets and reach leave no room.
+    T5 itself does not scale the scores and includes 1/sqrt(E) in the initial weights instead. `form=both` has buckets
+    for both directions, as in T5's encoder. `form=causal` uses all buckets for keys up to the query, as in its decoder;
+    later keys share bucket 0. `form=auto` is `causal` in a causal model, else `both`. The numbers are drawn with
+    standard deviation D^-0.5, as in the authors' code. Raises ValueError if `buckets` and `reach` do not fit together.
     """
 
     common = INDEXED

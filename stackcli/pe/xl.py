@@ -1,7 +1,7 @@
 """Relative offsets from sinusoids, never clipped, Dai et al. 2019, sec. 3.3, arXiv:1901.02860 (Transformer-XL).
 
-Parameters: D^2 + 2 D a layer. Beyond the trained length: defined everywhere, but sums of angles that training never
-saw; needs the explicit kernel.
+Parameters: D^2 + 2 D for each layer. Beyond the trained length: defined everywhere, but with combinations of angles not
+seen in training. Needs the explicit kernel.
 """
 
 import math
@@ -14,20 +14,20 @@ from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, check_eve
 
 
 def skew(scores: Tensor) -> Tensor:
-    """Scores by offset (..., T, 2T - 1), offsets -(T-1) .. T-1, to scores by key (..., T, T): row i keeps the T offsets
-    -i .. T-1-i. Huang et al. 2018, sec. 3.4.1, arXiv:1809.04281: by a change of shape alone, no index."""
+    """Turns scores by offset (..., T, 2T - 1), offsets -(T-1) .. T-1, into scores by key (..., T, T): row i keeps the T
+    offsets -i .. T-1-i. Huang et al. 2018, sec. 3.4.1, arXiv:1809.04281; it only reshapes and needs no index."""
     T = scores.shape[-2]
-    flat = torch.nn.functional.pad(scores, (0, 1)).flatten(-2)[..., :-T]  # row i begins i earlier
+    flat = torch.nn.functional.pad(scores, (0, 1)).flatten(-2)[..., :-T]  # row i starts i places earlier
     return flat.view(*flat.shape[:-1], T, 2 * T - 1)[..., T - 1 :]
 
 
 class Xl(PositionEncoding):
-    """Scores gain q_i . r + u . k_j + v . r with r = W R(i - j), R the sinusoid of the offset; u and v are learned, the
-    same for every query (terms b, c and d of the paper; term a is the score itself).
+    """Adds q_i . r + u . k_j + v . r to the scores, with r = W R(i - j) and R the sinusoid of the offset; u and v are
+    learned and the same for every query (terms b, c and d of the paper; term a is the score itself).
 
-    Each layer has W, u and v of its own. Where positions are consecutive the scores by offset are skewed into place.
-    Otherwise sin and cos of a difference are written as products of those of both positions, so that a head's query
-    becomes D numbers that meet the D numbers of each key's position. Raises ValueError for an odd dim.
+    Each layer has its own W, u and v. If positions are consecutive, the scores by offset are skewed into place.
+    Otherwise sin and cos of a difference are written as products of those of both positions, so that a score is the
+    product of D numbers for the query and D numbers for the key's position. Raises ValueError for an odd dim.
     """
 
     per_layer = True
@@ -46,7 +46,7 @@ class Xl(PositionEncoding):
         self.v = nn.Parameter(torch.zeros(heads, dim // heads))
 
     def vectors(self, back: Tensor) -> Tensor:
-        """r of offsets i - j, (N,) -> (H, N, E)."""
+        """Returns r for offsets i - j: (N,) -> (H, N, E)."""
         device = "cpu" if back.device.type == "mps" else back.device
         angle = back.to(device)[:, None] * self.freq.to(device)  # (N, D/2)
         sinusoid = torch.cat((angle.sin(), angle.cos()), dim=-1).to(self.project)
@@ -62,8 +62,8 @@ class Xl(PositionEncoding):
         return content + self.apart(q, ctx.pos)
 
     def apart(self, q: Tensor, pos: Tensor) -> Tensor:
-        """q_i . W R(p_i - p_j) for any positions: (B, H, T, E) and (T,) or (B, T) -> (B, H, T, T). With a = p_i w and
-        b = p_j w: sin(a - b) = sin a cos b - cos a sin b, cos(a - b) = cos a cos b + sin a sin b."""
+        """Computes q_i . W R(p_i - p_j) for any positions: (B, H, T, E) and (T,) or (B, T) -> (B, H, T, T). With
+        a = p_i w and b = p_j w: sin(a - b) = sin a cos b - cos a sin b, cos(a - b) = cos a cos b + sin a sin b."""
         device = "cpu" if pos.device.type == "mps" else pos.device
         angle = pos.to(device)[..., None] * self.freq.to(device)  # (T, D/2) or (B, T, D/2)
         sin, cos = (wave.to(self.project).unsqueeze(-3) for wave in (angle.sin(), angle.cos()))  # (.., 1, T, D/2)

@@ -1,13 +1,13 @@
 """Admin: norm(x * omega + branch(x)), omega sized by a first pass, Liu et al. 2020, arXiv:2004.08249.
 
-The two phases of the paper: a pass with every omega at 1, in which the variance of each branch is taken; then
-omega_i = sqrt(1 + sum over j < i of Var[f_j(x_{j-1})]), a learned vector from there on.
+The paper has two phases: a pass with every omega at 1 measures the variance of each branch; then
+omega_i = sqrt(1 + sum over j < i of Var[f_j(x_{j-1})]), which is a learned vector from then on.
 
-The 1 is the stack's input. The paper's sum is without it, and so 0 for the first branch, which would cut the input off
-from its skip; the authors' code starts from omega_1 = 1 and counts Var[x_0] in all sums. The code is taken, at its own
-scale: its token vectors have variance 1, those drawn here embed_std^2, and a sum as small as that would shut the next
-skips. The code also settles each omega within the pass, before the next branch is seen; there the paper is taken. The
-pass is made in eval mode, and padding does not count.
+The 1 stands for the stack's input. The paper's sum has no such term and is 0 for the first branch, which would remove
+the input from its skip; the authors' code starts with omega_1 = 1 and includes Var[x_0] in all sums. Here the code is
+followed, with its value of 1: its token vectors have variance 1, those drawn here embed_std^2, and so small a sum would
+almost close the next skips. The code also sets each omega within the pass, before the next branch; there the paper is
+followed. The pass is made in eval mode, and padding does not count.
 """
 
 import math
@@ -20,7 +20,7 @@ from stackcli.residual.base import Branch, Residual
 
 
 class Admin(Residual):
-    """Post-LN whose skips weigh as much as all that they carry."""
+    """Post-LN whose skips are weighted by the variance that they carry."""
 
     profiled = True
 

@@ -1,11 +1,12 @@
 """DeepNorm: norm(alpha x + branch(x)) and smaller first weights, Wang et al. 2022, fig. 2, arXiv:2203.00555.
 
-The encoder-only form (the decoder-only one is the same): alpha = (2 N)^(1/4), and the matrices drawn for v, o, ff1 and
-ff2 are multiplied with beta = (8 N)^(-1/4), those for q and k are not. N is the depth in blocks, also where ff=0.
+The form for encoder-only models, which is also that for decoder-only models: alpha = (2 N)^(1/4), and the matrices
+drawn for v, o, ff1 and ff2 are multiplied by beta = (8 N)^(-1/4), those for q and k are not. N is the depth in blocks,
+also if ff=0.
 
-The paper multiplies Xavier's initialisation (as a gain): that is init=xavier, or init=deepnorm, which has these gains
-of its own. With another init they go on top of it. The paper draws from a normal distribution, init=xavier from a
-uniform one of the same variance.
+The paper applies beta as a gain of Xavier's initialisation: that is init=xavier, or init=deepnorm, which already has
+these gains. Any other init is multiplied by beta. The paper draws from a normal distribution, init=xavier from a
+uniform one with the same variance.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from stackcli.residual.base import Branch, Residual
 
 
 class DeepNorm(Residual):
-    """Post-LN with a heavier skip. `alpha`, `beta`: 0 for the paper's; with both 1 it is post-LN."""
+    """Post-LN with a weighted skip. `alpha`, `beta`: 0 for the paper's values; with both 1 it is post-LN."""
 
     def __init__(
         self,

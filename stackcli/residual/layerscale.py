@@ -1,7 +1,7 @@
 """LayerScale: x + diag(lambda) branch(norm(x)), Touvron et al. 2021 (CaiT), sec. 2 and fig. 1d, arXiv:2103.17239.
 
-lambda has a number a dimension, each 0.1 at first in stacks of up to 18 blocks, 1e-5 at 24 and 1e-6 in deeper ones. The
-paper names no value for 19 to 23: they start from 1e-5 here.
+lambda has one number for each dimension, which starts at 0.1 in stacks of up to 18 blocks, at 1e-5 with 24 blocks, and
+at 1e-6 in deeper stacks. The paper names no value for 19 to 23 blocks; here they start at 1e-5.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from stackcli.residual.base import Branch, Residual
 
 
 class LayerScale(Residual):
-    """Pre-LN whose branches are nearly shut at first. `start`: first value of lambda; 0: the paper's for the depth."""
+    """Pre-LN whose branches start close to zero. `start`: initial lambda; 0: the paper's value for the depth."""
 
     closing_norm = True
 

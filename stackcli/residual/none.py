@@ -1,6 +1,6 @@
 """No skip connection: branch(norm(x)); the stack of Dong et al. 2021, arXiv:2103.03404, whose rank collapses.
 
-Pre-LN with the skip taken away and nothing else changed, so that the two can be compared.
+It is pre-LN without the skip and with no other change, so that the two can be compared.
 """
 
 from torch import Tensor
@@ -9,7 +9,7 @@ from stackcli.residual.base import Branch, Residual
 
 
 class NoSkip(Residual):
-    """Only the branch goes on."""
+    """The stream is replaced by the output of the branch."""
 
     closing_norm = True
 

@@ -6,7 +6,7 @@ from stackcli.residual.base import Branch, Residual
 
 
 class Pre(Residual):
-    """The stream itself is never normalised, so the stack ends with one normalisation more."""
+    """The stream itself is not normalised, so the stack ends with one more normalisation."""
 
     closing_norm = True
 

@@ -1,7 +1,7 @@
 """ReZero: x + g branch(x), g learned and 0 at first, Bachlechner et al. 2020, eq. 1, arXiv:2003.04887.
 
-No normalisation anywhere, so it needs norm=none. In a Transformer the paper gives a pair of self-attention and
-feed-forward map one g between them, and so does the authors' code; that is taken: one g a block.
+It has no normalisation anywhere, so it needs norm=none. Self-attention and feed-forward map of a block share one g, as
+in the paper's Transformer and in the authors' code.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from stackcli.residual.base import Branch, Residual
 
 
 class ReZero(Residual):
-    """At first the stack is the identity, and only the gates have a gradient."""
+    """The stack starts as the identity, and at first only the gates have a gradient."""
 
     needs: ClassVar[Mapping[str, str]] = {"norm": "none"}
 

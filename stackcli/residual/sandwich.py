@@ -1,6 +1,6 @@
 """Sandwich-LN: x + norm(branch(norm(x))), Ding et al. 2021 (CogView), fig. 3a and sec. 2.4, arXiv:2105.13290.
 
-What a branch adds has the same size however large its weights grow.
+The size of what a branch adds does not depend on the size of its weights.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from stackcli.residual.base import Branch, Residual
 
 
 class Sandwich(Residual):
-    """Pre-LN with a second normalisation at the end of every branch; the stack ends with one more, as in pre-LN."""
+    """Pre-LN with a second normalisation at the end of every branch; like pre-LN, the stack ends with one more."""
 
     closing_norm = True
 

@@ -1,13 +1,13 @@
 """Scaled residual: x + branch(norm(x)) / sqrt(branches of the stack), after Noci et al. 2022, sec. 3, arXiv:2206.03126.
 
-They show that with branches of order 1/sqrt(L) the stream keeps its size at any depth and tokens stay apart, so that
-the gradients of queries and keys do not vanish. Taken is that order and no more: their theory has no normalisation,
-here the branch is that of pre-LN. The constant counts branches, 2 a block (1 where ff=0), as De and Smith 2020,
-arXiv:2002.10444, do for residual networks: branches of equal variance then add one such variance in all, at any depth.
+They show that with branches of order 1/sqrt(L) the stream keeps its size at any depth and tokens stay distinct, so that
+the gradients of queries and keys do not vanish. Only that order is used here: their theory has no normalisation, while
+this branch is that of pre-LN. The constant counts branches, 2 for each block (1 if ff=0), as in De and Smith 2020,
+arXiv:2002.10444, for residual networks: branches of equal variance then add that variance once in total, at any depth.
 
-That keeps tokens apart only where they are at least as large as what the branches add, which is of size 1: token
-vectors of size 0.05, the default of `embed_std`, are drowned by them. So what enters block 1 is normalised here
-(`norm`); with norm=none write embed_std=1.
+Tokens stay distinct only if they are at least as large as what the branches add, which has size 1. Token vectors of
+size 0.05, the default of `embed_std`, would be too small. So the input of block 1 is normalised (`norm`); with
+norm=none set embed_std=1.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Attention written out in loops, and how far a token's influence comes: what the tests of the patterns share."""
+"""Shared by the tests of attention patterns: attention in loops, and the tokens that a token depends on."""
 
 import math
 
@@ -15,7 +15,7 @@ LENGTHS = [7, 4, 1]
 
 
 def check_sums(name: str, reach: float, *, kernel: str, causal: bool, padded: bool) -> None:
-    """One attention of two heads over sequences of up to 7 tokens, each output against its softmax in loops."""
+    """Checks attention with two heads over sequences of up to 7 tokens against a softmax in loops."""
     D, H, E, T = 8, 2, 4, 7
     torch.manual_seed(0)
     pattern = registry.build_part("attention", name, **({} if reach == math.inf else {"reach": int(reach)}))
@@ -26,17 +26,17 @@ def check_sums(name: str, reach: float, *, kernel: str, causal: bool, padded: bo
     ctx = Context(torch.arange(T), padding(lengths, T) if padded else None)
     pe = PositionEncoding(dim=D, heads=H, max_len=T)
     with torch.no_grad():
-        said, qkv = attention(x, ctx, pe), attention.qkv(x)
+        out, qkv = attention(x, ctx, pe), attention.qkv(x)
         for b, n in enumerate(lengths):
             for i in range(n):
                 seen = [j for j in range(n) if abs(i - j) <= reach and (j <= i or not causal)]
                 heads = [_head(qkv[b], i, seen, slice(h * E, h * E + E), D) for h in range(H)]
-                assert (said[b, i] - attention.out(torch.cat(heads))).abs().max() < 1e-12, (b, i)
-    assert said.isfinite().all()
+                assert (out[b, i] - attention.out(torch.cat(heads))).abs().max() < 1e-12, (b, i)
+    assert out.isfinite().all()
 
 
 def _head(qkv: Tensor, i: int, seen: list[int], own: slice, D: int) -> Tensor:
-    """Sum over the tokens seen of exp(q_i k_j / sqrt(E)) v_j, divided by the sum of those factors."""
+    """Returns the sum over visible tokens of exp(q_i k_j / sqrt(E)) v_j, divided by the sum of these factors."""
     q, k, v = (qkv[:, part * D : part * D + D][:, own] for part in range(3))
     factors = [math.exp(float(q[i] @ k[j]) / math.sqrt(q.shape[1])) for j in seen]
     total: Tensor = torch.stack([f * v[j] for f, j in zip(factors, seen, strict=True)]).sum(0) / sum(factors)
@@ -44,8 +44,8 @@ def _head(qkv: Tensor, i: int, seen: list[int], own: slice, D: int) -> Tensor:
 
 
 def reached(model: StackedAttention, length: int, pos: Tensor | None = None) -> list[set[int]]:
-    """For every token t those on which the stream at t depends after the last block: where its Jacobian is not exactly
-    zero."""
+    """Returns for every token t the tokens on which the output of the last block at t depends: those with a nonzero
+    Jacobian."""
     torch.manual_seed(0)
     x = torch.randn(1, length, model.embedding.weight.shape[1], dtype=torch.float64, requires_grad=True)
     ctx = Context(torch.arange(length) if pos is None else pos, causal=model.stack[0].attention.causal)

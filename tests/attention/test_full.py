@@ -1,4 +1,4 @@
-"""Full attention: every token sees every real token, and with a causal mask every one before it."""
+"""Full attention: every token sees every real token, or with a causal mask every earlier one."""
 
 import math
 
@@ -24,7 +24,7 @@ def test_a_tokens_output_is_the_weighted_sum_over_all_that_it_may_see(kernel: st
 
 @pytest.mark.parametrize("kernel", ["auto", "explicit"])
 @pytest.mark.parametrize("causal", [False, True])
-def test_one_block_reaches_every_token_or_every_earlier_one(kernel: str, causal: bool) -> None:
+def test_one_block_reaches_every_token_or_every_earlier_token(kernel: str, causal: bool) -> None:
     model = stack(attention="full", causal=causal, kernel=kernel, depth=1, pe="none")
     for t, seen in enumerate(oracle.reached(model, 7)):
         assert seen == set(range(t + 1 if causal else 7))
@@ -33,8 +33,8 @@ def test_one_block_reaches_every_token_or_every_earlier_one(kernel: str, causal:
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("pe", ["none", "alibi", "rope"])
 def test_fused_and_explicit_kernels_agree_to_rounding(pe: str, causal: bool) -> None:
-    def said(kernel: str) -> Tensor:
+    def logits(kernel: str) -> Tensor:
         answer: Tensor = stack(pe=pe, causal=causal, kernel=kernel)(tokens(), padding([9, 5, 1], 9))
         return answer
 
-    assert (said("auto") - said("explicit")).abs().max() < 1e-12
+    assert (logits("auto") - logits("explicit")).abs().max() < 1e-12

@@ -1,4 +1,4 @@
-"""A window: tokens within reach alone, and L blocks see L times as far as one."""
+"""A window: a token sees only tokens within reach, and L blocks see L times as far as one."""
 
 from typing import Any
 
@@ -14,6 +14,7 @@ from tests.factory import padding, part, stack, tokens
 @pytest.mark.parametrize("length,reach", [(5, 1), (9, 3), (6, 4)])
 def test_it_allows_the_tokens_within_reach_on_both_sides(length: int, reach: int) -> None:
     allowed = Window(reach=reach).allowed(length, torch.device("cpu"))
+    assert allowed is not None
     assert allowed.tolist() == [[abs(i - j) <= reach for j in range(length)] for i in range(length)]
 
 
@@ -30,7 +31,7 @@ def test_a_tokens_output_is_the_weighted_sum_over_those_within_reach(
 @pytest.mark.parametrize("kernel", ["auto", "explicit"])
 @pytest.mark.parametrize("residual", ["pre", "post"])
 @pytest.mark.parametrize("depth,reach", [(1, 2), (2, 2), (3, 1), (3, 3)])
-def test_a_causal_stack_depends_on_depth_times_reach_tokens_back_and_on_no_other(
+def test_a_causal_stack_depends_on_the_last_depth_times_reach_tokens_only(
     depth: int, reach: int, residual: str, kernel: str
 ) -> None:
     model = stack(
@@ -42,14 +43,14 @@ def test_a_causal_stack_depends_on_depth_times_reach_tokens_back_and_on_no_other
 
 @pytest.mark.parametrize("kernel", ["auto", "explicit"])
 @pytest.mark.parametrize("depth,reach", [(1, 1), (2, 2), (3, 1)])
-def test_without_a_causal_mask_it_depends_as_far_on_both_sides(depth: int, reach: int, kernel: str) -> None:
+def test_without_a_causal_mask_it_depends_equally_far_on_both_sides(depth: int, reach: int, kernel: str) -> None:
     model = stack(attention=part("window", reach=reach), depth=depth, kernel=kernel, pe="none")
     for t, seen in enumerate(oracle.reached(model, 12)):
         assert seen == {s for s in range(12) if abs(s - t) <= reach * depth}
 
 
 @pytest.mark.parametrize("pe", ["none", "alibi", "relative"])
-def test_another_token_beyond_the_reach_changes_no_bit(pe: str) -> None:
+def test_tokens_beyond_the_reach_do_not_change_a_single_bit(pe: str) -> None:
     model, first, seen = stack(attention=part("window", reach=2), causal=True, depth=2, pe=pe), tokens(2, 14), []
     model.stack[-1].register_forward_hook(lambda module, inputs, output: seen.append(output))
     other = first.clone()
@@ -59,7 +60,7 @@ def test_another_token_beyond_the_reach_changes_no_bit(pe: str) -> None:
     assert changed == set(range(5, 5 + 2 * 2 + 1))
 
 
-def test_it_counts_places_not_the_positions_that_an_encoding_sees() -> None:
+def test_it_depends_on_the_order_of_tokens_not_on_positions() -> None:
     model = stack(attention=part("window", reach=2), causal=True, depth=1, pe="alibi")
     spread = oracle.reached(model, 8, pos=torch.arange(8) * 10)
     assert spread == [{s for s in range(8) if t - 2 <= s <= t} for t in range(8)]
@@ -77,14 +78,14 @@ def test_a_window_as_wide_as_the_sequence_is_full_attention(pe: str, causal: boo
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("pe", ["none", "alibi", "rope"])
-def test_fused_and_explicit_kernels_agree_to_rounding_gradients_too(pe: str, causal: bool, padded: bool) -> None:
+def test_fused_and_explicit_kernels_agree_to_rounding_including_gradients(pe: str, causal: bool, padded: bool) -> None:
     mask, found = padding([9, 5, 0], 9) if padded else None, []
     for kernel in ("auto", "explicit"):
         model = stack(attention=part("window", reach=2), pe=pe, causal=causal, kernel=kernel)
         assert model.kernel == ("fused" if kernel == "auto" else "explicit")
-        said = model(tokens(), mask)
-        F.cross_entropy(said, torch.tensor([0, 1, 2])).backward()
-        found.append([said, *(p.grad for p in model.parameters())])
+        logits = model(tokens(), mask)
+        F.cross_entropy(logits, torch.tensor([0, 1, 2])).backward()  # type: ignore[no-untyped-call]
+        found.append([logits, *(p.grad for p in model.parameters())])
     assert all((a - b).abs().max() < 1e-12 for a, b in zip(*found, strict=True))
 
 

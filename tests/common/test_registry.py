@@ -1,4 +1,4 @@
-"""Parts of other packages, whole and broken."""
+"""Parts of this package and of installed packages, valid and broken."""
 
 import importlib.util
 import json
@@ -51,7 +51,7 @@ def site(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
-def test_a_broken_part_is_listed_with_its_error_and_the_others_as_ever(site: Path, tmp_path: Path) -> None:
+def test_a_broken_part_is_listed_with_its_error_and_the_other_parts_as_before(site: Path, tmp_path: Path) -> None:
     plain = run_process("list", "pe", "--json", cwd=tmp_path)
     done = stackattn("list", "pe", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -67,20 +67,22 @@ def test_a_broken_part_is_listed_with_its_error_and_the_others_as_ever(site: Pat
 
 
 @pytest.mark.parametrize("name", [*SOURCES, "lost"])
-def test_a_broken_part_is_refused_with_whose_code_file_and_line(name: str, site: Path, tmp_path: Path) -> None:
+def test_a_broken_part_is_refused_with_its_package_file_and_line(name: str, site: Path, tmp_path: Path) -> None:
     given = words(write_data(tmp_path / "d.csv"))
     for command in ("train", "check"):
         typed = [command, *(given if command == "train" else []), f"pe={name}"]
         done = stackattn(*typed, cwd=tmp_path)
-        said = done.stderr
-        assert done.returncode == 2 and said.startswith(f"error: pe={name}: ") and "brokenpkg 1.2" in said, said
-        assert said.count("\n") == 1 and "Traceback" not in said
+        message = done.stderr
+        assert done.returncode == 2 and message.startswith(f"error: pe={name}: ") and "brokenpkg 1.2" in message, (
+            message
+        )
+        assert message.count("\n") == 1 and "Traceback" not in message
         if name in SOURCES and (line := SOURCES[name][2]):
-            assert f"{site / 'brokenpkg' / name}.py line {line}\n" in said
+            assert f"{site / 'brokenpkg' / name}.py line {line}\n" in message
     assert not (tmp_path / "outputs").exists()
 
 
-def test_a_broken_part_leaves_a_sweep_over_others_alone(site: Path, tmp_path: Path) -> None:
+def test_a_broken_part_does_not_disturb_a_sweep_over_other_parts(site: Path, tmp_path: Path) -> None:
     line = words(write_data(tmp_path / "d.csv"), "pe=helped,none")
     assert stackattn("sweep", *line, "--dry-run", cwd=tmp_path).returncode == 0
 
@@ -89,12 +91,12 @@ def module(folder: Path, source: str) -> object:
     (folder / "several_parts.py").write_text("from stackcli.pe.base import PositionEncoding\n\n" + source)
     spec = importlib.util.spec_from_file_location("several_parts", folder / "several_parts.py")
     assert spec is not None and spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
 
 
-def test_a_helper_class_is_no_second_part(tmp_path: Path) -> None:
+def test_a_helper_class_is_not_taken_for_a_second_part(tmp_path: Path) -> None:
     helped = module(tmp_path, HELPED)
     assert registry.chosen_class("pe", "helped", helped).__name__ == "Helped"  # type: ignore[arg-type]
     two = "class {}(PositionEncoding):\n    pass\n\nclass Other(PositionEncoding):\n    pass\n"
@@ -106,12 +108,12 @@ def test_a_helper_class_is_no_second_part(tmp_path: Path) -> None:
         registry.chosen_class("pe", "another", module(tmp_path, "x = 1\n"))  # type: ignore[arg-type]
 
 
-def test_a_helper_beside_a_norm_which_has_no_base_is_no_part(tmp_path: Path) -> None:
+def test_a_helper_in_the_file_of_a_norm_is_not_taken_for_the_part(tmp_path: Path) -> None:
     source = "class Table:\n    pass\n\nclass Scaled:\n    def forward(self, x):\n        return x\n"
     assert registry.chosen_class("norm", "mine", module(tmp_path, source)).__name__ == "Scaled"  # type: ignore[arg-type]
 
 
-def test_every_part_of_ours_is_found() -> None:
+def test_every_built_in_part_is_found() -> None:
     for group in ("pe", "residual", "norm", "attention", "init", "data"):
         for name in registry.part_names(group):
             if registry.built_in(group, name):

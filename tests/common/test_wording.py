@@ -1,4 +1,4 @@
-"""Numbers with their words."""
+"""Numbers, settings and seeds as text."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from stackcli.common.wording import count_noun, format_seeds, format_setting
         (4, ("words have", "word has"), "4 words have"),
     ],
 )
-def test_one_is_singular_and_thousands_are_set_apart(number: int, words: tuple[str, ...], text: str) -> None:
+def test_one_has_a_singular_noun_and_thousands_are_separated(number: int, words: tuple[str, ...], text: str) -> None:
     assert count_noun(number, *words) == text
 
 
@@ -30,7 +30,7 @@ def test_one_is_singular_and_thousands_are_set_apart(number: int, words: tuple[s
         ([3, 4], 2, "3, 4"),
     ],
 )
-def test_seeds_that_follow_one_another_are_a_range(seeds: list[int], listed: int, text: str) -> None:
+def test_consecutive_seeds_are_written_as_a_range(seeds: list[int], listed: int, text: str) -> None:
     assert format_seeds(seeds, listed=listed) == text
 
 

@@ -1,4 +1,4 @@
-"""A stack before its first step: the numbers against a training run's own, plain loops and the papers' formulas."""
+"""Measurements of an untrained stack against those of a training run, plain loops and the papers' formulas."""
 
 import math
 from dataclasses import replace
@@ -17,7 +17,7 @@ from stackcli.model.build import build_for, profile
 from stackcli.model.stack import StackedAttention
 from stackcli.training import batching
 from stackcli.training.loop import Training
-from tests.factory import config, padding, part, stack, tiny, tokens
+from tests.factory import config, part, stack, tiny
 
 SMALL: dict[str, Any] = {"dim": 16, "heads": 2, "ff": 2.0, "batch": 8, "steps": 1}
 CAUSAL = {"causal": True, "data": "lag"}
@@ -33,7 +33,7 @@ KINDS: list[dict[str, Any]] = [
 
 
 def task(**keys: Any) -> Loaded:
-    """Items of the lag task, in which every token is asked about."""
+    """Items of the lag task, which labels every token."""
     source = registry.build_part("data", "lag", **{"train_len": 8, "lags": 7, "longest": 1, "size": 60, **keys})
     return source.load()  # type: ignore[no-any-return]
 
@@ -43,14 +43,14 @@ def data(c: Config) -> Loaded:
 
 
 def ready(c: Config) -> tuple[StackedAttention, Any]:
-    """The stack as it stands before the first step, and the probe batch."""
+    """The stack before the first step, and the probe batch."""
     model, batch = build_for(c, data(c)), initialisation.probe_batch(c, initialisation.keep_probe_rows(data(c)))
     profile(model, batch)
     return model.eval(), batch
 
 
 @pytest.mark.parametrize("change", KINDS)
-def test_layers_are_those_that_a_training_run_reads_at_step_0(change: dict[str, Any]) -> None:
+def test_layers_are_measured_as_in_a_training_run_at_step_0(change: dict[str, Any]) -> None:
     c = config(**{**SMALL, **change})
     found = initialisation.measure(c, initialisation.keep_probe_rows(data(c)))
     training = Training(build_for(c, data(c)), data(c), c, layer_statistics)
@@ -76,13 +76,13 @@ def test_the_numbers_of_a_stack_are_those_of_its_last_block(ff: float, name: str
     assert math.isclose(row["entropy"], min(means), rel_tol=1e-12) and 0 < row["entropy"] <= 1
 
 
-# ---- what can be told apart, and even attention
+# ---- how far sequences and tokens can be told apart
 
 
-def test_sequences_are_told_apart_by_their_vectors_and_tokens_by_theirs() -> None:
+def test_apart_is_the_rank_residual_of_sequences_or_of_tokens() -> None:
     given = torch.tensor([[3.0, 0.0], [1.0, 0.0], [2.0, 0.0]], dtype=torch.float64)
-    heard = initialisation.Heard(given, given, given, given)
-    assert math.isclose(heard.apart() or 0, math.sqrt(2 / 14), rel_tol=1e-12)  # mean (2, 0)
+    captured = initialisation.Captured(given, given, given, given)
+    assert math.isclose(captured.apart() or 0, math.sqrt(2 / 14), rel_tol=1e-12)  # mean (2, 0)
     c = config(**{**SMALL, "depth": 2, **CAUSAL})
     row = initialisation.measure(c, initialisation.keep_probe_rows(data(c))).row
     assert row["apart"] == row["rank"]
@@ -97,24 +97,6 @@ def test_sequences_are_told_apart_by_their_vectors_and_tokens_by_theirs() -> Non
     )
 
 
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("reach", [0, 2])
-@pytest.mark.parametrize("lengths", [[9, 9, 9], [9, 5, 2]])
-def test_even_attention_has_the_entropy_of_a_count_of_keys(causal: bool, reach: int, lengths: list[int]) -> None:
-    from stackcli.model.batch import Batch
-
-    attention = part("window", reach=reach) if reach else part("full")
-    mask = padding(lengths, 9) if min(lengths) < 9 else None
-    batch = Batch(tokens(), torch.zeros(3, dtype=torch.long), mask)
-    logs = []
-    for n in lengths:
-        for i in range(n):
-            seen = [j for j in range(n) if (not causal or j <= i) and (not reach or abs(i - j) <= reach)]
-            logs.append(math.log(len(seen)))
-    found = layer_statistics.even_entropy(stack(causal=causal, attention=attention).stack[0].attention, batch)
-    assert math.isclose(found, sum(logs) / len(logs), rel_tol=1e-12)
-
-
 # ---- the first step
 
 
@@ -122,9 +104,9 @@ def test_even_attention_has_the_entropy_of_a_count_of_keys(causal: bool, reach: 
     "change", [{"depth": 3, "residual": "post"}, {"depth": 1}, {"depth": 2, "clip": 1e-6, **CAUSAL}]
 )
 @pytest.mark.parametrize("decay", [0.0, 0.5])
-def test_the_first_step_is_that_of_adamw_written_out(change: dict[str, Any], decay: float) -> None:
-    """Kingma and Ba 2015, alg. 1: after one step the corrected moments are g and g^2, so that the size of g counts
-    only where it is as small as epsilon. Loshchilov and Hutter 2019, eq. 12: a matrix first shrinks by lr * decay."""
+def test_the_first_step_equals_the_formula_of_adamw(change: dict[str, Any], decay: float) -> None:
+    """Kingma and Ba 2015, alg. 1: after one step the corrected moments are g and g^2, so that the size of g matters
+    only if it is as small as epsilon. Loshchilov and Hutter 2019, eq. 12: a matrix first shrinks by lr * decay."""
     c = config(**{**SMALL, "lr": 0.003, "weight_decay": decay, "warmup": 0.5, **change})
     found = initialisation.measure(c, initialisation.keep_probe_rows(data(c))).row
     model, batch = ready(c)
@@ -163,7 +145,7 @@ def test_post_ln_loses_its_gradient_after_the_first_step_and_deepnorm_does_not()
     assert found["deepnorm"]["update"] < found["post"]["update"] / 2
 
 
-def test_batch_normalisation_is_looked_at_with_the_statistics_of_its_batch() -> None:
+def test_batch_normalisation_is_measured_with_the_statistics_of_the_probe_batch() -> None:
     c = config(**{**SMALL, "depth": 3, "residual": "post", "norm": part("batch")})
     model, batch = ready(c)
     initialisation.settle(model, batch)
@@ -172,16 +154,16 @@ def test_batch_normalisation_is_looked_at_with_the_statistics_of_its_batch() -> 
     model(batch.tokens, batch.mask, batch.pos, batch.tree)
     handle.remove()
     real = outputs[0][batch.mask] if batch.mask is not None else outputs[0].flatten(0, 1)
-    assert torch.allclose(real.mean(0), torch.zeros(c.dim), atol=0.02)  # but for n / (n - 1) of the variance
-    assert torch.allclose(real.var(0), torch.ones(c.dim), atol=0.05)  # the last thing that post-LN does
+    assert torch.allclose(real.mean(0), torch.zeros(c.dim), atol=0.02)  # the variance has a factor n / (n - 1)
+    assert torch.allclose(real.var(0), torch.ones(c.dim), atol=0.05)  # post-LN ends with a normalisation
     assert all(m.momentum == 0.1 and not m.training for m in model.modules() if hasattr(m, "running_mean"))
     assert initialisation.measure(c, initialisation.keep_probe_rows(data(c))).row["signal_last"] == pytest.approx(
         1, abs=0.02
     )
 
 
-def test_what_is_not_finite_is_said_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step that is far too large, a gradient that overflows, a loss that is none."""
+def test_non_finite_results_are_reported_without_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that is much too large, a gradient that overflows, and a loss that is NaN."""
     c = config(**{**SMALL, "depth": 4, "norm": "none", "lr": 1e12})
     row = initialisation.measure(c, initialisation.keep_probe_rows(tiny())).row
     assert not row["finite"] and not math.isfinite(row["update"]) and math.isnan(row["step_ratio"])
@@ -215,7 +197,7 @@ class Power(nn.Module):
 
 
 @pytest.mark.parametrize("power", [1, 2, 3])
-def test_a_planted_order_is_found(power: int) -> None:
+def test_a_known_order_of_collapse_is_found(power: int) -> None:
     model = stack()
     model.stack = (Power(power),)  # type: ignore[assignment]
     assert math.isclose(initialisation.collapse_order(model, 64) or 0, power, abs_tol=0.01)
@@ -223,7 +205,7 @@ def test_a_planted_order_is_found(power: int) -> None:
 
 @pytest.mark.parametrize("ff", [0.0, 2.0])
 @pytest.mark.parametrize("residual", ["none", "pre", "post", "deepnorm", "rezero"])
-def test_the_order_is_three_without_a_skip_connection_and_one_with(residual: str, ff: float) -> None:
+def test_the_order_is_3_without_a_skip_connection_and_1_with_one(residual: str, ff: float) -> None:
     c = config(dim=16, heads=2, ff=ff, residual=residual, init="xavier")
     model = stack(ff=ff, residual=residual, init="xavier")
     order = initialisation.collapse_order(model, 64)
@@ -232,18 +214,18 @@ def test_the_order_is_three_without_a_skip_connection_and_one_with(residual: str
 
 
 @pytest.mark.parametrize("change", [{"causal": True}, {"attention": "window"}, {"pe": "alibi"}, {"pe": "rope"}])
-def test_where_a_query_sees_its_place_the_order_is_one_and_theory_silent(change: dict[str, Any]) -> None:
+def test_if_attention_depends_on_positions_the_order_is_one_and_theory_says_nothing(change: dict[str, Any]) -> None:
     c = replace(config(dim=16, heads=2, residual="none"), **{k: v for k, v in change.items() if k == "causal"})
     model = stack(residual="none", **change)
     assert math.isclose(initialisation.collapse_order(model, 64) or 0, 1, abs_tol=0.01)
     assert initialisation.collapse_theory(c, model) is None
 
 
-def test_a_token_alone_has_no_order() -> None:
+def test_a_single_token_has_no_order_of_collapse() -> None:
     assert initialisation.collapse_order(stack(), 1) is None
 
 
-def test_what_is_handed_to_a_worker_is_the_probe_batch_alone() -> None:
+def test_only_the_probe_batch_is_sent_to_a_worker() -> None:
     loaded = tiny()
     kept = initialisation.keep_probe_rows(loaded)
     rows = batching.observed_rows(len(loaded.train))

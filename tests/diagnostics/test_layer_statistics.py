@@ -1,4 +1,4 @@
-"""What is read off a model, against plain loops; and that reading changes nothing."""
+"""Layer statistics against plain loops; measuring changes nothing."""
 
 import math
 
@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from stackcli.common.records import LayerRow
 from stackcli.diagnostics import layer_statistics
 from stackcli.model.batch import Batch
-from tests.factory import padding, stack, tokens
+from stackcli.model.stack import StackedAttention
+from tests.factory import config, padding, part, stack, tokens
 
 LENGTHS = [9, 5, 2]
 
@@ -18,28 +19,35 @@ def batch() -> Batch:
     return Batch(tokens(), torch.tensor([0, 1, 2]), padding(LENGTHS, 9))
 
 
-def rows(model: torch.nn.Module) -> dict[tuple[int, str], LayerRow]:
-    return {(r.layer, r.tensor): r for r in layer_statistics.look(model, batch(), step=0, updates={})}  # type: ignore[arg-type]
+def rows(model: StackedAttention) -> dict[tuple[int, str], LayerRow]:
+    return {(r.layer, r.tensor): r for r in layer_statistics.look(model, batch(), step=0, updates={})}
+
+
+def gradients(model: StackedAttention, batch: Batch) -> dict[str, torch.Tensor]:
+    """Runs a backward pass and returns the gradient of each parameter by name."""
+    F.cross_entropy(model(batch.tokens, batch.mask), batch.labels).backward()  # type: ignore[no-untyped-call]
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def close(found: float | None, expected: float, rel: float = 1e-12) -> bool:
+    return found is not None and math.isclose(found, expected, rel_tol=rel)
 
 
 @pytest.mark.parametrize("pe", ["learned", "relative"])
 def test_g1_and_g2_are_the_norm_of_the_plain_gradient(pe: str) -> None:
     model = stack(pe=pe)
     found = rows(model)
-    b = batch()
-    F.cross_entropy(model(b.tokens, b.mask), b.labels).backward()
-    for layer, block in enumerate(model.stack, start=1):
-        grads = dict(zip("qkv", block.attention.qkv.weight.grad.chunk(3), strict=True))
-        grads |= {
-            "o": block.attention.out.weight.grad,
-            "ff1": block.feed.ff1.weight.grad,
-            "ff2": block.feed.ff2.weight.grad,
-        }
+    plain = gradients(model, batch())
+    for layer in range(1, len(model.stack) + 1):
+        attention, feed = f"blocks.{layer - 1}.attention", f"blocks.{layer - 1}.feed"
+        grads = dict(zip("qkv", plain[f"{attention}.qkv.weight"].chunk(3), strict=True))
+        grads |= {"o": plain[f"{attention}.out.weight"]}
+        grads |= {role: plain[f"{feed}.{role}.weight"] for role in ("ff1", "ff2")}
         for role, grad in grads.items():
             row = found[layer, role]
-            assert math.isclose(row.g1, float(grad.norm()), rel_tol=1e-9)
-            assert math.isclose(row.g2, float(grad.norm()) / math.sqrt(grad.numel()), rel_tol=1e-9)
-            assert math.isclose(row.align, row.g1 / row.g3, rel_tol=1e-12)
+            assert close(row.g1, float(grad.norm()), 1e-9)
+            assert close(row.g2, float(grad.norm()) / math.sqrt(grad.numel()), 1e-9)
+            assert row.g1 is not None and row.g3 is not None and close(row.align, row.g1 / row.g3)
 
 
 def test_g3_is_the_sum_over_tokens_and_equals_g1_for_one_token() -> None:
@@ -75,26 +83,27 @@ def test_cosine_rank_and_entropy_equal_plain_loops_over_real_tokens() -> None:
     x = torch.randn(3, 9, 4, dtype=torch.float64, generator=draw)
     weights = torch.rand(3, 2, 9, 9, dtype=torch.float64, generator=draw).softmax(-1)
     real = padding(LENGTHS, 9)
-    cosines, ranks, entropies = [], [], [[], []]  # type: ignore[var-annotated]
+    cosines, ranks = [], []
+    entropies: list[list[float]] = [[], []]
     for i, n in enumerate(LENGTHS):
         pairs = [F.cosine_similarity(x[i, s], x[i, t], dim=0) for s in range(n) for t in range(n) if s != t]
         cosines.append(float(sum(pairs)) / len(pairs))
         ranks.append(float((x[i, :n] - x[i, :n].mean(0)).norm() / x[i, :n].norm()))
         for h in range(2):
             entropies[h] += [-float((w * w.log()).sum()) for w in weights[i, h, :n]]
-    assert math.isclose(layer_statistics.token_cosine(x, real), sum(cosines) / 3, rel_tol=1e-12)
-    assert math.isclose(layer_statistics.rank_residual(x, real), sum(ranks) / 3, rel_tol=1e-12)
+    assert close(layer_statistics.token_cosine(x, real), sum(cosines) / 3)
+    assert close(layer_statistics.rank_residual(x, real), sum(ranks) / 3)
     for h, found in enumerate(layer_statistics.head_entropy(weights, real).tolist()):
         assert math.isclose(found, sum(entropies[h]) / len(entropies[h]), rel_tol=1e-12)
 
 
 def test_equal_tokens_have_cosine_1_and_rank_0() -> None:
     x, real = torch.ones(1, 4, 3, dtype=torch.float64), torch.ones(1, 4, dtype=torch.bool)
-    assert math.isclose(layer_statistics.token_cosine(x, real), 1.0) and layer_statistics.rank_residual(x, real) == 0.0
+    assert close(layer_statistics.token_cosine(x, real), 1.0) and layer_statistics.rank_residual(x, real) == 0.0
     assert layer_statistics.token_cosine(x[:, :1], real[:, :1]) is None
 
 
-def test_looking_changes_nothing() -> None:
+def test_measuring_changes_nothing() -> None:
     model = stack(dropout=0.5).train()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     state = torch.random.get_rng_state()
@@ -106,25 +115,22 @@ def test_looking_changes_nothing() -> None:
     assert "weights" not in vars(model.stack[0].attention)
 
 
-def test_the_update_is_that_of_the_optimiser_without_its_decay() -> None:
+def test_the_update_is_the_step_of_adam_without_weight_decay() -> None:
     from stackcli.training.optimizer import optimizer
-    from tests.factory import config
 
     lr, decay = 0.01, 0.3
     model = stack()
     adam = optimizer(model, config(lr=lr, weight_decay=decay))
-    b = batch()
-    F.cross_entropy(model(b.tokens, b.mask), b.labels).backward()
+    grad = gradients(model, batch())["blocks.0.attention.out.weight"]
     old = layer_statistics.weights(model)
-    grad = model.stack[0].attention.out.weight.grad.clone()
     adam.step()
     found = layer_statistics.updates(model, old, decay=lr * decay)
-    first = lr * grad / (grad.abs() + 1e-8)  # Adam's first step: its moments, bias-corrected, are the gradient itself
+    first = lr * grad / (grad.abs() + 1e-8)  # in Adam's first step the bias-corrected moments are g and g^2
     assert math.isclose(found[1, "o"][0], float(first.norm() / old[1, "o"].norm()), rel_tol=1e-6)
     assert found[1, "o"][1] == lr * decay
 
 
-def test_ratios_are_block_1_over_block_l_at_the_first_and_the_last_look() -> None:
+def test_ratios_are_block_1_over_block_l_at_the_first_and_the_last_step() -> None:
     def row(step: int, layer: int, g1: float) -> LayerRow:
         return LayerRow(step=step, layer=layer, tensor="ff2", g1=g1, g3=g1 * layer)
 
@@ -132,7 +138,7 @@ def test_ratios_are_block_1_over_block_l_at_the_first_and_the_last_look() -> Non
     assert found == {"grad_ratio_init": 0.5, "free_ratio_init": 0.25, "grad_ratio_end": 3.0, "free_ratio_end": 1.5}
 
 
-def test_looks_are_log_spaced_and_end_with_the_last_step() -> None:
+def test_the_schedule_is_log_spaced_and_ends_with_the_last_step() -> None:
     assert sorted(layer_statistics.schedule(100)) == [0, 1, 4, 16, 64, 100]
 
 
@@ -141,16 +147,16 @@ def test_for_one_token_g3_is_g1_in_every_map(ff: float) -> None:
     one = Batch(tokens(1, 1), torch.tensor([1]), None)
     for row in layer_statistics.look(stack(ff=ff), one, step=0, updates={}):
         if row.g3 is not None and row.g3 > 1e-12:
-            assert math.isclose(row.g1, row.g3, rel_tol=1e-9)
+            assert close(row.g1, row.g3, 1e-9)
 
 
-def test_looking_keeps_gradients_eval_mode_and_an_explicit_kernel() -> None:
+def test_measuring_keeps_gradients_eval_mode_and_an_explicit_kernel() -> None:
     model, b = stack(kernel="explicit"), batch()
-    F.cross_entropy(model(b.tokens, b.mask), b.labels).backward()
-    before = {name: p.grad.clone() for name, p in model.named_parameters()}
+    before = gradients(model, b)
     layer_statistics.look(model, b, step=0, updates={})
     assert not model.training and model.kernel == "explicit"
-    assert all(torch.equal(p.grad, before[name]) for name, p in model.named_parameters())
+    for name, p in model.named_parameters():
+        assert p.grad is not None and torch.equal(p.grad, before[name])
 
 
 def test_a_small_gradient_does_not_vanish_in_its_squares() -> None:
@@ -158,3 +164,21 @@ def test_a_small_gradient_does_not_vanish_in_its_squares() -> None:
     found = layer_statistics.alignment_free(delta, a)
     assert math.isclose(found, 1e-30 * math.sqrt(2 * 3 * 4 * 5), rel_tol=1e-5)
     assert layer_statistics.alignment_free(torch.zeros(1, 2, 3), torch.ones(1, 2, 3)) == 0.0
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("reach", [0, 2])
+@pytest.mark.parametrize("lengths", [[9, 9, 9], [9, 5, 2]])
+def test_uniform_attention_has_the_entropy_log_of_the_number_of_keys(
+    causal: bool, reach: int, lengths: list[int]
+) -> None:
+    attention = part("window", reach=reach) if reach else part("full")
+    mask = padding(lengths, 9) if min(lengths) < 9 else None
+    batch = Batch(tokens(), torch.zeros(3, dtype=torch.long), mask)
+    logs = []
+    for n in lengths:
+        for i in range(n):
+            seen = [j for j in range(n) if (not causal or j <= i) and (not reach or abs(i - j) <= reach)]
+            logs.append(math.log(len(seen)))
+    found = layer_statistics.even_entropy(stack(causal=causal, attention=attention).stack[0].attention, batch)
+    assert math.isclose(found, sum(logs) / len(logs), rel_tol=1e-12)

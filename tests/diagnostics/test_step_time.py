@@ -1,7 +1,8 @@
-"""Times are medians of interleaved repeats after warm-ups."""
+"""Step times are medians of interleaved repeats after warm-ups."""
 
 import json
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ from tests.factory import config, tiny
 from tests.helpers import stackattn, words, write_data
 
 
-def test_each_arm_is_warmed_up_and_repeated_and_its_parts_make_the_step() -> None:
+def test_each_arm_is_warmed_up_and_repeated_and_its_parts_add_up_to_the_step() -> None:
     arms = [step_time.prepare(config(dim=16, heads=2, depth=d, batch=8), tiny()) for d in (1, 2)]
     order: list[int] = []
     for i, arm in enumerate(arms):
-        real = arm.step
-        arm.step = lambda i=i, real=real: (order.append(i), real())[1]  # type: ignore[method-assign, misc]
+
+        def step(i: int = i, real: Callable[[], None] = arm.step) -> None:
+            order.append(i)
+            real()
+
+        arm.step = step  # type: ignore[method-assign]
     found = step_time.measure(arms)
     assert step_time.WARMUPS >= 3 and step_time.REPEATS >= 10
     assert len(order) == 2 * (step_time.WARMUPS + step_time.REPEATS)
@@ -43,14 +48,14 @@ def test_quartiles_are_those_of_the_recorded_times() -> None:
         assert abs(found["times"][f"{name}_ms"] - float(np.median(values))) < 1e-9
 
 
-def test_blocks_on_a_machine_whose_speed_changes_are_brought_to_one_scale(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock of our own: a step of depth d takes d ms in the first block, and half as much again in each later one."""
+def test_blocks_timed_at_different_machine_speeds_are_brought_to_one_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With simulated times: a step of depth d takes d ms in the first block, and 1.5 times as long in each next one."""
     depths = [2, 1, 3, 5, 4, 9, 7, 6, 8, 10]
     configs = {f"depth {d}": config(dim=8, heads=2, depth=d, batch=8) for d in depths}
     blocks: list[list[int]] = []
-    was = step_time.measure
+    real = step_time.measure
 
-    def measured(arms: Any, **how: Any) -> Any:
+    def measure(arms: Any, **how: Any) -> Any:
         blocks.append(list(dict.fromkeys(arm.config.depth for arm in arms)))
         speed = 1.5 ** (len(blocks) - 1)
         for arm in arms:
@@ -61,9 +66,9 @@ def test_blocks_on_a_machine_whose_speed_changes_are_brought_to_one_scale(monkey
                     arm.times[name].append(arm.config.depth * speed * part)
 
             arm.step = step
-        return was(arms, **how)
+        return real(arms, **how)
 
-    monkeypatch.setattr(step_time, "measure", measured)
+    monkeypatch.setattr(step_time, "measure", measure)
     found = step_time.measure_blocks(configs, "depth 1", lambda _: tiny())
     assert {key: round(f["times"]["step_ms"], 9) for key, f in found.items()} == {f"depth {d}": d for d in depths}
     assert {key: round(f["times"]["update_ms"], 9) for key, f in found.items()} == {
@@ -92,8 +97,8 @@ def test_only_new_architectures_are_timed_and_the_others_keep_their_times(tmp_pa
     assert "timing" not in stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path).stderr
 
 
-def test_a_timing_worker_that_dies_loses_the_times_and_nothing_else(tmp_path: Path) -> None:
-    """Its process is killed, both times."""
+def test_a_crash_of_the_timing_worker_loses_only_the_times(tmp_path: Path) -> None:
+    """The worker process is killed at the first attempt and at the second."""
     line = words(write_data(tmp_path / "d.csv"), "seeds=1", "depth=1")
     script = (
         "from stackcli.experiment import timing_pass\n"

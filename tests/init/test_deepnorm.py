@@ -1,4 +1,4 @@
-"""DeepNet's initialisation: Xavier normal, gain (8N)^(-1/4) where it counts."""
+"""DeepNet's initialisation: Xavier normal with gain (8N)^(-1/4) on v, o, ff1 and ff2."""
 
 import math
 
@@ -12,7 +12,7 @@ from tests.factory import config, stack
 
 
 @pytest.mark.parametrize("depth", [1, 2, 16])
-def test_values_outputs_and_feed_forward_maps_have_their_xavier_variance_over_the_root_of_8_n(depth: int) -> None:
+def test_v_o_and_the_feed_forward_maps_have_xavier_variance_divided_by_the_root_of_8_n(depth: int) -> None:
     for layer, role, weight, bias in stack(init="deepnorm", dim=128, heads=4, ff=4.0, depth=depth).maps():
         xavier = 2 / sum(weight.shape)
         expected = xavier if role in ("q", "k", "head") else xavier / math.sqrt(8 * depth)
@@ -21,7 +21,7 @@ def test_values_outputs_and_feed_forward_maps_have_their_xavier_variance_over_th
         assert not bias.any()
 
 
-def test_each_tensor_is_torchs_xavier_when_the_generator_stands_at_its_address() -> None:
+def test_each_tensor_equals_torchs_xavier_draw_at_the_same_address() -> None:
     for layer, role, weight, _ in stack(init="deepnorm", seed=4, depth=2).maps():
         with torch_at(4, layer, role):
             gain = 1.0 if role in ("q", "k", "head") else 0.5  # (8 x 2)^(-1/4)
@@ -29,6 +29,6 @@ def test_each_tensor_is_torchs_xavier_when_the_generator_stands_at_its_address()
         assert (weight - theirs).abs().max() < 1e-7, (layer, role)
 
 
-def test_token_vectors_keep_the_spread_asked_for() -> None:
+def test_token_vectors_have_the_given_standard_deviation() -> None:
     table = build(config(init="deepnorm", embed_std=0.3), vocab=4000, classes=2, max_len=4).embedding.weight.detach()
     assert abs(float(table.std()) / 0.3 - 1) < 0.01

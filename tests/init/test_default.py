@@ -30,7 +30,7 @@ def test_every_map_of_the_stack_is_uniform_within_1_over_the_root_of_its_fan_in(
             assert abs(float(bias.detach().var()) / (bound**2 / 3) - 1) < 0.5, (layer, role)
 
 
-def test_each_tensor_is_nn_linears_when_the_generator_stands_at_its_address() -> None:
+def test_each_tensor_equals_that_of_nn_linear_drawn_at_the_same_address() -> None:
     model = stack(seed=4).float()
     for layer, role, weight, bias in model.maps():
         theirs = nn.Linear(weight.shape[1], weight.shape[0])
@@ -42,7 +42,7 @@ def test_each_tensor_is_nn_linears_when_the_generator_stands_at_its_address() ->
         assert torch.allclose(weight, theirs.weight, atol=1e-7) and torch.allclose(bias, theirs.bias, atol=1e-7)
 
 
-def test_token_vectors_have_the_spread_asked_for() -> None:
+def test_token_vectors_have_the_given_standard_deviation() -> None:
     c = config(embed_std=0.3, dim=64, heads=4)
     table = build(c, vocab=4000, classes=2, max_len=4).embedding.weight.detach()
     assert abs(float(table.std()) / 0.3 - 1) < 0.01 and abs(float(table.mean())) < 0.005

@@ -1,4 +1,4 @@
-"""SmallInit: attention as small as the feed-forward maps of four times the width."""
+"""SmallInit: attention drawn like feed-forward maps of four times the width."""
 
 import math
 
@@ -19,14 +19,14 @@ def test_at_ff_4_every_map_of_a_block_has_variance_2_over_5_d() -> None:
 
 
 @pytest.mark.parametrize("ff", [1.0, 3.0])
-def test_elsewhere_attention_stays_and_the_feed_forward_maps_follow_their_fans(ff: float) -> None:
+def test_for_any_ff_attention_has_the_same_variance_and_feed_forward_maps_follow_their_fans(ff: float) -> None:
     for layer, role, weight, _ in stack(init="small", dim=128, heads=4, ff=ff).maps():
         expected = 2 / (128 + 128 * ff) if role in ("ff1", "ff2") else 2 / (128 + 4 * 128)
         if role != "head":
             assert abs(float(weight.detach().var()) / expected - 1) < 0.05, (layer, role)
 
 
-def test_each_tensor_is_torchs_when_the_generator_stands_at_its_address() -> None:
+def test_each_tensor_equals_torchs_draw_at_the_same_address() -> None:
     for layer, role, weight, _ in stack(init="small", seed=4, ff=2.0).maps():
         with torch_at(4, layer, role):
             if role in ("q", "k", "v", "o"):
@@ -36,6 +36,6 @@ def test_each_tensor_is_torchs_when_the_generator_stands_at_its_address() -> Non
         assert (weight - theirs).abs().max() < 1e-7, (layer, role)
 
 
-def test_token_vectors_keep_the_spread_asked_for() -> None:
+def test_token_vectors_have_the_given_standard_deviation() -> None:
     table = build(config(init="small", embed_std=0.3), vocab=4000, classes=2, max_len=4).embedding.weight.detach()
     assert abs(float(table.std()) / 0.3 - 1) < 0.01

@@ -1,4 +1,4 @@
-"""T-Fixup: the recipe of Huang et al. 2020, sec. 3.2, for an encoder."""
+"""T-Fixup: the scheme of Huang et al. 2020, sec. 3.2, for an encoder."""
 
 import math
 
@@ -25,7 +25,7 @@ def test_v_o_and_the_feed_forward_maps_are_xavier_times_a_gain_that_falls_with_d
         assert not bias.any()
 
 
-def test_each_tensor_is_torchs_xavier_when_the_generator_stands_at_its_address() -> None:
+def test_each_tensor_equals_torchs_xavier_draw_at_the_same_address() -> None:
     for layer, role, weight, _ in stack(init="tfixup", norm="none", seed=4, depth=2).maps():
         gain = 1.0 if role in ("q", "k", "head") else 0.67 * 2**-0.25
         with torch_at(4, layer, role):
@@ -34,7 +34,7 @@ def test_each_tensor_is_torchs_xavier_when_the_generator_stands_at_its_address()
 
 
 @pytest.mark.parametrize("depth,dim", [(1, 64), (4, 64), (4, 256)])
-def test_token_vectors_have_a_length_of_9_n_to_the_minus_a_quarter_whatever_the_width(depth: int, dim: int) -> None:
+def test_token_vectors_have_length_9_n_to_the_minus_a_quarter_at_any_width(depth: int, dim: int) -> None:
     c = config(init="tfixup", norm="none", embed_std=9.0, depth=depth, dim=dim)
     table = build(c, vocab=4000, classes=2, max_len=4).embedding.weight.detach()
     lengths = table.square().sum(1).mean().sqrt()
@@ -42,9 +42,8 @@ def test_token_vectors_have_a_length_of_9_n_to_the_minus_a_quarter_whatever_the_
     assert abs(float(table.std()) / ((9 * depth) ** -0.25 / math.sqrt(dim)) - 1) < 0.01
 
 
-def test_it_takes_the_normalisation_away_and_refuses_another() -> None:
-    made = grid.parse_grid(["init=tfixup", "seeds=1"]).configs[0]
-    assert made.norm.name == "none"
+def test_it_removes_the_normalisation_and_refuses_another() -> None:
+    assert grid.parse_grid(["init=tfixup", "seeds=1"]).configs[0].norm.name == "none"
     with pytest.raises(ValueError, match="init=tfixup needs norm=none, not layer"):
         grid.parse_grid(["init=tfixup", "norm=layer"])
 

@@ -1,4 +1,4 @@
-"""Batch normalisation by loops over real tokens, and against PyTorch's where nothing is padded."""
+"""Batch normalisation by loops over real tokens, and against PyTorch's without padding."""
 
 import copy
 import math
@@ -21,16 +21,16 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
 
 
 def norm(*, dim: int = 4, eps: float = 0.25, momentum: float = 0.3) -> Batch:
-    """One with gains and offsets that show."""
-    made = Batch(dim=dim, eps=eps, momentum=momentum).double()
+    """Returns a normalisation with random gains and offsets."""
+    batch_norm = Batch(dim=dim, eps=eps, momentum=momentum).double()
     with torch.no_grad():
-        made.weight.copy_(drawn(dim, seed=8)), made.bias.copy_(drawn(dim, seed=9))
-    return made
+        batch_norm.weight.copy_(drawn(dim, seed=8)), batch_norm.bias.copy_(drawn(dim, seed=9))
+    return batch_norm
 
 
 def by_loops(x: Tensor, own: Batch) -> tuple[dict[tuple[int, int], list[float]], list[float], list[float]]:
-    """Ioffe and Szegedy, algorithm 1, a dimension at a time over the real tokens of LENGTHS: what each becomes, and the
-    running mean and variance after one batch."""
+    """Ioffe and Szegedy, algorithm 1, for each dimension over the real tokens of LENGTHS. Returns the normalised
+    tokens, and the running mean and variance after one batch."""
     real = [(b, t) for b, n in enumerate(LENGTHS) for t in range(n)]
     out: dict[tuple[int, int], list[float]] = {at: [] for at in real}
     means, variances = [], []
@@ -57,7 +57,7 @@ def test_in_training_real_tokens_are_normalised_by_their_own_mean_and_variance()
     assert (own.running_var - torch.tensor(variances, dtype=torch.float64)).abs().max() < 1e-12
 
 
-def test_in_evaluation_every_token_is_normalised_by_the_running_statistics_which_stay() -> None:
+def test_in_evaluation_every_token_is_normalised_by_the_running_statistics_which_do_not_change() -> None:
     own, x = norm().train(), drawn(3, 5, 4)
     own(drawn(3, 5, 4, seed=1), padding(LENGTHS, 5))
     before = copy.deepcopy(own.eval().state_dict())
@@ -69,7 +69,7 @@ def test_in_evaluation_every_token_is_normalised_by_the_running_statistics_which
     assert all(torch.equal(tensor, before[name]) for name, tensor in own.state_dict().items())
 
 
-def test_without_padding_it_is_pytorchs_in_training_and_evaluation_with_gradients_and_statistics() -> None:
+def test_without_padding_it_equals_pytorch_with_gradients_and_statistics() -> None:
     own, theirs = norm(), nn.BatchNorm1d(4, eps=0.25, momentum=0.3).double()
     theirs.weight.data.copy_(own.weight.data), theirs.bias.data.copy_(own.bias.data)
     for step in range(3):
@@ -83,11 +83,12 @@ def test_without_padding_it_is_pytorchs_in_training_and_evaluation_with_gradient
         pairs = [(ours_in.grad, theirs_in.grad), (own.weight.grad, theirs.weight.grad)]
         pairs += [(own.bias.grad, theirs.bias.grad)]
         pairs += [(own.running_mean, theirs.running_mean), (own.running_var, theirs.running_var)]
-        assert all((a - b).abs().max() < 1e-12 for a, b in pairs)
+        for ours, other in pairs:
+            assert ours is not None and other is not None and (ours - other).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("rubbish", [0.0, 1e9, math.inf, math.nan])
-def test_what_lies_under_the_padding_touches_neither_real_tokens_nor_statistics_nor_gradients(rubbish: float) -> None:
+def test_padding_affects_neither_real_tokens_nor_statistics_nor_gradients(rubbish: float) -> None:
     mask, x = padding(LENGTHS, 5), drawn(3, 5, 4)
     theirs = nn.BatchNorm1d(4, eps=0.25, momentum=0.3).double()
     own = norm().train()
@@ -99,15 +100,18 @@ def test_what_lies_under_the_padding_touches_neither_real_tokens_nor_statistics_
     y, z = own(wide, padding(LENGTHS, 7))[padding(LENGTHS, 7)], theirs(real)
     (y * goal).sum().backward(), (z * goal).sum().backward()
     assert (y - z).abs().max() < 1e-12
-    assert (own.running_mean - theirs.running_mean).abs().max() < 1e-12
-    assert (own.running_var - theirs.running_var).abs().max() < 1e-12
-    if math.isfinite(rubbish):  # backwards 0 x inf would be no number
+    assert theirs.running_mean is not None and (own.running_mean - theirs.running_mean).abs().max() < 1e-12
+    assert theirs.running_var is not None and (own.running_var - theirs.running_var).abs().max() < 1e-12
+    if math.isfinite(rubbish):  # backwards, 0 x inf is NaN
+        assert wide.grad is not None and real.grad is not None
         assert (wide.grad[padding(LENGTHS, 7)] - real.grad).abs().max() < 1e-12
         assert not wide.grad[~padding(LENGTHS, 7)].any()
 
 
 @pytest.mark.parametrize("lengths", [[1], [1, 0], [0, 0]])
-def test_one_real_token_or_none_is_normalised_by_the_running_statistics_and_leaves_them(lengths: list[int]) -> None:
+def test_one_real_token_or_none_is_normalised_by_the_running_statistics_unchanged(
+    lengths: list[int],
+) -> None:
     own, x = norm().train(), drawn(len(lengths), 3, 4)
     own(drawn(3, 5, 4, seed=1))
     before = copy.deepcopy(own.state_dict())
@@ -128,7 +132,7 @@ def test_it_starts_with_gains_of_1_offsets_of_0_and_statistics_that_change_nothi
     assert (own(x) - x / math.sqrt(1 + 1e-5)).abs().max() < 1e-12
 
 
-def test_sequences_of_a_batch_meet_in_training_and_not_in_evaluation() -> None:
+def test_sequences_of_a_batch_influence_each_other_in_training_and_not_in_evaluation() -> None:
     model, x = stack(norm="batch"), tokens(2, 6)
     model.train()(tokens(8, 6, seed=1))
     other = torch.cat((x[:1], x[1:] % 29 + 1))
@@ -136,7 +140,7 @@ def test_sequences_of_a_batch_meet_in_training_and_not_in_evaluation() -> None:
     assert torch.equal(model.eval()(x)[0], model(other)[0])
 
 
-def test_the_model_uses_it_everywhere_with_its_keys_and_tells_each_which_tokens_are_real() -> None:
+def test_the_model_uses_it_everywhere_with_its_keys_and_the_padding_mask() -> None:
     sizes = [9, 5, 1]
     narrow, wide = (stack(norm=part("batch", eps=0.125, momentum=0.5)).train() for _ in range(2))
     norms = [[m for m in model.modules() if isinstance(m, Batch)] for model in (narrow, wide)]
@@ -156,19 +160,19 @@ def training() -> Training:
     return Training(build(c, vocab=len(data.vocab), classes=3, max_len=data.max_len), data, c, layer_statistics)
 
 
-def test_running_statistics_are_kept_restored_and_moved_by_training_steps_alone() -> None:
-    whole, first, second = training(), training(), training()
-    start = {k: v.clone() for k, v in whole.model.state_dict().items() if "running" in k}
-    assert len(start) == 10 and all(k in (whole.best or {}) for k in start)
-    while not whole.finished:
-        whole.advance()
+def test_running_statistics_are_stored_restored_and_changed_by_training_steps_only() -> None:
+    uninterrupted, first, second = training(), training(), training()
+    start = {k: v.clone() for k, v in uninterrupted.model.state_dict().items() if "running" in k}
+    assert len(start) == 10 and all(k in (uninterrupted.best or {}) for k in start)
+    while not uninterrupted.finished:
+        uninterrupted.advance()
     for _ in range(7):
         first.advance()
     second.restore(first.state())
     while not second.finished:
         second.advance()
-    assert weights_hash(second.model) == weights_hash(whole.model) and second.result() == whole.result()
-    end = {k: v.clone() for k, v in whole.model.state_dict().items()}
+    assert weights_hash(second.model) == weights_hash(uninterrupted.model) and second.result() == uninterrupted.result()
+    end = {k: v.clone() for k, v in uninterrupted.model.state_dict().items()}
     assert not any(torch.equal(v, end[k]) for k, v in start.items())
-    whole._score(whole.val)
-    assert all(torch.equal(v, end[k]) for k, v in whole.model.state_dict().items())
+    uninterrupted._score(uninterrupted.val)
+    assert all(torch.equal(v, end[k]) for k, v in uninterrupted.model.state_dict().items())

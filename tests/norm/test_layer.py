@@ -1,4 +1,4 @@
-"""Layer normalisation by its formula."""
+"""Layer normalisation against its formula."""
 
 import pytest
 import torch
@@ -28,17 +28,17 @@ def test_it_equals_torchs_functional_with_its_gradients(eps: float) -> None:
     (norm(ours) * goal).sum().backward()
     mean = theirs.mean(-1, keepdim=True)
     ((g * (theirs - mean) / ((theirs - mean).square().mean(-1, keepdim=True) + eps).sqrt() + o) * goal).sum().backward()
-    for mine, other in ((ours, theirs), (norm.weight, g), (norm.bias, o)):
-        assert (mine.grad - other.grad).abs().max() < 1e-12
+    for tensor, expected in ((ours, theirs), (norm.weight, g), (norm.bias, o)):
+        assert (tensor.grad - expected.grad).abs().max() < 1e-12
 
 
-def test_it_starts_with_gains_of_1_and_offsets_of_0_and_forgets_scale_and_shift() -> None:
+def test_it_starts_with_gains_of_1_and_offsets_of_0_and_removes_scale_and_shift() -> None:
     norm, x = Layer(dim=8, eps=1e-12).double(), torch.randn(3, 8, dtype=torch.float64)
     assert torch.equal(norm.weight, torch.ones(8).double()) and not norm.bias.any()
     assert (norm(x) - norm(x * 7 + 3)).abs().max() < 1e-9
 
 
-def test_the_model_uses_it_everywhere_with_the_eps_asked_for() -> None:
+def test_the_model_uses_it_everywhere_with_the_given_eps() -> None:
     model = stack(norm=part("layer", eps=0.125))
     norms = [m for m in model.modules() if isinstance(m, Layer)]
     assert len(norms) == 5 and {m.eps for m in norms} == {0.125}

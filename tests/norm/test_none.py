@@ -7,7 +7,7 @@ from stackcli.pe.base import Context
 from tests.factory import padding, stack, tokens
 
 
-def test_it_gives_back_what_it_is_given_and_has_nothing_to_train() -> None:
+def test_it_returns_its_input_and_has_no_parameters() -> None:
     norm, x = NoNorm(dim=4), torch.randn(2, 3, 4) * 1e6
     assert norm(x) is x and norm(x, padding([3, 1], 3)) is x
     assert list(norm.state_dict()) == []
@@ -18,6 +18,7 @@ def test_a_pre_stack_without_it_is_the_sum_of_its_branches_and_is_not_normalised
     x = model.embedding.weight[tokens()]
     for block in model.stack:
         x = x + block.attention(x, ctx, model.pe)
+        assert block.feed is not None
         x = x + block.feed(x)
     expected = x.mean(1) @ model.head.weight.T + model.head.bias
     assert (model(tokens()) - expected).abs().max() < 1e-12
@@ -26,9 +27,10 @@ def test_a_pre_stack_without_it_is_the_sum_of_its_branches_and_is_not_normalised
 
 def test_with_it_the_stream_keeps_its_scale() -> None:
     model, other = stack(norm="none", ff=0.0, pe="none"), stack(norm="layer", ff=0.0, pe="none")
-    said = [model(tokens()).detach(), other(tokens()).detach()]
+    before = [model(tokens()).detach(), other(tokens()).detach()]
     with torch.no_grad():
         for one in (model, other):
             one.embedding.weight.mul_(1000.0)
-    changes = [float((one(tokens()).detach() - was).abs().max()) for one, was in zip((model, other), said, strict=True)]
+    after = [model(tokens()).detach(), other(tokens()).detach()]
+    changes = [float((new - old).abs().max()) for new, old in zip(after, before, strict=True)]
     assert changes[0] > 10 and changes[1] < 10

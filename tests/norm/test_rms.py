@@ -1,4 +1,4 @@
-"""Root mean square normalisation by its formula."""
+"""Root mean square normalisation against its formula."""
 
 import pytest
 import torch
@@ -27,10 +27,11 @@ def test_its_gradients_equal_those_of_the_formula(eps: float) -> None:
     ours, theirs, g = x.clone().requires_grad_(), x.clone().requires_grad_(), gain.clone().requires_grad_()
     (norm(ours) * goal).sum().backward()
     (g * theirs / (theirs.square().mean(-1, keepdim=True) + eps).sqrt() * goal).sum().backward()
-    assert (ours.grad - theirs.grad).abs().max() < 1e-12 and (norm.weight.grad - g.grad).abs().max() < 1e-12
+    for own, formula in ((ours.grad, theirs.grad), (norm.weight.grad, g.grad)):
+        assert own is not None and formula is not None and (own - formula).abs().max() < 1e-12
 
 
-def test_it_forgets_the_scale_but_not_the_mean() -> None:
+def test_it_removes_the_scale_but_not_the_mean() -> None:
     norm, x = Rms(dim=8, eps=1e-12).double(), torch.randn(3, 8, dtype=torch.float64)
     assert (norm(x) - norm(x * 7)).abs().max() < 1e-9 < (norm(x) - norm(x + 3)).abs().max()
     assert (norm(x).square().mean(-1) - 1).abs().max() < 1e-9
@@ -42,7 +43,7 @@ def test_it_is_layer_normalisation_of_tokens_with_mean_0() -> None:
     assert (Rms(dim=8, eps=1e-5).double()(x) - nn.LayerNorm(8, eps=1e-5).double()(x)).abs().max() < 1e-12
 
 
-def test_the_model_uses_it_everywhere_with_the_eps_asked_for() -> None:
+def test_the_model_uses_it_everywhere_with_the_given_eps() -> None:
     model = stack(norm=part("rms", eps=0.125))
     norms = [m for m in model.modules() if isinstance(m, Rms)]
     assert len(norms) == 5 and {m.eps for m in norms} == {0.125}

@@ -1,4 +1,4 @@
-"""What the tests of encodings share: attention by loops, and positions of every kind."""
+"""Shared by the tests of encodings: a bias computed by loops, and positions of every kind."""
 
 import math
 from collections.abc import Callable
@@ -19,12 +19,12 @@ POSITIONS = {
 
 
 def heads(n: int, seed: int = 1, length: int = T) -> tuple[Tensor, ...]:
-    """n random tensors (B, H, T, E) in float64."""
+    """Returns n random tensors (B, H, T, E) in float64."""
     return tuple(torch.randn(n, B, H, length, E, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)))
 
 
 def each_bias(pe: PositionEncoding, ctx: Context, one: Callable[[int, int, int], float], q: Tensor, k: Tensor) -> float:
-    """The largest difference between the encoding's bias and `one(head, query's, key's position)`, by loops."""
+    """Returns the largest difference between the encoding's bias and `one(head, query position, key position)`."""
     found = pe.bias(q, k, ctx)
     assert found is not None
     found = found.expand(B, H, T, T)

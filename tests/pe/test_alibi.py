@@ -1,4 +1,4 @@
-"""Press et al. 2022: slopes as published, and the bias by loops."""
+"""Press et al. 2022: the published slopes, and the bias by loops."""
 
 import math
 
@@ -10,7 +10,7 @@ from stackcli.pe.base import Context
 from tests.factory import padding, part, stack, tokens
 from tests.pe.oracle import POSITIONS, D, H, each_bias, heads
 
-BLOOM = {  # of six and of twelve heads, as transformers' BLOOM has them
+BLOOM = {  # slopes of 6 and 12 heads, from BLOOM in transformers
     6: [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125],
     12: [
         0.5,
@@ -35,7 +35,7 @@ def test_the_slopes_of_eight_heads_are_the_powers_of_a_half() -> None:
 
 
 @pytest.mark.parametrize("n", BLOOM)
-def test_the_slopes_of_other_numbers_of_heads_are_blooms(n: int) -> None:
+def test_the_slopes_of_other_numbers_of_heads_equal_those_of_bloom(n: int) -> None:
     assert all(abs(a - b) < 1e-7 for a, b in zip(slopes(n), BLOOM[n], strict=True))
 
 
@@ -71,13 +71,13 @@ def test_a_shift_and_padding_change_nothing_and_the_kernels_agree(form: str) -> 
     assert (model(x, mask)[1] - model(x[1:2, :4])[0]).abs().max() < 1e-12
 
 
-def test_auto_is_the_papers_in_a_causal_model_and_looks_both_ways_in_an_encoder() -> None:
+def test_auto_is_causal_in_a_causal_model_and_asymmetric_in_an_encoder() -> None:
     x = tokens()
     for causal, form in ((True, "causal"), (False, "asymmetric")):
         auto, named = (stack(pe=part("alibi", form=f), causal=causal) for f in ("auto", form))
         assert torch.equal(auto(x), named(x))
 
 
-def test_an_odd_number_of_heads_cannot_look_both_ways_alike() -> None:
+def test_an_odd_number_of_heads_is_refused_by_the_asymmetric_form() -> None:
     with pytest.raises(ValueError, match="even number of heads"):
         Alibi(dim=9, heads=3, max_len=9, form="asymmetric")

@@ -1,4 +1,4 @@
-"""The keys that encodings have in common: randomised positions, width, energy."""
+"""The keys shared by several encodings: randomised positions, width, energy."""
 
 import math
 from typing import Any
@@ -15,19 +15,19 @@ from tests.factory import config, padding, part, stack, tokens
 ADDITIVE = ["learned", "sinusoidal", "mlp", "fourier"]
 
 
-def made(name: str, **keys: Any) -> torch.Tensor:
-    """The table of a float64 stack's encoding, (positions, D)."""
+def table(name: str, **keys: Any) -> torch.Tensor:
+    """Returns the table of an encoding in a float64 stack, (positions, D)."""
     model = build(config(pe=part(name, **keys), dim=16, heads=2), vocab=9, classes=3, max_len=32).double()
     return next(rows.detach().double() for _, _, rows in model.pe.tables())
 
 
 @pytest.mark.parametrize("name", ADDITIVE)
 def test_matched_gives_positions_the_energy_of_tokens(name: str) -> None:
-    assert math.isclose(float(made(name, scale="matched").square().mean()), 0.05**2, rel_tol=1e-6)
+    assert math.isclose(float(table(name, scale="matched").square().mean()), 0.05**2, rel_tol=1e-6)
 
 
-def test_a_raw_sinusoid_holds_nearly_all_of_the_energy() -> None:
-    assert math.isclose(float(made("sinusoidal", scale="raw").square().mean()), 0.5, rel_tol=1e-6)
+def test_a_raw_sinusoid_has_a_mean_square_of_one_half() -> None:
+    assert math.isclose(float(table("sinusoidal", scale="raw").square().mean()), 0.5, rel_tol=1e-6)
 
 
 @pytest.mark.parametrize("name", ADDITIVE)
@@ -40,7 +40,7 @@ def test_a_narrow_encoding_is_projected_up_and_trained(name: str) -> None:
     assert model.pe.project.shape == (16, 4)
 
 
-def test_wider_than_the_stack_is_refused() -> None:
+def test_an_encoding_wider_than_the_stack_is_refused() -> None:
     with pytest.raises(ValueError, match=r"pe\.dim=32 is more than dim=16"):
         stack(pe=part("learned", dim=32))
 
@@ -52,7 +52,7 @@ def test_randomised_positions_are_sorted_distinct_and_within_the_range(name: str
     drawn = [model.train().positions(x, None) for _ in range(3)] + [model.eval().positions(x, None)]
     for rows in drawn:
         for pos in rows:
-            assert pos.equal(pos.unique()) and len(pos) == 20 and int(pos.min()) >= 0 and int(pos.max()) < 40
+            assert pos.diff().gt(0).all() and len(pos) == 20 and int(pos.min()) >= 0 and int(pos.max()) < 40
         assert not rows[0].equal(rows[1])
     assert not drawn[0].equal(drawn[1])
     assert model.positions(x, None).equal(drawn[3])
@@ -66,7 +66,7 @@ RANDOMISED = [
 
 @pytest.mark.parametrize("name", RANDOMISED)
 @pytest.mark.parametrize("causal", [False, True])
-def test_a_text_is_answered_alike_alone_and_in_a_batch(name: str, causal: bool) -> None:
+def test_a_sequence_has_the_same_logits_alone_and_in_a_batch(name: str, causal: bool) -> None:
     model, x, lengths = stack(pe=part(name, randomised=True, range=64), causal=causal), tokens(4, 20), [20, 13, 5, 1]
     batch = model(x, padding(lengths, 20))
     wider = model(torch.cat([x, torch.zeros_like(x)], 1), padding(lengths, 40))
@@ -75,7 +75,7 @@ def test_a_text_is_answered_alike_alone_and_in_a_batch(name: str, causal: bool) 
         assert (batch[i] - alone).abs().max() < 1e-12 and (wider[i] - alone).abs().max() < 1e-12
 
 
-def test_drawn_positions_differ_between_seeds_and_are_even_over_the_range() -> None:
+def test_drawn_positions_differ_between_seeds_and_are_uniform_over_the_range() -> None:
     x = torch.arange(2000).view(500, 4) + 1
     first, second = (build(config(pe=part("none"), seed=s), vocab=9, classes=2, max_len=4).eval() for s in (0, 1))
     first.reach = second.reach = 10
@@ -85,7 +85,7 @@ def test_drawn_positions_differ_between_seeds_and_are_even_over_the_range() -> N
     assert (share - 0.4).abs().max() < 4 * (0.4 * 0.6 / 500) ** 0.5
 
 
-def test_in_training_a_choice_does_not_depend_on_the_padding() -> None:
+def test_positions_drawn_in_training_do_not_depend_on_the_padding() -> None:
     model, x = stack(pe=part("relative", randomised=True, range=64)).train(), tokens(3, 12)
     drawn = []
     for width in (12, 30):
@@ -93,11 +93,11 @@ def test_in_training_a_choice_does_not_depend_on_the_padding() -> None:
         wide = torch.cat([x, torch.zeros(3, width - 12, dtype=torch.long)], 1)
         drawn.append(model.positions(wide, padding([12, 7, 2], width)))
     for row, n in enumerate([12, 7, 2]):
-        assert drawn[0][row, :n].equal(drawn[1][row, :n]) and len(drawn[0][row, :n].unique()) == n
+        assert drawn[0][row, :n].equal(drawn[1][row, :n]) and len(set(drawn[0][row, :n].tolist())) == n
 
 
 @pytest.mark.parametrize("name", RANDOMISED)
-def test_a_shift_of_drawn_positions_is_a_shift(name: str) -> None:
+def test_relative_encodings_ignore_a_shift_of_drawn_positions(name: str) -> None:
     from tests.training.test_loop import training
 
     run = training(pe=part(name, randomised=True, range=64))
@@ -117,7 +117,7 @@ def test_a_shift_of_drawn_positions_is_a_shift(name: str) -> None:
     assert set(ends) == {63}
 
 
-def test_randomised_learned_positions_reach_as_far_as_the_range() -> None:
+def test_randomised_learned_positions_have_a_row_for_the_whole_range() -> None:
     model = stack(pe=part("learned", randomised=True, range=100))
     assert model(tokens(1, 90)).isfinite().all()
     with pytest.raises(ValueError, match=r"pe\.range=101"):
@@ -128,8 +128,8 @@ def test_a_run_with_randomised_positions_resumes_bit_for_bit() -> None:
     from tests.training.test_loop import finish, training
 
     pe = part("learned", randomised=True, range=64)
-    whole, first, second = (training(pe=pe) for _ in range(3))
-    losses = finish(whole)
+    uninterrupted, first, second = (training(pe=pe) for _ in range(3))
+    losses = finish(uninterrupted)
     for _ in range(7):
         first.advance()
     second.restore(first.state())

@@ -13,13 +13,13 @@ from tests.pe.oracle import B, D, E, H, T, heads
 
 @pytest.mark.parametrize("positions", [2, 3, 64])
 @pytest.mark.parametrize("lengths", [None, [7, 4]])
-def test_the_bias_is_that_of_the_count_of_gates(positions: int, lengths: list[int] | None) -> None:
+def test_the_bias_is_interpolated_at_the_sum_of_gates(positions: int, lengths: list[int] | None) -> None:
     torch.manual_seed(0)
     pe, (q, k) = Cope(dim=D, heads=H, max_len=9, positions=positions, std=1.0).double(), heads(2)
     mask = None if lengths is None else padding(lengths, T)
     found = pe.bias(q, k, Context(torch.arange(T), mask))
     for b in range(B):
-        n = T if lengths is None else lengths[b]  # among real tokens
+        n = T if lengths is None else lengths[b]  # real tokens only
         for h in range(H):
             for i in range(n):
                 gate = [1 / (1 + math.exp(-float(q[b, h, i] @ k[b, h, t]) / math.sqrt(E))) for t in range(T)]
@@ -31,13 +31,13 @@ def test_the_bias_is_that_of_the_count_of_gates(positions: int, lengths: list[in
                     assert abs(float(q[b, h, i] @ e) / math.sqrt(E) - float(found[b, h, i, j])) < 1e-12
 
 
-def test_indices_play_no_part_and_order_does() -> None:
+def test_the_order_of_tokens_matters_and_their_positions_do_not() -> None:
     model, x = stack(pe=part("cope", std=1.0)), tokens()
     assert torch.equal(model(x), model(x, pos=torch.arange(9) * 7))
     assert float((model(x) - model(x.flip(1))).detach().abs().max()) > 1e-5
 
 
-def test_every_layer_has_tables_of_its_own_and_gates_are_trained() -> None:
+def test_every_layer_has_its_own_tables_and_all_are_trained() -> None:
     model, x = stack(pe=part("cope", std=1.0), depth=2), tokens()
     model(x).square().sum().backward()
     own = [p for name, p in model.named_parameters() if ".own." in name]

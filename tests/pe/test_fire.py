@@ -30,7 +30,7 @@ def test_the_bias_is_the_perceptron_of_the_normalised_offset(where: str, thresho
     assert each_bias(pe, Context(POSITIONS[where]), one, *heads(2)) < 1e-12
 
 
-def test_below_the_threshold_offsets_alone_count_and_beyond_it_positions_do() -> None:
+def test_below_the_threshold_only_offsets_matter_and_beyond_it_positions_do() -> None:
     x = tokens()
     near, far = stack(pe=part("fire", threshold=512.0)), stack(pe=part("fire", threshold=4.0))
     moved = torch.arange(9) + 20
@@ -38,7 +38,7 @@ def test_below_the_threshold_offsets_alone_count_and_beyond_it_positions_do() ->
     assert float((far(x) - far(x, pos=moved)).detach().abs().max()) > 1e-6
 
 
-def test_order_is_seen_and_every_number_is_trained() -> None:
+def test_order_matters_and_every_parameter_is_trained() -> None:
     model, x = stack(pe=part("fire", threshold=4.0)), tokens()
     assert float((model(x) - model(x.flip(1))).detach().abs().max()) > 1e-5
     model(x).square().sum().backward()

@@ -1,4 +1,4 @@
-"""Li et al. 2021: the formula by hand, and the kernel that random features stand for."""
+"""Li et al. 2021: the formula by hand, and the kernel that the random features approximate."""
 
 import math
 
@@ -14,7 +14,7 @@ def gelu(x: float) -> float:
     return x * 0.5 * (1 + math.erf(x / math.sqrt(2)))
 
 
-def test_every_entry_is_the_formula() -> None:
+def test_every_entry_equals_the_formula() -> None:
     torch.manual_seed(0)
     pe = Fourier(dim=4, heads=2, max_len=40, features=6, width=5).double()
     for pos in (0, 3, 39, 200):
@@ -39,16 +39,16 @@ def test_products_of_features_are_a_gaussian_kernel_of_the_distance(gamma: float
     assert float((r @ r.T - expected).abs().max()) < 3 / math.sqrt(20_000)
 
 
-def test_it_is_added_to_the_tokens_and_all_of_it_is_trained() -> None:
+def test_it_is_added_to_the_tokens_and_every_parameter_is_trained() -> None:
     torch.manual_seed(0)
     pe, x = Fourier(dim=6, heads=2, max_len=40).double(), torch.randn(2, 9, 6, dtype=torch.float64)
     out = pe.embed(x, Context(torch.arange(9)))
     assert torch.allclose(out - x, pe.at(torch.arange(9)).expand(2, 9, 6), atol=1e-12)
-    out.square().sum().backward()
+    out.square().sum().backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None and bool(p.grad.abs().max() > 0) for p in pe.parameters())
 
 
-def test_vectors_begin_of_the_size_asked_for() -> None:
+def test_vectors_start_with_the_given_size() -> None:
     torch.manual_seed(0)
     table = Fourier(dim=256, heads=2, max_len=64, std=0.05).at(torch.arange(64)).detach()
     assert 0.03 < float(table.square().mean().sqrt()) < 0.07

@@ -17,7 +17,7 @@ def test_the_bias_is_the_kernel_of_the_distance(where: str, form: str) -> None:
     torch.manual_seed(0)
     pe = Kerple(dim=D, heads=H, max_len=9, form=form).double()  # type: ignore[arg-type]
     with torch.no_grad():
-        pe.r1[0, 0], pe.r2[0, 1] = -3.0, -1.0  # below what is allowed
+        pe.r1[0, 0], pe.r2[0, 1] = -3.0, -1.0  # below the smallest allowed value
 
     def one(h: int, i: int, j: int) -> float:
         r1, r2 = (max(0.01, float(r[1 if j > i else 0, h])) for r in (pe.r1, pe.r2))
@@ -28,10 +28,11 @@ def test_the_bias_is_the_kernel_of_the_distance(where: str, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["log", "power"])
-def test_order_is_seen_a_shift_is_not_and_every_number_is_trained(form: str) -> None:
+def test_order_matters_a_shift_does_not_and_every_parameter_is_trained(form: str) -> None:
     model, x = stack(pe=part("kerple", form=form)), tokens()
     assert torch.equal(model(x), model(x, pos=torch.arange(9) + 20))
     assert float((model(x) - model(x.flip(1))).detach().abs().max()) > 1e-5
     model(x).square().sum().backward()
+    assert isinstance(model.pe, Kerple)
     for r in (model.pe.r1, model.pe.r2):
-        assert bool((r.grad != 0).all())
+        assert r.grad is not None and bool(r.grad.all())

@@ -1,4 +1,4 @@
-"""A vector for each position."""
+"""A learned vector for each position."""
 
 import pytest
 import torch
@@ -27,13 +27,14 @@ def test_positions_beyond_the_table_are_refused() -> None:
         pe.embed(torch.zeros(1, 11, 4), Context(torch.arange(11)))
 
 
-def test_the_rows_have_the_spread_asked_for() -> None:
+def test_the_rows_have_the_given_standard_deviation() -> None:
     torch.manual_seed(0)
     assert abs(float(Learned(dim=100, heads=1, max_len=1000, std=0.3).table.detach().std()) - 0.3) < 0.005
 
 
-def test_it_equals_an_embedding_of_the_positions_also_with_positions_of_each_sequence() -> None:
+def test_it_equals_an_embedding_of_positions_that_may_differ_between_sequences() -> None:
     model, x = stack(pe="learned"), tokens(2, 4)
+    assert isinstance(model.pe, Learned)
     pos, seen = torch.tensor([[0, 1, 2, 3], [63, 5, 5, 0]]), []
     model.stack[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     model(x, pos=pos)
@@ -43,6 +44,7 @@ def test_it_equals_an_embedding_of_the_positions_also_with_positions_of_each_seq
 def test_only_rows_that_were_used_get_a_gradient() -> None:
     model = stack(pe="learned")
     model(tokens(2, 9)).square().sum().backward()
+    assert isinstance(model.pe, Learned) and model.pe.table.grad is not None
     used = model.pe.table.grad.abs().sum(-1) > 0
     assert used[:9].all() and not used[9:].any()
 

@@ -1,4 +1,4 @@
-"""The formula by hand, and that positions are told apart from the start."""
+"""The formula by hand; positions start with distinct vectors."""
 
 import math
 
@@ -14,7 +14,7 @@ def encoding(**keys: float) -> Mlp:
     return Mlp(dim=6, heads=2, max_len=40, **keys).double()  # type: ignore[arg-type]
 
 
-def test_every_entry_is_the_formula() -> None:
+def test_every_entry_equals_the_formula() -> None:
     pe = encoding(width=5)
     table = pe.at(torch.tensor([0, 7, 39, 90]))
     for row, pos in zip(table.tolist(), (0, 7, 39, 90), strict=True):
@@ -26,15 +26,15 @@ def test_every_entry_is_the_formula() -> None:
             assert abs(value - expected) < 1e-12
 
 
-def test_it_is_added_to_the_tokens_and_all_of_it_is_trained() -> None:
+def test_it_is_added_to_the_tokens_and_every_parameter_is_trained() -> None:
     pe, x = encoding(), torch.randn(2, 9, 6, dtype=torch.float64)
     out = pe.embed(x, Context(torch.arange(9)))
     assert torch.allclose(out - x, pe.at(torch.arange(9)).expand(2, 9, 6), atol=1e-12)
-    out.square().sum().backward()
+    out.square().sum().backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None and bool(p.grad.abs().max() > 0) for p in pe.parameters())
 
 
-def test_positions_begin_apart_and_of_the_size_asked_for() -> None:
+def test_positions_start_distinct_and_with_the_given_size() -> None:
     torch.manual_seed(0)
     table = Mlp(dim=256, heads=2, max_len=64, std=0.05).at(torch.arange(64)).detach()
     spread = (table - table.mean(0)).norm(dim=1) / table.norm(dim=1)

@@ -30,12 +30,12 @@ def test_a_permutation_permutes_every_blocks_output(residual: str) -> None:
         assert (plain[:, order] - permuted).abs().max() < 1e-12
 
 
-def test_padding_may_stand_anywhere() -> None:
+def test_padding_may_be_anywhere() -> None:
     model, x, mask = stack(pe="none"), tokens(), padding([9, 5, 2], 9)
     order = torch.randperm(9, generator=torch.Generator().manual_seed(3))
     assert (model(x, mask) - model(x[:, order], mask[:, order])).abs().max() < 1e-12
 
 
-def test_a_causal_mask_leaks_the_order() -> None:
+def test_a_causal_mask_reveals_the_order() -> None:
     model, x = stack(pe="none", causal=True), tokens()
     assert (model(x) - model(x.flip(1))).abs().max() > 1e-9

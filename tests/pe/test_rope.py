@@ -1,4 +1,4 @@
-"""Su et al. 2021: turning a pair of dimensions is multiplying a complex number by exp(i pos theta)."""
+"""Su et al. 2021: rotating a pair of dimensions multiplies a complex number by exp(i pos theta)."""
 
 import cmath
 import math
@@ -21,7 +21,7 @@ def plane(layout: str, i: int, turned: int) -> tuple[int, int]:
 @pytest.mark.parametrize(
     "base,share,linear,ntk", [(10000.0, 1.0, 1.0, 1.0), (50.0, 0.5, 4.0, 1.0), (100.0, 1.0, 1.0, 8.0)]
 )
-def test_queries_and_keys_are_complex_numbers_turned_by_their_position(
+def test_queries_and_keys_are_complex_numbers_rotated_by_their_position(
     where: str, layout: str, base: float, share: float, linear: float, ntk: float
 ) -> None:
     pe = Rope(dim=D, heads=H, max_len=64, base=base, share=share, layout=layout, linear=linear, ntk=ntk)  # type: ignore[arg-type]
@@ -47,10 +47,10 @@ def test_a_shift_of_all_positions_changes_nothing(layout: str) -> None:
     assert (model(x, pos=torch.arange(9)) - model(x, pos=torch.arange(9) + 20)).abs().max() < 1e-12
 
 
-def test_the_two_layouts_are_one_up_to_the_order_of_dimensions_and_differ_without_it() -> None:
-    inter, half = (Rope(dim=D, heads=H, max_len=9, layout=layout) for layout in ("interleaved", "half"))  # type: ignore[arg-type]
+def test_the_two_layouts_differ_only_by_the_order_of_dimensions() -> None:
+    inter, half = (Rope(dim=D, heads=H, max_len=9, layout=layout) for layout in ("interleaved", "half"))
     q, k = heads(2)
-    order = torch.tensor([0, 2, 1, 3])  # of half, in interleaved's
+    order = torch.tensor([0, 2, 1, 3])  # interleaved dimensions in the order of half
     ctx = Context(torch.arange(T) * 5)
     one = inter.rotate(q, k, ctx)
     two = half.rotate(q[..., order], k[..., order], ctx)
@@ -64,7 +64,7 @@ def test_ntk_stretches_the_slowest_plane_by_the_factor_and_leaves_the_fastest() 
 
 
 @pytest.mark.parametrize("dim,share,turned", [(4, 1.0, 1), (16, 0.45, 7), (64, 0.01, 0)])
-def test_an_odd_number_of_dimensions_is_refused_and_the_next_even_share_named(
+def test_an_odd_number_of_dimensions_is_refused_and_an_even_share_suggested(
     dim: int, share: float, turned: int
 ) -> None:
     with pytest.raises(ValueError, match=rf"leaves {turned}"):
@@ -76,7 +76,7 @@ def test_an_odd_number_of_dimensions_is_refused_and_the_next_even_share_named(
         assert Rope(dim=dim, heads=1, max_len=9, share=named).turned in (turned + 1, turned - 1, 2)
 
 
-def test_share_is_cut_to_a_whole_number_of_dimensions_as_in_transformers() -> None:
+def test_share_is_rounded_down_to_whole_dimensions_as_in_transformers() -> None:
     assert Rope(dim=64, heads=1, max_len=9, share=0.25).turned == 16
     assert Rope(dim=80, heads=1, max_len=9, share=0.4).turned == int(0.4 * 80) == 32
     assert Rope(dim=96, heads=1, max_len=9, share=0.28).turned == int(0.28 * 96) == 26
@@ -85,7 +85,7 @@ def test_share_is_cut_to_a_whole_number_of_dimensions_as_in_transformers() -> No
 @pytest.mark.parametrize("stretch", [1.0, 4.0])
 @pytest.mark.parametrize("length", [5, 8, 9, 40])
 def test_dynamic_grows_the_base_with_the_length_as_in_transformers(length: int, stretch: float) -> None:
-    """Modeling_rope_utils' dynamic rule: base ((f L / L0) - (f - 1))^(R / (R - 2)) for L above L0, else the base."""
+    """The rule of modeling_rope_utils: base ((f L / L0) - (f - 1))^(R / (R - 2)) for L above L0, else the base."""
     pe, trained = Rope(dim=8, heads=1, max_len=64, dynamic=8, stretch=stretch), 8
     grown = 10000.0
     if length > trained:
@@ -94,7 +94,7 @@ def test_dynamic_grows_the_base_with_the_length_as_in_transformers(length: int, 
     assert (pe.angles(Context(torch.arange(length)))[0] - expected).abs().max() < 1e-12
 
 
-def test_dynamic_goes_by_each_sequence_alone_and_ignores_a_shift() -> None:
+def test_dynamic_depends_on_the_length_of_each_sequence_and_ignores_a_shift() -> None:
     from tests.factory import padding
 
     model, x = stack(pe=part("rope", dynamic=4)), tokens()

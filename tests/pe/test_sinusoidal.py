@@ -1,4 +1,4 @@
-"""Vaswani et al. 2017, section 3.5, entry by entry."""
+"""Vaswani et al. 2017, section 3.5, for each entry."""
 
 import math
 
@@ -11,7 +11,7 @@ from stackcli.pe.sinusoidal import Sinusoidal
 from tests.factory import config, stack, tokens
 
 
-def test_every_entry_is_the_papers() -> None:
+def test_every_entry_equals_the_papers_formula() -> None:
     pe = Sinusoidal(dim=8, heads=1, max_len=50, base=10000.0, scale=1.0)
     table = pe.at(torch.arange(50))
     for pos in range(50):
@@ -21,7 +21,7 @@ def test_every_entry_is_the_papers() -> None:
             assert abs(float(table[pos, 2 * i + 1]) - math.cos(angle)) < 1e-12
 
 
-def test_the_dot_product_depends_on_the_offset_alone() -> None:
+def test_the_dot_product_depends_on_the_offset_only() -> None:
     pe = Sinusoidal(dim=64, heads=1, max_len=200, scale=1.0)
     table = pe.at(torch.arange(200))
     for k in (0, 1, 7, 60):
@@ -69,7 +69,7 @@ def test_it_is_added_once_before_block_1_at_the_positions_given() -> None:
     assert len(seen) == 1 and (seen[0] - expected).abs().max() < 1e-7
 
 
-def test_it_is_exact_in_the_float32_of_a_run_and_has_nothing_to_train() -> None:
+def test_it_is_exact_in_float32_and_has_no_parameters() -> None:
     pe = build(config(pe="sinusoidal", dim=16, heads=2), vocab=9, classes=2, max_len=8).pe
     row = pe.embed(torch.zeros(1, 1, 16), Context(torch.tensor([100_000])))
     assert row.dtype == torch.float32 and abs(float(row[0, 0, 0]) - 0.05 * math.sin(100_000)) < 1e-8

@@ -1,4 +1,4 @@
-"""Wang et al. 2019: depths and paths of random trees against walks by hand."""
+"""Wang et al. 2019: depths and paths of random trees against walks to the root."""
 
 import math
 
@@ -14,7 +14,7 @@ def trees(batch: int = 4, length: int = 9) -> torch.Tensor:
     draw = torch.Generator().manual_seed(0)
     out = torch.zeros(batch, length, dtype=torch.long)
     for b in range(batch):
-        names = torch.randperm(length, generator=draw).tolist()  # a parent may stand anywhere in the text
+        names = torch.randperm(length, generator=draw).tolist()  # a parent may be anywhere in the text
         out[b, names[0]] = names[0]
         for n in range(1, length):
             out[b, names[n]] = names[int(torch.randint(0, n, (1,), generator=draw))]
@@ -22,7 +22,7 @@ def trees(batch: int = 4, length: int = 9) -> torch.Tensor:
 
 
 def way_up(tree: list[int], at: int) -> list[int]:
-    """The tokens from this one to its root, both included."""
+    """Returns the tokens from this one up to its root, both included."""
     out = [at]
     while tree[out[-1]] != out[-1]:
         out.append(tree[out[-1]])
@@ -35,7 +35,7 @@ def test_depth_is_the_number_of_steps_to_the_root() -> None:
     assert int(depths(tree).max()) >= 3
 
 
-def test_a_path_is_the_papers() -> None:
+def test_a_path_is_that_of_the_paper() -> None:
     tree = trees()
     found = paths(tree)
     for b, row in enumerate(tree.tolist()):
@@ -85,7 +85,7 @@ def test_relative_adds_a_vector_of_the_clipped_path_to_keys_and_values() -> None
 
 
 @pytest.mark.parametrize("form", ["absolute", "relative"])
-def test_the_tree_counts_and_a_shift_does_for_absolute_alone(form: str) -> None:
+def test_the_tree_matters_and_a_shift_matters_for_absolute_only(form: str) -> None:
     model, x, tree = stack(pe=part("structural", form=form)), tokens(4), trees()
     moved = model(x, tree=tree) - model(x, pos=torch.arange(9) + 20, tree=tree)
     assert (float(moved.detach().abs().max()) == 0) == (form == "relative")

@@ -1,4 +1,4 @@
-"""Raffel et al. 2020: buckets as published, the bias by loops."""
+"""Raffel et al. 2020: the published buckets, and the bias by loops."""
 
 import math
 
@@ -12,7 +12,7 @@ from tests.pe.oracle import POSITIONS, D, H, each_bias, heads
 
 
 def plain(offset: int, *, buckets: int, reach: int, both: bool) -> int:
-    """The bucket by integers alone: the logarithm's steps are where (n / exact)^wide reaches (reach / exact)^step."""
+    """Computes the bucket with integers only: step k begins where (n / exact)^wide reaches (reach / exact)^k."""
     side = 0
     if both:
         buckets //= 2
@@ -30,13 +30,13 @@ def plain(offset: int, *, buckets: int, reach: int, both: bool) -> int:
 
 @pytest.mark.parametrize("both", [True, False])
 @pytest.mark.parametrize("buckets,reach", [(32, 128), (32, 300), (8, 16), (64, 700)])
-def test_the_bucket_of_every_offset_to_700_is_the_published_one(both: bool, buckets: int, reach: int) -> None:
+def test_the_bucket_of_every_offset_up_to_700_is_the_published_bucket(both: bool, buckets: int, reach: int) -> None:
     offsets = range(-700, 701)
     found = bucket(torch.tensor(list(offsets)), buckets=buckets, reach=reach, both=both).tolist()
     assert found == [plain(o, buckets=buckets, reach=reach, both=both) for o in offsets]
 
 
-def test_buckets_of_some_offsets_are_those_of_the_paper_s_defaults() -> None:
+def test_some_buckets_of_the_papers_defaults_are_as_worked_out_by_hand() -> None:
     found = bucket(torch.tensor([0, -1, 1, -7, -8, -11, -12, 127, 128, 5000]), buckets=32, reach=128, both=True)
     assert found.tolist() == [0, 1, 17, 7, 8, 8, 9, 31, 31, 31]
 
@@ -53,30 +53,31 @@ def test_the_bias_is_the_table_at_the_bucket(where: str, form: str) -> None:
     assert each_bias(pe, Context(POSITIONS[where]), one, *heads(2)) == 0.0
 
 
-def test_a_shift_of_all_positions_changes_nothing_and_one_table_serves_all_layers() -> None:
+def test_a_shift_of_all_positions_changes_nothing_and_all_layers_share_one_table() -> None:
     model, x = stack(pe="t5", depth=3), tokens()
     assert torch.equal(model(x), model(x, pos=torch.arange(9) + 20)) and model.kernel == "explicit"
     assert sum("table" in name for name, _ in model.named_parameters()) == 1
 
 
 @pytest.mark.parametrize("causal", [True, False])
-def test_buckets_are_formed_by_the_direction_of_the_stack(causal: bool) -> None:
-    pe = T5(dim=D, heads=H, max_len=300).double()
-    bias = pe.bias(*heads(2), Context(torch.arange(300), causal=causal))[0]
+def test_buckets_follow_the_direction_of_the_stack(causal: bool) -> None:
+    pe, (q, k) = T5(dim=D, heads=H, max_len=300).double(), heads(2)
+    bias = pe.bias(q, k, Context(torch.arange(300), causal=causal))[0]
     back = {float(pe.table[plain(-o, buckets=32, reach=128, both=not causal), 0]) for o in range(300)}
     assert {float(x) for x in bias[299]} == back and len(back) == (32 if causal else 16)
 
 
-def test_the_bias_that_is_drawn_is_that_of_the_stack_s_direction() -> None:
+def test_the_table_for_figures_follows_the_direction_of_the_stack() -> None:
     model = stack(pe="t5", causal=True)
     _, at, rows = next(model.pe.tables())
     assert rows[at > 0].isnan().all()
     each = [plain(int(o), buckets=32, reach=128, both=False) for o in at[at <= 0]]
+    assert isinstance(model.pe, T5)
     assert torch.equal(rows[at <= 0].detach(), model.pe.table.detach()[each])
 
 
 @pytest.mark.parametrize("form,least", [("auto", 16), ("both", 8), ("causal", 16)])
-def test_buckets_that_leave_no_room_are_refused(form: str, least: int) -> None:
+def test_too_few_buckets_or_too_short_a_reach_is_refused(form: str, least: int) -> None:
     T5(dim=8, heads=2, max_len=9, reach=least + 1, form=form)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=rf"pe\.reach above {least}"):
         T5(dim=8, heads=2, max_len=9, reach=least, form=form)  # type: ignore[arg-type]

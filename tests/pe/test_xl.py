@@ -1,4 +1,4 @@
-"""Dai et al. 2019, the four terms by loops; skewing against any positions."""
+"""Dai et al. 2019: the terms by loops, and skewing against the formula for any positions."""
 
 import math
 
@@ -44,14 +44,14 @@ def test_skewing_moves_each_offset_to_its_key() -> None:
     assert torch.equal(skew(offsets), (at[None] - at[:, None]).expand(2, T, T))
 
 
-def test_consecutive_positions_are_skewed_and_give_what_any_positions_give() -> None:
+def test_skewing_gives_the_same_as_the_formula_for_any_positions() -> None:
     pe, (q, k) = encoding(), heads(2)
     skewed = pe.bias(q, k, Context(torch.arange(T)))
     apart = pe.bias(q, k, Context(torch.arange(T).expand(B, T)))
     assert float((skewed - apart).abs().max()) < 1e-12
 
 
-def test_a_shift_changes_nothing_and_every_layer_has_its_own() -> None:
+def test_a_shift_changes_nothing_and_every_layer_has_its_own_parameters() -> None:
     model, x = stack(pe="xl", depth=2), tokens()
     assert (model(x) - model(x, pos=torch.arange(9) + 20)).abs().max() < 1e-12
     model(x).square().sum().backward()

@@ -1,4 +1,4 @@
-"""Admin: skips weighed by what a first pass sees."""
+"""Admin: skips weighted by the variances of a first pass."""
 
 from typing import Any
 
@@ -11,6 +11,8 @@ from stackcli.diagnostics import layer_statistics
 from stackcli.model import build
 from stackcli.model import stack as core
 from stackcli.model.batch import Batch
+from stackcli.pe.base import Context
+from stackcli.residual.admin import Admin
 from stackcli.training.loop import Training
 from tests.factory import config, padding, stack, tiny, tokens
 from tests.residual import oracle
@@ -31,20 +33,24 @@ def batch(ids: Tensor, mask: Tensor | None) -> Batch:
     return Batch(ids, torch.zeros(len(ids), dtype=torch.long), mask)
 
 
+def joins(model: core.StackedAttention) -> list[Admin]:
+    return [join for block in model.stack for join in block.joins() if isinstance(join, Admin)]
+
+
 def omegas(model: core.StackedAttention) -> Tensor:
-    """(branches, D)."""
-    return torch.stack([join.omega.detach() for block in model.stack for join in block.joins()]).clone()
+    """Returns the weight of every skip, (branches, D)."""
+    return torch.stack([join.omega.detach() for join in joins(model)])
 
 
 def by_hand(model: core.StackedAttention, ids: Tensor, lengths: list[int]) -> list[float]:
-    """The paper's two phases, every sequence alone and so without padding."""
-    ctx = [oracle.Context(torch.arange(n)) for n in lengths]
+    """The paper's two phases, with every sequence alone and so without padding."""
+    ctx = [Context(torch.arange(n)) for n in lengths]
     streams = [model.embedding.weight[row[:n]][None] for row, n in zip(ids, lengths, strict=True)]
 
     def variance(pieces: list[Tensor]) -> float:
         numbers = torch.cat([z.flatten() for z in pieces]).tolist()
         mean = sum(numbers) / len(numbers)
-        return sum((v - mean) ** 2 for v in numbers) / len(numbers)
+        return float(sum((v - mean) ** 2 for v in numbers)) / len(numbers)
 
     total, out = 1.0, [1.0]
     for block in model.stack:
@@ -52,6 +58,7 @@ def by_hand(model: core.StackedAttention, ids: Tensor, lengths: list[int]) -> li
         streams = [oracle.normal(x + y) for x, y in zip(streams, attended, strict=True)]
         total += variance(attended)
         out.append(total**0.5)
+        assert block.feed is not None
         fed = [block.feed(x) for x in streams]
         streams = [oracle.normal(x + y) for x, y in zip(streams, fed, strict=True)]
         total += variance(fed)
@@ -64,11 +71,11 @@ def started(c: Config) -> Training:
     return Training(build.build(c, **loaded.sizes), loaded, c, layer_statistics)
 
 
-def test_the_stream_after_a_branch_is_the_papers() -> None:
+def test_the_stream_after_a_branch_equals_the_paper() -> None:
     oracle.check_join("admin", rule, own)
 
 
-def test_a_stack_of_three_blocks_is_the_papers_with_gains_and_offsets() -> None:
+def test_a_stack_of_three_blocks_equals_the_paper_with_gains_and_offsets() -> None:
     oracle.check_stack("admin", rule, closing=False, own=own)
 
 
@@ -82,7 +89,7 @@ def test_every_omega_is_the_root_of_1_and_the_variances_before_it_over_real_toke
     assert expected[0] == 1 and expected[1:] == sorted(expected[1:]) and expected[-1] > expected[1] * 1.05
 
 
-def test_padding_does_not_count_however_much_there_is() -> None:
+def test_the_amount_of_padding_does_not_matter() -> None:
     near, far = stack(residual="admin"), stack(residual="admin")
     ids, mask = tokens(), padding(LENGTHS, 9)
     build.profile(near, batch(ids, mask))
@@ -91,14 +98,14 @@ def test_padding_does_not_count_however_much_there_is() -> None:
     assert (omegas(near) - omegas(far)).abs().max() < 1e-12
 
 
-def test_no_mask_is_a_mask_of_real_tokens() -> None:
+def test_no_mask_equals_a_mask_of_real_tokens() -> None:
     one, other = stack(residual="admin"), stack(residual="admin")
     build.profile(one, batch(tokens(), None))
     build.profile(other, batch(tokens(), torch.ones(3, 9, dtype=torch.bool)))
     assert (omegas(one) - omegas(other)).abs().max() < 1e-12
 
 
-def test_the_first_pass_changes_nothing_but_omega_and_does_not_see_dropout() -> None:
+def test_the_first_pass_changes_only_omega_and_has_no_dropout() -> None:
     model, same = stack(residual="admin", dropout=0.5).train(), stack(residual="admin")
     before = {name: p.clone() for name, p in model.state_dict().items()}
     state = torch.get_rng_state()
@@ -111,7 +118,7 @@ def test_the_first_pass_changes_nothing_but_omega_and_does_not_see_dropout() -> 
     settled = omegas(model)
     model(tokens()).sum().backward()
     assert torch.equal(omegas(model), settled) and not any(m._forward_pre_hooks for m in model.modules())
-    assert all(join.omega.grad.any() for block in model.stack for join in block.joins())
+    assert all(join.omega.grad is not None and join.omega.grad.any() for join in joins(model))
 
 
 @pytest.mark.parametrize("residual", ["pre", "post", "scaled", "deepnorm"])
@@ -123,7 +130,7 @@ def test_other_schemes_have_no_first_pass(residual: str) -> None:
     assert all(torch.equal(p, before[name]) for name, p in model.state_dict().items())
 
 
-def test_training_starts_from_settled_omegas_those_of_the_batch_that_is_looked_at() -> None:
+def test_training_starts_with_omegas_of_the_probe_batch() -> None:
     c = config(**SMALL, dropout=0.0)
     training, apart = started(c), build.build(c, **tiny().sizes)
     build.profile(apart, training.probe_batch)
@@ -133,26 +140,27 @@ def test_training_starts_from_settled_omegas_those_of_the_batch_that_is_looked_a
     assert not torch.equal(omegas(training.model), omegas(apart))
 
 
-def test_a_training_that_is_taken_up_again_keeps_its_omegas() -> None:
+def test_a_resumed_training_keeps_its_omegas() -> None:
     c = config(**SMALL)
-    whole, broken, again = started(c), started(c), started(c)
-    broken.advance(), broken.advance()
-    again.restore(broken.state())
-    assert torch.equal(omegas(again.model), omegas(broken.model))
-    assert not torch.equal(omegas(again.model), omegas(started(c).model))
-    for training in (whole, again):
+    uninterrupted, stopped, resumed = started(c), started(c), started(c)
+    for _ in range(2):
+        stopped.advance()
+    resumed.restore(stopped.state())
+    assert torch.equal(omegas(resumed.model), omegas(stopped.model))
+    assert not torch.equal(omegas(resumed.model), omegas(started(c).model))
+    for training in (uninterrupted, resumed):
         while not training.finished:
             training.advance()
-    assert torch.equal(omegas(whole.model), omegas(again.model))
+    assert torch.equal(omegas(uninterrupted.model), omegas(resumed.model))
 
 
-def test_stored_weights_bring_their_omegas() -> None:
+def test_stored_weights_include_the_omegas() -> None:
     model, other = stack(residual="admin"), stack(residual="admin", seed=1)
     build.profile(model, batch(tokens(), None))
     other.load_state_dict(model.state_dict())
     assert torch.equal(omegas(other), omegas(model)) and torch.equal(other(tokens()), model(tokens()))
 
 
-def test_shared_layers_are_refused_as_every_block_is_sized_by_those_before_it() -> None:
+def test_shared_layers_are_refused_because_omega_depends_on_earlier_blocks() -> None:
     with pytest.raises(ValueError, match="residual=admin sizes every block by those before it"):
         build.try_parts(config(residual="admin", share_layers=True))

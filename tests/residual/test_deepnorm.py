@@ -1,4 +1,4 @@
-"""DeepNorm: a heavier skip, and smaller matrices where the branches begin and end."""
+"""DeepNorm: a larger weight on the skip, and smaller initial matrices in the branches."""
 
 from functools import partial
 
@@ -17,15 +17,15 @@ def rule(x: Tensor, norm: oracle.Map, branch: oracle.Map, alpha: float = 6**0.25
     return norm(alpha * x + branch(x))  # three blocks: alpha = (2 x 3)^(1/4)
 
 
-def test_the_stream_after_a_branch_is_the_papers() -> None:
+def test_the_stream_after_a_branch_equals_the_paper() -> None:
     oracle.check_join("deepnorm", rule)
 
 
-def test_a_stack_of_three_blocks_is_the_papers_with_gains_and_offsets() -> None:
+def test_a_stack_of_three_blocks_equals_the_paper_with_gains_and_offsets() -> None:
     oracle.check_stack("deepnorm", rule, closing=False)
 
 
-def test_an_alpha_asked_for_is_used() -> None:
+def test_a_given_alpha_is_used() -> None:
     oracle.check_stack("deepnorm", partial(rule, alpha=0.7), closing=False, alpha=0.7, beta=0.0)
 
 
@@ -36,13 +36,15 @@ def test_with_alpha_and_beta_1_it_is_post_ln_exactly(init: str) -> None:
     assert torch.equal(post(tokens(), mask), same(tokens(), mask))
     for model in (post, same):
         model(tokens(), mask).square().sum().backward()
-    gradients = dict(post.named_parameters())
-    assert all(torch.equal(p.grad, gradients[name].grad) for name, p in same.named_parameters())
+    gradients = {name: p.grad for name, p in post.named_parameters()}
+    for name, p in same.named_parameters():
+        expected = gradients[name]
+        assert p.grad is not None and expected is not None and torch.equal(p.grad, expected), name
 
 
 @pytest.mark.parametrize("depth", [1, 6])
 @pytest.mark.parametrize("asked,beta", [(0.0, None), (0.5, 0.5)])
-def test_v_o_and_both_feed_forward_maps_are_xaviers_times_beta_and_nothing_else_is_touched(
+def test_v_o_and_both_feed_forward_maps_are_multiplied_by_beta_and_nothing_else_changes(
     depth: int, asked: float, beta: float | None
 ) -> None:
     beta = beta or 1 / (8 * depth) ** (1 / 4)
@@ -57,13 +59,13 @@ def test_v_o_and_both_feed_forward_maps_are_xaviers_times_beta_and_nothing_else_
     assert torch.equal(plain.embedding.weight, scaled.embedding.weight)
 
 
-def test_deepnorms_own_init_is_drawn_once_and_not_multiplied_again() -> None:
+def test_the_gain_of_init_deepnorm_is_not_applied_twice() -> None:
     alone, together = (stack(init="deepnorm", residual=r, depth=4) for r in ("post", "deepnorm"))
     for (_, role, w, _), (_, _, v, _) in zip(alone.maps(), together.maps(), strict=True):
         assert torch.equal(w, v), role
 
 
-def test_an_init_that_sizes_branches_by_depth_is_refused_and_so_is_a_beta_beside_deepnorms_own() -> None:
+def test_an_init_that_scales_by_depth_is_refused_and_so_is_a_beta_with_init_deepnorm() -> None:
     for init in ("default", "xavier", "deepnorm"):
         try_parts(config(residual="deepnorm", init=init))
     with pytest.raises(ValueError, match="residual=deepnorm sizes its branches by depth, and init=gpt2 would"):
@@ -73,6 +75,6 @@ def test_an_init_that_sizes_branches_by_depth_is_refused_and_so_is_a_beta_beside
             try_parts(config(residual=part("deepnorm", alpha=0.0, beta=beta), init="deepnorm"))
 
 
-def test_schemes_without_gains_draw_alike() -> None:
+def test_schemes_without_gains_draw_the_same_matrices() -> None:
     pre, post = (stack(init="xavier", residual=r, depth=4) for r in ("pre", "post"))
     assert all(torch.equal(w, v) for (*_, w, _), (*_, v, _) in zip(pre.maps(), post.maps(), strict=True))

@@ -1,4 +1,4 @@
-"""LayerScale: pre-LN whose branches have a learned weight a dimension."""
+"""LayerScale: pre-LN whose branches have a learned weight for each dimension."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from stackcli.residual.layerscale import LayerScale
 from tests.factory import part, stack, tokens
 from tests.residual import oracle
 
@@ -18,21 +19,22 @@ def own(join: Any) -> tuple[Tensor]:
     return (join.scale,)
 
 
-def test_the_stream_after_a_branch_is_the_papers() -> None:
+def test_the_stream_after_a_branch_equals_the_paper() -> None:
     oracle.check_join("layerscale", rule, own)
 
 
-def test_a_stack_of_three_blocks_is_the_papers_with_gains_and_offsets() -> None:
+def test_a_stack_of_three_blocks_equals_the_paper_with_gains_and_offsets() -> None:
     oracle.check_stack("layerscale", rule, closing=True, own=own)
 
 
 @pytest.mark.parametrize("depth,start", [(1, 0.1), (18, 0.1), (19, 1e-5), (24, 1e-5), (25, 1e-6), (48, 1e-6)])
-def test_every_weight_starts_from_the_papers_value_for_the_depth(depth: int, start: float) -> None:
-    join = oracle.made("layerscale", dim=7, depth=depth)
+def test_every_weight_starts_at_the_papers_value_for_the_depth(depth: int, start: float) -> None:
+    join = oracle.build_join("layerscale", dim=7, depth=depth)
+    assert isinstance(join, LayerScale)
     assert torch.allclose(join.scale, torch.full((7,), start, dtype=torch.float64), rtol=1e-6, atol=0)
 
 
-def test_a_start_asked_for_is_used_and_1_is_pre_ln_at_first() -> None:
+def test_a_given_start_is_used_and_1_equals_pre_ln_at_first() -> None:
     one, pre = stack(residual=part("layerscale", start=1.0), depth=3), stack(residual="pre", depth=3)
     assert torch.equal(one(tokens()), pre(tokens()))
     assert len({id(join.scale) for block in one.stack for join in block.joins()}) == 6

@@ -1,4 +1,4 @@
-"""Pre-LN: the stream itself is never normalised before the end."""
+"""Pre-LN: the stream itself is normalised only at the end."""
 
 from torch import Tensor
 
@@ -9,9 +9,9 @@ def rule(x: Tensor, norm: oracle.Map, branch: oracle.Map) -> Tensor:
     return x + branch(norm(x))
 
 
-def test_the_stream_after_a_branch_is_the_papers() -> None:
+def test_the_stream_after_a_branch_equals_the_paper() -> None:
     oracle.check_join("pre", rule)
 
 
-def test_a_stack_of_three_blocks_is_the_papers_with_gains_and_offsets() -> None:
+def test_a_stack_of_three_blocks_equals_the_paper_with_gains_and_offsets() -> None:
     oracle.check_stack("pre", rule, closing=True)
