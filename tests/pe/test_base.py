@@ -98,7 +98,7 @@ def test_positions_drawn_in_training_do_not_depend_on_the_padding() -> None:
 
 @pytest.mark.parametrize("name", RANDOMISED)
 def test_relative_encodings_ignore_a_shift_of_drawn_positions(name: str) -> None:
-    from tests.training.test_loop import training
+    from tests.training.examples import training
 
     run = training(pe=part(name, randomised=True, range=64))
     plain = answers(run.model, run.test, full=False)
@@ -125,7 +125,7 @@ def test_randomised_learned_positions_have_a_row_for_the_whole_range() -> None:
 
 
 def test_a_run_with_randomised_positions_resumes_bit_for_bit() -> None:
-    from tests.training.test_loop import finish, training
+    from tests.training.examples import finish, training
 
     pe = part("learned", randomised=True, range=64)
     uninterrupted, first, second = (training(pe=pe) for _ in range(3))

@@ -15,9 +15,7 @@ from stackcli.training.batching import Padded
 from stackcli.training.evaluation import Answers
 from stackcli.training.loop import weights_hash
 from tests.factory import part
-from tests.training.examples import finish as finish
-from tests.training.examples import task
-from tests.training.examples import training as training
+from tests.training.examples import finish, task, training
 
 
 def test_two_trainings_are_equal_bit_for_bit() -> None:
