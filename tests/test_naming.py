@@ -125,3 +125,21 @@ def test_no_file_is_longer_than_350_lines_and_no_function_longer_than_50() -> No
         functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
         long += [f"{path.name}:{f.name}" for f in functions if f.end_lineno and f.end_lineno - f.lineno + 1 > 50]
     assert long == []
+
+
+NO_TEST_FILE = {  # module -> where its behaviour is tested, or why it has none
+    "attention/base": "an interface without behaviour",
+    "launcher/base": "an interface without behaviour",
+    "model/batch": "a dataclass without behaviour",
+    "residual/base": "an interface; its default gain is tested by test_deepnorm",
+}
+
+
+def test_every_module_has_a_test_file_of_its_name_or_a_reason() -> None:
+    modules = {
+        path.relative_to(ROOT / "stackcli").with_suffix("").as_posix()
+        for path in (ROOT / "stackcli").glob("*/*.py")
+        if path.stem != "__init__"
+    }
+    tested = {name for name in modules if (ROOT / "tests" / name).with_name(f"test_{Path(name).name}.py").is_file()}
+    assert modules - tested == set(NO_TEST_FILE)
