@@ -12,7 +12,7 @@ LETTERS = ("a", "b", "c", "d")
 
 
 class LastLetter(Data):
-    """Sequences of four letters, drawn evenly.
+    """Sequences over four letters, drawn uniformly.
 
     input   b a c a d
     answer  d

@@ -6,7 +6,7 @@ from stackcli.analysis.study_data import Frames
 
 
 def draw(frames: Frames) -> Figure | None:
-    """None where encodings were not compared, so that there is nothing to draw."""
+    """None where encodings were not compared: there is nothing to draw."""
     done = frames.runs[frames.runs["status"] == "done"]
     if "pe" not in frames.axes or done.empty:
         return None
