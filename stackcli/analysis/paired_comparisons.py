@@ -1,7 +1,6 @@
 """Comparisons of arms, paired by seed, as DataFrames."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -188,8 +187,3 @@ def _untested(found: Any, mean: float) -> str:
 def finished_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """The finished runs: all that is ever averaged or ranked."""
     return runs[runs["status"] == "done"]
-
-
-def arms_of(runs: pd.DataFrame, axis: str) -> Iterator[tuple[Any, pd.DataFrame]]:
-    """Each value of the axis with its runs, in the order of the study."""
-    yield from runs.groupby(axis, sort=False, dropna=False)

@@ -1,86 +1,26 @@
+"""What went wrong in one run, as numbers beside their thresholds."""
+
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from stackcli.analysis import run_health
-from stackcli.analysis.study_data import Frames
-
-STEPS = (0, 1, 4, 16, 64, 100)
-GUESS = math.log(4)
-HEALTHY = {"gradient": 3.0, "rank": 0.2, "focus": 0.9, "update": 3e-3, "starved": 0.3}
-Looks = Mapping[str, float | Sequence[float]]
+from tests.analysis.examples import FLAT as FLAT
+from tests.analysis.examples import GUESS
+from tests.analysis.examples import run as run
+from tests.analysis.examples import study as study
 
 
-def run(
-    losses: Sequence[float] = (1.4, 0.5, 0.2, 0.1, 0.1),
-    *,
-    seed: int = 0,
-    point: str = "",
-    gap: float = 0.0,
-    diverged: int | None = None,
-    settings: Mapping[str, Any] | None = None,
-    **looks: float | Sequence[float],
-) -> dict[str, Any]:
-    """A run of 100 steps with two layers of two heads; `looks`: numbers of all looks or of each."""
-    row = {"run": f"{point}/{seed}", "arm": "", "point": point, "seed": seed, "depth": 2, "data": "majority"}
-    row |= {"attention": "full", "causal": False, "flops_len": 8, "step_end": 100, "diverged_step": diverged}
-    row |= {"status": "done" if diverged is None else "diverged", "gap_end": gap, "train_loss": losses[-1]}
-    row |= {"train_loss_end": losses[-1], "val_loss_end": losses[-1] + gap, "val_loss": losses[-1] + gap}
-    row |= dict(settings or {})
-    head = {key: row[key] for key in ("run", "point", "seed")}
-    curve = [{**head, "step": 100 * i // (len(losses) - 1 or 1), "train_loss": loss} for i, loss in enumerate(losses)]
-    layers = [line for i, step in enumerate(STEPS) for line in look(head, step, i, {**HEALTHY, **looks})]
-    return {"row": row, "curve": curve, "layers": layers}
-
-
-def look(head: Mapping[str, Any], step: int, i: int, numbers: Looks) -> list[dict[str, Any]]:
-    """The rows of one look that show these numbers; the first layer's rank and heads are those of a healthy layer."""
-    at = {key: value if isinstance(value, float | int) else value[i] for key, value in numbers.items()}
-    even = at.get("even", math.log(8))
-    out: list[dict[str, Any]] = []
-    for layer in (1, 2):
-        first = layer == 1
-        block = {"g4": 7.0 * at["gradient"] if first else 7.0, "rank": 0.5 if first else at["rank"]}
-        out.append({**head, "step": step, "layer": layer, "tensor": "block", **block})
-        # the mean over the heads is what counts: one head may be sharp
-        heads = (0.9, 0.9) if first else (0.0, 2 * at["focus"])
-        out += [
-            {**head, "step": step, "layer": layer, "tensor": f"head{h}", "entropy": even * share, "even": even}
-            for h, share in enumerate(heads)
-        ]
-        # what counts is the layer that gets the most
-        starved = {"ratio_qv": at["starved"] if first else at["starved"] / 100}
-        moved = (at["update"] / 10, at["update"], math.inf if step == 1 else 10 * at["update"])
-        out += [
-            {**head, "step": step, "layer": layer, "tensor": name, "update": value if step else None}
-            | (starved if name == "q" else {})
-            for name, value in zip(("q", "v", "ff2"), moved, strict=True)
-        ]
-    return out
-
-
-def study(*runs: Mapping[str, Any], entropy: float | None = None, shares: Sequence[float] = (0.25,) * 4) -> Frames:
-    facts = {"shares": {"train": {f"x{i}": share for i, share in enumerate(shares)}}, "entropy": entropy}
-    return Frames(
-        study="study",
-        command="ablate-depth",
-        axes=(),
-        runs=pd.DataFrame([r["row"] for r in runs]),
-        curve=pd.DataFrame([line for r in runs for line in r["curve"]]),
-        layers=pd.DataFrame([line for r in runs for line in r["layers"]]),
-        position=pd.DataFrame(),
-        facts={"majority": facts},
-    )
+def looks(measure: str, value: float) -> dict[str, Any]:
+    """The keyword of `run` for a number that every look of a run has."""
+    return {measure: value}
 
 
 def found(*runs: Mapping[str, Any], **data: Any) -> list[set[str]]:
     return [set(run_health.detect_findings(r)) for r in run_health.completed_runs(study(*runs, **data))]
-
-
-FLAT = (1.4, 1.39, 1.38, 1.37, 1.37)  # the losses of a run that learns nothing
 
 
 def test_guessing_costs_the_entropy_of_the_labels() -> None:
@@ -127,14 +67,14 @@ def test_noise_that_is_known_is_subtracted() -> None:
 def test_a_stack_that_does_not_learn_is_explained_by_what_lies_beyond_a_threshold(
     name: str, measure: str, faulty: float, well: float
 ) -> None:
-    assert found(run(FLAT, **{measure: faulty})) == [{name}]
-    assert found(run(FLAT, **{measure: well})) == [{"underfitting"}]
+    assert found(run(FLAT, **looks(measure, faulty))) == [{name}]
+    assert found(run(FLAT, **looks(measure, well))) == [{"underfitting"}]
 
 
 @pytest.mark.parametrize("measure", ["gradient", "rank", "focus", "update"])
 def test_in_a_stack_that_learns_nothing_is_an_illness(measure: str) -> None:
-    assert found(run(**{measure: 1e-9})) == [set()]
-    assert found(run(**{measure: 1e9})) == [set()]
+    assert found(run(**looks(measure, 1e-9))) == [set()]
+    assert found(run(**looks(measure, 1e9))) == [set()]
 
 
 def test_what_was_over_before_the_run_could_be_stuck_is_no_finding() -> None:
@@ -231,5 +171,5 @@ def test_queries_and_keys_that_get_no_gradient_in_any_layer_are_told() -> None:
 
 @pytest.mark.parametrize(("cause", "value"), [("rank", 1e-9), ("focus", 0.0), ("gradient", 1e9)])
 def test_what_starves_queries_and_keys_is_told_alone(cause: str, value: float) -> None:
-    (names,) = found(run(FLAT, starved=1e-17, **{cause: value}))
+    (names,) = found(run(FLAT, starved=1e-17, **looks(cause, value)))
     assert "starved queries and keys" not in names and len(names) == 1

@@ -13,10 +13,9 @@ from stackcli.analysis import sign_flip
 
 def brute(gaps: np.ndarray) -> float:
     """p over all 2^n flips, one by one."""
-    seen, n = abs(gaps.sum()), 0
-    for signs in itertools.product((1, -1), repeat=gaps.size):
-        n += abs(float(np.dot(signs, gaps))) >= seen - 1e-12 * np.abs(gaps).sum()
-    return n / 2**gaps.size
+    least = float(abs(gaps.sum()) - 1e-12 * np.abs(gaps).sum())
+    sums = (float(np.dot(signs, gaps)) for signs in itertools.product((1, -1), repeat=gaps.size))
+    return float(sum(abs(total) >= least for total in sums) / 2**gaps.size)
 
 
 @pytest.mark.parametrize("n,smallest", [(5, 0.0625), (8, 0.0078125), (10, 0.001953125)])
