@@ -164,11 +164,12 @@ def test_losses_and_times_are_compared_as_ratios_and_a_lower_one_wins() -> None:
 
 def test_a_margin_of_a_ratio_is_a_share() -> None:
     base = frame([0.0] * 4).rename(columns={"test_acc": "val_loss"})
-    base.loc[base["pe"] == "b", "val_loss"] *= [1.01, 0.99, 1.02, 0.98]
-    wide, narrow = (
-        paired_comparisons.compare(base, "pe", "val_loss", "a", margin=m).iloc[0]["kind"] for m in (0.05, 0.01)
-    )
-    assert (wide, narrow) == ("equivalent", "open")
+    logs = [0.4, -0.4, 0.4, -0.4]
+    base.loc[base["pe"] == "b", "val_loss"] *= np.exp(logs)
+    bound = scipy_stats.ttest_1samp(logs, 0).confidence_interval(0.95).high
+    assert math.log(1 + 1.0) < bound < math.log(1 + 1.2)  # a factor of 2, and of 2.2
+    kinds = [paired_comparisons.compare(base, "pe", "val_loss", "a", margin)["kind"][0] for margin in (1.0, 1.2)]
+    assert kinds == ["open", "equivalent"]
 
 
 def test_a_seed_that_only_one_arm_has_is_not_paired_and_is_called_missing() -> None:
@@ -218,7 +219,7 @@ def test_the_matched_gap_is_read_on_the_straight_line_between_two_evaluations() 
 
 
 def test_a_run_that_begins_at_the_matched_loss_has_no_matched_gap() -> None:
-    curve = pd.DataFrame({"run": list("aabb"), "step": [0, 1] * 2, "train_loss": [0.5, 0.5, 0.9, 0.4]})
+    curve = pd.DataFrame({"run": list("aabb"), "step": [0, 1] * 2, "train_loss": [0.5, 0.6, 0.9, 0.4]})
     target, gaps = paired_comparisons.matched_gap(curve.assign(val_loss=1.0))
     assert target == 0.5 and math.isnan(gaps["a"])
     assert gaps["b"] == pytest.approx(0.5)  # 1 - 0.5, whatever the train loss was between
