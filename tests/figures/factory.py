@@ -243,9 +243,13 @@ def labelled(axes: Axes, label: str) -> list[Any]:
 
 
 def cells(axes: Axes) -> Any:
-    """What a heat map shows, drawn as squares or as one image."""
-    artists: list[Any] = [*axes.collections, *axes.images]
-    return artists[0].get_array()
+    """The values of a heat map, drawn as squares or as one image."""
+    return heat_maps(axes)[0].get_array()
+
+
+def heat_maps(axes: Axes) -> list[Any]:
+    """The heat maps of a panel."""
+    return [*axes.collections, *axes.images]
 
 
 def titles(figure: Figure) -> list[str]:

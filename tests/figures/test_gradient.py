@@ -105,5 +105,5 @@ def test_many_lines_of_two_schemes_are_a_column_each_and_panels_of_one_norm_shar
             ends = rows[rows["tensor"] == "ff2"].groupby("layer")[norm].prod() ** (1 / 3)
             assert np.allclose(line.get_ydata(), ends)
             assert len([line for line in axes.lines if str(line.get_label()).startswith("depth=")]) == 5
-    for norm in (figure.axes[:4], figure.axes[4:]):
-        assert len({axes.get_ylim() for axes in norm}) == 1
+    for panels in (figure.axes[:4], figure.axes[4:]):
+        assert len({axes.get_ylim() for axes in panels}) == 1

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stackcli.figures import base, layer_probe
@@ -47,6 +48,6 @@ def test_a_layer_of_which_nothing_is_known_is_left_out_of_the_line() -> None:
 
 def test_runs_that_were_not_probed_have_none() -> None:
     frames = factory.study({"depth": [2, 4]})
-    assert layer_probe.draw(replace(frames, stack=factory.pd.DataFrame())) is None
+    assert layer_probe.draw(replace(frames, stack=pd.DataFrame())) is None
     frames.stack["probe_acc"] = None
     assert layer_probe.draw(frames) is None

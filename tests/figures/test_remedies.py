@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from scipy import stats
 
 from stackcli.analysis.study_data import Frames
@@ -22,7 +23,7 @@ def remedies(seeds: int = 4, diverged: list[tuple[str, int]] | None = None) -> F
     return frames
 
 
-def ticks(axes: factory.Axes) -> list[str]:
+def ticks(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.get_yticklabels()]
 
 

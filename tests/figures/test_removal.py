@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -72,6 +73,6 @@ def test_of_many_points_nine_are_drawn_and_of_many_categories_each_in_the_legend
 
 def test_runs_that_were_not_taken_apart_have_none() -> None:
     frames = factory.study({"depth": [2, 4]})
-    assert removal.draw(replace(frames, stack=factory.pd.DataFrame())) is None
+    assert removal.draw(replace(frames, stack=pd.DataFrame())) is None
     frames.stack["without_acc"] = None
     assert removal.draw(frames) is None

@@ -10,7 +10,7 @@ from stackcli.analysis.study_data import Frames
 from stackcli.figures import slopes
 from tests.figures import factory
 
-XAVIER = {"norm": "layer", "init": "xavier", "share_layers": False}
+XAVIER: dict[str, Any] = {"norm": "layer", "init": "xavier", "share_layers": False}
 DEPTHS = {"depth": [1, 2, 4, 8]}
 
 
