@@ -1,4 +1,4 @@
-"""Whether the deepest stack loses by its optimisation or by overfitting."""
+"""Is the deepest stack worse because its optimisation fails, or because it overfits?"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ def test_what_depth_costs_is_told_apart_into_train_loss_and_gap() -> None:
     most = deep({1: 0.5, 16: 1.1}, {1: 0.1, 16: 0.58})  # 0.48 of 0.6
     assert "optimisation fails" in most and "not the generalisation" in most
     assert "not separated over 5 seeds" in deep({1: 0.5, 16: 0.51}, {1: 0.1, 16: 0.1})
-    assert "that of the deepest stack, 16 blocks" in deep({1: 0.5, 16: 0.3}, {1: 0.1, 16: 0.05})
+    assert "The deepest stack, 16 blocks, has the lowest" in deep({1: 0.5, 16: 0.3}, {1: 0.1, 16: 0.05})
 
 
 def test_a_cause_is_told_where_its_own_interval_says_so() -> None:
@@ -42,7 +42,7 @@ def test_a_cause_is_told_where_its_own_interval_says_so() -> None:
     assert "optimisation fails" in both and "overfits more" in both
     assert "(not corrected for the other comparisons)" in both
     unsure = deep({1: 0.5, 16: 0.93}, {1: 0.1, 16: 0.53}, each=(0.9, -0.05, 0.45, 0.9, -0.05))
-    assert "is not separated" in unsure and "fails" not in unsure and "overfits" not in unsure
+    assert "do not separate these two causes" in unsure and "fails" not in unsure and "overfits" not in unsure
 
 
 def test_a_deepest_stack_of_which_no_run_is_done_is_named() -> None:
@@ -50,9 +50,9 @@ def test_a_deepest_stack_of_which_no_run_is_done_is_named() -> None:
     whole = replace(study(*rows), axes=("depth",))
     runs = whole.runs.assign(status=whole.runs["status"].mask(whole.runs["depth"] == 16, "failed"))
     (text,) = depth_effect.describe_depth_effect(replace(whole, runs=runs))
-    assert text == "The deepest stack, 16 blocks, has no run that is done, so its cost is not known."
+    assert text == "The deepest stack, 16 blocks, has no finished run, so the effect of depth is not known."
     assert findings_text.describe_findings([], replace(whole, runs=runs))[0] == (
-        "No finding: the 4 runs that finished learnt what can be learnt, and what they learnt holds; 2 did not finish."
+        "No finding: the 4 runs that finished learnt what can be learnt, without overfitting; 2 did not finish."
     )
 
 

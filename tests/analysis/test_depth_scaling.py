@@ -82,8 +82,8 @@ def test_the_order_of_collapse_is_that_of_the_shallowest_stack() -> None:
 
 
 def test_theory_is_that_of_the_papers() -> None:
-    told = {r: depth_scaling.theory_of({**SETTINGS, "residual": r}) for r in ("post", "pre", "deepnorm")}
-    assert {r: law.slope for r, law in told.items() if law} == {"post": 0.0, "pre": -0.5, "deepnorm": -0.5}
+    laws = {r: depth_scaling.theory_of({**SETTINGS, "residual": r}) for r in ("post", "pre", "deepnorm")}
+    assert {r: law.slope for r, law in laws.items() if law} == {"post": 0.0, "pre": -0.5, "deepnorm": -0.5}
     low, high = ((8 * n) ** -0.25 / (2 * n) ** 0.25 for n in (4, 400))  # beta / alpha
     assert math.isclose(math.log(high / low) / math.log(100), -0.5, abs_tol=1e-12)
 
@@ -179,7 +179,7 @@ def test_from_a_stack_on_that_could_not_be_looked_at_nothing_is_expected() -> No
     found = one(frame)
     assert (found.deepest, found.first) == (4, 8)
     text = depth_scaling.describe_expectation(found, [1, 2, 4, 8, 16, 32])
-    assert "up to depth 4 no criterion fails; at depth 8 a stack could not be looked at" in text
+    assert "up to depth 4 no criterion fails; at depth 8 a stack could not be measured" in text
     frame["status"] = "failed"
     assert "no criterion" not in depth_scaling.describe_expectation(one(frame), [1, 32]) and one(frame).deepest is None
 

@@ -88,11 +88,11 @@ def test_each_seed_is_judged_by_its_own_threshold_and_the_evidence_says_so() -> 
     signs = [Sign(0.9, 0.3, 100.0), Sign(1.0, 0.4, 100.0), Sign(1.1, 0.5, 100.0)]
     finding = findings._finding("overfitting", "", list(zip(rows, signs, strict=True)), 3)
     assert (finding.value, finding.threshold, finding.seeds) == (1.0, 0.4, (3, 3))
-    assert "the median of 0.3 to 0.5, each seed's own" in finding.evidence
+    assert "(median; each seed has its own, 0.3 to 0.5)" in finding.evidence
 
 
 def test_a_rate_too_high_for_some_seeds_and_too_low_for_others_is_both() -> None:
     faulty = [run(FLAT, seed=i, update=u, settings=typed("data=majority")) for i, u in enumerate((0.5, 0.6, 1e-5))]
     found = named("undertuned learning rate", study(*faulty))
     assert found.seeds == (3, 3) and found.value == pytest.approx(0.55) and "too high" in found.evidence
-    assert "1 of 3 on the other side" in found.evidence
+    assert "1 of 3 runs lie on the other side" in found.evidence

@@ -1,4 +1,4 @@
-"""Findings as tables and sentences."""
+"""Findings as tables, sentences and commands."""
 
 import io
 import shlex
@@ -123,7 +123,7 @@ def test_that_nothing_was_found_is_said() -> None:
     well = study(run(), run(seed=1))
     assert findings_text.findings_table([], well.runs).row_count == 0 and findings_text.titled_findings(well) == []
     assert findings_text.describe_findings([], well) == [
-        "No finding: all 2 runs learnt what can be learnt, and what they learnt holds."
+        "No finding: all 2 runs learnt what can be learnt, without overfitting."
     ]
     part = study(run(point="a"), {**run(FLAT, point="b"), "row": {**typed(), **run(FLAT, point="b")["row"]}})
     assert findings_text.describe_findings(findings.findings(part), part)[0] == "No finding at a."
