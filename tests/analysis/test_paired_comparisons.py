@@ -130,7 +130,7 @@ def test_equal_answers_are_said_to_be_equal_and_unknown_ones_unknown() -> None:
         return str(paired_comparisons.compare_to_constant(runs, "depth", score, bag, "bag")["verdict"].iloc[0])
 
     assert told(["1" * 40] * 3, "1" * 40) == "the answers are equal"
-    assert told(["0" * 40] * 3, "1" * 40) == "not tested, as no seed and no item differs from another"
+    assert told(["0" * 40] * 3, "1" * 40) == "not tested, as all differences are equal"
     assert told([""] * 3, "1" * 40) == "not tested, the answers to each item are not known"
 
 
@@ -147,7 +147,7 @@ def test_which_way_a_metric_is_better(metric: str, higher: bool) -> None:
 
 
 def test_a_metric_that_is_neither_better_nor_worse_is_refused() -> None:
-    with pytest.raises(ValueError, match="grad_ratio_init: neither more nor less of it is better"):
+    with pytest.raises(ValueError, match="grad_ratio_init: neither higher nor lower is better"):
         paired_comparisons.higher_is_better("grad_ratio_init")
 
 

@@ -59,7 +59,7 @@ def test_a_verdict_of_better_needs_the_seeds_that_the_whole_family_needs() -> No
 
 def test_a_point_with_a_run_that_diverged_is_never_called_best() -> None:
     text = said(depth_study(diverged=1))
-    assert "1 of 15 runs diverged, and stand in no mean: depth=16 (1)." in text
+    assert "1 of 15 runs diverged (left out of every mean): depth=16 (1)." in text
     assert "Depth 8 has the highest mean test accuracy of 1, 2, 4, 8 (" in text
     assert "Intervals are over 2 to 3 seeds" in text
 
@@ -85,7 +85,7 @@ def test_where_train_losses_differ_the_gap_is_also_told_at_a_matched_loss() -> N
 def test_nothing_finished_is_said() -> None:
     found = depth_study()
     found.runs["status"] = "missing"
-    assert said(found).endswith("No run has finished, so nothing was found.")
+    assert said(found).endswith("No run has finished, so there is nothing to report.")
 
 
 def test_a_switch_is_written_as_it_is_typed() -> None:
@@ -115,4 +115,4 @@ def test_a_run_that_never_learns_gives_no_matched_loss() -> None:
         for step, loss in ((0, 1.4), (1, 1.5 if depth == 16 else 0.05)):
             rows.append({"run": run, "step": step, "train_loss": loss, "val_loss": loss})
     text = said(replace(found, curve=pd.DataFrame(rows)))
-    assert "not every run has left the train loss of guessing" in text and "nats it is" not in text
+    assert "some runs never got below the train loss of guessing" in text and "nats it is" not in text

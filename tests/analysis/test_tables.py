@@ -156,10 +156,12 @@ def test_a_column_that_is_an_axis_stands_once() -> None:
 
 
 def test_every_text_that_a_spreadsheet_would_take_for_a_formula_is_tamed() -> None:
-    odd = ["=1+1", "+x", "-x", "@x", "\tx"]
-    lines = tables.to_csv(pd.DataFrame({"word": [*odd, "x=1", "a\rb"], "number": [-1.0] * 7}))
+    formulas = ["=1+1", "+x", "-x", "@x", "\tx"]
+    lines = tables.to_csv(pd.DataFrame({"word": [*formulas, "x=1", "a\rb"], "number": [-1.0] * 7}))
     again = pd.read_csv(io.StringIO(lines))
-    assert again["word"].tolist() == [*("'" + word for word in odd), "x=1", "a b"] and set(again["number"]) == {-1.0}
+    assert again["word"].tolist() == [*("'" + word for word in formulas), "x=1", "a b"] and set(again["number"]) == {
+        -1.0
+    }
 
 
 def test_measured_numbers_stay_decimal_though_they_happen_to_be_whole() -> None:
