@@ -1,4 +1,4 @@
-"""The evidence of a comparison: every number from the runs."""
+"""The evidence of a comparison, computed from the runs."""
 
 import io
 import math
@@ -28,7 +28,7 @@ def test_differences_are_paired_by_seed_and_one_family() -> None:
     assert math.isclose(row["p"], 2 / 2**5) and row["p_holm"] > row["p"]
 
 
-def test_the_file_of_differences_holds_the_whole_family_and_the_correction_can_be_made_again() -> None:
+def test_the_file_of_differences_holds_all_that_the_correction_needs() -> None:
     study = depths()
     table = pd.read_csv(io.StringIO(tables.to_csv(comparisons.comparison_rows(study))))
     assert list(table["metric"]) == ["test_acc"] * 2 + ["gap_end"] + ["test_acc"] * 3
@@ -48,7 +48,7 @@ def test_the_file_of_differences_holds_the_whole_family_and_the_correction_can_b
 
 
 def depths(seeds: int = 8) -> Frames:
-    """Three depths of which the deepest is better than the first, with the answers to each of 200 items."""
+    """Three depths, the deepest better than the first, with the answers to each of 200 items."""
     draw, rows = np.random.default_rng(3), []
     for depth, acc in ((1, 0.7), (2, 0.71), (4, 0.85)):
         for seed in range(seeds):
@@ -72,13 +72,13 @@ def test_loss_beyond_the_trained_length_is_above_the_sources_own_on_the_same_ite
     assert unknown["excess"].isna().all() and unknown["loss"].notna().any()
 
 
-def test_what_order_is_worth_is_the_accuracy_lost_without_it() -> None:
+def test_scores_by_order_are_the_accuracy_lost_without_the_order() -> None:
     found = comparisons.scores_by_order(encoding_study())
     assert set(found["data"]) == {"subjects"} and np.allclose(found["shuffled"], 0.1)
     assert np.allclose(found["reversed"], 0.2) and "shifted" not in found
 
 
-def test_everything_fits_80_columns_and_a_length_that_is_refused_says_so() -> None:
+def test_the_tables_fit_80_columns_and_name_a_length_that_an_encoding_refuses() -> None:
     out = io.StringIO()
     console = Console(width=80, file=out)
     for title, table in comparisons.build_tables(encoding_study()):
@@ -90,7 +90,7 @@ def test_everything_fits_80_columns_and_a_length_that_is_refused_says_so() -> No
     assert "excess loss, nats, by test length, data=markov" in text and "-0.200" in text
 
 
-def test_a_study_without_any_of_it_has_none() -> None:
+def test_a_study_without_other_lengths_or_orders_has_no_scores_of_them() -> None:
     found = encoding_study()
     bare = replace(found, runs=found.runs[found.runs["data"] == "subjects"].drop(columns=["by_length"]))
     assert comparisons.scores_by_length(bare).empty

@@ -11,8 +11,8 @@ from tests.analysis.examples import run, study
 def deep(
     val: Mapping[int, float], train: Mapping[int, float], seeds: int = 5, each: Sequence[float] | None = None
 ) -> str:
-    """What is said of depths whose losses at the end these are, give or take two hundredths; `each`: what the deepest
-    stack's train loss is above the shallowest's in each seed, while its validation loss stays."""
+    """The sentence for depths with these losses at the end, give or take two hundredths. `each`: the train loss of the
+    deepest stack above that of the shallowest, by seed; its validation loss stays."""
     rows = []
     for depth in val:
         for seed in range(seeds):
@@ -26,7 +26,7 @@ def deep(
     return text
 
 
-def test_what_depth_costs_is_told_apart_into_train_loss_and_gap() -> None:
+def test_the_loss_that_depth_adds_is_split_into_train_loss_and_gap() -> None:
     fails = deep({1: 0.5, 4: 0.6, 16: 1.1}, {1: 0.1, 4: 0.1, 16: 0.9})
     assert "optimisation fails" in fails and "+0.80 by the train loss" in fails and "against the best, depth 1" in fails
     overfits = deep({1: 0.5, 16: 0.8}, {1: 0.1, 16: 0.05})
@@ -37,7 +37,7 @@ def test_what_depth_costs_is_told_apart_into_train_loss_and_gap() -> None:
     assert "The deepest stack, 16 blocks, has the lowest" in deep({1: 0.5, 16: 0.3}, {1: 0.1, 16: 0.05})
 
 
-def test_a_cause_is_told_where_its_own_interval_says_so() -> None:
+def test_a_cause_is_named_only_if_its_own_interval_excludes_zero() -> None:
     both = deep({1: 0.5, 16: 1.5}, {1: 0.1, 16: 0.6})  # half by each
     assert "optimisation fails" in both and "overfits more" in both
     assert "(not corrected for the other comparisons)" in both
@@ -45,7 +45,7 @@ def test_a_cause_is_told_where_its_own_interval_says_so() -> None:
     assert "do not separate these two causes" in unsure and "fails" not in unsure and "overfits" not in unsure
 
 
-def test_a_deepest_stack_of_which_no_run_is_done_is_named() -> None:
+def test_a_deepest_stack_without_a_finished_run_is_named() -> None:
     rows = [run(point=f"depth={d}", seed=s, settings={"depth": d}) for d in (1, 4, 16) for s in (0, 1)]
     whole = replace(study(*rows), axes=("depth",))
     runs = whole.runs.assign(status=whole.runs["status"].mask(whole.runs["depth"] == 16, "failed"))

@@ -47,7 +47,7 @@ def test_a_finding_counts_the_runs_that_have_it_and_shows_their_median() -> None
     assert "0.002" in found.evidence and "0.005" in found.evidence
 
 
-def test_points_stand_in_the_order_of_the_study_and_the_gravest_finding_first() -> None:
+def test_points_keep_the_order_of_the_study_and_the_most_severe_finding_comes_first() -> None:
     rows = [run(FLAT, point="b", rank=1e-9, gradient=1e-9), run(point="a", gap=1.0), run(point="c")]
     rows = [{**r, "row": {**typed("data=majority"), **r["row"]}} for r in rows]
     assert [(f.point, f.name) for f in findings.findings(study(*rows))] == [
@@ -66,7 +66,7 @@ def rates(val: Mapping[float, float]) -> Frames:
     return replace(study(*rows), axes=("lr",))
 
 
-def test_the_best_of_several_rates_at_their_end_is_a_finding() -> None:
+def test_a_best_learning_rate_that_is_the_largest_tried_is_a_finding() -> None:
     (only,) = findings.findings(rates({0.001: 0.3, 0.003: 0.2, 0.01: 0.1}))
     assert (only.point, only.name, only.seeds) == ("lr=0.01", "undertuned learning rate", (3, 3))
     assert only.remedies[0].words == ("lr=0.03",)
@@ -74,7 +74,7 @@ def test_the_best_of_several_rates_at_their_end_is_a_finding() -> None:
     assert findings.findings(rates({0.001: 0.3, 0.01: 0.2})) == []  # of two one is always at an end
 
 
-def test_a_rate_that_diverged_somewhere_is_not_the_best() -> None:
+def test_a_learning_rate_with_a_diverged_run_is_not_the_best() -> None:
     whole = rates({0.001: 0.3, 0.003: 0.2, 0.01: 0.1})
     gone = (whole.runs["lr"] == 0.01) & (whole.runs["seed"] == 1)
     rows = whole.runs.assign(status=whole.runs["status"].mask(gone, "diverged"))
@@ -91,7 +91,7 @@ def test_each_seed_is_judged_by_its_own_threshold_and_the_evidence_says_so() -> 
     assert "(median; each seed has its own, 0.3 to 0.5)" in finding.evidence
 
 
-def test_a_rate_too_high_for_some_seeds_and_too_low_for_others_is_both() -> None:
+def test_a_rate_too_high_for_some_seeds_and_too_low_for_others_counts_both() -> None:
     faulty = [run(FLAT, seed=i, update=u, settings=typed("data=majority")) for i, u in enumerate((0.5, 0.6, 1e-5))]
     found = named("undertuned learning rate", study(*faulty))
     assert found.seeds == (3, 3) and found.value == pytest.approx(0.55) and "too high" in found.evidence

@@ -36,14 +36,14 @@ def test_the_command_trains_the_point_again_with_the_remedy_and_nothing_else_cha
     assert [c.flat() for c in again] == [{**c.flat(), "residual": "pre"} for c in before]
 
 
-def test_the_own_keys_of_a_part_that_is_exchanged_go_with_it() -> None:
+def test_the_command_drops_the_keys_of_a_part_that_is_exchanged() -> None:
     words = ("data=majority", "residual=deepnorm", "residual.alpha=2")
     whole = replace(study({**run(), "row": {**run()["row"], **typed(*words)}}), overrides=words)
     assert findings_text.rerun_command(whole, "", ("residual=pre",)) == "stackattn sweep data=majority residual=pre"
     assert "residual.alpha=2" in findings_text.rerun_command(whole, "", ("lr=0.01",))
 
 
-def test_the_command_of_an_experiment_s_arm_is_that_of_its_line() -> None:
+def test_the_command_of_an_arm_of_an_experiment_is_that_of_its_line() -> None:
     row = {**run()["row"], "arm": "two layers", "point": "two layers", **typed("data=recall")}
     whole = replace(
         study({**run(), "row": row}),
@@ -54,7 +54,7 @@ def test_the_command_of_an_experiment_s_arm_is_that_of_its_line() -> None:
     assert line == "stackattn sweep data=recall depth=2 lr=0.001"
 
 
-def test_settings_chosen_for_a_point_stand_in_its_command() -> None:
+def test_settings_chosen_for_a_point_are_part_of_its_command() -> None:
     whole = study({**run(), "row": {**run()["row"], **typed("dim=48", "depth=4")}})
     whole = replace(whole, axes=("depth",), chosen=("dim",), overrides=("depth=1,4", "match=params"))
     assert findings_text.rerun_command(whole, "", ("lr=0.01",)) == "stackattn sweep depth=4 dim=48 lr=0.01"
@@ -119,7 +119,7 @@ def test_a_finding_at_many_points_is_shown_once_and_the_other_points_named() -> 
     assert said == f"Rank collapse also at {', '.join(p for p in 'bcde' if p != worst)}; findings.csv has all."
 
 
-def test_that_nothing_was_found_is_said() -> None:
+def test_a_study_without_findings_says_so() -> None:
     well = study(run(), run(seed=1))
     assert findings_text.findings_table([], well.runs).row_count == 0 and findings_text.titled_findings(well) == []
     assert findings_text.describe_findings([], well) == [

@@ -34,7 +34,7 @@ def crossed_frame(shares: list[float], items: int = 200) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_the_words_follow_the_evidence() -> None:
+def test_the_verdict_follows_from_the_differences() -> None:
     clear = [0.1, 0.11, 0.09, 0.1, 0.12, 0.1, 0.1, 0.11]
     assert words(clear) == "better"
     assert words([-g for g in clear]) == "worse"
@@ -47,7 +47,7 @@ def test_the_words_follow_the_evidence() -> None:
     assert words([1e-3, -1e-3, 1e-5]) == "not separated, over 10000 seeds would be needed"
 
 
-def test_the_seeds_that_would_tell_are_more_than_there_are_and_enough_to_speak() -> None:
+def test_the_seeds_that_would_tell_are_more_than_there_are_and_enough_for_a_claim() -> None:
     assert words([0.1, 0.21, 0.019]) == "not separated, about 9 seeds would tell"  # d_z 1.14
     assert words([0.1, 0.11, -0.001, 0.1, 0.12, 0.1]).endswith("about 7 seeds would tell")
 
@@ -83,7 +83,7 @@ def test_better_never_stands_beside_an_interval_that_includes_zero(n: int) -> No
     assert {"better", "open"} <= said
 
 
-def test_a_fixed_answerer_is_met_item_by_item() -> None:
+def test_a_fixed_classifier_is_compared_item_by_item() -> None:
     runs, bag = crossed_frame([0.9, 0.91, 0.92]), "1" * 100 + "0" * 100
     row = paired_comparisons.compare_to_constant(runs, "pe", 0.5, bag, "bag").iloc[0]
     answers = np.array([[int(c) for c in text] for text in runs["test_right"]]) - np.array([int(c) for c in bag])
@@ -96,7 +96,7 @@ def test_a_fixed_answerer_is_met_item_by_item() -> None:
     assert near["verdict"] == "not separated, it would take more test items"
 
 
-def test_where_answers_to_items_are_not_known_there_is_no_verdict_and_no_p() -> None:
+def test_without_the_answers_to_items_there_is_no_verdict_and_no_p() -> None:
     runs, bag = crossed_frame([0.9, 0.91, 0.92]), "1" * 100 + "0" * 100
     gone = runs.assign(test_right=[*runs["test_right"][:2], ""])
     for found, right in ((runs, None), (runs, "1" * 199), (gone, bag), (runs.drop(columns="test_right"), bag)):
@@ -112,7 +112,7 @@ def test_a_diverged_run_is_left_out_and_named() -> None:
     assert "3 of 4 seeds paired" in row["note"] and "1 diverged" in row["note"]
 
 
-def test_a_constant_added_to_both_arms_changes_nothing_and_swapping_turns_the_sign() -> None:
+def test_a_constant_added_to_both_arms_changes_nothing_and_swapping_them_changes_the_sign() -> None:
     one = frame([0.1, 0.05, 0.2])
     moved = one.assign(test_acc=one["test_acc"] + 0.1)
     columns = ["mean", "low", "high", "p"]
@@ -151,7 +151,7 @@ def test_a_metric_that_is_neither_better_nor_worse_is_refused() -> None:
         paired_comparisons.higher_is_better("grad_ratio_init")
 
 
-def test_losses_and_times_are_compared_as_ratios_and_a_lower_one_wins() -> None:
+def test_losses_are_compared_as_ratios_and_the_lower_one_wins() -> None:
     base = frame([0.0, 0.0, 0.0]).rename(columns={"test_acc": "val_loss"})
     ratios = [0.5, 0.4, 0.6]
     base.loc[base["pe"] == "b", "val_loss"] *= ratios

@@ -54,7 +54,7 @@ def test_no_remedy_is_offered_that_the_tool_refuses() -> None:
     assert tried("undertuned learning rate", value=0.0) == [("lr=0.001",)]
 
 
-def test_a_learning_rate_is_changed_by_what_the_updates_lack() -> None:
+def test_a_learning_rate_is_scaled_so_that_updates_reach_their_goal() -> None:
     low = [r.words[0] for r in remedy_catalogue.remedies("undertuned learning rate", typed("lr=1e-5"), 3e-5)]
     assert low[:2] == ["lr=0.001", "lr=0.003"]  # a hundred and three hundred times as large
     high = [r.words[0] for r in remedy_catalogue.remedies("undertuned learning rate", typed("lr=1"), 0.9)]

@@ -74,8 +74,8 @@ def test_without_an_accuracy_of_the_bag_of_words_it_is_not_compared() -> None:
 
 
 def null(draw: np.random.Generator, seeds: int, items: int = 334) -> Frames:
-    """Five depths whose expected accuracies and gaps are equal, and equal to the bag's; runs of one seed share half of
-    the variance of seeds, and all share which items are hard."""
+    """Five depths with the same expected accuracy, that of the bag of words, and the same expected gap. Runs of one
+    seed share half of the variance of seeds, and all runs share which items are hard."""
     chance = 1 / (1 + np.exp(-2.25 - draw.normal(size=items)))
     slope = chance * (1 - chance) / (chance * (1 - chance)).mean()
     common, rows = draw.normal(size=(2, seeds)), []
@@ -93,7 +93,7 @@ def null(draw: np.random.Generator, seeds: int, items: int = 334) -> Frames:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [3, 5, 9])
-def test_where_nothing_differs_the_words_are_as_rare_as_they_are_said_to_be(seeds: int) -> None:
+def test_where_nothing_differs_verdicts_are_as_rare_as_the_readme_says(seeds: int) -> None:
     draw, leaning, claims = np.random.default_rng(seeds), [], []
     for _ in range(120):
         part = all_comparisons(null(draw, seeds))[0]

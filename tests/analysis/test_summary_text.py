@@ -33,7 +33,7 @@ def test_the_last_sentence_says_how_sure_the_study_is() -> None:
     assert summary_sentences(found)[-1] == describe_certainty(found)
 
 
-def test_without_answers_to_items_nothing_is_said_of_the_bag_but_that() -> None:
+def test_without_answers_to_items_the_bag_of_words_is_not_tested() -> None:
     text = said(depth_study())
     assert "Depth 16 against a bag of words (TF-IDF + logistic regression, 0.810): not tested" in text
     assert "; 5 comparisons, Holm-corrected" in text and "min F'" not in text
@@ -64,14 +64,14 @@ def test_a_point_with_a_run_that_diverged_is_never_called_best() -> None:
     assert "Intervals are over 2 to 3 seeds" in text
 
 
-def test_a_bag_of_words_that_is_better_than_all_is_said_to_be() -> None:
+def test_a_bag_of_words_that_is_better_than_every_stack_is_named() -> None:
     text = said(answered(depth_study(), bag=0.98))
     assert "A bag of words (TF-IDF + logistic regression, 0.980) is better than every stack here." in text
     without = replace(depth_study(), facts={"subjects": {**FACTS["subjects"], "tfidf_acc": None}})
     assert "bag of words" not in said(without)
 
 
-def test_where_train_losses_differ_the_gap_is_also_told_at_a_matched_loss() -> None:
+def test_where_train_losses_differ_the_gap_at_a_matched_loss_is_given_too() -> None:
     found, rows = depth_study(), []
     found.runs.loc[found.runs["depth"] == 16, "train_loss_end"] = 0.2
     for run, depth in zip(found.runs["run"], found.runs["depth"], strict=True):
@@ -82,7 +82,7 @@ def test_where_train_losses_differ_the_gap_is_also_told_at_a_matched_loss() -> N
     assert "matched" not in said(depth_study())
 
 
-def test_nothing_finished_is_said() -> None:
+def test_a_study_without_a_finished_run_says_so() -> None:
     found = depth_study()
     found.runs["status"] = "missing"
     assert said(found).endswith("No run has finished, so there is nothing to report.")

@@ -42,7 +42,7 @@ def test_baselines_are_rows_of_a_text_table() -> None:
     assert found["baseline"].dropna().tolist() == ["majority class", "TF-IDF + logistic regression"]
 
 
-def test_whole_numbers_stay_whole_and_what_is_missing_is_empty() -> None:
+def test_whole_numbers_stay_whole_and_missing_values_are_empty() -> None:
     study = depth_study(("depth", "pe.clip"), diverged=1)
     study.runs["pe.clip"] = [16.0 if depth > 1 else math.nan for depth in study.runs["depth"]]
     study.runs["lr"] = 1.0
@@ -108,7 +108,7 @@ def test_every_form_holds_the_same_numbers() -> None:
     )
 
 
-def test_what_a_spreadsheet_or_latex_would_run_is_tamed() -> None:
+def test_text_that_a_spreadsheet_or_latex_would_execute_is_escaped() -> None:
     study = depth_study(("point",))
     study.runs["point"] = "=cmd()_x%"
     table = tables.summarise_points(study)
@@ -150,12 +150,12 @@ def test_a_single_run_names_its_baselines_in_a_column_of_their_own() -> None:
     assert any(line.split() == ["TF-IDF+LR", "0.810"] for line in lines)
 
 
-def test_a_column_that_is_an_axis_stands_once() -> None:
+def test_a_column_that_is_an_axis_is_shown_once() -> None:
     found = tables.summarise_points(depth_study(), cols=["depth", "test_acc"])
     assert list(found.columns).count("depth") == 1 and "test_acc" in found
 
 
-def test_every_text_that_a_spreadsheet_would_take_for_a_formula_is_tamed() -> None:
+def test_every_text_that_a_spreadsheet_would_take_for_a_formula_is_escaped() -> None:
     formulas = ["=1+1", "+x", "-x", "@x", "\tx"]
     lines = tables.to_csv(pd.DataFrame({"word": [*formulas, "x=1", "a\rb"], "number": [-1.0] * 7}))
     again = pd.read_csv(io.StringIO(lines))
@@ -164,6 +164,6 @@ def test_every_text_that_a_spreadsheet_would_take_for_a_formula_is_tamed() -> No
     }
 
 
-def test_measured_numbers_stay_decimal_though_they_happen_to_be_whole() -> None:
+def test_measured_numbers_stay_decimal_even_if_they_are_whole() -> None:
     rows = pd.DataFrame({"length": [16.0], "loss": [1.0], "acc_half": [0.0], "p": [1.0], "n": [3.0]})
     assert tables.to_csv(rows).splitlines()[1] == "16,1.0,0.0,1.0,3"
