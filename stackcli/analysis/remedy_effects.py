@@ -109,7 +109,7 @@ def describe_remedies(frames: Frames) -> list[str]:
     rows = remedy_effects(frames)
     for (affected, name), group in rows.groupby(["affected", "finding"], sort=False):
         treated = group[group["remedy"] != BEFORE]
-        gone = treated[(treated["has"] == 0) & (treated["done"] == treated["planned"])]
+        removed = treated[(treated["has"] == 0) & (treated["done"] == treated["planned"])]
         what = f"{str(name).capitalize()} at {affected}"
         before = group[group["remedy"] == BEFORE]
         if len(before) and before["has"].iloc[0] == 0 and before["n"].iloc[0]:
@@ -120,7 +120,7 @@ def describe_remedies(frames: Frames) -> list[str]:
             gains = [f"{r['remedy']} ({_gain(r['mean'])}{_cost(r['step_ratio'])})" for _, r in treated.iterrows()]
             out.append(f"{what}, the end of the values tried; beyond it: {'; '.join(gains)}.")
             continue
-        if gone.empty:
+        if removed.empty:
             left = treated[(treated["done"] == treated["planned"]) & (treated["has"] < treated["had"])]
             left = left.sort_values("has").head(1)
             best = "".join(
@@ -128,7 +128,7 @@ def describe_remedies(frames: Frames) -> list[str]:
             )
             out.append(f"{what}: no remedy removed it in every seed{best}.")
             continue
-        ways = [f"{r['remedy']} ({_gain(r['mean'])}{_cost(r['step_ratio'])})" for _, r in gone.iterrows()]
+        ways = [f"{r['remedy']} ({_gain(r['mean'])}{_cost(r['step_ratio'])})" for _, r in removed.iterrows()]
         out.append(f"{what}: gone in every seed with {'; '.join(ways)}.")
     return out
 

@@ -208,11 +208,11 @@ UNFINISHED = {"diverged": "diverged", "failed": "failed", "lost": "were lost", "
 def _unfinished(frames: Frames) -> list[str]:
     out = []
     for status, verb in UNFINISHED.items():
-        gone = frames.runs[frames.runs["status"] == status]
-        if len(gone):
-            counts = gone["point"].value_counts(sort=False)
+        rows = frames.runs[frames.runs["status"] == status]
+        if len(rows):
+            counts = rows["point"].value_counts(sort=False)
             points = ", ".join(f"{point or 'the run'} ({n})" for point, n in counts.items())
-            out.append(f"{len(gone)} of {len(frames.runs)} runs {verb} (left out of every mean): {points}.")
+            out.append(f"{len(rows)} of {len(frames.runs)} runs {verb} (left out of every mean): {points}.")
     return out
 
 

@@ -86,9 +86,9 @@ def _panel(axes: Axes, point: base.Point, frames: Frames, looks: dict[str, dict[
                 axes.plot(finite["step"], finite[column], **look, linewidth=0.5, alpha=0.8, label=f"{column} {run}")
     best = _best(point, frames, done)
     axes.plot(best["step"], best[list(looks)[1]], **_BEST)
-    gone = frames.runs[(frames.runs["point"] == point.key) & (frames.runs["status"] == "diverged")]
-    if len(gone):
-        steps = base.finite(gone["diverged_step"])
+    diverged = frames.runs[(frames.runs["point"] == point.key) & (frames.runs["status"] == "diverged")]
+    if len(diverged):
+        steps = base.finite(diverged["diverged_step"])
         axes.plot(steps, [0.96] * len(steps), transform=axes.get_xaxis_transform(), **_GONE)
 
 

@@ -36,7 +36,7 @@ class Scale:
         return float(value + gap * shift)
 
     def dress(self, axes: Axes, side: Literal["x", "y"], room: float, most: float = 110) -> None:
-        """Sets scale, limits, ticks and label of an axis `room` points long; turned labels are at most `most` points."""
+        """Sets scale, limits, ticks and label of an axis of `room` points; turned labels have at most `most` points."""
         axis: Axis = getattr(axes, f"{side}axis")
         axis.set_label_text(label(self.name))
         if self.kind == "log":

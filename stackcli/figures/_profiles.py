@@ -16,10 +16,7 @@ from stackcli.analysis.study_data import Frames
 from stackcli.figures import _levels, base
 
 WIDE = 12  # from so many blocks on, a panel is as wide as the page
-REACH, STEP = (
-    0.3,
-    0.08,
-)  # shares of the distance between layers: the largest shift of a line, and the shift between two lines
+REACH, STEP = 0.3, 0.08  # largest shift of a line, and shift between two lines, in layers
 
 
 def draw(

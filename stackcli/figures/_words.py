@@ -13,7 +13,7 @@ from stackcli.figures._style import SIZE, UNITS
 
 
 def safe_text(value: object) -> str:
-    """Returns a user's text or value as typed and safe to draw: half a surrogate pair becomes �, a line break a space."""
+    """Returns a user's text or value, safe to draw: half a surrogate pair becomes �, a line break becomes a space."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, bool | np.bool_):

@@ -27,7 +27,7 @@ def test_every_choice_of_the_other_axes_is_a_line_and_lines_are_moved_apart() ->
     assert only[0] == "" and len(only[1]) == 6 and only[3] == 0.0
 
 
-def test_of_many_choices_nine_are_lines_and_the_rest_is_said() -> None:
+def test_of_many_choices_nine_are_lines_and_the_figure_says_so() -> None:
     frames = factory.study({"depth": [1], "pe": [f"e{i}" for i in range(12)]}, seeds=1)
     found, remark = _levels.groups(frames, frames.runs, "depth")
     assert len(found) == 9 and remark == "9 of 12 lines shown"

@@ -42,7 +42,7 @@ def test_layer_ticks_start_at_one_and_are_few() -> None:
     assert _lines.counts(4) == [1, 2, 3, 4] and _lines.counts(16) == [1, 4, 8, 12, 16] and len(_lines.counts(999)) <= 6
 
 
-def test_more_levels_than_markers_are_told_apart_by_colour_alone() -> None:
+def test_more_levels_than_markers_differ_in_colour_only() -> None:
     assert {style["marker"] for style in _lines.styles(_style.LINES, ordered=True)} == {""}
     assert len({style["marker"] for style in _lines.styles(_style.LINES - 1, ordered=True)}) == _style.LINES - 1
 

@@ -15,7 +15,7 @@ def test_the_interval_is_students() -> None:
     assert (mean, low, high) == pytest.approx((3.0, 3 - half, 3 + half), abs=1e-6)
 
 
-def test_one_value_has_no_interval_and_none_has_no_mean() -> None:
+def test_one_value_has_no_interval_and_no_values_have_no_mean() -> None:
     mean, low, high = _numbers.interval([0.5])
     assert mean == 0.5 and math.isnan(low) and math.isnan(high)
     assert all(map(math.isnan, _numbers.interval([math.nan, None])))
@@ -39,7 +39,7 @@ def test_a_geometric_mean_leaves_out_what_has_no_logarithm() -> None:
         (0.30000000000000004, "0.3"),
     ],
 )
-def test_ticks_are_written_plainly(value: float, text: str) -> None:
+def test_ticks_are_written_in_the_shortest_form(value: float, text: str) -> None:
     assert _numbers.number(value) == text
 
 
@@ -49,7 +49,7 @@ def test_a_logarithmic_axis_has_two_to_six_ticks_within_it(low: float, high: flo
     assert 2 <= len(ticks) <= 6 and low <= min(ticks) and max(ticks) <= high
 
 
-def test_what_is_no_finite_number_is_left_out() -> None:
+def test_values_that_are_no_finite_numbers_are_left_out() -> None:
     assert _numbers.finite([1, None, "2.5", "many", math.nan, -math.inf, -3.0]).tolist() == [1.0, 2.5, -3.0]
     assert _numbers.finite([]).size == 0
 

@@ -24,7 +24,7 @@ from tests.figures import factory
         ([8.0, math.nan], "category"),
     ],
 )
-def test_numbers_that_look_geometric_lie_by_their_logarithm(values: list[Any], kind: str) -> None:
+def test_numbers_that_look_geometric_are_on_a_logarithmic_scale(values: list[Any], kind: str) -> None:
     scale = _points.scale("x", values)
     assert scale.kind == kind
     if kind == "category":
@@ -33,7 +33,7 @@ def test_numbers_that_look_geometric_lie_by_their_logarithm(values: list[Any], k
         assert list(scale.levels) == sorted(values)
 
 
-def test_twenty_depths_lie_evenly() -> None:
+def test_twenty_depths_are_evenly_spaced() -> None:
     assert _points.scale("depth", range(1, 21)).kind == "even"
 
 
@@ -132,7 +132,7 @@ def test_the_heading_of_a_panel_says_what_went_wrong_on_a_line_of_its_own_where_
     assert point.heading(70) == "depth=8\ndiverged 2 of 3"
 
 
-def test_a_point_without_a_finished_run_shows_the_first_that_broke() -> None:
+def test_a_point_without_a_finished_run_shows_its_first_broken_run() -> None:
     broken = factory.study({"depth": [8]}, diverged=[("depth=8", seed) for seed in range(3)])
     (point,) = _points.points(broken)
     assert set(point.shown(broken.curve)["run"]) == {"depth=8/0"} and point.rows(broken.curve).empty
@@ -147,7 +147,7 @@ def test_runs_that_are_missing_are_no_part_of_a_point() -> None:
     assert [(point.key, point.count) for point in _points.points(frames)] == [("depth=2", 3)]
 
 
-def test_what_is_left_out_is_said() -> None:
+def test_the_number_of_points_left_out_is_named() -> None:
     assert _points.left_out(9, 20, "points") == "9 of 20 points shown" and _points.left_out(9, 9, "points") == ""
 
 

@@ -26,7 +26,7 @@ def test_a_users_text_is_drawn_as_typed_and_what_cannot_be_drawn_is_replaced(val
 
 
 @pytest.mark.parametrize("text", ["word " * 40, "x" * 200, "日本語" * 30, "a", "", "pe=relative pe.clip=8 depth=16"])
-def test_text_that_is_fitted_fits(text: str) -> None:
+def test_fitted_text_fits(text: str) -> None:
     for room, lines in ((40.0, 1), (60.0, 2), (100.0, 3)):
         fitted = _words.fit(text, room, lines=lines).split("\n")
         assert len(fitted) <= lines and all(_words.width(line) <= room for line in fitted)
@@ -49,6 +49,6 @@ def test_the_width_of_a_text_is_the_sum_of_its_letters_and_grows_with_its_size()
     assert _words.width("") == 0
 
 
-def test_without_any_room_a_letter_stands_on_each_line_and_on_each_side_of_the_gap() -> None:
+def test_without_room_each_line_and_each_side_of_the_cut_keeps_one_letter() -> None:
     assert _words.fit("depth=16 residual=post", 0.0) == "d\ne…t"
     assert _words.fit("  ", 10.0) == ""

@@ -23,7 +23,7 @@ def test_every_file_of_the_folder_is_a_figure() -> None:
     assert set(base.figure_names()) == {f.stem for f in FOLDER.glob("*.py") if not f.stem.startswith("_")} - {"base"}
 
 
-def test_naming_and_describing_figures_imports_none_and_drawing_never_imports_pyplot() -> None:
+def test_listing_figures_imports_none_of_them_and_drawing_never_imports_pyplot() -> None:
     code = (
         "import sys; from stackcli.figures import base; [base.describe_figure(n) for n in base.figure_names()];"
         "loaded = {m.split('.')[2] for m in sys.modules if m.startswith('stackcli.figures.')};"
@@ -55,7 +55,7 @@ def test_a_figure_imports_neither_another_figure_nor_pyplot(name: str) -> None:
     assert "pyplot" not in ast.dump(tree)
 
 
-def test_an_unknown_figure_is_answered_with_the_nearest_and_all_names() -> None:
+def test_the_error_for_an_unknown_figure_names_the_nearest_and_all_figures() -> None:
     for ask in (base.load_figure, base.describe_figure):
         with pytest.raises(ValueError, match=r"no figure 'gradeint'; did you mean gradient.* Choose from accuracy,"):
             ask("gradeint")

@@ -51,7 +51,7 @@ def test_ten_heads_stand_in_the_order_of_their_numbers() -> None:
     assert np.allclose(factory.cells(factory.draw("entropy", frames).axes[0])[0], np.arange(11) / 10)
 
 
-def test_where_no_run_finished_the_first_that_diverged_is_shown_and_said_to_have() -> None:
+def test_if_no_run_finished_the_first_that_diverged_is_shown_and_the_title_says_so() -> None:
     frames = noisy(factory.study({"depth": [2, 4]}, diverged=[("depth=4", s) for s in range(3)]))
     axes = factory.draw("entropy", frames).axes[1]
     rows = frames.layers.query("depth == 4 and seed == 0 and step == 32 and entropy == entropy")
