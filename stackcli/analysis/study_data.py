@@ -41,9 +41,7 @@ class Frames:
     """
 
     study: str
-    command: (
-        str  # train, sweep, ablate-depth, compare-pe, remedies, probe, search, or halving (a search with short runs)
-    )
+    command: str  # train, sweep, ablate-depth, compare-pe, remedies, probe, search, halving (search with short runs)
     axes: tuple[str, ...]
     overrides: tuple[str, ...] = ()
     runs: pd.DataFrame

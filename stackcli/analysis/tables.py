@@ -244,9 +244,8 @@ def _layout(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) 
     for i, head in enumerate(heads):
         text = i < axes and not all(_numeric(r[i]) for r in rows if not r[0].startswith(tuple(SHORT)))
         longest = max((len(_short(r[i])) for r in rows), default=0)
-        least = (
-            max(longest, *map(len, head.split("\n"))) if i >= axes else None
-        )  # an axis may be folded, a number may not
+        # an axis may be folded, a number may not
+        least = max(longest, *map(len, head.split("\n"))) if i >= axes else None
         justify: Any = "left" if text else "right"
         out.add_column(Text(head), justify=justify, no_wrap=i >= axes, overflow="fold", min_width=least)
     for row in rows:

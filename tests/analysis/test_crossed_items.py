@@ -58,9 +58,8 @@ def test_false_alarms_are_five_in_a_hundred_at_most(seeds: int, sd: float) -> No
 
 def test_the_seeds_that_are_named_find_the_effect() -> None:
     draw = np.random.default_rng(5)
-    d = study(
-        draw, seeds=400, items=3000, sd=0.06, better=0.06
-    )  # large enough that its mean and variances are nearly the true ones
+    # large enough that its mean and variances are nearly the true ones
+    d = study(draw, seeds=400, items=3000, sd=0.06, better=0.06)
     n = crossed_items.min_f(d).seeds_needed(3)
     assert n is not None and 5 < n < 40
     runs = [crossed_items.min_f(d[draw.choice(400, n)][:, draw.choice(3000, 3000)]).p * 3 < 0.05 for _ in range(200)]

@@ -47,11 +47,11 @@ def test_a_cause_is_named_only_if_its_own_interval_excludes_zero() -> None:
 
 def test_a_deepest_stack_without_a_finished_run_is_named() -> None:
     rows = [run(point=f"depth={d}", seed=s, settings={"depth": d}) for d in (1, 4, 16) for s in (0, 1)]
-    whole = replace(study(*rows), axes=("depth",))
-    runs = whole.runs.assign(status=whole.runs["status"].mask(whole.runs["depth"] == 16, "failed"))
-    (text,) = depth_effect.describe_depth_effect(replace(whole, runs=runs))
+    original = replace(study(*rows), axes=("depth",))
+    runs = original.runs.assign(status=original.runs["status"].mask(original.runs["depth"] == 16, "failed"))
+    (text,) = depth_effect.describe_depth_effect(replace(original, runs=runs))
     assert text == "The deepest stack, 16 blocks, has no finished run, so the effect of depth is not known."
-    assert findings_text.describe_findings([], replace(whole, runs=runs))[0] == (
+    assert findings_text.describe_findings([], replace(original, runs=runs))[0] == (
         "No finding: the 4 runs that finished learnt what can be learnt, without overfitting; 2 did not finish."
     )
 

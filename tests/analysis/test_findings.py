@@ -75,11 +75,11 @@ def test_a_best_learning_rate_that_is_the_largest_tried_is_a_finding() -> None:
 
 
 def test_a_learning_rate_with_a_diverged_run_is_not_the_best() -> None:
-    whole = rates({0.001: 0.3, 0.003: 0.2, 0.01: 0.1})
-    gone = (whole.runs["lr"] == 0.01) & (whole.runs["seed"] == 1)
-    rows = whole.runs.assign(status=whole.runs["status"].mask(gone, "diverged"))
-    rows = rows.assign(diverged_step=pd.to_numeric(rows["diverged_step"]).mask(gone, 9))
-    assert [f.name for f in findings.findings(replace(whole, runs=rows))] == ["divergence"]
+    original = rates({0.001: 0.3, 0.003: 0.2, 0.01: 0.1})
+    broken = (original.runs["lr"] == 0.01) & (original.runs["seed"] == 1)
+    rows = original.runs.assign(status=original.runs["status"].mask(broken, "diverged"))
+    rows = rows.assign(diverged_step=pd.to_numeric(rows["diverged_step"]).mask(broken, 9))
+    assert [f.name for f in findings.findings(replace(original, runs=rows))] == ["divergence"]
 
 
 def test_each_seed_is_judged_by_its_own_threshold_and_the_evidence_says_so() -> None:

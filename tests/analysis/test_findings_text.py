@@ -28,8 +28,8 @@ def test_the_command_trains_the_point_again_with_the_remedy_and_nothing_else_cha
     rows = [
         {**run(FLAT), "row": {**run(FLAT, point=f"{c.depth} {c.residual.name}")["row"], **c.flat()}} for c in configs
     ]
-    whole = replace(study(*rows), axes=("depth", "residual"), overrides=words)
-    line = findings_text.rerun_command(whole, "4 post", ("residual=pre",))
+    frames = replace(study(*rows), axes=("depth", "residual"), overrides=words)
+    line = findings_text.rerun_command(frames, "4 post", ("residual=pre",))
     assert line.startswith("stackattn sweep ")
     again = grid.parse_grid(shlex.split(line)[2:]).configs
     before = [c for c in configs if c.depth == 4 and c.residual.name == "post"]
@@ -38,26 +38,26 @@ def test_the_command_trains_the_point_again_with_the_remedy_and_nothing_else_cha
 
 def test_the_command_drops_the_keys_of_a_part_that_is_exchanged() -> None:
     words = ("data=majority", "residual=deepnorm", "residual.alpha=2")
-    whole = replace(study({**run(), "row": {**run()["row"], **typed(*words)}}), overrides=words)
-    assert findings_text.rerun_command(whole, "", ("residual=pre",)) == "stackattn sweep data=majority residual=pre"
-    assert "residual.alpha=2" in findings_text.rerun_command(whole, "", ("lr=0.01",))
+    frames = replace(study({**run(), "row": {**run()["row"], **typed(*words)}}), overrides=words)
+    assert findings_text.rerun_command(frames, "", ("residual=pre",)) == "stackattn sweep data=majority residual=pre"
+    assert "residual.alpha=2" in findings_text.rerun_command(frames, "", ("lr=0.01",))
 
 
 def test_the_command_of_an_arm_of_an_experiment_is_that_of_its_line() -> None:
     row = {**run()["row"], "arm": "two layers", "point": "two layers", **typed("data=recall")}
-    whole = replace(
+    frames = replace(
         study({**run(), "row": row}),
         axes=("arm",),
         overrides=("one layer: data=recall depth=1", "two layers: data=recall depth=2 lr=0.002"),
     )
-    line = findings_text.rerun_command(whole, "two layers", ("lr=0.001",))
+    line = findings_text.rerun_command(frames, "two layers", ("lr=0.001",))
     assert line == "stackattn sweep data=recall depth=2 lr=0.001"
 
 
 def test_settings_chosen_for_a_point_are_part_of_its_command() -> None:
-    whole = study({**run(), "row": {**run()["row"], **typed("dim=48", "depth=4")}})
-    whole = replace(whole, axes=("depth",), chosen=("dim",), overrides=("depth=1,4", "match=params"))
-    assert findings_text.rerun_command(whole, "", ("lr=0.01",)) == "stackattn sweep depth=4 dim=48 lr=0.01"
+    frames = study({**run(), "row": {**run()["row"], **typed("dim=48", "depth=4")}})
+    frames = replace(frames, axes=("depth",), chosen=("dim",), overrides=("depth=1,4", "match=params"))
+    assert findings_text.rerun_command(frames, "", ("lr=0.01",)) == "stackattn sweep depth=4 dim=48 lr=0.01"
 
 
 def printed(table: Table) -> str:
@@ -88,9 +88,9 @@ def test_the_table_is_eighty_columns_wide_and_cuts_nothing() -> None:
 
 
 def test_the_frame_has_a_row_for_each_remedy_with_its_command_and_the_wilson_interval() -> None:
-    whole = two()
-    found = findings.findings(whole)
-    table = findings_text.findings_frame(found, whole)
+    frames = two()
+    found = findings.findings(frames)
+    table = findings_text.findings_frame(found, frames)
     assert len(table) == sum(len(f.remedies) for f in found) > len(found) == 3
     # Wilson 1927 with z = 1.96: 3 of 3 is 3 / (3 + z^2) to 1
     assert table["low"].tolist() == pytest.approx([3 / (3 + 1.959964**2)] * len(table), abs=1e-6)

@@ -89,17 +89,16 @@ def test_a_fixed_classifier_is_compared_item_by_item() -> None:
     answers = np.array([[int(c) for c in text] for text in runs["test_right"]]) - np.array([int(c) for c in bag])
     own = min_f(answers)
     assert (row["p"], row["low"], row["high"], row["test"]) == (own.p, own.low, own.high, "min F'")
-    assert (
-        math.isclose(row["mean"], answers.mean()) and row["verdict"] == "better"
-    )  # three seeds can, where items agree
+    # three seeds are enough where the items agree
+    assert math.isclose(row["mean"], answers.mean()) and row["verdict"] == "better"
     near = paired_comparisons.compare_to_constant(crossed_frame([0.5, 0.52, 0.54]), "pe", 0.5, bag, "bag").iloc[0]
     assert near["verdict"] == "not separated, it would take more test items"
 
 
 def test_without_the_answers_to_items_there_is_no_verdict_and_no_p() -> None:
     runs, bag = crossed_frame([0.9, 0.91, 0.92]), "1" * 100 + "0" * 100
-    gone = runs.assign(test_right=[*runs["test_right"][:2], ""])
-    for found, right in ((runs, None), (runs, "1" * 199), (gone, bag), (runs.drop(columns="test_right"), bag)):
+    partly = runs.assign(test_right=[*runs["test_right"][:2], ""])
+    for found, right in ((runs, None), (runs, "1" * 199), (partly, bag), (runs.drop(columns="test_right"), bag)):
         table = paired_comparisons.compare_to_constant(found, "pe", 0.5, right, "bag")
         row = table.iloc[0]
         assert row["verdict"] == "not tested, the answers to each item are not known" and row["kind"] == "none"

@@ -36,8 +36,8 @@ def test_more_data_is_tried_first_where_there_is_more_and_every_regulariser_is_a
     def tried(*words: str) -> list[str]:
         return [r.words[0] for r in remedy_catalogue.remedies("overfitting", typed(*words), 0.7)][: remedy_trials.MOST]
 
-    whole = ["dropout=0.3", "weight_decay=0.1", "attention_dropout=0.1", "layer_drop=0.2", "patience=2"]
-    assert tried("depth=4")[:5] == whole
+    regularisers = ["dropout=0.3", "weight_decay=0.1", "attention_dropout=0.1", "layer_drop=0.2", "patience=2"]
+    assert tried("depth=4")[:5] == regularisers
     assert tried("depth=4", "data.size=400")[0] == tried("data=digits", "data.size=200")[0] == "data.size=0"
     assert tried("data=majority", "data.size=512")[0] == "data.size=1024"
 

@@ -158,10 +158,9 @@ def test_a_column_that_is_an_axis_is_shown_once() -> None:
 def test_every_text_that_a_spreadsheet_would_take_for_a_formula_is_escaped() -> None:
     formulas = ["=1+1", "+x", "-x", "@x", "\tx"]
     lines = tables.to_csv(pd.DataFrame({"word": [*formulas, "x=1", "a\rb"], "number": [-1.0] * 7}))
-    again = pd.read_csv(io.StringIO(lines))
-    assert again["word"].tolist() == [*("'" + word for word in formulas), "x=1", "a b"] and set(again["number"]) == {
-        -1.0
-    }
+    table = pd.read_csv(io.StringIO(lines))
+    assert table["word"].tolist() == [*("'" + word for word in formulas), "x=1", "a b"]
+    assert set(table["number"]) == {-1.0}
 
 
 def test_measured_numbers_stay_decimal_even_if_they_are_whole() -> None:

@@ -305,8 +305,7 @@ def _texts(figure: Figure) -> list[Text]:
         found += [axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label, *axes.texts]  # type: ignore[attr-defined]
         for axis in (axes.xaxis, axes.yaxis):
             low, high = sorted(axis.get_view_interval())
-            ticks = zip(
-                axis.get_majorticklocs(), axis.get_majorticklabels(), strict=False
-            )  # hidden ticks have no label
+            # hidden ticks have no label
+            ticks = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=False)
             found += [text for at, text in ticks if low <= at <= high]
     return [text for text in found if text.get_visible() and text.get_text().strip()]

@@ -68,9 +68,8 @@ def test_a_failed_save_keeps_the_old_file_and_leaves_no_temporary_one(
 
 def test_panels_fill_rows_of_equal_length_and_a_lone_one_is_a_column_wide() -> None:
     figure, panels = _figure.grid(5, 4, 1.6)
-    assert tuple(figure.get_size_inches()) == pytest.approx(
-        (_style.FULL, 2 * 1.6 + 0.25)
-    )  # 3 panels and 2, not 4 and 1
+    # rows of 3 and 2 panels, not of 4 and 1
+    assert tuple(figure.get_size_inches()) == pytest.approx((_style.FULL, 2 * 1.6 + 0.25))
     assert len(panels) == len(figure.axes) == 5 and {_figure.across(axes) for axes in panels} == {3}
     assert [_figure.leftmost(axes) for axes in panels] == [True, False, False, True, False]
     figure, (_,) = _figure.grid(1, 4, 1.6)

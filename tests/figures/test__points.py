@@ -70,8 +70,8 @@ def test_panels_of_two_axes_are_a_row_for_each_scheme_with_the_same_depths(names
 
 
 def test_panels_that_make_no_rectangle_are_spread_evenly() -> None:
-    whole = _points.points(factory.study({"depth": [1, 2, 4, 8], "residual": ["pre", "post"]}, seeds=1))
-    assert _points.facets(("depth", "residual"), whole[:-1], 4, 4) == (_points.spread_evenly(whole[:-1], 4), 4)
+    every = _points.points(factory.study({"depth": [1, 2, 4, 8], "residual": ["pre", "post"]}, seeds=1))
+    assert _points.facets(("depth", "residual"), every[:-1], 4, 4) == (_points.spread_evenly(every[:-1], 4), 4)
     one = _points.points(factory.study({"depth": list(range(1, 11))}, seeds=1))
     assert [p.depth for p in _points.facets(("depth",), one, 4, 4)[0]] == [1, 4, 7, 10]
     assert _points.facets((), [], 8, 4) == ([], 4)

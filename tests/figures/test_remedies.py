@@ -71,8 +71,8 @@ def test_of_excess_loss_the_lowest_is_on_top() -> None:
 
 
 def test_if_the_affected_run_never_finished_the_results_of_the_remedies_are_drawn() -> None:
-    gone = [(f"remedy={remedy} affected=depth=16", s) for remedy in ("as it was", "warmup=0.2") for s in range(4)]
-    frames = remedies(diverged=gone)
+    broken = [(f"remedy={remedy} affected=depth=16", s) for remedy in ("as it was", "warmup=0.2") for s in range(4)]
+    frames = remedies(diverged=broken)
     frames.runs["test_acc"] = frames.runs["test_acc"].fillna(0.99)  # as if it had been tested all the same
     figure = factory.draw("remedies", frames)
     factory.check(figure)

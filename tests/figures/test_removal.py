@@ -56,8 +56,8 @@ def test_many_lines_of_two_schemes_are_a_panel_each_on_one_scale() -> None:
 
 
 def test_a_scheme_without_a_finished_run_has_an_empty_panel_that_says_so() -> None:
-    gone = [(f"depth={depth} residual=post", seed) for depth in (1, 2, 4, 8) for seed in range(2)]
-    frames = factory.study({"depth": [1, 2, 4, 8], "residual": ["pre", "post"]}, seeds=2, diverged=gone)
+    broken = [(f"depth={depth} residual=post", seed) for depth in (1, 2, 4, 8) for seed in range(2)]
+    frames = factory.study({"depth": [1, 2, 4, 8], "residual": ["pre", "post"]}, seeds=2, diverged=broken)
     figure = factory.draw("removal", frames)
     factory.check(figure)
     assert [text.get_text() for text in figure.axes[1].texts] == ["no finished run"]
