@@ -13,7 +13,8 @@ attention count only at the last look before an evaluation at which the run was 
 infinite. A look is a step at which the layers were measured.
 
 The gradient is G4, taken at the blocks' outputs. Without normalisation G3 of the weights can stay constant while the
-gradient explodes: the activations grow towards the output by the factor by which it grows towards the input.
+gradient vanishes or explodes: towards the input it changes by the factor by which the activations change towards the
+output.
 
 Each threshold lies between the values of healthy and of affected stacks (built in tests/constructed.py; ten seeds, five
 of which were run only after the thresholds were set). The extremes on either side are given beside it.
@@ -37,7 +38,7 @@ SHARP = 0.1  # entropy of a layer's attention over that of even attention; affec
 STARVED = 5e-3  # gradient of Q over that of V, the highest of all layers; affected 0 to 3e-3, healthy 0.02 to 0.15
 SLOW = 1e-3  # G5, update over weight, the highest of all looks: a rule of thumb; affected 6e-5, healthy 2e-3 to 4e-2
 FAST = 5e-2  # G5, the highest of all looks; affected 0.12 to 2
-GAP = 0.25  # overfitting gap at the end over the loss of guessing; affected 0.9 to 2.4, healthy 0.0 to 0.14
+GAP = 0.25  # overfitting gap at the end over the loss of guessing above the lowest loss; affected 0.9 to 2.4, healthy 0.0 to 0.14
 
 
 LOOKS = ["step", "gradient", "rank", "focus", "starved", "update"]
@@ -80,8 +81,8 @@ def detect_findings(run: Run) -> dict[str, Sign]:
     """Returns the sign of each finding, without findings that another one explains.
 
     A learning rate that is too high explains everything that was fine before the first step. An exploding gradient
-    explains rank collapse and attention collapse. Each of these, and divergence, explains starved queries and keys, and
-    every finding explains underfitting."""
+    explains rank collapse and attention collapse. Divergence and every other fault of gradient, rank or attention
+    explain starved queries and keys. Any finding explains underfitting."""
     found = {name: sign for name, test in TESTS.items() if (sign := test(run)) is not None}
     if "undertuned learning rate" in found and found["undertuned learning rate"].threshold == FAST:
         first = run._replace(looks=run.looks[run.looks["step"] == 0].assign(counts=True))
@@ -248,6 +249,7 @@ def _looks(layers: pd.DataFrame) -> pd.DataFrame:
     first = blocks[blocks["layer"] == 1].set_index(at)
     end = blocks[blocks["layer"] == blocks.groupby("run")["layer"].transform("max")].set_index(at)
     heads = layers[layers["tensor"].str.startswith("head")].groupby([*at, "layer"])["focus"].mean()
+    # the relative update of weights that are zero is infinite
     moved = layers.assign(update=layers["update"].astype(float).replace([np.inf, -np.inf], np.nan))
     out = {
         "gradient": first["g4"].astype(float) / end["g4"].astype(float).where(end["g4"] > 0),
