@@ -38,7 +38,7 @@ SHARP = 0.1  # entropy of a layer's attention over that of even attention; affec
 STARVED = 5e-3  # gradient of Q over that of V, the highest of all layers; affected 0 to 3e-3, healthy 0.02 to 0.15
 SLOW = 1e-3  # G5, update over weight, the highest of all looks: a rule of thumb; affected 6e-5, healthy 2e-3 to 4e-2
 FAST = 5e-2  # G5, the highest of all looks; affected 0.12 to 2
-GAP = 0.25  # overfitting gap at the end over the loss of guessing above the lowest loss; affected 0.9 to 2.4, healthy 0.0 to 0.14
+GAP = 0.25  # overfitting gap at the end over (loss of guessing - lowest loss); affected 0.9 to 2.4, healthy 0.0 to 0.14
 
 
 LOOKS = ["step", "gradient", "rank", "focus", "starved", "update"]
