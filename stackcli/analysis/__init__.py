@@ -1,1 +1,1 @@
-"""DataFrames only, never PyTorch and never the disk: statistics, comparisons, findings, sentences, tables."""
+"""Statistics, comparisons, findings, sentences and tables of DataFrames. Imports no PyTorch, reads no files."""

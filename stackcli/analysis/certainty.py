@@ -1,4 +1,4 @@
-"""How sure a study can be: its seeds, its comparisons, and what chance alone would bring."""
+"""Says how sure a study can be: its seeds, its comparisons, and how many verdicts are expected by chance."""
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from stackcli.analysis.study_data import Frames
 
 
 def describe_certainty(frames: Frames) -> str:
-    """Over how many seeds, how many comparisons, and how many seeds a claim would need."""
+    """Says how many seeds and comparisons a study has, and how many seeds a claim would need."""
     return (
         _certainty(frames, all_comparisons(frames))
         if len(paired_comparisons.finished_runs(frames.runs))
@@ -17,38 +17,37 @@ def describe_certainty(frames: Frames) -> str:
 
 
 def _certainty(frames: Frames, parts: list[Part]) -> str:
-    """Over how many seeds, how many comparisons, and how many seeds a claim would need."""
+    """Says how many seeds and comparisons a study has, and how many seeds a claim would need."""
     done = paired_comparisons.finished_runs(frames.runs)
     counts = done.groupby(list(frames.axes), dropna=False)["seed"].count()
     low, high = int(counts.min()), int(counts.max())
     seeds = f"{low} seed{'s' if low > 1 else ''}" if low == high else f"{low} to {high} seeds"
-    made = pd.concat([t for part in parts for t in (part.accuracy, part.gap, part.bag) if len(t)] or [pd.DataFrame()])
-    family = made[made["p"].notna()] if len(made) else made
+    rows = pd.concat([t for part in parts for t in (part.accuracy, part.gap, part.bag) if len(t)] or [pd.DataFrame()])
+    family = rows[rows["p"].notna()] if len(rows) else rows
     text = f"Intervals are over {seeds} at a fixed split"
     if high < statistics.LEAST:
         text = f"{seeds} at a fixed split, too few for an interval"
     if family.empty:
         return text + "."
-    return f"{text}; {_counted(family, seeds)}.{_how(family)}"
+    return f"{text}; {_describe_comparisons(family, seeds)}.{_describe_intervals(family)}"
 
 
-def _counted(family: pd.DataFrame, seeds: str) -> str:
-    """How many comparisons, and whether these seeds can call one stack better than another."""
+def _describe_comparisons(family: pd.DataFrame, seeds: str) -> str:
+    """Says how many comparisons there are, and whether these seeds can call one stack better than another."""
     many = f"{len(family)} comparison{'s, Holm-corrected' if len(family) > 1 else ''}"
     flips = family[family["test"] == statistics.FLIP]
     if flips.empty:
         return many
-    passed = (family["test"] != statistics.FLIP) & (
-        family["p_holm"] < sign_flip.ALPHA
-    )  # Holm corrects for them no more
+    # Holm's correction no longer counts the comparisons of the other test that have passed
+    passed = (family["test"] != statistics.FLIP) & (family["p_holm"] < sign_flip.ALPHA)
     need, verb = sign_flip.claim_seeds(len(family) - int(passed.sum())), "is" if seeds == "1 seed" else "are"
     if flips["n"].min() < need:
         return f"{many}; {seeds} {verb} too few to call a stack better than another ({need} can)"
     return f"{many}; {seeds} {verb} enough to call a stack better than another"
 
 
-def _how(family: pd.DataFrame) -> str:
-    """What the intervals are, and what chance alone would bring of the words that nothing corrects."""
+def _describe_intervals(family: pd.DataFrame) -> str:
+    """Says which intervals are shown, and how many uncorrected verdicts are expected by chance."""
     flips, out = family[family["test"] == statistics.FLIP], ""
     if len(flips) and flips["n"].max() >= statistics.LEAST:
         kinds = {bool(n >= statistics.INVERTED) for n in flips["n"] if n >= statistics.LEAST}
@@ -63,7 +62,7 @@ def _how(family: pd.DataFrame) -> str:
 
 
 def _kind_of_interval(inverted: set[bool]) -> str:
-    """`inverted`: which kinds of interval the comparisons have."""
+    """Names the intervals. `inverted`: True for those of the sign-flip test, False for t intervals."""
     inverse = "those that the sign-flip test inverts"
     if len(inverted) > 1:
         return f"{inverse}, below {statistics.INVERTED} pairs t intervals"

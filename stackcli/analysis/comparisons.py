@@ -1,4 +1,4 @@
-"""DataFrames -> the evidence of a comparison: paired differences, loss by test length, what order is worth."""
+"""The evidence of a comparison: paired differences, loss by test length, accuracy lost without token order."""
 
 import math
 from collections.abc import Sequence
@@ -21,31 +21,30 @@ METRICS = {"test_acc": "test accuracy", "test_excess": "excess test loss, nats"}
 
 
 def comparison_rows(frames: Frames) -> pd.DataFrame:
-    """A row for every comparison of the study's family, so that the correction can be made again from it: what ranks
-    the points and the overfitting gap against the first value of the first axis, test accuracy against a bag of words.
+    """Returns a row for every comparison of a study, all that Holm's correction needs: the ranking metric and the
+    overfitting gap against the first value of the first axis, and test accuracy against a bag of words.
 
-    `where` (the other axes), `arm`, `baseline`, `metric`, `mean`, `low`, `high`, `d_z`, `wins`, `n`, `test` (sign flip;
-    min F': seeds crossed with test items), `p` (NaN: not tested, and no part of the family), `p_holm`, `verdict`,
-    `note`."""
+    Columns: `where` (the other axes), `arm`, `baseline`, `metric`, `mean`, `low`, `high`, `d_z`, `wins`, `n`, `test`
+    (sign flip; min F': seeds crossed with test items), `p` (NaN: not tested and not corrected for), `p_holm`,
+    `verdict`, `note`."""
     return _rows(frames, ("accuracy", "gap", "bag"))
 
 
 def ranking_comparisons(frames: Frames) -> pd.DataFrame:
-    """Those rows of `differences` that compare what ranks the points, accuracy or excess loss, with the first value."""
+    """Returns the rows of `comparison_rows` that compare the ranking metric (accuracy or excess loss)."""
     return _rows(frames, ("accuracy",))
 
 
-def _rows(frames: Frames, of: Sequence[str]) -> pd.DataFrame:
+def _rows(frames: Frames, kinds: Sequence[str]) -> pd.DataFrame:
     parts = all_comparisons(frames) if frames.axes and len(paired_comparisons.finished_runs(frames.runs)) else []
-    found = [getattr(part, key).assign(where=part.where) for part in parts for key in of]
+    found = [getattr(part, key).assign(where=part.where) for part in parts for key in kinds]
     rows = [table for table in found if len(table)]
     return pd.concat(rows, ignore_index=True)[COLUMNS] if rows else pd.DataFrame(columns=COLUMNS)
 
 
 def scores_by_length(frames: Frames) -> pd.DataFrame:
-    """A row for each point and test length: the axes, `length`, `loss`, `excess` (above the loss of the data's own
-    source on the same items; NaN where that is not known), `acc` and the half widths of their 95 % intervals over
-    seeds."""
+    """Returns a row for each point and test length: the axes, `length`, `loss`, `excess` (loss above that of the data's
+    own source on the same items; NaN where unknown), `acc` and the half widths of their 95 % intervals over seeds."""
     rows: list[dict[str, Any]] = []
     for run in paired_comparisons.finished_runs(frames.runs).to_dict("records"):
         head = {axis: run[axis] for axis in frames.axes}
@@ -57,8 +56,8 @@ def scores_by_length(frames: Frames) -> pd.DataFrame:
 
 
 def scores_by_order(frames: Frames) -> pd.DataFrame:
-    """A row a point: the axes, `test_acc`, and the accuracy lost where the tokens of each test item are shuffled,
-    reversed or shifted, with the half widths of their 95 % intervals over seeds."""
+    """Returns a row for each point: the axes, `test_acc`, and the accuracy lost where the tokens of each test item are
+    shuffled, reversed or shifted, with the half widths of their 95 % intervals over seeds."""
     done = paired_comparisons.finished_runs(frames.runs)
     known = [c for c in CHANGES if c in done and done[c].notna().any()]
     if not known:
@@ -87,7 +86,7 @@ def _over_seeds(rows: pd.DataFrame, keys: list[str], values: tuple[str, ...]) ->
 
 
 def build_tables(frames: Frames) -> list[Titled]:
-    """The tables that a terminal shows, each with its title and at most 80 columns wide."""
+    """Returns the tables for a terminal, each with its title and at most 80 columns wide."""
     axis = frames.axes[0] if frames.axes else ""
     found: list[Titled] = []
     rows = ranking_comparisons(frames)
@@ -116,13 +115,13 @@ def _by_length(frames: Frames) -> list[Titled]:
         excess = bool(group["excess"].notna().any()) and bool((group["excess"] != group["loss"]).any())
         column, unit = ("excess", "excess loss, nats") if excess else ("acc", "accuracy")
         axes = [axis for axis in frames.axes if axis != "data"]
-        at = sorted(set(group["length"]))
+        lengths = sorted(set(group["length"]))
         title = f"{unit}, by test length{f', data={which}' if which else ''}"
-        table = _new([*axes, *map(str, at)], left=range(len(axes)))
+        table = _new([*axes, *map(str, lengths)], left=range(len(axes)))
         for key, line in group.groupby(axes, sort=False, dropna=False) if axes else [((), group)]:
             cells = {row["length"]: _cell(row[column], row[f"{column}_half"]) for row in line.to_dict("records")}
             table.add_row(
-                *map(format_setting, key if isinstance(key, tuple) else (key,)), *(cells.get(n, "") for n in at)
+                *map(format_setting, key if isinstance(key, tuple) else (key,)), *(cells.get(n, "") for n in lengths)
             )
         found.append((title, table))
     return found

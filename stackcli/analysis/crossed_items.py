@@ -1,8 +1,9 @@
-"""Runs against one fixed answer to each test item: seeds crossed with items, both drawn at random.
+"""Compares runs with one fixed answer to each test item: seeds are crossed with items, both drawn at random.
 
-Each of S runs and the baseline answers the same I items. The difference of a run and an item is 1, 0 or -1, and its
-mean over both is that of the accuracies. A verdict that is to hold for other seeds and other items needs both
-variances: Clark 1973, "The language-as-fixed-effect fallacy", J. Verbal Learning and Verbal Behavior 12, 335-359.
+The S runs and the baseline answer the same I items. The difference of a run and the baseline on an item is 1, 0 or
+-1; its mean over runs and items is the difference of the accuracies. A verdict that also holds for other seeds and
+other items needs the variance of both: Clark 1973, "The language-as-fixed-effect fallacy", J. Verbal Learning and
+Verbal Behavior 12, 335-359.
 """
 
 import math
@@ -16,17 +17,17 @@ from scipy import special
 from stackcli.analysis.sign_flip import ALPHA, POWER
 
 LEAST = 3  # seeds
-MOST = 1000  # beyond it, the seeds that would tell are not worth naming
+MOST = 1000  # seeds; larger numbers are not reported
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Crossed:
-    """`mean` of the differences, its 95 % interval and two-sided p; NaN where there are too few seeds or items, or all
+    """The `mean` of the differences, its 95 % interval and two-sided p; NaN with too few seeds or items, or where all
     differences are equal. `items` is 0 where the answers to the items are not known.
 
-    The variances are those of one run (`between_seeds`), of one item (`between_items`) and of the rest (`residual`).
+    The variance has three parts: of runs (`between_seeds`), of items (`between_items`) and the rest (`residual`).
     """
 
     mean: float
@@ -39,8 +40,8 @@ class Crossed:
     residual: float = math.nan
 
     def seeds_needed(self, comparisons: int = 1) -> int | None:
-        """The least number of seeds with which the test would find this mean with probability .8 at Holm's first step;
-        None where no number would, as the items are too few."""
+        """Returns the least number of seeds with which the test finds this mean with probability .8 at Holm's first
+        step; None where the items are too few for any number of seeds."""
         n = np.arange(LEAST, MOST + 1)
         by_seed = (self.between_seeds + self.residual / self.items) / n
         by_item = (self.between_items + self.residual / n) / self.items
@@ -51,11 +52,11 @@ class Crossed:
 
 
 def min_f(differences: ArrayLike) -> Crossed:
-    """Clark's min F' of differences (S, I): t^2 = mean^2 / (variance of the mean by seeds + by items).
+    """Returns Clark's min F' of differences (S, I): t^2 = mean^2 / (variance of the mean by seeds + by items).
 
-    Each variance is that of the means of the rows, or of the columns, over their number; both hold the residual, so
-    that the test errs on the safe side. Degrees of freedom by Satterthwaite 1946. p is NaN with fewer than three seeds
-    or two items, and where no item and no seed differs from another.
+    Each variance is that of the row means, or of the column means, divided by their number. Both contain the residual,
+    so the test is conservative. Degrees of freedom follow Satterthwaite 1946. p is NaN with fewer than three seeds or
+    two items, and where all differences are equal.
     """
     d = np.asarray(differences, dtype=float)
     if d.ndim != 2 or d.shape[0] < LEAST or d.shape[1] < 2:
@@ -81,14 +82,14 @@ def min_f(differences: ArrayLike) -> Crossed:
 
 
 def parse_answers(text: object) -> NDArray[np.int8]:
-    """ "0110..." -> (I,), 1 where an item was answered rightly; empty for anything else."""
+    """Turns "0110..." into an array (I,), 1 where an item was answered correctly; empty for anything else."""
     if not isinstance(text, str):
         return np.empty(0, dtype=np.int8)
     return np.frombuffer(text.encode("ascii"), dtype=np.int8) - ord("0")
 
 
 def _variance(means: Floats) -> float:
-    """Of the mean of independent values (n,)."""
+    """Returns the variance of the mean of independent values (n,)."""
     return float(means.var(ddof=1)) / means.size
 
 

@@ -1,4 +1,4 @@
-"""Whether the deepest stack loses by its optimisation or by overfitting."""
+"""Says whether the deepest stack is worse because its optimisation fails or because it overfits."""
 
 import math
 
@@ -10,37 +10,38 @@ from stackcli.common.wording import format_setting
 
 
 def describe_depth_effect(frames: Frames) -> list[str]:
-    """Whether the deepest stack loses by its optimisation or by overfitting: its validation loss at the end against
-    that of the best depth, which is the difference of the train losses plus that of the gaps. He et al. 2015, sec. 1,
-    arXiv:1512.03385, call a train loss that rises with depth degradation."""
+    """Splits the validation loss of the deepest stack above the best depth into train loss and overfitting gap.
+
+    Returns a sentence for each choice of the other axes. A train loss that rises with depth is called degradation, as
+    in He et al. 2015, sec. 1, arXiv:1512.03385."""
     if "depth" not in frames.axes or not len(frames.runs):
         return []
     others = [axis for axis in frames.axes if axis != "depth"]
     groups = frames.runs.groupby(others, sort=False, dropna=False) if others else [((), frames.runs)]
-    told = []
+    sentences = []
     for key, group in groups:
         values = key if isinstance(key, tuple) else (key,)
         where = ", ".join(f"{axis}={format_setting(value)}" for axis, value in zip(others, values, strict=True))
-        told.append(_depth(group, where))
-    return [text for text in told if text]
+        sentences.append(_describe_group(group, where))
+    return [text for text in sentences if text]
 
 
-PART = 0.25  # of what depth costs: what is less is not told as a cause
+PART = 0.25  # a smaller share of the difference is not called a cause
 
 
-def _depth(runs: pd.DataFrame, where: str) -> str:
+def _describe_group(runs: pd.DataFrame, where: str) -> str:
     lead = f"With {where}, the" if where else "The"
     deepest, runs = runs["depth"].max(), paired_comparisons.finished_runs(runs)
     if runs["depth"].nunique() < 2:
         return ""
     if deepest not in set(runs["depth"]):
-        return f"{lead} deepest stack, {deepest:g} blocks, has no run that is done, so its cost is not known."
+        return f"{lead} deepest stack, {deepest:g} blocks, has no finished run, so the effect of depth is not known."
     ends = {
         key: runs.pivot_table(index="seed", columns="depth", values=f"{key}_end") for key in ("val_loss", "train_loss")
     }
     deep, best = ends["val_loss"].columns.max(), ends["val_loss"].mean().idxmin()
     if deep == best:
-        return f"{lead} lowest validation loss at the end is that of the deepest stack, {deep:g} blocks."
+        return f"{lead} deepest stack, {deep:g} blocks, has the lowest validation loss at the end."
     pairs = {key: (end[deep] - end[best]).dropna() for key, end in ends.items()}
     val, train = (statistics.interval(pairs[key]) for key in ("val_loss", "train_loss"))
     gap = statistics.interval(pairs["val_loss"] - pairs["train_loss"])
@@ -61,4 +62,4 @@ def _depth(runs: pd.DataFrame, where: str) -> str:
         return f"{text}With depth the optimisation fails (degradation, He et al. 2015), not the generalisation."
     if overfits:
         return f"{text}The deeper stack overfits; its optimisation does not fail."
-    return f"{text}Which of the two it is, is not separated."
+    return f"{text}The runs do not separate these two causes."

@@ -1,23 +1,23 @@
-"""How gradients scale with depth before training, beside theory, and how deep a stack can be expected to train.
+"""Says how gradients scale with depth before training, beside theory, and how deep a stack is expected to train.
 
-`runs` is a frame with a row a stack: the axes, `seed`, `status`, the settings by the name that a user types, and the
-numbers of `initialisation.measure`. A scheme is a choice of every axis but depth.
+`runs` is a frame with a row for each stack: the axes, `seed`, `status`, the settings by the name that a user types, and
+the numbers of `initialisation.measure`. A scheme is a choice of every axis except depth.
 
-An expectation is no promise. Its criteria are numbers read before training, and their bounds are of two kinds: wide
-ones, and two that were set on 190 short runs of our own, after seeing them: copying the token before at width 32, and
-questions at width 64, at depth 2 to 48 with post-LN, pre-LN, DeepNorm and no skip, two initialisations, lr 3e-4 to
-3e-3, most without a warm-up. A run counted as trained where its train loss fell below .9 of the entropy of the classes.
-The bounds tell 186 of them rightly, but only 63 of 80 of another task on which they were not set: of 53 that trained
-50, of 27 that did not 13 (experiments/probe-foretells). A warning can be trusted more than its absence.
+An expectation is not a guarantee. Its criteria are numbers measured before training. Most bounds are wide; two were set
+on 190 short runs of our own, after seeing their results: copying the previous token at width 32, and questions at width
+64, at depth 2 to 48 with post-LN, pre-LN, DeepNorm and no skip, two initialisations, lr 3e-4 to 3e-3, most without
+warm-up. A run counts as trained if its train loss fell below .9 of the entropy of the classes. The bounds classify 186
+of these runs correctly, but only 63 of 80 runs of a task on which they were not set: 50 of 53 that trained, 13 of 27
+that did not (experiments/probe-foretells). So a warning is more reliable than its absence.
 
-* After the first step the gradient at block 1 was .32 and more of that at the last block in the stacks that trained
-  well, and .33 and less in those that failed for no other reason; but for one of .53, post-LN at depth 8 on questions.
-* Where tokens are answered they could be told apart by .14 and more in the stacks that trained well, and by .08 and
-  less in those that failed for no other reason; from .07 to .17 four stacks learnt half the task. Where a sequence is
-  answered its tokens may be one: without a skip, depth 4 learns questions at a rank residual of 2e-7. There the
-  sequences' vectors count.
-* No criteria, as they do not tell them apart: the token cosine (.99 at depth 32 with pre-LN, which trains) and the
-  change of the logits by the first step (as large with pre-LN as with post-LN).
+* After the first step, the gradient at block 1 was at least .32 of that at the last block in stacks that trained well,
+  and at most .33 in stacks that failed for no other reason, except one at .53 (post-LN at depth 8 on questions).
+* Where each token has an answer, the rank residual of the tokens was at least .14 in stacks that trained well, and at
+  most .08 in stacks that failed for no other reason; from .07 to .17, four stacks learnt half the task. Where a whole
+  sequence has one answer, its tokens may coincide: without a skip, depth 4 learns questions at a rank residual of 2e-7.
+  Then the rank residual of the sequences' vectors counts.
+* The token cosine (.99 at depth 32 with pre-LN, which trains) and the change of the logits by the first step (as large
+  with pre-LN as with post-LN) are no criteria, because they do not separate the two groups.
 """
 
 import math
@@ -30,14 +30,14 @@ import pandas as pd
 from stackcli.analysis.study_comparisons import name_value
 from stackcli.common.wording import format_setting
 
-FIRST = 2  # the least depth of a slope: a stack of one block is not a stack
-SIZES = ("dim", "ff")  # which a law takes to be the same at every depth
+FIRST = 2  # slopes leave out stacks of a single block
+SIZES = ("dim", "ff")  # a law assumes that these are the same at every depth
 SLOPES = {"slope_plain": "grad_last", "slope_free": "free_last", "slope_update": "update"}
-INITS = ("default", "xavier", "orthogonal")  # variance in proportion to 1 / fan in, at every depth the same
+INITS = ("default", "xavier", "orthogonal")  # variance proportional to 1 / fan in, the same at every depth
 
 
 class Law(NamedTuple):
-    """Exponent of G3 of the last block's last map in the depth, and where it is from."""
+    """Exponent of depth in G3 of the last block's last map, and the source of the law."""
 
     slope: float
     source: str
@@ -52,8 +52,9 @@ LAWS = {
 
 
 def theory_of(settings: Mapping[str, Any]) -> Law | None:
-    """What theory says of a stack with these settings: for Xavier's initialisation, and so for others whose size does
-    not change with depth; None where it says nothing."""
+    """Returns the law for a stack with these settings; None where theory has none.
+
+    The laws hold for Xavier's initialisation, and so for others whose size does not change with depth."""
     plain = settings.get("norm") in ("layer", "rms") and settings.get("init") in INITS
     plain &= settings.get("share_layers") in (False, None)
     own = [settings.get(f"residual.{key}") for key in ("alpha", "beta")]
@@ -66,7 +67,7 @@ def theory_of(settings: Mapping[str, Any]) -> Law | None:
 
 
 def schemes(runs: pd.DataFrame, axes: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Each choice of every axis but depth, and its runs, in the order met."""
+    """Yields each choice of every axis except depth, with its runs, in order of appearance."""
     others = [axis for axis in axes if axis != "depth"]
     if not others:
         yield {}, runs
@@ -76,8 +77,8 @@ def schemes(runs: pd.DataFrame, axes: Sequence[str]) -> Iterator[tuple[dict[str,
 
 
 def slope(depths: Sequence[float], values: Sequence[float]) -> float:
-    """Exponent p of values ~ depth^p by least squares on both logarithms, over depths of FIRST and more; NaN where
-    fewer than two are left, or a value is not positive."""
+    """Returns the exponent p of values ~ depth^p by least squares on both logarithms, over depths of at least FIRST;
+    NaN with fewer than two such depths, or where a value is not positive."""
     x, y = np.asarray(depths, dtype=float), np.asarray(values, dtype=float)
     x, y = x[x >= FIRST], y[x >= FIRST]
     if len(set(x)) < 2 or not (np.isfinite(y) & (y > 0)).all():
@@ -86,19 +87,19 @@ def slope(depths: Sequence[float], values: Sequence[float]) -> float:
 
 
 def slopes(runs: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
-    """A row a scheme and seed: the axes but depth, `seed`, `slope_plain` (of G1 of the last block's last map),
-    `slope_free` (G3), `slope_update` (the first step), `theory` (of G3), `theory_source`, and of the shallowest stack
-    `order` and `order_theory` of rank collapse."""
+    """Returns a row for each scheme and seed: the axes except depth, `seed`, `slope_plain` (G1 of the last block's last
+    map), `slope_free` (G3), `slope_update` (the first step), `theory` (of G3), `theory_source`, and `order` and
+    `order_theory` of rank collapse in the shallowest stack."""
     out = []
     for key, group in schemes(runs[runs["status"] != "failed"], axes):
-        for seed, mine in group.sort_values("depth").groupby("seed", sort=True):
-            found = {head: slope(mine["depth"], mine[column]) for head, column in SLOPES.items()}
-            first, known = mine.iloc[0], {theory_of(row) for row in mine.to_dict("records")}
-            alike = len(known) == 1 and all(mine[size].nunique() == 1 for size in SIZES)
+        for seed, rows in group.sort_values("depth").groupby("seed", sort=True):
+            found = {head: slope(rows["depth"], rows[column]) for head, column in SLOPES.items()}
+            first, known = rows.iloc[0], {theory_of(row) for row in rows.to_dict("records")}
+            alike = len(known) == 1 and all(rows[size].nunique() == 1 for size in SIZES)
             theory = known.pop() if alike else None
-            told = {"theory": theory.slope, "theory_source": theory.source} if theory else {}
+            law = {"theory": theory.slope, "theory_source": theory.source} if theory else {}
             order = {name: first[name] for name in ("order", "order_theory")}
-            out.append({**key, "seed": seed, **found, "theory": math.nan, "theory_source": "", **told, **order})
+            out.append({**key, "seed": seed, **found, "theory": math.nan, "theory_source": "", **law, **order})
     return pd.DataFrame(out)
 
 
@@ -106,8 +107,8 @@ def slopes(runs: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
 
 
 class Criterion(NamedTuple):
-    """Holds where low <= the number <= high. `below` and `above` are the words for a number outside, with {} for it;
-    `source` is of the effect, `bound` of the number."""
+    """Holds where low <= the number of `column` <= high. `below` and `above` describe a number outside, with {} in its
+    place; `source` names the source of the effect and of the bound."""
 
     column: str
     low: float
@@ -118,8 +119,9 @@ class Criterion(NamedTuple):
 
 
 CALIBRATION = (
-    "An expectation, not a promise: all is read before training. On 80 runs that its bounds were not set on, 13 of 16 "
-    "warnings were right, and 50 of the 64 stacks without one trained (experiments/probe-foretells)."
+    "An expectation, not a guarantee: all numbers are measured before training. On 80 runs that were not used to set "
+    "the bounds, 13 of 16 warnings were right, and 50 of the 64 stacks without a warning trained "
+    "(experiments/probe-foretells)."
 )
 OWN = "bound from our own runs"
 KEPT = 0.5  # cosine of a token's last vector with its first
@@ -161,13 +163,14 @@ CRITERIA = (
 
 
 BEFORE = (
-    "the gradient vanishes towards the input before any step: after the first it is, at block 1, {} of that at the last"
+    "the gradient vanishes towards the input before any step: after the first step, the gradient at block 1 is {} of "
+    "that at the last block"
 )
-UNSEEN = Criterion("status", math.nan, math.nan, "a stack could not be looked at", "", "")
+UNSEEN = Criterion("status", math.nan, math.nan, "a stack could not be measured", "", "")
 
 
 class Fault(NamedTuple):
-    """A criterion that does not hold at a point: the number that is furthest outside, over seeds, and the words."""
+    """A criterion that fails at a point, the number furthest outside its bounds over seeds, and its description."""
 
     criterion: Criterion
     value: float
@@ -175,8 +178,8 @@ class Fault(NamedTuple):
 
 
 class Expectation(NamedTuple):
-    """Of a scheme: the deepest of the depths asked up to which every criterion holds in every seed (None: not even the
-    first), the first at which one does not (None: there is none), and all that is wrong there."""
+    """How deep a scheme is expected to train: the `deepest` depth up to which every criterion holds in every seed
+    (None: not even the first depth), the `first` depth at which one fails (None: none does), and its faults."""
 
     scheme: dict[str, Any]
     runs: pd.DataFrame
@@ -186,7 +189,7 @@ class Expectation(NamedTuple):
 
 
 def faults(runs: pd.DataFrame) -> tuple[Fault, ...]:
-    """What does not hold at one point, over its seeds. A number that was not taken breaks nothing."""
+    """Returns the criteria that fail at one point, over its seeds. A missing number fails no criterion."""
     out = []
     for criterion in CRITERIA:
         values = pd.to_numeric(runs[criterion.column]).to_numpy(dtype=float)
@@ -197,23 +200,21 @@ def faults(runs: pd.DataFrame) -> tuple[Fault, ...]:
         ):
             if outside.any():
                 value = float(worst(values))
-                if criterion.column == "step_ratio" and _gone(runs, criterion.low):
+                if criterion.column == "step_ratio" and _vanishes_before_training(runs, criterion.low):
                     words = BEFORE
-                said = words.replace("{lr:g}", format_setting(float(runs["lr"].iloc[0]))).replace(
-                    "{}", format_brief(value)
-                )
-                out.append(Fault(criterion, value, said))
+                words = words.replace("{lr:g}", format_setting(float(runs["lr"].iloc[0])))
+                out.append(Fault(criterion, value, words.replace("{}", format_brief(value))))
     return tuple(out)
 
 
-def _gone(runs: pd.DataFrame, low: float) -> bool:
-    """Whether the gradient has vanished towards the input before there was any step."""
+def _vanishes_before_training(runs: pd.DataFrame, low: float) -> bool:
+    """Whether the gradient vanishes towards the input before the first step."""
     before = pd.to_numeric(runs["back_ratio"]).dropna() if "back_ratio" in runs else pd.Series(dtype=float)
     return bool(len(before)) and float(before.median()) < low
 
 
 def describe_lost_tokens(runs: pd.DataFrame, axes: Sequence[str]) -> str:
-    """The schemes whose deepest stack leaves little of a token in its last vector, in a sentence; empty for none."""
+    """Names the schemes whose deepest stack keeps little of a token in its last vector; empty if there are none."""
     found = []
     for key, group in schemes(runs, axes):
         deep = group[group["depth"] == group["depth"].max()]
@@ -231,19 +232,19 @@ def describe_lost_tokens(runs: pd.DataFrame, axes: Sequence[str]) -> str:
 
 
 def format_brief(value: float) -> str:
-    """A number in a sentence: three digits."""
+    """Formats a number for a sentence, with three digits."""
     return f"{value:.1e}" if value and not 1e-3 <= abs(value) < 1e5 else f"{value:.3g}"
 
 
 def expectations(runs: pd.DataFrame, axes: Sequence[str]) -> list[Expectation]:
-    """How deep each scheme can be expected to train, of the depths asked."""
+    """Returns how deep each scheme is expected to train, among the given depths."""
     out = []
     for key, group in schemes(runs, axes):
         deepest = first = None
         found: tuple[Fault, ...] = ()
-        for depth, mine in group.groupby("depth", sort=True):
-            unseen = bool((mine["status"] == "failed").any())
-            found = (Fault(UNSEEN, math.nan, UNSEEN.below),) if unseen else faults(mine)
+        for depth, rows in group.groupby("depth", sort=True):
+            unseen = bool((rows["status"] == "failed").any())
+            found = (Fault(UNSEEN, math.nan, UNSEEN.below),) if unseen else faults(rows)
             if found:
                 first = int(depth)
                 break
@@ -253,15 +254,15 @@ def expectations(runs: pd.DataFrame, axes: Sequence[str]) -> list[Expectation]:
 
 
 def describe_expectation(expected: Expectation, asked: Sequence[int]) -> str:
-    """The expectation as a sentence or two."""
+    """Returns the expectation as one or two sentences. `asked`: the depths of the study."""
     head = " ".join(name_value(axis, value) for axis, value in expected.scheme.items())
     head = f"{head}: " if head else ""
     if expected.first is None:
-        whole = f"every depth asked, up to {max(asked)}" if len(set(asked)) > 1 else f"depth {max(asked)}"
-        return f"{head}expected to train at {whole}; no criterion fails."
+        depths = f"every depth asked, up to {max(asked)}" if len(set(asked)) > 1 else f"depth {max(asked)}"
+        return f"{head}expected to train at {depths}; no criterion fails."
     if expected.faults[0].criterion is UNSEEN:
         lead = f"up to depth {expected.deepest} no criterion fails; " if expected.deepest else ""
-        return f"{head}{lead}at depth {expected.first} {UNSEEN.below}, so that nothing is expected from there on."
+        return f"{head}{lead}at depth {expected.first} {UNSEEN.below}, so there is no expectation from there on."
     reasons = "; ".join(f"{f.words} ({describe_threshold(f)})" for f in expected.faults)
     if expected.deepest is None:
         return f"{head}not expected to train, even at depth {expected.first}: {reasons}."
@@ -269,7 +270,7 @@ def describe_expectation(expected: Expectation, asked: Sequence[int]) -> str:
 
 
 def describe_threshold(fault: Fault) -> str:
-    """The threshold and where it is from."""
+    """Returns the threshold and its source."""
     c = fault.criterion
     if c.column == "finite":
         return "in some seed"

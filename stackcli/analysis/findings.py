@@ -1,7 +1,7 @@
-"""DataFrames -> what went wrong at each point of a study, how sure that is, and what to try. Never PyTorch.
+"""Finds what went wrong at each point of a study, in how many runs, and what to try. Imports no PyTorch.
 
-A finding is a sign (`run_health` defines them) in at least one run of a point, with the share of its runs that have
-it. The remedies are settings of this tool, in the order worth trying, without those that the run has already.
+A finding is a sign (defined in `run_health`) in at least one run of a point, with the share of the runs that have it.
+Remedies are settings of this tool, in the order in which to try them, without those that the run already has.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,14 +28,14 @@ SOURCES = {
     "undertuned learning rate": f"CS231n notes (2015), 'Ratio of weights:updates', a rule of thumb; {OURS}",
     "underfitting": f"Goodfellow et al. 2016, Deep Learning, sec. 5.2; {OURS}",
     "overfitting": f"Goodfellow et al. 2016, Deep Learning, sec. 5.2; {OURS}",
-}  # gravest first
-MANY = 3  # points with the same finding; where there are more, a terminal is shown the gravest
+}  # most severe first
+MANY = 3  # points with the same finding; of more points a terminal shows only the worst
 EDGE = "the ends of the values tried"
 SETTINGS = {f.name for f in fields(Config)}
 
 
 class Finding(NamedTuple):
-    """A finding at one point: `value` is the median over the runs that have it, `seeds` k of n finished runs."""
+    """A finding at one point: `value` is the median over the runs that have it, `seeds` is k of n finished runs."""
 
     name: str
     point: str
@@ -48,7 +48,7 @@ class Finding(NamedTuple):
 
 
 def findings(frames: Frames) -> list[Finding]:
-    """Every finding of a study: point by point in its order, the gravest first."""
+    """Returns every finding of a study, point by point in the order of the study, the most severe first."""
     points: dict[str, list[Run]] = {}
     for run in run_health.completed_runs(frames):
         points.setdefault(str(run.row["point"]), []).append(run)
@@ -66,14 +66,16 @@ def findings(frames: Frames) -> list[Finding]:
 
 
 def _finding(name: str, point: str, every: Sequence[tuple[Run, Sign]], n: int) -> Finding:
-    """The finding of the runs that have it, `every` one by its own threshold. Where they lie on different sides, as a
-    rate too high for some seeds and too low for others, the evidence and the remedies are those of the larger side."""
+    """Combines the signs of the runs that have a finding, each with its own threshold, into one of `n` runs.
+
+    If the runs lie on different sides of the threshold (a rate too high for some seeds, too low for others), the
+    evidence and the remedies are those of the larger side."""
     sides = [[pair for pair in every if _above(pair[1]) == side] for side in (True, False)]
     having = max(sides, key=len)
     run, threshold = having[0][0], float(np.median([sign.threshold for _, sign in having]))
     value = float(np.median([sign.value for _, sign in having]))
     rest = len(every) - len(having)
-    other = f"; {rest} of {len(every)} on the other side" if rest else ""
+    other = f"; {rest} of {len(every)} runs lie on the other side" if rest else ""
     return Finding(
         name=name,
         point=point,
@@ -87,14 +89,14 @@ def _finding(name: str, point: str, every: Sequence[tuple[Run, Sign]], n: int) -
 
 
 def _above(sign: Sign) -> bool:
-    """Whether the number lies above its threshold."""
+    """Whether the number is above its threshold."""
     return bool(sign.value >= sign.threshold)
 
 
 def _range(having: Sequence[tuple[Run, Sign]]) -> str:
-    """The thresholds of the seeds, where they are not all the same to two digits."""
-    each = sorted({_num(sign.threshold) for _, sign in having}, key=float)
-    return f" (the median of {each[0]} to {each[-1]}, each seed's own)" if len(each) > 1 else ""
+    """Names the thresholds of the seeds if they differ in two digits."""
+    each = sorted({_format(sign.threshold) for _, sign in having}, key=float)
+    return f" (median; each seed has its own, {each[0]} to {each[-1]})" if len(each) > 1 else ""
 
 
 # ---- the evidence, in words
@@ -102,61 +104,61 @@ def _range(having: Sequence[tuple[Run, Sign]]) -> str:
 Having = Sequence[tuple[Run, Sign]]
 
 
-def _num(value: float) -> str:
+def _format(value: float) -> str:
     return f"{value:.2g}" if abs(value) < 1e4 else f"{value:.1e}"
 
 
 def _at(having: Having) -> str:
-    """The step at which it was worst, or the first and the last of the runs' steps."""
+    """Names the step at which it was worst, or the first and the last such step over runs."""
     steps = sorted({int(sign.step) for _, sign in having})
     return f"step {steps[0]}" if len(steps) == 1 else f"steps {steps[0]} to {steps[-1]}"
 
 
 def _end(having: Having) -> str:
-    """What became of the train loss."""
+    """Names the train loss at the end; empty if a run diverged."""
     if any(run.diverged or run.curve.empty for run, _ in having):
         return ""
     loss = float(np.median([run.curve["train_loss"].iloc[-1] for run, _ in having]))
-    return f"; train loss {_num(loss)} at the end, {_num(having[0][0].guess)} by guessing"
+    return f"; train loss {_format(loss)} at the end, {_format(having[0][0].guess)} by guessing"
 
 
 def _gradient(having: Having, value: float, threshold: float) -> str:
     depth, side = int(having[0][0].row["depth"]), "below" if value < 1 else "above"
-    ratio = f"gradient at the output of block 1 over block {depth} (G4) {_num(value)}"
+    ratio = f"gradient at the output of block 1 over block {depth} (G4) {_format(value)}"
     return f"{ratio} at {_at(having)}, {side} {threshold:g}{_end(having)}"
 
 
 def _rank(having: Having, value: float, threshold: float) -> str:
     depth = int(having[0][0].row["depth"])
-    return f"rank residual of block {depth} {_num(value)} at {_at(having)}, below {threshold:g}{_end(having)}"
+    return f"rank residual of block {depth} {_format(value)} at {_at(having)}, below {threshold:g}{_end(having)}"
 
 
 def _focus(having: Having, value: float, threshold: float) -> str:
-    what = f"entropy of a layer's attention {_num(value)} of that of even attention"
+    what = f"entropy of a layer's attention {_format(value)} of that of even attention"
     return f"{what} at {_at(having)}, below {threshold:g}{_end(having)}"
 
 
 def _starved(having: Having, value: float, threshold: float) -> str:
-    what = f"gradient of queries over that of values {_num(value)} in every layer"
+    what = f"gradient of queries over that of values {_format(value)} in every layer"
     return f"{what} at {_at(having)}, below {threshold:g}{_end(having)}"
 
 
 def _rate(having: Having, value: float, threshold: float) -> str:
     side = ("too high", "above") if threshold == FAST else ("too low", "below")
-    what = f"{side[0]}: a step moves a weight by {_num(value)} of its size at most (G5, median map)"
+    what = f"{side[0]}: a step moves a weight by {_format(value)} of its size at most (G5, median map)"
     return f"{what}, {side[1]} {threshold:g}{_end(having)}"
 
 
 def _fit(having: Having, value: float, threshold: float) -> str:
-    return f"learnt {_num(max(0.0, value))} of what can be learnt, below {threshold:g}{_end(having)}"
+    return f"learnt {_format(max(0.0, value))} of what can be learnt, below {threshold:g}{_end(having)}"
 
 
 def _gap(having: Having, value: float, threshold: float) -> str:
     rows = [run.row for run, _ in having]
     rise = float(np.median([row["val_loss_end"] - row["val_loss"] for row in rows]))
     val, train = (float(np.median([row[key] for row in rows])) for key in ("val_loss_end", "train_loss_end"))
-    losses = f"validation {_num(val)}, train {_num(train)}, lowest validation {_num(val - rise)}"
-    return f"gap at the end {_num(value)} nats ({losses}), above {threshold:.2g}"
+    losses = f"validation {_format(val)}, train {_format(train)}, lowest validation {_format(val - rise)}"
+    return f"gap at the end {_format(value)} nats ({losses}), above {threshold:.2g}"
 
 
 def _broke(having: Having, value: float, threshold: float) -> str:
@@ -180,21 +182,20 @@ EVIDENCE: dict[str, Callable[[Having, float, float], str]] = {
 
 
 def _edges(frames: Frames) -> Iterator[tuple[str, Finding]]:
-    """Where the study varies the learning rate: the point with the best of three or more, if it is the largest or the
-    smallest."""
+    """Yields a finding for each point whose learning rate is the best of three or more and the largest or smallest."""
     if "lr" not in frames.axes or not len(frames.runs):
         return
     others = [axis for axis in frames.axes if axis != "lr"]
     groups = frames.runs.groupby(others, sort=False, dropna=False) if others else [((), frames.runs)]
     for _, group in groups:
-        whole = group.groupby("lr").filter(lambda runs: bool((runs["status"] == "done").all()))
+        complete = group.groupby("lr").filter(lambda runs: bool((runs["status"] == "done").all()))
         tried = sorted(group["lr"].unique())
-        if whole.empty or len(tried) < 3:
+        if complete.empty or len(tried) < 3:
             continue
-        best = float(whole.groupby("lr")["val_loss"].mean().idxmin())
+        best = float(complete.groupby("lr")["val_loss"].mean().idxmin())
         if best not in (tried[0], tried[-1]):
             continue
-        by_seed = whole.loc[whole.groupby("seed")["val_loss"].idxmin(), "lr"]
+        by_seed = complete.loc[complete.groupby("seed")["val_loss"].idxmin(), "lr"]
         beyond = round_rate(best * 3 if best == tried[-1] else best / 3)
         which = "largest" if best == tried[-1] else "smallest"
         point = str(group.loc[group["lr"] == best, "point"].iloc[0])
@@ -217,8 +218,8 @@ def _edges(frames: Frames) -> Iterator[tuple[str, Finding]]:
 
 
 def worst_points(found: Iterable[Finding], runs: pd.DataFrame) -> list[Finding]:
-    """Of each finding that has a remedy the one at its worst point: most of the runs, then the deepest, then the first
-    named."""
+    """Returns each finding that has a remedy at its worst point only: the one with the largest share of runs, then the
+    deepest, then the first."""
     depth = dict(zip(runs["point"], runs["depth"], strict=True))
     worst: dict[str, Finding] = {}
     for finding in found:
@@ -234,7 +235,7 @@ def _worse(finding: Finding, depth: Mapping[str, int]) -> tuple[float, int]:
 
 
 def _repeated(found: Sequence[Finding], runs: pd.DataFrame) -> dict[str, list[Finding]]:
-    """Of each finding at more than `MANY` points, all but the gravest."""
+    """Returns, for each finding at more than `MANY` points, all but the worst."""
     worst = {f.name: f for f in worst_points(found, runs)}
     each = {name: [f for f in found if f.name == name] for name in worst}
     return {name: [f for f in same if f is not worst[name]] for name, same in each.items() if len(same) > MANY}

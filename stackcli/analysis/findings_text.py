@@ -1,4 +1,4 @@
-"""Findings as tables and sentences."""
+"""Turns findings into tables and sentences."""
 
 import shlex
 from collections.abc import Sequence
@@ -16,18 +16,19 @@ from stackcli.common.wording import format_setting
 
 
 def rerun_command(frames: Frames, point: str, words: Sequence[str]) -> str:
-    """The line that trains a point again, on the same seeds, with other settings."""
+    """Returns the command that trains a point again, on the same seeds, with other settings."""
     row = frames.runs[frames.runs["point"] == point].iloc[0]
     typed = _typed(frames, str(row["arm"]))
     own = {key: format_setting(row[key]) for key in (*frames.axes, *frames.chosen) if key.partition(".")[0] in SETTINGS}
     typed |= {key: value for key, value in own.items() if value != "-"}
     changed = dict(word.partition("=")[::2] for word in words)
-    kept = {key: value for key, value in typed.items() if key.partition(".")[0] not in changed}  # nor its own keys
+    # an exchanged part loses its own keys
+    kept = {key: value for key, value in typed.items() if key.partition(".")[0] not in changed}
     return " ".join(["stackattn sweep", *(shlex.quote(f"{key}={value}") for key, value in (kept | changed).items())])
 
 
 def _typed(frames: Frames, arm: str) -> dict[str, str]:
-    """The settings as typed; in an experiment on the arm's own line."""
+    """Returns the settings as typed; in an experiment those of the arm's own line."""
     lines = (line.partition(": ") for line in frames.overrides)
     words = next((rest.split() for name, _, rest in lines if name == arm), []) if arm else frames.overrides
     pairs = (word.partition("=") for word in words)
@@ -35,19 +36,19 @@ def _typed(frames: Frames, arm: str) -> dict[str, str]:
 
 
 COLUMNS = ["point", "finding", "k", "n", "low", "high", "value", "threshold", "evidence", "source"]
-
 COLUMNS += ["remedy", "why", "command"]
 
 
 def findings_frame(found: Sequence[Finding], frames: Frames) -> pd.DataFrame:
-    """A row for each finding and remedy (one without a remedy has one row): `point`, `finding`, `k` of `n` runs with
-    the Wilson interval `low`, `high` of their share, `value`, `threshold`, `evidence`, `source`, `remedy`, `why`,
-    `command`."""
+    """Returns a row for each finding and remedy (a finding without a remedy has one row).
+
+    Columns: `point`, `finding`, `k` of `n` runs with the Wilson interval `low`, `high` of their share, `value`,
+    `threshold`, `evidence`, `source`, `remedy`, `why`, `command`."""
     rows = []
     for f in found:
         k, n = f.seeds
-        sure = statistics.wilson(k, n)
-        head = {"point": f.point, "finding": f.name, "k": k, "n": n, "low": sure.low, "high": sure.high}
+        share = statistics.wilson(k, n)
+        head = {"point": f.point, "finding": f.name, "k": k, "n": n, "low": share.low, "high": share.high}
         head |= {"value": f.value, "threshold": f.threshold, "evidence": f.evidence, "source": f.source}
         for remedy in f.remedies or (Remedy((), ""),):
             line = rerun_command(frames, f.point, remedy.words) if remedy.words else ""
@@ -56,8 +57,8 @@ def findings_frame(found: Sequence[Finding], frames: Frames) -> pd.DataFrame:
 
 
 def findings_table(found: Sequence[Finding], runs: pd.DataFrame) -> Table:
-    """For a terminal of 80 columns: point, finding, evidence, k of n runs with the 95 % interval of their share, and
-    the first remedy; of a finding at more than `MANY` points the gravest alone."""
+    """Returns the table for a terminal of 80 columns: point, finding, evidence, k of n runs with the 95 % interval of
+    their share, and the first remedy. A finding at more than `MANY` points is shown at its worst point only."""
     sources = dict.fromkeys(f"{f.name}: {f.source.partition(';')[0]}" for f in found)
     ours = " Thresholds: our own constructed cases." if any(OURS in f.source for f in found) else ""
     caption = f"{'; '.join(sources)}.{ours}" if found else None
@@ -69,8 +70,8 @@ def findings_table(found: Sequence[Finding], runs: pd.DataFrame) -> Table:
         if id(f) in hidden:
             continue
         k, n = f.seeds
-        sure = statistics.wilson(k, n)
-        interval = f"{sure.low:.2f}–{sure.high:.2f}".replace("0.", ".")
+        share = statistics.wilson(k, n)
+        interval = f"{share.low:.2f}–{share.high:.2f}".replace("0.", ".")
         first = " ".join(f.remedies[0].words) if f.remedies else ""
         out.add_row("" if f.point == before else f.point, f.name, f.evidence, f"{k} of {n}\n{interval}", first)
         before = f.point
@@ -78,14 +79,14 @@ def findings_table(found: Sequence[Finding], runs: pd.DataFrame) -> Table:
 
 
 def titled_findings(frames: Frames) -> list[tuple[str, Table]]:
-    """The table with its title; none where nothing was found."""
+    """Returns the table with its title; an empty list if nothing was found."""
     found = findings(frames)
     title = "what went wrong, and in how many runs (95 % interval of their share)"
     return [(title, findings_table(found, frames.runs))] if found else []
 
 
 def to_markdown(found: Sequence[Finding], frames: Frames) -> str:
-    """A Markdown table, a row for each finding with its first remedy; empty where nothing was found."""
+    """Returns a Markdown table, a row for each finding with its first remedy; empty if nothing was found."""
     rows = findings_frame(found, frames).drop_duplicates(["point", "finding"])
     each = zip(rows["k"], rows["n"], rows["low"], rows["high"], strict=True)
     rows = rows.assign(seeds=[f"{k} of {n}, {low:.2f} to {high:.2f}" for k, n, low, high in each])
@@ -94,17 +95,17 @@ def to_markdown(found: Sequence[Finding], frames: Frames) -> str:
 
 
 def describe_findings(found: Sequence[Finding], frames: Frames) -> list[str]:
-    """Where else the table's findings are, where nothing was found, what tries the first remedy of each finding, and
-    what depth did to the loss."""
+    """Returns sentences: the points without a finding, the other points of repeated findings, the command that tries
+    the first remedy of each finding, and the effect of depth on the loss."""
     finished = frames.runs[frames.runs["status"].isin(["done", "diverged"])]
     points = list(dict.fromkeys(finished["point"].map(str)))
     well = [point or "this point" for point in points if point not in {f.point for f in found}]
     out = []
     if points and not found:
-        lost = len(frames.runs) - len(finished)
-        rest = f"; {lost} did not finish" if lost else ""
-        which = f"the {len(finished)} runs that finished" if lost else f"all {len(finished)} runs"
-        out.append(f"No finding: {which} learnt what can be learnt, and what they learnt holds{rest}.")
+        unfinished = len(frames.runs) - len(finished)
+        rest = f"; {unfinished} did not finish" if unfinished else ""
+        which = f"the {len(finished)} runs that finished" if unfinished else f"all {len(finished)} runs"
+        out.append(f"No finding: {which} learnt what can be learnt, without overfitting{rest}.")
     elif well:
         out.append(f"No finding at {', '.join(well)}.")
     for name, others in _repeated(found, frames.runs).items():
@@ -114,6 +115,6 @@ def describe_findings(found: Sequence[Finding], frames: Frames) -> list[str]:
         tried.setdefault(rerun_command(frames, f.point, f.remedies[0].words), []).append(f.name)
     return [
         *out,
-        *(f"Against {', '.join(names)}: {line}" for line, names in tried.items()),
+        *(f"To try against {', '.join(names)}: {line}" for line, names in tried.items()),
         *describe_depth_effect(frames),
     ]

@@ -1,7 +1,6 @@
-"""Comparisons of arms, paired by seed, as DataFrames."""
+"""Compares arms, paired by seed; takes and returns DataFrames."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,17 +25,17 @@ from stackcli.analysis.statistics import (
 
 
 def higher_is_better(metric: str) -> bool:
-    """True for accuracies, False for losses, gaps, times and sizes. Raises ValueError for any other metric."""
+    """Returns True for accuracies, False for losses, gaps, times and sizes; raises ValueError for other metrics."""
     small = ("gap", "acc_gap", "params", "flops", "test_excess")
     if metric.startswith(small) or "loss" in metric or _is_time(metric):
         return False
     if "acc" in metric or metric == "macro_f1":
         return True
-    raise ValueError(f"{metric}: neither more nor less of it is better; compare an accuracy, loss, gap, time or size")
+    raise ValueError(f"{metric}: neither higher nor lower is better; compare an accuracy, loss, gap, time or size")
 
 
 def on_log_scale(metric: str) -> bool:
-    """Whether differences are taken of logarithms, and so reported as ratios: losses, norms, times, sizes."""
+    """Whether a metric is compared on a log scale, that is as ratios: losses, norms, times and sizes."""
     return "loss" in metric or "ratio" in metric or metric.startswith(("params", "flops")) or _is_time(metric)
 
 
@@ -47,15 +46,15 @@ def _is_time(metric: str) -> bool:
 def compare(
     runs: pd.DataFrame, axis: str, metric: str, baseline: Any = None, margin: float | None = None
 ) -> pd.DataFrame:
-    """Each value of `axis` against `baseline` (by default the first value), paired by seed: one row an arm.
+    """Compares each value of `axis` with `baseline` (default: the first value), paired by seed; a row for each arm.
 
-    Columns: `metric`, `arm`, `baseline`, `mean`, `low`, `high` (in the metric's units where `scale` is "difference",
-    factors where it is "ratio", the log scale of losses, norms, times and sizes), `d_z`, `wins` (seeds on which the
-    arm is better), `n` (pairs), `planned` (seeds), `test` (what gave p), `p`, `flips`, `margin`, `p_holm`, `verdict`,
-    `kind`, `note` (the seeds left out, and why), `crossed`. `margin`: units of the metric, or on the log scale a share
-    (.05: within a factor of 1.05).
-    `.attrs["comparisons"]`: how many were corrected for.
-    Raises ValueError for a baseline that is no value of the axis, and where an arm has two runs of one seed.
+    Columns: `metric`, `arm`, `baseline`, `mean`, `low`, `high` (in the metric's units if `scale` is "difference", as
+    factors if it is "ratio", on the log scale), `d_z`, `wins` (seeds on which the arm is better), `n` (pairs),
+    `planned` (seeds), `test` (the source of p), `p`, `flips`, `margin`, `p_holm`, `verdict`, `kind`, `note` (the seeds
+    left out, and why), `crossed`. `.attrs["comparisons"]` is the number of comparisons that Holm corrects for.
+
+    `margin` is in units of the metric, or on the log scale a share (.05: within a factor of 1.05).
+    Raises ValueError if the baseline is not a value of the axis, or an arm has two runs with the same seed.
     """
     groups = runs.groupby(axis, sort=False, dropna=False)
     arms = {_key(value): _by_seed(group, axis, metric) for value, group in groups}
@@ -66,11 +65,11 @@ def compare(
 
 
 def compare_to_constant(runs: pd.DataFrame, axis: str, value: float, right: Any, name: str) -> pd.DataFrame:
-    """Test accuracy of each value of `axis` against `value`, that of one fixed answerer called `name`: as `compare`.
+    """Compares the test accuracy of each value of `axis` with the accuracy `value` of one fixed classifier `name`.
 
-    `right`: which test items it answered rightly, "0110...", as the column `test_right` of the runs. Interval and p
-    are those of Clark's min F', seeds crossed with items (`crossed_items.min_f`), and NaN where an answer to an item is
-    not known: such a row is no part of a family.
+    Returns the columns of `compare`. `right` says which test items the classifier answered correctly, "0110...", like
+    the column `test_right` of the runs. Interval and p are those of Clark's min F', seeds crossed with items
+    (`crossed_items.min_f`); where an answer is unknown they are NaN, and the row is not corrected for.
     """
     rows = []
     for arm, group in runs.groupby(axis, sort=False, dropna=False):
@@ -82,7 +81,7 @@ def compare_to_constant(runs: pd.DataFrame, axis: str, value: float, right: Any,
 
 
 def _answers_against(group: pd.DataFrame, right: Any) -> Crossed:
-    """Of the finished runs of one arm, if every one has an answer to every item."""
+    """Returns min F' of the finished runs of one arm; NaN unless every run has an answer to every item."""
     items = parse_answers(right)
     texts = finished_runs(group)["test_right"] if "test_right" in group else []
     answers = [parse_answers(text) for text in texts]
@@ -92,16 +91,15 @@ def _answers_against(group: pd.DataFrame, right: Any) -> Crossed:
 
 
 def pool_comparisons(*tables: pd.DataFrame) -> pd.DataFrame:
-    """Several tables of `compare` and `against` as one family: Holm over all their rows, and the verdicts again."""
+    """Joins tables of comparisons into one family: corrects all rows together and renews the verdicts."""
     return _family([row for table in tables for row in table.to_dict("records")])
 
 
 def matched_gap(curve: pd.DataFrame) -> tuple[float, pd.Series]:
-    """Overfitting gap at a matched train loss: (that loss in nats, the gap in nats by run id).
+    """Returns the overfitting gap at a matched train loss: (that loss in nats, the gap in nats by run id).
 
-    The loss is the lowest that every run reaches; each run is read where it first falls to it, between two evaluations
-    by straight line, and is NaN where it begins there. `curve` holds `run`, `step`, `train_loss`, `val_loss`, of
-    finished runs.
+    The loss is the lowest that every run reaches. The gap of a run is interpolated linearly where its train loss first
+    falls to it; NaN if it starts there. `curve` holds `run`, `step`, `train_loss` and `val_loss` of finished runs.
     """
     target = float(curve.groupby("run")["train_loss"].min().max())
     return target, pd.Series({run: _gap_at(rows.sort_values("step"), target) for run, rows in curve.groupby("run")})
@@ -117,12 +115,12 @@ def _gap_at(rows: pd.DataFrame, target: float) -> float:
 
 
 def _key(value: Any) -> Any:
-    """A value of an axis as a dictionary can hold it: None for a setting that a point does not have."""
+    """Returns a value of an axis as a dictionary key: None for a setting that a point does not have."""
     return None if pd.isna(value) else value
 
 
 def _by_seed(group: pd.DataFrame, axis: str, metric: str) -> pd.DataFrame:
-    """`value` (NaN unless done and finite) and `status`, by seed."""
+    """Returns `value` (NaN unless done and finite) and `status`, by seed."""
     if group["seed"].duplicated().any():
         raise ValueError(f"{axis}={group[axis].iloc[0]} has two runs of one seed; compare one value of the other axes")
     value = pd.to_numeric(group[metric]).where(group["status"] == "done").replace([np.inf, -np.inf], np.nan)
@@ -147,14 +145,14 @@ def _row(
 
 
 def _note(both: pd.DataFrame, n: int) -> str:
-    """Which seeds could not be paired: "2 of 3 seeds paired; 16: 1 diverged", or nothing."""
+    """Says which seeds could not be paired: "2 of 3 seeds paired; arm: 1 diverged"; empty if all were."""
     counts = [f"{side}: {words}" for side in ("arm", "baseline") if (words := _left_out(both, side))]
     return "; ".join([f"{n} of {len(both)} seeds paired", *counts]) if n < len(both) else ""
 
 
 def _left_out(both: pd.DataFrame, side: str) -> str:
-    gone = both.loc[both[f"value_{side}"].isna(), f"status_{side}"].fillna("missing").replace("done", "not measured")
-    return ", ".join(f"{count} {status}" for status, count in gone.value_counts(sort=False).items())
+    missing = both.loc[both[f"value_{side}"].isna(), f"status_{side}"].fillna("missing").replace("done", "not measured")
+    return ", ".join(f"{count} {status}" for status, count in missing.value_counts(sort=False).items())
 
 
 def _family(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -179,17 +177,12 @@ def _judged(row: dict[str, Any], p_holm: float, comparisons: int) -> dict[str, A
 
 
 def _untested(found: Any, mean: float) -> str:
-    """Why a comparison with the same answers to each item has no p."""
+    """Says why a comparison over test items has no p."""
     if not isinstance(found, Crossed) or not found.items:
         return "not tested, the answers to each item are not known"
-    return "the answers are equal" if mean == 0 else "not tested, as no seed and no item differs from another"
+    return "the answers are equal" if mean == 0 else "not tested, as all differences are equal"
 
 
 def finished_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """The finished runs: all that is ever averaged or ranked."""
+    """Returns the finished runs, the only ones that are averaged or ranked."""
     return runs[runs["status"] == "done"]
-
-
-def arms_of(runs: pd.DataFrame, axis: str) -> Iterator[tuple[Any, pd.DataFrame]]:
-    """Each value of the axis with its runs, in the order of the study."""
-    yield from runs.groupby(axis, sort=False, dropna=False)

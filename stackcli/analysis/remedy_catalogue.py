@@ -1,4 +1,4 @@
-"""What to try against each finding: settings of this tool, in the order worth trying. Never PyTorch."""
+"""Lists what to try against each finding: settings of this tool, in the order to try them. Imports no PyTorch."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-GOAL = 3e-3  # update over weight that a changed learning rate aims at: what our healthy runs had
-Row = Mapping[str, Any]  # a run's settings, by the name that is typed
+GOAL = 3e-3  # update over weight that a new learning rate aims at, as in our healthy runs
+Row = Mapping[str, Any]  # a run's settings, by the name that a user types
 
 
 class Remedy(NamedTuple):
-    """Settings to change, as they are typed, and why."""
+    """Settings to change, as a user types them, and why."""
 
     words: tuple[str, ...]
     why: str
@@ -22,12 +22,12 @@ XIONG, NOCI = "Xiong et al. 2020", "Noci et al. 2022"
 
 
 def remedies(finding: str, row: Row, value: float) -> Iterator[Remedy]:
-    """Those for a finding of a run with these settings, without what the run has already. `value`: the finding's."""
+    """Yields the remedies for a finding with this `value`, without those that a run with these settings already has."""
     yield from (Remedy(words, why) for words, why in CURES[finding](row, value))
 
 
 def _joined(row: Row) -> Tried:
-    """Other residual schemes, for a stack whose own hands nothing back."""
+    """Yields other residual schemes, for a stack whose own does not pass the gradient back."""
     if row["residual"] in ("none", "post"):
         yield ("residual=pre",), f"an identity path through every block ({XIONG})"
     if row["residual"] == "post" and row["init"] in ("default", "xavier", "small", "orthogonal"):
@@ -37,7 +37,7 @@ def _joined(row: Row) -> Tried:
 
 
 def _normed(row: Row) -> Tried:
-    """Normalisation, where there is none, for a scheme that takes one."""
+    """Yields normalisation for a stack that has none and whose residual scheme allows it."""
     if row["norm"] == "none" and row["residual"] != "rezero":
         words = ("norm=layer", "init=default") if row["init"] == "tfixup" else ("norm=layer",)
         yield words, "every branch gets an input of one size"
@@ -82,9 +82,9 @@ def _for_attention(row: Row, value: float) -> Tried:
 
 def _for_starved(row: Row, value: float) -> Tried:
     if row["init"] != "default":
-        yield ("init=default",), "queries and keys that are drawn: where both are zero, neither gets a gradient"
+        yield ("init=default",), "random queries and keys: where both are zero, neither gets a gradient"
     if row["pe"] in ("none", "alibi", "conv"):
-        yield ("pe=relative",), "tokens that are equal are told apart by their places"
+        yield ("pe=relative",), "positions make equal tokens differ"
     yield from _normed(row)
     yield from _joined(row)
     if row["residual"] == "pre":
@@ -123,15 +123,15 @@ def _for_underfit(row: Row, value: float) -> Tried:
     yield _longer(row), "more steps"
     yield (f"lr={round_rate(row['lr'] * 3)}",), "larger steps"
     if row["dropout"]:
-        yield ("dropout=0.0",), "nothing withheld"
-    if not row.get("data.vectors"):  # which have a width of their own
+        yield ("dropout=0.0",), "nothing is dropped"
+    if not row.get("data.vectors"):  # word vectors fix the width
         yield (f"dim={2 * int(row['dim'])}",), "a wider stack"
 
 
 def _for_overfit(row: Row, value: float) -> Tried:
     size = row.get("data.size")
     if size is not None and not pd.isna(size) and size:
-        limited = row["data"] in ("subjects", "csv", "digits")  # 0: all there are
+        limited = row["data"] in ("subjects", "csv", "digits")  # 0: all items
         yield (f"data.size={0 if limited else 2 * int(size)}",), "more data"
     for key, least, why in (
         ("dropout", 0.3, "more noise in every branch"),
@@ -149,7 +149,7 @@ def _for_overfit(row: Row, value: float) -> Tried:
 
 
 def round_rate(value: float) -> str:
-    """To one digit, 1 or 3, as learning rates are tried: 0.00042 -> 0.0003. As it is typed."""
+    """Rounds a learning rate to one digit, 1 or 3, and returns it as a user types it: 0.00042 -> 0.0003."""
     power = math.floor(math.log10(value))
     digit = min((1, 3, 10), key=lambda d: abs(math.log10(value / d) - power))
     return f"{float(f'{digit}e{power}'):g}"

@@ -1,4 +1,4 @@
-"""DataFrames -> what each remedy did: to the accuracy, to the finding itself, to the time of a step."""
+"""Says what each remedy did to the accuracy, to the finding itself and to the time of a step."""
 
 import math
 from typing import Any
@@ -20,13 +20,14 @@ COLUMNS = [
 
 
 def remedy_effects(frames: Frames) -> pd.DataFrame:
-    """A row for each affected point, remedy and finding that the point had: `had`, runs of the study in which it was
-    found, and `has`, runs here, on fresh seeds, that have it, of `n` that are done or diverged (NaN: no run has it, but
-    the values tried); `done` of `planned` runs; `value`, the metric's mean with the remedy; `mean`, `low`, `high`,
-    `wins` of `pairs`, `p_holm`, `verdict` of the paired difference; `step_ratio`, time of a step over that of the stack
-    as it was."""
+    """Returns a row for each affected point, remedy and finding of the point.
+
+    Columns: `had`, the runs of the original study with the finding; `has`, the runs on fresh seeds that have it, of `n`
+    done or diverged (NaN if the finding is about the values tried, not about a run); `done` of `planned` runs; `value`,
+    the mean of the metric with the remedy; `mean`, `low`, `high`, `wins` of `pairs`, `p_holm` and `verdict` of the
+    paired difference; `step_ratio`, the time of a step relative to the stack as it was."""
     found = findings.findings(frames)
-    told = comparisons.ranking_comparisons(frames)
+    compared = comparisons.ranking_comparisons(frames)
     rows: list[dict[str, Any]] = []
     for affected, group in frames.runs.groupby("affected", sort=False):
         part = Frames(**{**vars(frames), "runs": group})
@@ -34,7 +35,7 @@ def remedy_effects(frames: Frames) -> pd.DataFrame:
         had = frames.known.get("found", {}).get(affected) or now
         for remedy, runs in group.groupby("remedy", sort=False):
             point = runs["point"].iloc[0]
-            line = told[(told["where"] == f"affected={affected}") & (told["arm"] == remedy)]
+            line = compared[(compared["where"] == f"affected={affected}") & (compared["arm"] == remedy)]
             numbers = line.iloc[0].to_dict() if len(line) else {}
             metric = metric_of(part, group)
             for name, (k, *_, edge) in {n: (*seeds, False)[:3] for n, seeds in had.items()}.items():
@@ -67,32 +68,32 @@ def _ratio(runs: pd.DataFrame, before: pd.DataFrame) -> float:
 
 
 def remedy_tables(frames: Frames) -> list[tuple[str, Table]]:
-    """A table for each affected point, with its title; at most 80 columns wide."""
+    """Returns a table for each affected point, with its title; at most 80 columns wide."""
     rows = remedy_effects(frames)
     out = []
     for affected, group in rows.groupby("affected", sort=False):
         names = list(dict.fromkeys(group["finding"]))
-        made = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
         unit = "excess" if group["metric"].iloc[0] == "test_excess" else "acc"
         heads = ("remedy", "still in", f"test {unit}", "difference, 95 % interval", "step", "verdict")
         for i, head in enumerate(heads):
-            made.add_column(head, justify="left" if i in (0, 5) else "right", overflow="fold")
+            table.add_column(head, justify="left" if i in (0, 5) else "right", overflow="fold")
         for remedy, lines in group.groupby("remedy", sort=False):
             first = lines.iloc[0]
             each = zip(lines["has"], lines["n"], strict=True)
             still = ", ".join("-" if math.isnan(k) else f"{int(k)}/{int(n)}" for k, n in each)
-            lost = int(first["planned"] - first["done"])
-            still += f", {lost} broke" if lost else ""
+            broken = int(first["planned"] - first["done"])
+            still += f", {broken} broke" if broken else ""
             step = "" if math.isnan(first["step_ratio"]) else f"{first['step_ratio']:.2f}x"
             difference = "" if math.isnan(first["mean"]) else f"{first['mean']:+.3f}{_interval(first)}"
             value = "" if math.isnan(first["value"]) else f"{first['value']:.3f}"
-            made.add_row(str(remedy), still, value, difference, step, str(first["verdict"]))
-        out.append((f"{affected}: {', '.join(names)}{seeds_of(frames, str(affected))}", made))
+            table.add_row(str(remedy), still, value, difference, step, str(first["verdict"]))
+        out.append((f"{affected}: {', '.join(names)}{seeds_of(frames, str(affected))}", table))
     return out
 
 
 def seeds_of(frames: Frames, affected: str) -> str:
-    """On which seeds a fault was found, and on which its remedies were compared; nothing where that is not known."""
+    """Says on which seeds a finding was found and its remedies were compared; empty if that is not known."""
     found = frames.known.get("seeds", {}).get(affected, ())
     here = sorted(set(frames.runs.loc[frames.runs["affected"] == affected, "seed"]))
     return f" (found on seeds {format_seeds(found)}; compared on fresh seeds {format_seeds(here)})" if found else ""
@@ -103,23 +104,23 @@ def _interval(row: pd.Series) -> str:
 
 
 def describe_remedies(frames: Frames) -> list[str]:
-    """For each finding which remedies removed it, and at what cost: every run is done, and none has it any more."""
+    """Says for each finding which remedies removed it, and at what cost. Removed: all runs finished, none has it."""
     out = []
     rows = remedy_effects(frames)
     for (affected, name), group in rows.groupby(["affected", "finding"], sort=False):
         treated = group[group["remedy"] != BEFORE]
-        gone = treated[(treated["has"] == 0) & (treated["done"] == treated["planned"])]
+        removed = treated[(treated["has"] == 0) & (treated["done"] == treated["planned"])]
         what = f"{str(name).capitalize()} at {affected}"
         before = group[group["remedy"] == BEFORE]
         if len(before) and before["has"].iloc[0] == 0 and before["n"].iloc[0]:
             n = int(before["n"].iloc[0])
-            out.append(f"{what}: not seen in any of {n} fresh seeds as it was, so that no remedy can be judged.")
+            out.append(f"{what}: not seen in any of {n} fresh seeds as it was, so no remedy can be judged.")
             continue
         if treated["has"].isna().all():
             gains = [f"{r['remedy']} ({_gain(r['mean'])}{_cost(r['step_ratio'])})" for _, r in treated.iterrows()]
             out.append(f"{what}, the end of the values tried; beyond it: {'; '.join(gains)}.")
             continue
-        if gone.empty:
+        if removed.empty:
             left = treated[(treated["done"] == treated["planned"]) & (treated["has"] < treated["had"])]
             left = left.sort_values("has").head(1)
             best = "".join(
@@ -127,7 +128,7 @@ def describe_remedies(frames: Frames) -> list[str]:
             )
             out.append(f"{what}: no remedy removed it in every seed{best}.")
             continue
-        ways = [f"{r['remedy']} ({_gain(r['mean'])}{_cost(r['step_ratio'])})" for _, r in gone.iterrows()]
+        ways = [f"{r['remedy']} ({_gain(r['mean'])}{_cost(r['step_ratio'])})" for _, r in removed.iterrows()]
         out.append(f"{what}: gone in every seed with {'; '.join(ways)}.")
     return out
 

@@ -1,21 +1,23 @@
-"""DataFrames -> what went wrong in each run, as numbers beside their thresholds. Never PyTorch.
+"""Finds what went wrong in each run, as numbers beside their thresholds. Imports no PyTorch.
 
-What counts as learnt. Guessing by class frequencies costs the entropy of the training labels; the lowest loss is that
-of the data where it is known, else 0. Of a train loss, `learnt` is the share of the way from guessing down to what can
-be reached: the train loss at the chosen weights of the point with the lowest mean validation loss on the same data, so
-that labels that are noise are held against nobody; at most half-way where no point of the study has learnt. A run has
-learnt while `learnt` is `HALF` or more, and is stuck where, with `EARLY` of its steps behind it, it has not.
+What counts as learnt: guessing by class frequencies has the entropy of the training labels as its loss. The lowest loss
+is the entropy of the data if it is known, else 0. `learnt` says how far a train loss has come from guessing to what can
+be reached, as a share. What can be reached is the train loss, at the chosen weights, of the point with the lowest mean
+validation loss on the same data, so that no run has to fit noisy labels; if no point of the study learns, it is
+half-way from guessing to the lowest loss. A run has learnt while `learnt` is at least `HALF`, and is stuck if it has
+not after a share `EARLY` of its steps.
 
-When a number counts. A low rank or a sharp attention in a stack that learns does no harm and is no finding: tokens that
-are to be pooled may become alike, and a head that has found its token looks nowhere else. So the gradient, the rank and
-the attention count in the looks that precede an evaluation at which the run was stuck, and before the loss was no
-longer finite.
+When a number counts: a low rank or sharp attention in a stack that learns does no harm and is not a finding. Tokens
+that will be pooled may become alike, and a head that has found its token attends to nothing else. So gradient, rank and
+attention count only at the last look before an evaluation at which the run was stuck, or before the loss became NaN or
+infinite. A look is a step at which the layers were measured.
 
-The gradient is G4, at the blocks' outputs: where nothing normalises, G3 of the weights stays level while it vanishes or
-explodes, as what the gradient gains on its way to the input the activations gain on theirs to the output.
+The gradient is G4, taken at the blocks' outputs. Without normalisation G3 of the weights can stay constant while the
+gradient vanishes or explodes: towards the input it changes by the factor by which the activations change towards the
+output.
 
-Each threshold lies between what healthy and affected stacks of our own showed (tests/constructed.py builds them; ten
-seeds, of which five were looked at only once the thresholds stood): the extremes on either side stand beside it.
+Each threshold lies between the values of healthy and of affected stacks (built in tests/constructed.py; ten seeds, five
+of which were run only after the thresholds were set). The extremes on either side are given beside it.
 """
 
 import math
@@ -27,23 +29,23 @@ import pandas as pd
 
 from stackcli.analysis.study_data import Frames
 
-HALF = 0.5  # of what can be learnt; affected runs 0.44 and less, healthy ones 0.92 to 1 at the end
-EARLY = 0.25  # of the steps
+HALF = 0.5  # share of what can be learnt; affected runs 0.44 and less, healthy ones 0.92 to 1 at the end
+EARLY = 0.25  # share of the steps
 VANISHES = 1e-2  # G4, block 1 over block L; affected 2e-9 to 2.6e-3, healthy 0.1 to 40
-EXPLODES = 1e2  # the same; affected 1e4 to 1.5e5
+EXPLODES = 1e2  # G4, block 1 over block L; affected 1e4 to 1.5e5
 COLLAPSED = 5e-3  # rank residual of the last block; affected 5e-8 to 6e-4, healthy 0.026 to 0.95
 SHARP = 0.1  # entropy of a layer's attention over that of even attention; affected 0.0 to 0.005, healthy 0.16 to 1
 STARVED = 5e-3  # gradient of Q over that of V, the highest of all layers; affected 0 to 3e-3, healthy 0.02 to 0.15
-SLOW = 1e-3  # G5, update over weight, the highest of all looks: the rule of thumb; affected 6e-5, healthy 2e-3 to 4e-2
-FAST = 5e-2  # the same; affected 0.12 to 2
-GAP = 0.25  # overfitting gap at the end, in units of what guessing costs; affected 0.9 to 2.4, healthy 0.0 to 0.14
+SLOW = 1e-3  # G5, update over weight, the highest of all looks: a rule of thumb; affected 6e-5, healthy 2e-3 to 4e-2
+FAST = 5e-2  # G5, the highest of all looks; affected 0.12 to 2
+GAP = 0.25  # overfitting gap at the end over (loss of guessing - lowest loss); affected 0.9 to 2.4, healthy 0.0 to 0.14
 
 
 LOOKS = ["step", "gradient", "rank", "focus", "starved", "update"]
 
 
 class Sign(NamedTuple):
-    """A number beyond its threshold, and the step at which it was worst."""
+    """A number beyond its threshold, and the step at which it was furthest beyond."""
 
     value: float
     threshold: float
@@ -51,11 +53,13 @@ class Sign(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A finished run. `curve`: its evaluations with `learnt`; `looks`: a row a look, in order, with `step`, `gradient`
-    (G4, block 1 over block L), `rank` (residual of the last block), `focus` (lowest entropy of a layer's attention over
-    that of even attention), `starved` (gradient of Q over that of V, the highest of all layers), `update` (median G5 of
-    all linear maps) and `counts`: whether the run was stuck then.
-    `guess`: what guessing costs, `scale`: the same above the lowest loss, nats; NaN where it is not known."""
+    """A run that is done or diverged.
+
+    `curve`: its evaluations with `learnt`. `looks`: a row for each look, in order, with `step`, `gradient` (G4, block 1
+    over block L), `rank` (rank residual of the last block), `focus` (lowest entropy of a layer's attention over that of
+    even attention), `starved` (gradient of Q over that of V, the highest of all layers), `update` (median G5 of all
+    linear maps) and `counts` (whether the look counts). `guess`: the loss of guessing, `scale`: that above the lowest
+    loss; nats, NaN where unknown."""
 
     row: Mapping[str, Any]
     curve: pd.DataFrame
@@ -69,15 +73,16 @@ class Run(NamedTuple):
 
     @property
     def learnt(self) -> bool:
-        """Whether it had at its last evaluation, or this is not known; never, where the loss was no longer finite."""
+        """Whether the run had learnt at its last evaluation; True if that is unknown, False if it diverged."""
         return not self.diverged and (self.curve.empty or not float(self.curve["learnt"].iloc[-1]) < HALF)
 
 
 def detect_findings(run: Run) -> dict[str, Sign]:
-    """Finding -> the sign of it, without what another one explains: a learning rate that is too high explains all that
-    was well before the first step, an exploding gradient the alignment of tokens and the saturation of attention,
-    any of these, and divergence, that queries and keys get no gradient, and any of all that the training loss is
-    high."""
+    """Returns the sign of each finding, without findings that another one explains.
+
+    A learning rate that is too high explains everything that was fine before the first step. An exploding gradient
+    explains rank collapse and attention collapse. Divergence and every other fault of gradient, rank or attention
+    explain starved queries and keys. Any finding explains underfitting."""
     found = {name: sign for name, test in TESTS.items() if (sign := test(run)) is not None}
     if "undertuned learning rate" in found and found["undertuned learning rate"].threshold == FAST:
         first = run._replace(looks=run.looks[run.looks["step"] == 0].assign(counts=True))
@@ -93,7 +98,7 @@ def detect_findings(run: Run) -> dict[str, Sign]:
     return found
 
 
-# ---- the tests, gravest first
+# ---- the tests, most severe first
 
 
 def detect_divergence(run: Run) -> Sign | None:
@@ -122,19 +127,16 @@ def detect_starved_queries(run: Run) -> Sign | None:
 
 
 def detect_wrong_learning_rate(run: Run) -> Sign | None:
-    """Too high: weights were once remade by the twentieth part in a step, and the run was stuck. Too low: they never
-    moved by a thousandth, and it has not learnt at the end."""
+    """Returns a sign if the rate is too high (a step changed the weights by a share of `FAST` or more, and the run was
+    stuck) or too low (no step changed them by `SLOW`, and the run has not learnt at the end)."""
     moved = run.looks["update"].dropna()
     if moved.empty:
         return None
     at = moved.idxmax()
     peak, step = float(moved[at]), float(run.looks["step"][at])
     if peak >= FAST:
-        return (
-            Sign(peak, FAST, step)
-            if run.diverged or len(stuck_evaluations(run.curve, planned_steps(run.row, run.curve)))
-            else None
-        )
+        stuck = len(stuck_evaluations(run.curve, planned_steps(run.row, run.curve))) > 0
+        return Sign(peak, FAST, step) if run.diverged or stuck else None
     return Sign(peak, SLOW, step) if peak < SLOW and not (run.learnt or run.diverged) else None
 
 
@@ -168,7 +170,7 @@ TESTS: dict[str, Callable[[Run], Sign | None]] = {
 
 
 def _worst(run: Run, measure: str, threshold: float, *, highest: bool = False) -> Sign | None:
-    """The extreme of the looks that count, where it lies beyond the threshold."""
+    """Returns the extreme over the looks that count if it lies beyond the threshold."""
     values = run.looks.loc[run.looks["counts"], measure].dropna()
     if values.empty:
         return None
@@ -182,23 +184,23 @@ def _worst(run: Run, measure: str, threshold: float, *, highest: bool = False) -
 
 
 def completed_runs(frames: Frames) -> Iterator[Run]:
-    """Every run that is done or diverged, in the order of the study."""
-    whole = frames.runs[frames.runs["status"].isin(["done", "diverged"])] if len(frames.runs) else frames.runs
+    """Yields every run that is done or diverged, in the order of the study."""
+    ended = frames.runs[frames.runs["status"].isin(["done", "diverged"])] if len(frames.runs) else frames.runs
     lowest = learnt_losses(frames) | frames.known.get("reached", {})
     curves = dict(list(unique_rows(frames.curve, "step").groupby("run"))) if len(frames.curve) else {}
-    seen = dict(list(_looks(unique_rows(frames.layers, "step", "layer", "tensor")).groupby("run")))
-    for (_, row), key in zip(whole.iterrows(), whole[_data(whole)] if len(whole) else (), strict=True):
+    measured = dict(list(_looks(unique_rows(frames.layers, "step", "layer", "tensor")).groupby("run")))
+    for (_, row), key in zip(ended.iterrows(), ended[_data(ended)] if len(ended) else (), strict=True):
         guess, floor = loss_bounds(frames, row)
         curve = curves.get(row["run"], pd.DataFrame(columns=["step", "train_loss"])).sort_values("step")
         reach = min(max(lowest[str(key)], floor), (guess + floor) / 2)
         curve = curve.assign(learnt=(guess - curve["train_loss"].astype(float)) / (guess - reach))
-        looks = seen.get(row["run"], pd.DataFrame(columns=LOOKS, dtype=float))
-        looks = _counted(looks, curve, planned_steps(row, curve), bool(row["status"] == "diverged"))
+        looks = measured.get(row["run"], pd.DataFrame(columns=LOOKS, dtype=float))
+        looks = _mark_looks(looks, curve, planned_steps(row, curve), bool(row["status"] == "diverged"))
         yield Run(row.to_dict(), curve, looks, guess, guess - floor)
 
 
 def unique_rows(rows: pd.DataFrame, *keys: str) -> pd.DataFrame:
-    """The rows of each run once: it may stand at two points of a study, affected at one and a remedy at the other."""
+    """Returns the rows of each run once: a run can belong to two points of a study of remedies."""
     return rows.drop_duplicates(["run", *keys]) if len(rows) else rows
 
 
@@ -207,21 +209,21 @@ def _data(runs: pd.DataFrame) -> str:
 
 
 def loss_bounds(frames: Frames, row: pd.Series) -> tuple[float, float]:
-    """What guessing by class frequencies costs (NaN where they are not known), and the lowest loss; nats."""
+    """Returns the loss of guessing by class frequencies (NaN if these are unknown) and the lowest loss, in nats."""
     facts: Mapping[str, Any] = frames.facts.get(str(row[_data(frames.runs)]), {})
     shares = [share for share in facts.get("shares", {}).get("train", {}).values() if share > 0]
     return -sum(p * math.log(p) for p in shares) if shares else math.nan, float(facts.get("entropy") or 0.0)
 
 
 def learnt_losses(frames: Frames) -> dict[str, float]:
-    """Of each data set the train loss that counts as learnt: that of `_reached`."""
+    """Returns for each data set the train loss that counts as learnt (see `_reached`)."""
     runs = frames.runs[frames.runs["status"].isin(["done", "diverged"])] if len(frames.runs) else frames.runs
     return {str(key): _reached(group) for key, group in runs.groupby(_data(runs))} if len(runs) else {}
 
 
 def _reached(group: pd.DataFrame) -> float:
-    """Train loss at the chosen weights of the point with the lowest mean validation loss; infinite where there is
-    none."""
+    """Returns the train loss, at the chosen weights, of the point with the lowest mean validation loss; infinite if no
+    run is done."""
     done = group[group["status"] == "done"]
     if done.empty:
         return math.inf
@@ -231,8 +233,10 @@ def _reached(group: pd.DataFrame) -> float:
 
 
 def _looks(layers: pd.DataFrame) -> pd.DataFrame:
-    """Of every run and step the numbers of a look. Where a query may see fewer than two tokens on average, attention
-    has nothing to choose from, and its focus is not known; nor of runs from before its even entropy was stored."""
+    """Returns the numbers of every look, a row for each run and step.
+
+    `focus` is NaN where a query sees fewer than two tokens on average, as attention then has no choice, and in old runs
+    without the entropy of even attention."""
     if layers.empty:
         return pd.DataFrame(columns=["run", *LOOKS], dtype=float)
     even = layers["even"].astype(float) if "even" in layers else pd.Series(math.nan, index=layers.index)
@@ -245,7 +249,8 @@ def _looks(layers: pd.DataFrame) -> pd.DataFrame:
     first = blocks[blocks["layer"] == 1].set_index(at)
     end = blocks[blocks["layer"] == blocks.groupby("run")["layer"].transform("max")].set_index(at)
     heads = layers[layers["tensor"].str.startswith("head")].groupby([*at, "layer"])["focus"].mean()
-    moved = layers.assign(update=layers["update"].astype(float).replace([np.inf, -np.inf], np.nan))  # from weights of 0
+    # the relative update of weights that are zero is infinite
+    moved = layers.assign(update=layers["update"].astype(float).replace([np.inf, -np.inf], np.nan))
     out = {
         "gradient": first["g4"].astype(float) / end["g4"].astype(float).where(end["g4"] > 0),
         "rank": end["rank"].astype(float),
@@ -257,7 +262,7 @@ def _looks(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def planned_steps(row: Mapping[str, Any], curve: pd.DataFrame) -> float:
-    """The steps that the run was to take: it may have stopped early, or broken."""
+    """Returns the planned steps of a run, which may have stopped early or diverged."""
     if row.get("steps"):
         return float(row["steps"])
     end = curve[curve["epoch"] > 0].tail(1) if "epoch" in curve else curve.head(0)
@@ -267,15 +272,15 @@ def planned_steps(row: Mapping[str, Any], curve: pd.DataFrame) -> float:
 
 
 def stuck_evaluations(curve: pd.DataFrame, steps: float) -> pd.DataFrame:
-    """The evaluations at which a run of so many steps had not learnt, though there had been time to."""
+    """Returns the evaluations at which a run of `steps` steps was stuck."""
     return curve[(curve["step"] > 0) & (curve["step"] >= EARLY * steps) & (curve["learnt"] < HALF)]
 
 
-def _counted(looks: pd.DataFrame, curve: pd.DataFrame, length: float, broken: bool) -> pd.DataFrame:
-    """Marks the last look before each evaluation at which the run was stuck; the last of all where the loss was no
-    longer finite."""
+def _mark_looks(looks: pd.DataFrame, curve: pd.DataFrame, length: float, diverged: bool) -> pd.DataFrame:
+    """Marks the last look before each evaluation at which the run was stuck, and the last look of a run that
+    diverged."""
     steps = looks["step"].to_numpy()
-    still = stuck_evaluations(curve, length)["step"]
-    at = set((np.searchsorted(steps, still, side="right") - 1).tolist()) if len(steps) else set()
-    at |= {len(steps) - 1} if broken and len(steps) else set()
+    stuck = stuck_evaluations(curve, length)["step"]
+    at = set((np.searchsorted(steps, stuck, side="right") - 1).tolist()) if len(steps) else set()
+    at |= {len(steps) - 1} if diverged and len(steps) else set()
     return looks.assign(counts=[i in at for i in range(len(steps))])

@@ -1,7 +1,7 @@
-"""The sign-flip test of paired differences: its p value, the interval it inverts, and the pairs that it needs.
+"""The sign-flip test of paired differences: its p value, its confidence interval, and the pairs that it needs.
 
-Fisher 1935, The Design of Experiments, sec. 21. Under the null hypothesis each difference is as likely to have the
-other sign. Standard deviations are those of the differences, so that an effect d_z is their mean over it.
+Fisher 1935, The Design of Experiments, sec. 21. Under the null hypothesis both signs of each difference are equally
+likely. An effect d_z is the mean of the differences over their standard deviation.
 """
 
 import functools
@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 ALPHA, POWER = 0.05, 0.8
-EXACT = 20  # pairs up to which all 2^n flips are taken
-DRAWS = 100_000  # random flips beyond that
-MOST_SEEDS = 10_000  # beyond it, the seeds that would tell are not worth naming
+EXACT = 20  # up to so many pairs all 2^n flips are taken
+DRAWS = 100_000  # random flips for more pairs
+MOST_SEEDS = 10_000  # larger numbers of seeds are not reported
 ROUNDING = 1e-12  # relative; sums that differ by less are equal
-DENSE = 64  # pairs up to which every number of them is tried; beyond it the power grows with each pair
+DENSE = 64  # up to so many pairs every number is tried; beyond it the power grows with each pair
 
 Floats = NDArray[np.float64]
 
@@ -30,10 +30,10 @@ class SignFlip(NamedTuple):
 
 
 def sign_flip(gaps: ArrayLike) -> SignFlip:
-    """Sign-flip test of paired differences (n,), two-sided: all 2^n flips up to n = 20.
+    """Two-sided sign-flip test of paired differences (n,), over all 2^n flips up to n = 20.
 
-    Beyond that DRAWS random flips from a fixed seed, p = (reached + 1) / (draws + 1), Phipson and Smyth 2010. The
-    smallest p is 2 / 2^n: .25 with 3 pairs, .0625 with 5, .0078 with 8. Without pairs p is NaN.
+    With more pairs it takes DRAWS random flips from a fixed seed, with p = (reached + 1) / (draws + 1), Phipson and
+    Smyth 2010. The smallest p is 2 / 2^n: .25 with 3 pairs, .0625 with 5, .0078 with 8. Without pairs p is NaN.
     """
     d = np.asarray(gaps, dtype=float)
     if d.size == 0:
@@ -45,11 +45,12 @@ def sign_flip(gaps: ArrayLike) -> SignFlip:
 
 
 def invert_test(gaps: ArrayLike, alpha: float = ALPHA) -> tuple[float, float]:
-    """The interval that the test inverts: every shift that it does not reject at `alpha`, in the units of the gaps.
+    """Returns the interval of all shifts that the test does not reject at `alpha`, in the units of the gaps.
 
-    It excludes 0 exactly where `sign_flip(gaps).p < alpha`. With fewer pairs than the test needs to reach alpha (6 at
-    .05) it is unbounded. A flip of the pairs A reaches the sum that was seen, after a shift t below the mean, where the
-    mean of A or of the other pairs is t or less; the bound is the k-th smallest such mean (Maritz 1979).
+    It excludes 0 exactly if `sign_flip(gaps).p < alpha`, and is unbounded with fewer pairs than the test needs to reach
+    alpha (6 at .05). After a shift t below the mean, flipping the pairs A gives a sum at least as extreme as the
+    observed one if the mean of A or of all other pairs is at most t; the bound is the k-th smallest such mean (Maritz
+    1979).
     """
     d = np.asarray(gaps, dtype=float)
     if d.size == 0:
@@ -64,29 +65,29 @@ def _bound(d: Floats, alpha: float) -> float:
         total, flipped = 2 ** (d.size - 1), _all_sums(d, np.zeros(1))[1:]
         count = _all_sums(np.ones(d.size), np.zeros(1))[1:]
     else:
-        away = (1 - _drawn_signs(d.size)) // 2
-        total, flipped, count = DRAWS + 1, away @ d, away.sum(1, dtype=float)
-    rank = math.ceil(alpha * total - 1e-9) - 1  # flips, the one that was seen apart, that may reach before t is inside
+        flip = (1 - _drawn_signs(d.size)) // 2
+        total, flipped, count = DRAWS + 1, flip @ d, flip.sum(1, dtype=float)
+    rank = math.ceil(alpha * total - 1e-9) - 1  # flips, besides the observed one, with which t is still rejected
     if rank < 1:
         return -math.inf
     others = d.size - count
     means = np.minimum(flipped / np.maximum(count, 1), (d.sum() - flipped) / np.maximum(others, 1))
-    means[(count == 0) | (others == 0)] = -math.inf  # nothing is flipped, or all: reached after every shift
+    means[(count == 0) | (others == 0)] = -math.inf  # no pair is flipped, or all: as extreme after every shift
     return float(np.partition(means, rank - 1)[rank - 1])
 
 
 def claim_seeds(comparisons: int) -> int:
-    """The least number of seeds with which `comparisons` Holm-corrected sign-flip tests can all fall below .05."""
+    """Returns the least number of seeds with which `comparisons` Holm-corrected tests can all be below .05."""
     return math.ceil(math.log2(2 * max(1, comparisons) / ALPHA) + 1e-9)
 
 
 @functools.lru_cache(maxsize=4096)
 def seeds_needed(effect: float, comparisons: int = 1) -> int | None:
-    """The least number of pairs with which the sign-flip test says "better" with probability .8 at an effect d_z.
+    """Returns the least number of pairs with which the test says "better" with probability .8 at an effect d_z.
 
-    It has to pass Holm's first step, p < .05 / comparisons, and so is never below `claim_seeds`. Differences are taken
-    as normal; d_z from few seeds is itself unsure, and so is what follows from it. None where no number up to
-    MOST_SEEDS is enough or d_z is not known.
+    The test has to pass Holm's first step, p < .05 / comparisons, so the number is at least `claim_seeds`. Differences
+    are assumed to be normal. As d_z of few seeds is uncertain, so is this number. None if MOST_SEEDS are not enough or
+    d_z is NaN.
     """
     if math.isnan(effect) or effect == 0:
         return None
@@ -106,13 +107,13 @@ def seeds_needed(effect: float, comparisons: int = 1) -> int | None:
 
 @functools.lru_cache(maxsize=4096)
 def effect_found(n: int, comparisons: int = 1) -> float:
-    """The effect d_z that n pairs find with probability .8 by `comparisons` Holm-corrected sign-flip tests.
+    """Returns the effect d_z that n pairs find with probability .8 by `comparisons` Holm-corrected sign-flip tests.
 
-    Where p may count no other flip, the test asks for n differences of one sign, which has probability Phi(d_z)^n: that
-    is exact. With k flips it nears a t test at the level it attains (noncentral t, Cohen 1988, ch. 2); what it asks for
-    beyond that falls as k^-1.2, which was fitted, and is held against the exact test by a test.
+    If p may count no other flip, all n differences need the same sign, with probability Phi(d_z)^n; this is exact. With
+    k flips the test approaches a t test at its own level (noncentral t, Cohen 1988, ch. 2); the excess over the t test
+    falls as k^-1.2, a fit that a test compares with the exact test.
     """
-    k, level = _spare(n, comparisons)
+    k, level = _allowed_flips(n, comparisons)
     if k < 1:
         return math.inf
     student = _student(n, level)
@@ -122,8 +123,8 @@ def effect_found(n: int, comparisons: int = 1) -> float:
     return float(student * (1 + beyond / k**1.2))
 
 
-def _spare(n: int, comparisons: int) -> tuple[float, float]:
-    """How many flips and their mirror images, the one that was seen among them, p may count, and the level so kept."""
+def _allowed_flips(n: int, comparisons: int) -> tuple[float, float]:
+    """Returns how many flips p may count, the observed one included and mirror images as one, and the level."""
     level = ALPHA / max(1, comparisons)
     if n > EXACT:
         return math.inf, level
@@ -137,8 +138,9 @@ def _student(n: int, level: float) -> float:
 
 
 def _all_sums(d: Floats, start: Floats | None = None) -> Floats:
-    """The sums of d (n,) under every choice of signs, the first sign fixed, as the other half mirrors it; from `start`
-    0 the sums of every choice of some of d, the first never among them and the empty choice first."""
+    """Returns the sums of d (n,) under every choice of signs with the first sign fixed, as the other half mirrors it.
+
+    With `start` = [0]: the sums of every subset of d without its first element, the empty subset first."""
     sums = d[:1] if start is None else start
     for gap in d[1:]:
         sums = np.concatenate([sums + gap, sums - gap] if start is None else [sums, sums + gap])

@@ -1,8 +1,8 @@
-"""How sure a difference is: intervals, exact tests, and the words for them. Arms are paired by seed.
+"""Says how sure a difference is: intervals, exact tests and verdicts. Arms are paired by seed.
 
-An interval is over seeds at a fixed split; against a fixed answer to each test item it is over seeds and items. A run
-that diverged, failed, was lost or is missing is counted and named, never averaged. Every function takes plain numbers;
-`compare`, `against` and `pool` take and give DataFrames.
+An interval is over seeds at a fixed split; in comparisons with a fixed answer to each test item it is over seeds and
+items. Runs that diverged, failed, were lost or are missing are counted and named, never averaged. The functions take
+plain numbers; those of `paired_comparisons` take DataFrames.
 """
 
 import math
@@ -17,7 +17,7 @@ from stackcli.analysis.sign_flip import ALPHA, MOST_SEEDS, claim_seeds, invert_t
 
 LEVEL = 0.95
 LEAST = 3  # values, or pairs; fewer give no interval
-INVERTED = claim_seeds(1)  # pairs from which the interval is the one that the sign-flip test inverts
+INVERTED = claim_seeds(1)  # from so many pairs on, the interval is that of the sign-flip test
 FLIP, CROSSED = "sign flip", "min F'"  # the tests
 BOUNDS = ("low", "high", "p")
 
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 class Interval(NamedTuple):
-    """A mean and its bounds, in the units of the values; the bounds are NaN where too few values stand."""
+    """A mean and its bounds, in the units of the values; the bounds of too few values are NaN."""
 
     mean: float
     low: float
@@ -34,15 +34,16 @@ class Interval(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """`kind` is the bare word, `words` what is printed: with the margin, or with the seeds that would tell."""
+    """`kind` is the verdict alone; `words`, which are printed, add the margin or the number of seeds needed."""
 
     kind: str  # better, worse, leaning better, leaning worse, equivalent, open, none
     words: str
 
 
 def interval(values: ArrayLike, level: float = LEVEL) -> Interval:
-    """Student's t interval of the mean of values (n,), in their units; a point where all values are equal. Fewer
-    than `LEAST` values give no bounds: two say next to nothing of the spread."""
+    """Returns Student's t interval of the mean of values (n,), in their units; a single point if all are equal.
+
+    The bounds of fewer than `LEAST` values are NaN: two values say almost nothing about the spread."""
     x = np.asarray(values, dtype=float)
     if x.size < LEAST:
         return Interval(float(x.mean()) if x.size else math.nan, math.nan, math.nan, x.size)
@@ -52,7 +53,7 @@ def interval(values: ArrayLike, level: float = LEVEL) -> Interval:
 
 
 def describe_mean(seeds: int) -> str:
-    """What a mean of so many seeds stands with, in words; nothing for one seed.
+    """Describes a mean over so many seeds and its interval; empty for one seed.
 
     >>> describe_mean(2), describe_mean(3)
     ('mean over 2 seeds', 'mean and 95 % t interval over 3 seeds')
@@ -63,18 +64,18 @@ def describe_mean(seeds: int) -> str:
 
 
 def geometric_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
-    """Geometric mean of positive values (n,) and the t interval of their logarithms, back in the values' units.
+    """Returns the geometric mean of values (n,) and the t interval of their logarithms, in the units of the values.
 
-    Raises ValueError where a value is not positive.
+    Raises ValueError if a value is not positive.
     """
     mean, low, high, n = interval(_log(values), level)
     return Interval(math.exp(mean), math.exp(low), math.exp(high), n)
 
 
 def paired_differences(arm: ArrayLike, baseline: ArrayLike, *, log: bool = False) -> Floats:
-    """arm - baseline of each pair, (n,); with `log` of the natural logarithms, for losses, norms and times.
+    """Returns arm - baseline for each pair, (n,); with `log` of the natural logarithms, for losses, norms and times.
 
-    A difference of mere rounding is 0. Raises ValueError where `log` meets a value that is not positive.
+    Differences by rounding become 0. Raises ValueError if `log` is set and a value is not positive.
     """
     a, b = np.asarray(arm, dtype=float), np.asarray(baseline, dtype=float)
     gap = _log(a) - _log(b) if log else a - b
@@ -82,11 +83,11 @@ def paired_differences(arm: ArrayLike, baseline: ArrayLike, *, log: bool = False
 
 
 def paired_interval(gaps: ArrayLike) -> Interval:
-    """95 % interval of the mean of paired differences (n,), in their units.
+    """Returns the 95 % interval of the mean of paired differences (n,), in their units.
 
-    From 6 pairs on the one that the sign-flip test inverts, so that it excludes 0 exactly where the test's p, before
-    Holm's correction, is below .05. With 3 to 5 pairs that one is unbounded, and Student's t interval is given, none
-    where all differences are equal, as nothing then says how they spread. Fewer pairs give none.
+    From 6 pairs on it is the interval of the sign-flip test, which excludes 0 exactly if the test's p, before Holm's
+    correction, is below .05. With 3 to 5 pairs that interval is unbounded, so Student's t interval is returned; its
+    bounds are NaN if all differences are equal, as their spread is then unknown. Fewer pairs have no bounds.
     """
     d = np.asarray(gaps, dtype=float)
     if d.size >= INVERTED:
@@ -96,7 +97,7 @@ def paired_interval(gaps: ArrayLike) -> Interval:
 
 
 def holm(p: ArrayLike) -> Floats:
-    """Holm 1979: p values (m,) corrected step-down for their number, at most 1, in the order given; NaN is no test."""
+    """Returns p values (m,) corrected by Holm 1979, at most 1, in the given order; NaN values are not counted."""
     raw = np.asarray(p, dtype=float)
     tested = np.flatnonzero(~np.isnan(raw))
     order = tested[np.argsort(raw[tested], kind="stable")]
@@ -106,9 +107,9 @@ def holm(p: ArrayLike) -> Floats:
 
 
 def wilson(k: int, n: int, level: float = LEVEL) -> Interval:
-    """Wilson 1927: interval of a share, k of n. Raises ValueError unless 0 <= k <= n and n >= 1."""
+    """Returns the interval of a share, k of n, by Wilson 1927. Raises ValueError unless 0 <= k <= n and n >= 1."""
     if not 0 <= k <= n or n < 1:
-        raise ValueError(f"k={k} of n={n} is no share; give 0 <= k <= n and n >= 1")
+        raise ValueError(f"k={k} of n={n} is not a share; give 0 <= k <= n and n >= 1")
     z = float(special.ndtri((1 + level) / 2))
     share, spread = k / n, 1 + z * z / n
     centre = (share + z * z / (2 * n)) / spread
@@ -117,7 +118,7 @@ def wilson(k: int, n: int, level: float = LEVEL) -> Interval:
 
 
 def d_z(gaps: ArrayLike) -> float:
-    """Mean over standard deviation of paired differences (n,), Cohen 1988, p. 48; NaN where all are equal."""
+    """Returns mean over standard deviation of paired differences (n,), Cohen 1988, p. 48; NaN if all are equal."""
     d = np.asarray(gaps, dtype=float)
     if d.size < 2:
         return math.nan
@@ -126,16 +127,16 @@ def d_z(gaps: ArrayLike) -> float:
 
 
 def is_equivalent(found: Interval, margin: float) -> bool:
-    """Whether the interval lies inside (-margin, margin): Lakens 2017, with its two one-sided tests at .025 each."""
+    """Whether the interval lies inside (-margin, margin): Lakens 2017, two one-sided tests at .025 each."""
     return -margin < found.low and found.high < margin
 
 
 def verdict(found: Interval, p_holm: float, *, higher: bool, open_: str, margin: float | None = None) -> Verdict:
-    """The words for differences. `higher`: a positive difference is good; `open_`: what is said where nothing is
-    separated; `margin`: in their units.
+    """Returns the verdict on differences. `higher`: whether a positive difference is good; `open_`: the words if
+    nothing is separated; `margin`: in the units of the differences.
 
-    better or worse: p_holm < .05. leaning better or leaning worse: the interval excludes 0, which nothing corrects for
-    the number of comparisons. equivalent: it lies inside the margin. Otherwise not separated.
+    better or worse: p_holm < .05. leaning better or leaning worse: the interval, which is not corrected for the number
+    of comparisons, excludes 0. equivalent: it lies inside the margin. Otherwise not separated.
     """
     if found.n == 0:
         return Verdict("none", "no pairs")
@@ -150,7 +151,7 @@ def verdict(found: Interval, p_holm: float, *, higher: bool, open_: str, margin:
 
 
 def _open(row: dict[str, Any], comparisons: int) -> str:
-    """What is said where nothing is separated: how many seeds would tell, or why no number is named."""
+    """Says that nothing is separated, and how many seeds would tell, or why no number is known."""
     n, equal = row["n"], row["mean"] == (1 if row["scale"] == "ratio" else 0)
     if n < LEAST:
         why = f"{'one pair' if n == 1 else 'two pairs'} cannot tell"
@@ -166,7 +167,7 @@ def _open(row: dict[str, Any], comparisons: int) -> str:
 
 
 def _mean_sd(x: Floats) -> tuple[float, float]:
-    """Mean and standard deviation (n - 1) of x (n,); equal values, up to rounding, have none."""
+    """Returns mean and standard deviation (n - 1) of x (n,); 0 for values that are equal up to rounding."""
     if np.ptp(x) <= 1e-12 * np.abs(x).max():
         return float(x[0]), 0.0
     return float(x.mean()), float(x.std(ddof=1))

@@ -1,4 +1,4 @@
-"""Every comparison of a study, corrected as one family."""
+"""Makes every comparison of a study and corrects them as one family."""
 
 import math
 from functools import lru_cache
@@ -14,12 +14,14 @@ BAG = "TF-IDF + logistic regression"
 
 LEANING = ("leaning better", "leaning worse")
 
-MARGIN = 0.005  # of an accuracy, or nats: differences of encodings below it are called none
+MARGIN = 0.005  # share of an accuracy, or nats: encodings that differ by less are called equivalent
 
 
 class Part(NamedTuple):
-    """The runs for one choice of every axis but the first, the words for that choice, the test accuracy of the bag of
-    words on their data (NaN: none), the metric that ranks them, and their comparisons."""
+    """The runs for one choice of every axis except the first, and their comparisons.
+
+    `where` names the choice; `score` is the test accuracy of the bag of words on their data (NaN: none); `metric` is
+    the one that ranks the runs; `accuracy` compares that metric, `gap` the overfitting gap, `bag` the bag of words."""
 
     where: str
     runs: pd.DataFrame
@@ -31,30 +33,25 @@ class Part(NamedTuple):
 
 
 def name_value(axis: str, value: Any) -> str:
-    """A value of an axis in a sentence: depth 4, pe=relative, or an arm's own name."""
-    return (
-        f"depth {format_setting(value)}"
-        if axis == "depth"
-        else format_setting(value)
-        if axis == "arm"
-        else f"{axis}={format_setting(value)}"
-    )
+    """Names a value of an axis in a sentence: depth 4, pe=relative, or an arm's own name."""
+    head = {"depth": "depth ", "arm": ""}.get(axis, f"{axis}=")
+    return f"{head}{format_setting(value)}"
 
 
 def same_value(a: Any, b: Any) -> bool:
-    """Equal values of an axis; a setting that neither point has is equal too."""
+    """Whether two values of an axis are equal; a setting that both points lack is equal too."""
     return bool(a == b or (pd.isna(a) and pd.isna(b)))
 
 
 @lru_cache(maxsize=1)
 def all_comparisons(frames: Frames) -> list[Part]:
-    """Every comparison of the study, corrected as one family; of one study worked out once, as tables, sentences and
-    figures all ask for it."""
+    """Returns every comparison of the study, corrected as one family; cached, as tables, sentences and figures all use
+    it."""
     return _judged([_compared(frames, where, runs) for where, runs in _groups(frames)])
 
 
 def metric_of(frames: Frames, runs: pd.DataFrame) -> str:
-    """What ranks these runs: the excess loss where even a perfect model is unsure, by a known amount; else accuracy."""
+    """Returns the metric that ranks these runs: excess loss if the entropy of their data is known, else accuracy."""
     return "test_excess" if frames.facts_of(runs).get("entropy") else "test_acc"
 
 
@@ -87,7 +84,7 @@ def _compared(frames: Frames, where: str, runs: pd.DataFrame) -> Part:
 
 
 def _judged(parts: list[Part]) -> list[Part]:
-    """The same parts, their verdicts corrected as one family."""
+    """Returns the same parts with verdicts that are corrected as one family."""
     tables = [table for part in parts for table in (part.accuracy, part.gap, part.bag)]
     family = paired_comparisons.pool_comparisons(*(table for table in tables if len(table)))
     at, out = 0, []

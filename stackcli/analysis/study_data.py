@@ -1,4 +1,4 @@
-"""A study as DataFrames: all that tables, statistics, findings and figures ever see."""
+"""A study as DataFrames, the only input of tables, statistics, findings and figures."""
 
 from __future__ import annotations
 
@@ -17,32 +17,31 @@ def _nothing() -> pd.DataFrame:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Frames:
-    """The runs of a study, a row a run, and their long frames.
+    """The runs of a study and their measurements.
 
-    `runs`: `run` (id), `arm` (name of the arm in an experiment, else ""), `point` (the swept values as text, "depth=4
-    pe=learned"; the arm's name in an experiment), `status` (done, diverged, failed, lost, missing), every setting by
-    the name a user types (`depth`, `pe`, `pe.clip`, `seed`, ...), every field of `records.Result` (missing numbers are
-    NaN), `seconds` (wall time of the training), and per architecture, measured alone on the machine: `step_ms`,
-    `forward_ms`, `backward_ms`, `update_ms` (medians), `step_ms_low`, `step_ms_high` (quartiles).
+    `runs`: a row for each run: `run` (id), `arm` (name of the arm in an experiment, else ""), `point` (the swept values
+    as text, "depth=4 pe=learned"; the arm's name in an experiment), `status` (done, diverged, failed, lost, missing),
+    every setting by the name a user types (`depth`, `pe`, `pe.clip`, `seed`, ...), every field of `records.Result`
+    (missing numbers are NaN), `seconds` (wall time of the training), and per architecture, measured alone on the
+    machine: `step_ms`, `forward_ms`, `backward_ms`, `update_ms` (medians), `step_ms_low`, `step_ms_high` (quartiles).
     `curve`: `run`, `arm`, `point`, `seed`, the axes, and the fields of `records.StepRow`.
-    `layers`: the same head, and the fields of `records.LayerRow`.
-    `stack`: the same head, and the fields of `records.StackRow`; empty where runs have none.
-    `position`: the trained position tables, a row a table: `run`, `point`, `seed`, the axes, `tensor` ("table",
-    "keys 1", ...), `at`, an array (n,) of positions, or of offsets where the encoding is relative, and `values`, an
-    array (n, dimensions): as long frames the tables of a thousand runs would take gigabytes.
+    `layers`: the same columns, and the fields of `records.LayerRow`.
+    `stack`: the same columns, and the fields of `records.StackRow`; empty if no run has any.
+    `position`: the trained position tables, a row for each table: `run`, `point`, `seed`, the axes, `tensor` ("table",
+    "keys 1", ...), `at`, an array (n,) of positions, or of offsets if the encoding is relative, and `values`, an array
+    (n, dimensions). In long form the tables of a thousand runs would take gigabytes.
     `axes`: the swept settings in the order typed, `seed` left out; empty for a single run. `("arm",)` in an experiment.
-    `match`: where dim and ff were chosen so that every depth costs the same, `by` (params, flops) and the `depth` with
-    the settings as typed. `chosen`: settings that were chosen for each point and are no axes.
-    `overrides`: the settings as typed, axes among them; in an experiment a line an arm, `ARM: WORDS`.
-    `known`: of a study of remedies, `found` (affected point -> finding -> k, n and whether it is of the values tried),
-    `seeds` (affected point -> the seeds on which that was) and
-    `reached` (data -> the train loss that counts as learnt), both of the study whose findings they treat; else empty.
-    `facts`: one `records.Facts` as a dict for each data set; the column `facts` of `runs` says which (where it is
-    missing, `data` does).
+    `match`: if dim and ff were chosen so that every depth costs the same, `by` (params, flops) and the `depth` that
+    keeps the settings as typed. `chosen`: settings that were chosen for each point and are not axes.
+    `overrides`: the settings as typed, with the axes; in an experiment a line for each arm, `ARM: WORDS`.
+    `known`: in a study of remedies, facts of the original study: `found` (affected point -> finding -> k, n and whether
+    it is about the values tried), `seeds` (affected point -> its seeds) and `reached` (data -> the train loss that
+    counts as learnt); else empty.
+    `facts`: one `records.Facts` as a dict for each data set, by the column `facts` of `runs` (or `data` without it).
     """
 
     study: str
-    command: str  # train, sweep, ablate-depth, compare-pe, remedies, probe, search (halving where it cut runs short)
+    command: str  # train, sweep, ablate-depth, compare-pe, remedies, probe, search, halving (search with short runs)
     axes: tuple[str, ...]
     overrides: tuple[str, ...] = ()
     runs: pd.DataFrame
@@ -57,6 +56,6 @@ class Frames:
     machine: dict[str, object] = field(default_factory=dict)  # of the timing pass: processor, threads, load, allocator
 
     def facts_of(self, runs: pd.DataFrame) -> dict[str, Any]:
-        """What is known of the data of these runs; nothing where they do not share one data set."""
+        """Returns the facts of the data of these runs; empty unless they share one data set."""
         names = runs["facts" if "facts" in runs else "data"].unique()
         return dict(self.facts.get(str(names[0]), {})) if len(names) == 1 else {}

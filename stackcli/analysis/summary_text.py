@@ -1,9 +1,10 @@
-"""DataFrames -> what was found and how sure, in plain words, built from the verdicts of `statistics`.
+"""Says in sentences what was found and how sure it is, from the verdicts of `statistics`.
 
-All comparisons of a study are one family: test accuracy of every point against the first value of the first axis (where
-the data's source is known the excess loss, in nats above the source's own), its overfitting gap between the two ends of
-depth, and every point against the bag of words, seeds crossed with test items. Holm's correction runs over all of them,
-each with the p of its own test, and their number is said. A point of which a run is not done is never called the best.
+All comparisons of a study are one family: test accuracy of every point against the first value of the first axis (or
+the excess loss, in nats above the data's own source, where that is known), the overfitting gap between the two ends of
+depth, and every point against the bag of words, seeds crossed with test items. Holm's correction covers all of them,
+each with the p of its own test, and the sentences name their number. A point with an unfinished run is never called
+the best.
 """
 
 import math
@@ -17,29 +18,29 @@ from stackcli.analysis.study_comparisons import BAG, LEANING, Part, all_comparis
 from stackcli.analysis.study_data import Frames
 from stackcli.common.wording import format_setting
 
-MATCHED = 0.10  # relative difference of final train losses beyond which the gap is also told at a matched train loss
-LEFT = 0.95  # of the train loss of guessing: a run that stays above it has learnt nothing
-GRADIENT = 2.0  # factor of the alignment-free ratio below or beyond which the gradient vanishes or grows
+MATCHED = 0.10  # if final train losses differ by a larger share, the gap at a matched train loss is also given
+LEFT = 0.95  # share of the train loss of guessing: a run that stays above it has learnt nothing
+GRADIENT = 2.0  # an alignment-free ratio beyond this factor is called vanishing or growing
 
 
 def summary_sentences(frames: Frames) -> list[str]:
-    """What was found and how sure; the runs that diverged, failed or are missing first."""
+    """Returns what was found and how sure it is; the runs that diverged, failed or are missing come first."""
     done = paired_comparisons.finished_runs(frames.runs)
     out = _unfinished(frames)
     if done.empty:
-        return [*out, "No run has finished, so nothing was found."]
+        return [*out, "No run has finished, so there is nothing to report."]
     if not frames.axes:
         return out + _single(frames, done)
     parts = all_comparisons(frames)
     for part in parts:
-        out += [text for text in _told(frames, part) if text]
+        out += [text for text in _describe_part(frames, part) if text]
     return [*out, *_alike(frames), _certainty(frames, parts)]
 
 
 # ---- the words
 
 
-def _told(frames: Frames, part: Part) -> list[str]:
+def _describe_part(frames: Frames, part: Part) -> list[str]:
     axis, done = frames.axes[0], paired_comparisons.finished_runs(part.runs)
     if done.empty:
         return [_sentence(f"{_lead(part.where)}no run has finished")]
@@ -49,9 +50,9 @@ def _told(frames: Frames, part: Part) -> list[str]:
     if len(ranked):
         best = ranked.idxmax() if part.metric == "test_acc" else ranked.idxmin()
         out.append(_best(axis, best, ranked, part))
-        out.append(" ".join(_versus(axis, row) for row in _worth_telling(part.accuracy, best)))
+        out.append(" ".join(_versus(axis, row) for row in _best_and_worst(part.accuracy, best)))
         out.append(_bag(axis, best, part))
-    return out + (_inside(frames, done, part.gap) if axis == "depth" and done[axis].nunique() > 1 else [])
+    return out + (_compare_ends(frames, done, part.gap) if axis == "depth" and done[axis].nunique() > 1 else [])
 
 
 def _lead(where: str) -> str:
@@ -81,8 +82,8 @@ def _best(axis: str, best: Any, means: pd.Series, part: Part) -> str:
     return _sentence(f"{who} {first} {', '.join(format_setting(v) for v in means.index)} ({value})")
 
 
-def _worth_telling(table: pd.DataFrame, best: Any) -> list[dict[str, Any]]:
-    """At most two comparisons: the best point's and the worst point's, each against the baseline."""
+def _best_and_worst(table: pd.DataFrame, best: Any) -> list[dict[str, Any]]:
+    """Returns at most two comparisons with the baseline: that of the best point and that of the worst."""
     rows = [row for row in table.sort_values("mean").to_dict("records") if row["n"]] if len(table) else []
     if rows and not paired_comparisons.higher_is_better(rows[0]["metric"]):
         rows = rows[::-1]
@@ -110,13 +111,13 @@ def _bag(axis: str, best: Any, part: Part) -> str:
     if row["kind"] == "better":
         return _sentence(f"{name_value(axis, best)} beats a bag of words ({score})")
     if set(table["kind"]) <= {"worse", "leaning worse"}:
-        verb = "is better than every stack" if set(table["kind"]) == {"worse"} else "leans better than every stack"
+        verb = "is better than every stack" if set(table["kind"]) == {"worse"} else "is leaning better than every stack"
         return f"A bag of words ({score}) {verb} here."
     return _sentence(f"{name_value(axis, best)} against a bag of words ({score}): {row['verdict']}")
 
 
-def _inside(frames: Frames, done: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
-    """The gap, the gradient and the time between the two ends of depth."""
+def _compare_ends(frames: Frames, done: pd.DataFrame, gap: pd.DataFrame) -> list[str]:
+    """Returns sentences on the gap, the gradient and the time at the two ends of depth."""
     low, high = done["depth"].min(), done["depth"].max()
     first, last = done[done["depth"] == low], done[done["depth"] == high]
     out = [_gap(frames, done, gap), _gradient(last, high)]
@@ -142,7 +143,7 @@ def _gap(frames: Frames, done: pd.DataFrame, table: pd.DataFrame) -> str:
 
 
 def _matched(frames: Frames, done: pd.DataFrame, low: float, high: float) -> str:
-    """The gap at a matched train loss, where the two ends were not trained to the same loss."""
+    """Returns the gap at a matched train loss if the two ends were not trained to the same loss."""
     ends = [done[done["depth"] == depth] for depth in (low, high)]
     first, last = (end["train_loss_end"].mean() for end in ends)
     curve = frames.curve[frames.curve["run"].isin(pd.concat(ends)["run"])] if len(frames.curve) else frames.curve
@@ -153,7 +154,7 @@ def _matched(frames: Frames, done: pd.DataFrame, low: float, high: float) -> str
     if math.isnan(guess):
         guess = curve.sort_values("step").groupby("run")["train_loss"].first().mean()
     if target > LEFT * guess:
-        return "; not every run has left the train loss of guessing, so that no matched one compares them"
+        return "; some runs never got below the train loss of guessing, so there is no matched train loss"
     means = [gaps[end["run"]].mean() for end in ends]
     if any(math.isnan(mean) for mean in means):
         return ""
@@ -169,7 +170,7 @@ def _gradient(last: pd.DataFrame, depth: float) -> str:
     if free < 1 / GRADIENT or free > GRADIENT:
         how = "vanishes towards the input" if free < 1 else "grows towards the input"
         if (plain < 1) != (free < 1):
-            also = "; the plain norm says otherwise, as gradients of aligned tokens add up"
+            also = "; the plain norm disagrees, because gradients of aligned tokens add up"
     return (
         f"At initialisation the gradient of depth {depth:g} {how}: block 1 over block {depth:g} is {plain:.2f} plain "
         f"and {free:.2f} alignment-free{also}."
@@ -182,7 +183,7 @@ def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
     items = int(facts["sizes"]["test"])
     right = round(row["test_acc"] * items)
     found = statistics.wilson(right, items)
-    told = (
+    text = (
         f"{right} of {items} test items answered rightly: {row['test_acc']:.3f}, 95 % interval over items "
         f"{found.low:.3f} to {found.high:.3f} (Wilson); one seed says nothing about other seeds."
     )
@@ -190,9 +191,9 @@ def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
         loss, source, above = row["test_loss"], row.get("test_source"), ""
         if source is not None and not pd.isna(source):
             above = f", {row['test_excess']:z.3f} above the {source:.3f} that the data's own source has on these items"
-        told = f"{row['test_acc']:.3f} of the scored test tokens answered rightly; loss {loss:.3f} nats a token{above}."
+        text = f"{row['test_acc']:.3f} of the scored test tokens answered rightly; loss {loss:.3f} nats a token{above}."
     out = [
-        told,
+        text,
         f"Overfitting gap {row['gap_end']:z.2f} nats at the end, {row['gap_best']:z.2f} at the lowest validation loss.",
     ]
     bag = facts["tfidf_acc"]
@@ -201,17 +202,17 @@ def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
     return out
 
 
-GONE = {"diverged": "diverged", "failed": "failed", "lost": "were lost", "missing": "are missing"}
+UNFINISHED = {"diverged": "diverged", "failed": "failed", "lost": "were lost", "missing": "are missing"}
 
 
 def _unfinished(frames: Frames) -> list[str]:
     out = []
-    for status, verb in GONE.items():
-        gone = frames.runs[frames.runs["status"] == status]
-        if len(gone):
-            counts = gone["point"].value_counts(sort=False)
+    for status, verb in UNFINISHED.items():
+        rows = frames.runs[frames.runs["status"] == status]
+        if len(rows):
+            counts = rows["point"].value_counts(sort=False)
             points = ", ".join(f"{point or 'the run'} ({n})" for point, n in counts.items())
-            out.append(f"{len(gone)} of {len(frames.runs)} runs {verb}, and stand in no mean: {points}.")
+            out.append(f"{len(rows)} of {len(frames.runs)} runs {verb} (left out of every mean): {points}.")
     return out
 
 
@@ -219,22 +220,22 @@ ALIKE = {"params": "non-embedding parameters", "flops": "FLOPs of a forward pass
 
 
 def _alike(frames: Frames) -> list[str]:
-    """Where depths are matched: in what, to how much, and how nearly."""
+    """Says what the matched depths share, how much of it, and how closely; empty if depths are not matched."""
     by = frames.match.get("by")
     if by is None:
         return []
     runs = frames.runs.dropna(subset=["flops", "params"])
     cost = runs["flops"] if by == "flops" else runs["params"] - runs["params_embedding"]
     others = [axis for axis in frames.axes if axis != "depth"]
-    like, off = [], []
+    sizes, off = [], []
     for _, group in runs.groupby(others, sort=False, dropna=False) if others else [((), runs)]:
         own = cost[group.index]
         model = own[group["depth"] == frames.match["depth"]]
-        like += model.tolist()[:1]
+        sizes += model.tolist()[:1]
         off += (own / model.mean() - 1).abs().dropna().tolist()
     if not off:
         return []
-    span = f"{min(like):,.0f}" + (f" to {max(like):,.0f}" if max(like) > min(like) else "")
+    span = f"{min(sizes):,.0f}" + (f" to {max(sizes):,.0f}" if max(sizes) > min(sizes) else "")
     return [
         f"dim and ff were chosen for each depth: all have the {span} {ALIKE[by]} of depth {frames.match['depth']}, to "
         f"within {100 * max(off):.1f} %."

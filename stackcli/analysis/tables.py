@@ -1,7 +1,7 @@
-"""DataFrames -> the table of a study, in every form.
+"""Makes the table of a study and writes it in every format.
 
-A row a point (every choice of the swept settings), over its seeds: means with the half width of the 95 % t interval,
-geometric means for ratios. Runs that diverged, failed or are missing are counted, never averaged.
+The table has a row for each point (each choice of the swept settings), over its seeds: means with the half width of the
+95 % t interval, geometric means for ratios. Runs that diverged, failed or are missing are counted, never averaged.
 """
 
 import json
@@ -30,7 +30,7 @@ SETTINGS = {f.name for f in fields(Config)}
 
 
 class Column(NamedTuple):
-    """A metric of the runs as a column: its short head, how it is averaged (mean, interval, ratio, same), decimals."""
+    """A metric of the runs as a column: its heading, how it is averaged (mean, interval, ratio, same), decimals."""
 
     head: str
     how: str
@@ -53,8 +53,8 @@ COLUMNS = {
     "step_ms_same": Column("same\nkernel", "same", 1),
 }
 USUAL = tuple(name for name in COLUMNS if name not in ("params_core", "flops", "test_excess", "step_ms_same"))
-MATCHED = {"params": "params_core", "flops": "flops"}  # in the place of params where depths are matched
-COMPARED = ("params", "test_acc", "test_excess", "gap_end", "step_ms", "step_ms_same")  # by compare-pe
+MATCHED = {"params": "params_core", "flops": "flops"}  # replaces params if depths are matched
+COMPARED = ("params", "test_acc", "test_excess", "gap_end", "step_ms", "step_ms_same")  # of compare-pe
 HIDE_FIRST = ("params", "train_loss_end", "val_loss_end", "free_ratio_init", "gap_best", "step_ms", "grad_ratio_init")
 
 
@@ -64,16 +64,17 @@ HIDE_FIRST = ("params", "train_loss_end", "val_loss_end", "free_ratio_init", "ga
 def summarise_points(
     frames: Frames, cols: Sequence[str] | None = None, sort: str | None = None, top: int | None = None
 ) -> pd.DataFrame:
-    """A row a point: `kind` (study), the axes, `done`, `planned`, `diverged`, and for each column NAME the number, with
-    NAME_low and NAME_high where it has an interval. Baselines follow, `kind` baseline, each named in `baseline`.
+    """Returns a row for each point: `kind` (study), the axes, `done`, `planned`, `diverged`, and for each column NAME
+    the number, with NAME_low and NAME_high if it has an interval. Baselines follow, with `kind` baseline and their name
+    in `baseline`.
 
-    Raises ValueError for a column that is not there, with a suggestion.
+    Raises ValueError with a suggestion for an unknown column.
     """
     runs, axes = with_core(frames.runs), list(frames.axes)
-    told = [c for c in _usual(frames) if c in runs and (c != "test_excess" or runs[c].notna().any())]
-    columns = list(cols) if cols is not None else told
+    usual = [c for c in _usual(frames) if c in runs and (c != "test_excess" or runs[c].notna().any())]
+    columns = list(cols) if cols is not None else usual
     _check(columns, runs)
-    columns = [c for c in columns if c not in axes]  # they stand there already
+    columns = [c for c in columns if c not in axes]  # axes have columns already
     groups = runs.groupby(axes, sort=False, dropna=False) if axes else [((), runs)]
     keys = [(key if isinstance(key, tuple) else (key,), group) for key, group in groups]
     rows = [_row(dict(zip(axes, key, strict=True)), group, columns) for key, group in keys]
@@ -84,7 +85,7 @@ def summarise_points(
         if name not in rows[0]:
             value = [_row({}, group, [name])[name] for _, group in keys]
         order = sorted(range(len(rows)), key=lambda i: _sortable(value[i]), reverse=sort.startswith("-"))
-        order = [i for i in order if not _gap(value[i])] + [i for i in order if _gap(value[i])]
+        order = [i for i in order if not _is_missing(value[i])] + [i for i in order if _is_missing(value[i])]
         rows = [rows[i] for i in order]
     rows = rows[:top] if top else rows
     table = pd.DataFrame(rows + (_baselines(frames) if "test_acc" in columns else []))
@@ -93,20 +94,20 @@ def summarise_points(
 
 
 def with_core(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs with `params_core`: the trained parameters but those of the token and position tables."""
+    """Returns the runs with `params_core`: the trained parameters without those of the token and position tables."""
     if not {"params", "params_embedding"} <= set(runs.columns):
         return runs
     return runs.assign(params_core=runs["params"] - runs["params_embedding"])
 
 
 def _usual(frames: Frames) -> tuple[str, ...]:
-    """The columns where none are asked for: what was chosen for each point comes first."""
+    """Returns the default columns; settings that were chosen for each point come first."""
     usual = COMPARED if frames.command == "compare-pe" else USUAL
     size = MATCHED.get(frames.match.get("by", ""), "params")
     return (*frames.chosen, *(size if name == "params" else name for name in usual))
 
 
-def _gap(value: Any) -> bool:
+def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
@@ -131,7 +132,7 @@ def _row(head: dict[str, Any], group: pd.DataFrame, columns: Sequence[str]) -> d
 
 
 def _entry(name: str, done: pd.Series, group: pd.Series) -> dict[str, Any]:
-    """A column's number for one point, with its interval where it has one: a setting as it was set, never averaged."""
+    """Returns a column's number for one point, with its interval if it has one; settings are never averaged."""
     how = COLUMNS[name].how if name in COLUMNS else "interval"
     if name.partition(".")[0] in SETTINGS:
         return {name: ", ".join(dict.fromkeys(format_setting(v) for v in group.dropna()))}
@@ -161,12 +162,12 @@ def _baselines(frames: Frames) -> list[dict[str, Any]]:
     return rows
 
 
-# ---- its forms
+# ---- its formats
 
 
 def _cells(table: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows as text. The first columns are the axes, or one without a head where there are none; there stands
-    a baseline's name."""
+    """Returns headings and rows as text. The first columns are the axes, or one without a heading if there are none; a
+    baseline's name is in the first."""
     axes = list(table.attrs["axes"])
     points = table[table["kind"] == "study"]
     unfinished = bool((points["done"] < points["planned"]).any())
@@ -176,11 +177,11 @@ def _cells(table: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str], list
     for row in table.to_dict("records"):
         if row["kind"] == "baseline":
             first = [str(row["baseline"]), *([""] * (len(axes) - 1))]
-            told = [""] if unfinished else []
+            status = [""] if unfinished else []
         else:
             first = [format_setting(row.get(a)) for a in axes] or ["this run"]
-            told = [_state(row)] if unfinished else []
-        rows.append([*first, *told, *(_cell(row, c) for c in columns)])
+            status = [_state(row)] if unfinished else []
+        rows.append([*first, *status, *(_cell(row, c) for c in columns)])
     return heads, rows
 
 
@@ -218,12 +219,12 @@ SHORT = {"majority class": "majority", BAG: "TF-IDF+LR"}
 
 
 def render_table(table: pd.DataFrame, width: int = WIDTH) -> Table:
-    """For a terminal of `width` columns; columns that do not fit are left out and named in the caption, and no number
-    is ever cut. `TF-IDF+LR` is TF-IDF with logistic regression, `majority` the commonest class, ± the half width of
-    the 95 % interval over seeds."""
+    """Returns the table for a terminal of `width` columns; columns that do not fit are left out and named in the
+    caption, and no number is cut. `TF-IDF+LR` is TF-IDF with logistic regression, `majority` always answers the most
+    frequent class, ± is the half width of the 95 % interval over seeds."""
     columns: list[str] = list(table.attrs["columns"])
     hidden: list[str] = []
-    out = _drawn(table, columns, hidden)
+    out = _layout(table, columns, hidden)
     console = Console(width=10_000)
     for name in (*HIDE_FIRST, *reversed(columns[1:])):
         if console.measure(out).maximum <= width:
@@ -231,11 +232,11 @@ def render_table(table: pd.DataFrame, width: int = WIDTH) -> Table:
         if name in columns:
             columns.remove(name)
             hidden.append(name)
-            out = _drawn(table, columns, hidden)
+            out = _layout(table, columns, hidden)
     return out
 
 
-def _drawn(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) -> Table:
+def _layout(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) -> Table:
     heads, rows = _cells(table, columns)
     caption = f"hidden for width: {', '.join(hidden)}; --cols shows them" if hidden else None
     out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
@@ -243,7 +244,8 @@ def _drawn(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) -
     for i, head in enumerate(heads):
         text = i < axes and not all(_numeric(r[i]) for r in rows if not r[0].startswith(tuple(SHORT)))
         longest = max((len(_short(r[i])) for r in rows), default=0)
-        least = max(longest, *map(len, head.split("\n"))) if i >= axes else None  # an axis may be folded, not a number
+        # an axis may be folded, a number may not
+        least = max(longest, *map(len, head.split("\n"))) if i >= axes else None
         justify: Any = "left" if text else "right"
         out.add_column(Text(head), justify=justify, no_wrap=i >= axes, overflow="fold", min_width=least)
     for row in rows:
@@ -266,7 +268,7 @@ def _numeric(text: str) -> bool:
 
 
 def decimal_columns() -> frozenset[str]:
-    """The settings and measured numbers that are decimal by their type, whatever their value."""
+    """Returns the settings and measured numbers whose type is decimal, whatever their value."""
     hints = [item for kind in (Config, Result, StepRow, LayerRow, StackRow) for item in get_type_hints(kind).items()]
     derived = ["mean", "low", "high", "d_z", "p", "p_holm", "value", "threshold", "loss", "acc", "excess"]
     derived += ["shuffled", "reversed", "shifted", "step_ratio"]
@@ -277,8 +279,8 @@ DECIMAL = decimal_columns()
 
 
 def restore_whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with its whole numbers as such. A gap makes a column of them one of decimals in pandas: depth=1 would
-    be written as 1.0."""
+    """Returns the table with whole numbers as integers. pandas turns a column with a missing value into decimals, and
+    depth=1 would be written as 1.0."""
     return table.assign(**{str(name): table[name].astype("Int64") for name in table if _is_whole(name, table[name])})
 
 
@@ -290,22 +292,22 @@ def _is_whole(name: Any, column: pd.Series) -> bool:
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """Tidy numbers, comma-separated, what is missing empty; a text cell that a spreadsheet would take for a formula
-    gets an apostrophe."""
+    """Returns the table as CSV; missing values are empty. Text that a spreadsheet would take for a formula gets an
+    apostrophe."""
     table = restore_whole_numbers(table)
     words = [c for c in table if table[c].dtype == object or pd.api.types.is_string_dtype(table[c])]
-    return str(table.assign(**{c: table[c].map(_tame) for c in words}).to_csv(index=False))
+    return str(table.assign(**{c: table[c].map(_escape_formula) for c in words}).to_csv(index=False))
 
 
-def _tame(value: Any) -> Any:
+def _escape_formula(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    value = value.replace("\r", " ")  # which would end a line
+    value = value.replace("\r", " ")  # a carriage return would end the line
     return "'" + value if value[:1] in tuple("=+-@\t") else value
 
 
 def to_json(table: pd.DataFrame) -> str:
-    """A list of rows, strict JSON: what is not known is null."""
+    """Returns a list of rows as strict JSON; missing values are null."""
     rows = [
         {k: None if v is pd.NA or (isinstance(v, float) and not math.isfinite(v)) else v for k, v in row.items()}
         for row in restore_whole_numbers(table).to_dict("records")
@@ -319,12 +321,12 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def to_markdown(table: pd.DataFrame) -> str:
-    """A Markdown table, as printed."""
+    """Returns a Markdown table of the printed numbers."""
     return str(_plain(table).to_markdown(index=False, disable_numparse=True))
 
 
 def to_latex(table: pd.DataFrame) -> str:
-    """A LaTeX table with booktabs rules; what LaTeX would read as a command is escaped, in heads too."""
+    """Returns a LaTeX table with booktabs rules; special characters are escaped."""
     plain = _plain(table).replace("±", "+-", regex=True)
     text = str(plain.to_latex(index=False, escape=True, column_format="l" + "r" * (plain.shape[1] - 1)))
     return text.replace("+-", r"$\pm$")

@@ -1,7 +1,7 @@
-"""A measure of the train subset and of the validation part by step, a panel for each point: loss and accuracy share it.
+"""Draws loss or accuracy of the train subset and of the validation part by step, a panel for each point.
 
-Means over the finished seeds up to the step that all of them reached; the step of each run's lowest validation loss is
-marked; runs that diverged end in a cross.
+Lines are means over the finished seeds up to the last step that all of them reached. The step of each run's lowest
+validation loss is marked; the step at which a run diverged is a cross.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
 PANELS = 8
-THIN = 5  # up to so many seeds each has a line of its own; more become a band
+THIN = 5  # up to so many seeds have a line each; more are drawn as a band
 LOOKS: tuple[dict[str, Any], ...] = (
     {"color": base.PALETTE[1], "linestyle": "-"},
     {"color": base.PALETTE[5], "linestyle": base.DASHES[1]},
@@ -23,7 +23,7 @@ LOOKS: tuple[dict[str, Any], ...] = (
 
 
 def draw(frames: Frames, measure: str, unit: str) -> Figure | None:
-    """`measure`: loss or acc, of which the curve holds train_ and val_; `unit` is the words beside the axis."""
+    """Draws `measure`, loss or acc, from the columns train_ and val_ of the curve; `unit` is the axis label."""
     looks = {f"train_{measure}": LOOKS[0], f"val_{measure}": LOOKS[1]}
     found = [point for point in base.points(frames) if not _all(point, frames.curve).empty]
     if not found:
@@ -52,7 +52,7 @@ def draw(frames: Frames, measure: str, unit: str) -> Figure | None:
 
 
 def _epoch(rows: pd.DataFrame) -> str:
-    """How many steps an epoch has, where all runs agree."""
+    """Says how many steps an epoch has, if all runs agree."""
     rows = rows[rows["epoch"] > 0]
     steps = sorted(set((rows["step"] / rows["epoch"]).round(6)))
     return f"an epoch is {steps[0]:g} steps" if len(steps) == 1 else ""
@@ -63,22 +63,22 @@ def _all(point: base.Point, curve: pd.DataFrame) -> pd.DataFrame:
 
 
 def _panel(axes: Axes, point: base.Point, frames: Frames, looks: dict[str, dict[str, Any]]) -> None:
-    """Single runs or their band, the mean, where each was best, and what diverged."""
+    """Draws single runs or their band, the mean, the best step of each run, and the runs that diverged."""
     done = point.rows(frames.curve)
     for column, look in looks.items():
         table = done.pivot(index="step", columns="run", values=column) if len(done) else pd.DataFrame()
-        whole = table.dropna()
+        shared = table.dropna()
         if 1 < len(table.columns) <= THIN:
             for run in table:
                 single = table[run].dropna()
                 axes.plot(single.index, single, **look, linewidth=0.5, alpha=0.6, label=f"{column} {run}")
         elif len(table.columns) > THIN:
-            bounds = np.array([base.interval(row)[1:] for row in whole.to_numpy()]).reshape(-1, 2)
+            bounds = np.array([base.interval(row)[1:] for row in shared.to_numpy()]).reshape(-1, 2)
             axes.fill_between(
-                whole.index, *bounds.T, color=look["color"], alpha=0.25, linewidth=0, label=f"{column} band"
+                shared.index, *bounds.T, color=look["color"], alpha=0.25, linewidth=0, label=f"{column} band"
             )
-        if len(whole):
-            axes.plot(whole.index, whole.mean(axis=1), **look, label=f"{column} mean")
+        if len(shared):
+            axes.plot(shared.index, shared.mean(axis=1), **look, label=f"{column} mean")
         for run, status in point.broken:
             rows = point.rows(frames.curve, [run])
             finite = rows[np.isfinite(rows[column].astype(float))]
@@ -86,9 +86,9 @@ def _panel(axes: Axes, point: base.Point, frames: Frames, looks: dict[str, dict[
                 axes.plot(finite["step"], finite[column], **look, linewidth=0.5, alpha=0.8, label=f"{column} {run}")
     best = _best(point, frames, done)
     axes.plot(best["step"], best[list(looks)[1]], **_BEST)
-    gone = frames.runs[(frames.runs["point"] == point.key) & (frames.runs["status"] == "diverged")]
-    if len(gone):
-        steps = base.finite(gone["diverged_step"])
+    diverged = frames.runs[(frames.runs["point"] == point.key) & (frames.runs["status"] == "diverged")]
+    if len(diverged):
+        steps = base.finite(diverged["diverged_step"])
         axes.plot(steps, [0.96] * len(steps), transform=axes.get_xaxis_transform(), **_GONE)
 
 
@@ -97,7 +97,7 @@ _GONE: dict[str, Any] = {"color": "black", "marker": "x", "markersize": 4, "line
 
 
 def _best(point: base.Point, frames: Frames, done: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the curve at each finished run's lowest validation loss."""
+    """Returns the rows of the curve at each finished run's lowest validation loss."""
     if done.empty or "step_best" not in frames.runs:
         return pd.DataFrame({"step": [], "val_loss": [], "val_acc": []})
     runs = frames.runs[frames.runs["point"] == point.key].set_index("run")["step_best"]
@@ -105,7 +105,7 @@ def _best(point: base.Point, frames: Frames, done: pd.DataFrame) -> pd.DataFrame
 
 
 def _limits(points: list[base.Point], curve: pd.DataFrame, looks: dict[str, dict[str, Any]]) -> tuple[float, float]:
-    """Room for the finished runs; a run that diverged may leave the panel, but is seen to start."""
+    """Returns limits that hold the finished runs, and of runs that diverged at least the start."""
     rows = pd.concat([point.rows(curve) for point in points])
     if rows.empty:
         starts = pd.concat([_all(point, curve) for point in points]).groupby("run").head(3)

@@ -1,4 +1,5 @@
-"""An encoding's table as drawn, without and with a remedy: heat map, reach of each dimension, singular values."""
+"""Draws an encoding's table before training, without and with a remedy: heat map, span of each dimension, singular
+values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +15,8 @@ from stackcli.figures._style import FULL, GREY
 
 @draw_in_style
 def draw_encoding(tables: Mapping[str, np.ndarray[Any, Any]], flat: float) -> Figure | None:
-    """`tables`: name -> (positions, dimensions), at most three; a dimension below `flat` of the liveliest is flat."""
+    """Draws `tables`, name -> array (positions, dimensions), at most three. A dimension is called flat if its span is
+    below the share `flat` of the largest."""
     figure, panels = new(FULL, 2.1, 1, len(tables) + 2)
     most = max(float(np.abs(rows).max()) for rows in tables.values())
     looks = dict(zip(tables, styles(len(tables)), strict=True))

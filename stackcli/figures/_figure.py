@@ -1,4 +1,4 @@
-"""The figure as an object: made, given a legend and small print, laid out once, saved."""
+"""Makes a figure, adds legend and small print, lays it out once, and saves it."""
 
 import math
 import os
@@ -33,16 +33,16 @@ P = ParamSpec("P")
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """The one style, on top of matplotlib's own defaults: a user's matplotlibrc changes nothing."""
+    """Applies our style on top of matplotlib's own defaults, so that a user's matplotlibrc changes nothing."""
     with warnings.catch_warnings(), matplotlib.rc_context():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # it is drawn as a box, which says enough
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a missing glyph is drawn as a box
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)  # type: ignore[arg-type]
         yield
 
 
 def draw_in_style(draw: Callable[P, Figure | None]) -> Callable[P, Figure | None]:
-    """Draws within the style, then lays the figure out once, for every format alike."""
+    """Decorates a function to draw in our style, and lays its figure out once, the same for every format."""
 
     @wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> Figure | None:
@@ -58,16 +58,18 @@ def draw_in_style(draw: Callable[P, Figure | None]) -> Callable[P, Figure | None
 def new(
     width: float, height: float, rows: int = 1, columns: int = 1, **layout: Any
 ) -> tuple[Figure, np.ndarray[tuple[int, int], Any]]:
-    """A figure of `width` by `height` inches and its panels, (rows, columns); `layout` goes to `Figure.subplots`."""
+    """Returns a figure of `width` by `height` inches and its panels (rows, columns); `layout` goes to
+    `Figure.subplots`."""
     figure = Figure(figsize=(width, height), layout="constrained")
     engine: Any = figure.get_layout_engine()
     engine.set(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02)
-    FigureCanvasAgg(figure)  # one renderer to measure text with, not a new one each time
+    FigureCanvasAgg(figure)  # reuse one renderer to measure text
     return figure, figure.subplots(rows, columns, squeeze=False, **layout)
 
 
 def grid(count: int, most: int, height: float, **layout: Any) -> tuple[Figure, list[Axes]]:
-    """Small multiples: `count` panels, at most `most` in a row; a lone one is a column wide. Panels are `height` in."""
+    """Returns a figure of `count` panels, at most `most` in a row, each `height` inches high; a single panel is as wide
+    as a text column."""
     rows = math.ceil(count / most)
     columns = math.ceil(count / rows)
     figure, axes = new(COLUMN if columns == 1 else FULL, height * rows + 0.25, rows, columns, **layout)
@@ -77,13 +79,13 @@ def grid(count: int, most: int, height: float, **layout: Any) -> tuple[Figure, l
 
 
 def leftmost(axes: Axes) -> bool:
-    """Whether a panel stands in the first column."""
+    """Whether a panel is in the first column."""
     place = axes.get_subplotspec()
     return place is None or place.is_first_col()
 
 
 def across(axes: Axes) -> int:
-    """How many panels stand in a row of its figure."""
+    """Returns the number of panels in a row of the figure."""
     place = axes.get_subplotspec()
     return 1 if place is None else int(place.get_gridspec().ncols)
 
@@ -91,8 +93,8 @@ def across(axes: Axes) -> int:
 def legend(
     figure: Figure, entries: Sequence[tuple[Artist, str]], axes: Axes | None = None, *, grow: bool = True
 ) -> None:
-    """A legend above all panels, or above `axes` alone, in as many columns as fit; the figure grows by its height,
-    unless `grow` is off: for panels side by side one does."""
+    """Adds a legend above all panels, or above `axes` only, in as many columns as fit. The figure grows by its height
+    if `grow`; of legends side by side only one should grow it."""
     if not entries:
         return
     room = figure.get_figwidth() * 72 - 2 if axes is None else figure.get_figwidth() * 72 / across(axes) - 34
@@ -105,7 +107,7 @@ def legend(
         place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
     drawn = (figure if axes is None else axes).legend(
         [handle for handle, _ in entries],
-        [str(i) for i in range(len(texts))],  # put in afterwards: a label that begins with _ would be left out
+        [str(i) for i in range(len(texts))],  # replaced below, as matplotlib skips labels that begin with _
         ncols=math.ceil(len(texts) / rows),
         handlelength=1.8,
         handletextpad=0.5,
@@ -125,14 +127,14 @@ _HANDLE = 3.3 * SIZE  # the line in a legend, its distance from the text, and th
 
 
 def _columns(items: list[float], count: int) -> list[list[float]]:
-    """The items in columns, as a legend sets them: one below the other, the first columns one longer."""
+    """Splits the items into columns as a legend does: from top to bottom, the first columns one item longer."""
     rows, longer = divmod(len(items), count)
     ends = np.cumsum([0] + [rows + (i < longer) for i in range(count)])
     return [items[start:end] for start, end in pairwise(ends)]
 
 
 def note(figure: Figure, *sentences: str) -> None:
-    """Small print under the panels; the figure grows by its height. Empty sentences are left out."""
+    """Adds small print under the panels; the figure grows by its height. Empty sentences are left out."""
     if text := "; ".join(filter(None, sentences)):
         text = fit(text, figure.get_figwidth() * 72 - 12, lines=6)
         figure.supxlabel(text, x=0.01, ha="left", size=SIZE, color=GREY, linespacing=1.15)
@@ -140,7 +142,7 @@ def note(figure: Figure, *sentences: str) -> None:
 
 
 def bar(figure: Figure, colours: ScalarMappable, text: str, levels: Sequence[float] = (), **options: Any) -> None:
-    """A colour bar along the right edge, as high as all panels; a second one stands left of the first."""
+    """Adds a colour bar along the right edge, as high as all panels; a second one goes left of the first."""
     text = fit(text, figure.get_figheight() * 72 - 50, lines=2, size=STYLE["axes.labelsize"])
     engine: Any = figure.get_layout_engine()
     free = engine.get()["rect"][2] if engine.get()["rect"] else 1.0  # share of the width that the panels have
@@ -159,13 +161,13 @@ _BAR = "colour bar"
 
 
 def blank(axes: Axes, text: str) -> None:
-    """Says in a panel why it is empty."""
+    """Writes in a panel why it is empty."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", size=SIZE, color=GREY)
 
 
 def shade(axes: Axes, *, columns: Any, rows: Any, values: Any, **options: Any) -> ScalarMappable:
-    """A heat map: a cell for each column, row (both numbers, evenly spaced) and value, the first row at the bottom.
-    What is not finite is left grey. Many cells are drawn as one image: a file of thousands of squares is slow."""
+    """Draws a heat map: a cell for each column, row (both evenly spaced numbers) and value, the first row at the
+    bottom. Cells that are not finite are grey. Many cells become one image, as thousands of squares are slow."""
     axes.grid(False)
     axes.set_facecolor("0.85")
     cells = np.ma.masked_invalid(np.asarray(values, dtype=float))
@@ -183,8 +185,8 @@ def _edges(centres: Any) -> Any:
 
 
 def _settle(figure: Figure) -> None:
-    """Fixes the ticks, runs the layout once, drops tick labels that touch, and keeps the layout: nothing is left to
-    be decided when the figure is drawn."""
+    """Fixes the ticks, runs the layout once, drops tick labels that touch, and keeps the layout, so that saving
+    changes nothing."""
     pairs = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
     for axis in pairs:
         _fix(axis)
@@ -204,7 +206,7 @@ def _settle(figure: Figure) -> None:
 
 
 def _fix(axis: Axis) -> None:
-    """Ticks where they are now, and our own words for numbers."""
+    """Fixes the ticks at their current places and writes their numbers in our format."""
     if isinstance(axis.get_major_formatter(), ScalarFormatter | LogFormatter):
         low, high = sorted(axis.get_view_interval())
         log = isinstance(axis.get_major_locator(), LogLocator)
@@ -216,7 +218,7 @@ def _fix(axis: Axis) -> None:
 
 
 def _wrap(figure: Figure) -> bool:
-    """Breaks labels that are longer than their y axis; whether there were any."""
+    """Breaks labels that are longer than their y axis into lines; returns whether there were any."""
     size, found = STYLE["axes.labelsize"], False
     for axes in figure.axes:
         words, room = axes.get_ylabel(), axes.get_position().height * figure.get_figheight() * 72
@@ -227,7 +229,7 @@ def _wrap(figure: Figure) -> bool:
 
 
 def _thin(axis: Axis) -> None:
-    """Labels that would touch their neighbour become bare ticks; the first and the last label stay."""
+    """Removes tick labels that would touch their neighbour; the ticks and the first and last label stay."""
     low, high = sorted(axis.get_view_interval())
     side = "x" if isinstance(axis, XAxis) else "y"
     shown = [
@@ -251,8 +253,10 @@ def _thin(axis: Axis) -> None:
 
 
 def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
-    """Writes `stem`.png, `stem`.svg, ...: each under a temporary name, then renamed. The same figure gives the same
-    bytes: no file holds a date. Raises ValueError for a format that is not png, svg or pdf."""
+    """Writes `stem`.png, `stem`.svg, ..., each under a temporary name that is then renamed; returns the paths.
+
+    The same figure gives the same bytes, as no file holds a date. Raises ValueError for a format that is not png, svg
+    or pdf."""
     if wrong := [name for name in formats if name not in FORMATS]:
         raise ValueError(f"figures are saved as {', '.join(FORMATS)}, not as {wrong[0]}")
     stem.parent.mkdir(parents=True, exist_ok=True)
@@ -266,22 +270,22 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
                 _print(figure, temporary, path.suffix[1:])
                 os.replace(temporary, path)
             finally:
-                figure.set_dpi(STYLE["figure.dpi"])  # vector formats leave theirs
+                figure.set_dpi(STYLE["figure.dpi"])  # vector formats change it
                 temporary.unlink(missing_ok=True)
     return paths
 
 
 def _print(figure: Figure, path: Path, kind: str) -> None:
-    """Draws once. `Figure.savefig` draws twice, the first time for a layout that ours already has."""
+    """Draws once; `Figure.savefig` would draw twice, the first time for the layout, which is fixed already."""
     canvas: Any
     if kind == "png":
         canvas = FigureCanvasAgg(figure)
-        canvas.print_png(path, pil_kwargs={"compress_level": 3})  # half the time, a tenth more bytes
+        canvas.print_png(path, pil_kwargs={"compress_level": 3})  # half the time for a tenth more bytes
     elif kind == "svg":
         canvas = FigureCanvasSVG(figure)
         canvas.print_svg(path, metadata={"Date": None})
     else:
-        from matplotlib.backends.backend_pdf import FigureCanvasPdf  # only here: it is rarely asked for
+        from matplotlib.backends.backend_pdf import FigureCanvasPdf  # imported here, as it is rarely needed
 
         canvas = FigureCanvasPdf(figure)
         canvas.print_pdf(path, metadata={"CreationDate": None})

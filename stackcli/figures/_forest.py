@@ -1,6 +1,6 @@
-"""Paired differences one below the other: mean, 95 % interval, and every seed's own difference.
+"""Draws paired differences below one another: mean, 95 % interval, and the difference of every seed.
 
-`differences` and `remedies` share it.
+Used by `differences` and `remedies`.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ SEVERAL = "mean of paired differences, 95 % interval (t below 6 seeds, else by s
 
 
 def draw_rows(axes: Axes, part: base.Part, axis: str, found: Sequence[dict[str, Any]]) -> None:
-    """`found`: rows of `part.accuracy`, the first on top; one without a pair of runs leaves its place free. A filled
-    marker is a claim, a hollow one is none."""
+    """Draws `found`, rows of `part.accuracy`, the first on top; a row without a pair of runs stays empty. A filled
+    marker is a claim (better or worse), a hollow one is not."""
     axes.axvline(0, color=base.GREY, linewidth=0.8, label="zero")
     values = _by_seed(part, axis)
     for y, row in enumerate(found):
@@ -29,7 +29,7 @@ def draw_rows(axes: Axes, part: base.Part, axis: str, found: Sequence[dict[str, 
 
 
 def draw_row(axes: Axes, y: int, seeds: Any, found: tuple[float, float, float], *, filled: bool) -> None:
-    """A row: the values of the seeds, their mean and its interval."""
+    """Draws a row: the values of the seeds, their mean and its interval."""
     axes.plot(seeds, [y + 0.22] * len(seeds), ".", color=base.GREY, markersize=3, markeredgewidth=0, label="seeds")
     mean, low, high = found
     if np.isfinite(low):
@@ -38,7 +38,7 @@ def draw_row(axes: Axes, y: int, seeds: Any, found: tuple[float, float, float], 
 
 
 def dress(axes: Axes, axis: str, names: Sequence[str], unit: str) -> None:
-    """A row for each name, the first on top; `unit` is the words below."""
+    """Labels the axes: a row for each name, the first on top; `unit` is the label of the x axis."""
     axes.set_yticks(range(len(names)), labels=list(names))
     axes.set_ylabel(base.label(axis))
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -48,13 +48,13 @@ def dress(axes: Axes, axis: str, names: Sequence[str], unit: str) -> None:
 
 
 def entries() -> list[tuple[Any, str]]:
-    """What filled and hollow markers say."""
+    """Returns the legend entries for filled and hollow markers."""
     words = {"full": "better or worse (Holm p < .05)", "none": "not a claim"}
     look = {"color": "black", "marker": "o", "linestyle": "none"}
     return [(base.swatch(fillstyle=fill, **look), text) for fill, text in words.items()]
 
 
 def _by_seed(part: base.Part, axis: str) -> Any:
-    """The metric by seed (rows) and value of the axis (columns), finished runs alone."""
+    """Returns the metric by seed (rows) and value of the axis (columns), of finished runs only."""
     done = base.finished_runs(part.runs)
     return done.pivot_table(index="seed", columns=axis, values=part.metric, aggfunc="mean", sort=False)

@@ -1,4 +1,4 @@
-"""What theory says of depth, as the figures need it."""
+"""What the figures need of `analysis.depth_scaling`."""
 
 from stackcli.analysis.depth_scaling import FIRST, SIZES, slope, theory_of
 

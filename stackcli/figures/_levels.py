@@ -1,6 +1,6 @@
-"""A number of each run against a setting: a line for each choice of the others, means with intervals, every seed.
+"""Draws a number of each run against a setting: means with intervals and every seed, a line for each other choice.
 
-`accuracy` and `depth` share it.
+Used by `accuracy` and `depth`.
 """
 
 from collections import Counter
@@ -18,7 +18,8 @@ Group = tuple[str, pd.DataFrame, dict[str, Any], float]  # name, runs, style, do
 
 
 def groups(frames: Frames, runs: pd.DataFrame, x: str) -> tuple[list[Group], str]:
-    """A line for every combination of the axes other than x, dodged so that intervals do not hide each other."""
+    """Returns a line for every combination of the axes other than x, moved sideways so that intervals do not overlap,
+    and a sentence on lines that are left out."""
     others = [axis for axis in frames.axes if axis != x]
     if not others:
         return [("", runs, base.styles(1)[0], 0.0)], ""
@@ -36,7 +37,7 @@ def groups(frames: Frames, runs: pd.DataFrame, x: str) -> tuple[list[Group], str
 
 
 def line(axes: Axes, scale: base.Scale, group: Group, column: str, **change: Any) -> None:
-    """Mean and interval at each level, joined where the levels are numbers, and a point for every seed."""
+    """Draws mean and interval at each level, joined if the levels are numbers, and a dot for every seed."""
     _, runs, style, dodge = group
     style = {**style, **change}
     done = runs[runs["status"] == "done"]
@@ -63,9 +64,9 @@ def line(axes: Axes, scale: base.Scale, group: Group, column: str, **change: Any
 
 
 def limits(axes: Axes, lines: list[float], least: float = 0.02, most: float | None = None) -> set[float]:
-    """Room for every point, for intervals unless they are far wider than the points are spread, and for horizontal
-    lines unless the points would be squeezed into a sixth of the panel; panels that share the axis have one range.
-    Returns the lines that are seen."""
+    """Sets limits that hold every point, the intervals unless they are far wider than the points are spread, and the
+    horizontal `lines` unless these would squeeze the points into a sixth of the panel. Panels that share the axis get
+    the same limits. The range is at least `least`, and within 0 and `most`. Returns the lines inside."""
     panels = axes.get_shared_y_axes().get_siblings(axes)
     drawn = [line for panel in panels for line in panel.lines]
     points = base.finite([y for line in drawn for y in np.atleast_1d(np.asarray(line.get_ydata()))])
@@ -86,26 +87,27 @@ def limits(axes: Axes, lines: list[float], least: float = 0.02, most: float | No
 
 
 def mark_broken_runs(axes: Axes, scale: base.Scale, groups: list[Group]) -> list[tuple[Any, str]]:
-    """A strip below the data: a cross where runs broke, and how many of how many; a row for each such line."""
+    """Draws a strip below the data with a cross where runs broke and their number, a row for each line; returns its
+    legend entry."""
     rows = []
     for _, runs, style, dodge in groups:
         levels = [base.plain(value) for value in runs[scale.name]]
-        lost = Counter(level for level, ok in zip(levels, runs["status"] == "done", strict=True) if not ok)
-        if lost:
-            rows.append(([(level, n, levels.count(level)) for level, n in lost.items()], style["color"], dodge))
+        broken = Counter(level for level, ok in zip(levels, runs["status"] == "done", strict=True) if not ok)
+        if broken:
+            rows.append(([(level, n, levels.count(level)) for level, n in broken.items()], style["color"], dodge))
     if not rows:
         return []
     low, high = axes.get_ylim()
     step = (high - low) * 0.14
-    axes.set_yticks([tick for tick in axes.get_yticks() if low <= tick <= high])  # none in the strip
+    axes.set_yticks([tick for tick in axes.get_yticks() if low <= tick <= high])  # no ticks in the strip
     axes.set_ylim(low - step * len(rows), high)
     axes.axhline(low, color="0.8", linewidth=0.6)
     for i, (cells, colour, dodge) in enumerate(rows):
         y = low - step * (i + 0.5)
         x = [scale.at(level, dodge) for level, _, _ in cells]
         axes.plot(x, [y] * len(x), "x", color=colour, markersize=4, label="broken")
-        for at, (_, lost_, all_) in zip(x, cells, strict=True):
-            axes.annotate(f"{lost_}/{all_}", (at, y), (4, 0), textcoords="offset points", va="center", size=base.SIZE)
+        for at, (_, count, total) in zip(x, cells, strict=True):
+            axes.annotate(f"{count}/{total}", (at, y), (4, 0), textcoords="offset points", va="center", size=base.SIZE)
     statuses = pd.concat([runs["status"] for _, runs, _, _ in groups])
     kinds = " or ".join(kind for kind in dict.fromkeys(statuses) if kind != "done")
     return [(base.swatch(color="black", marker="x", linestyle="none"), f"{kinds}, k of n runs")]

@@ -1,4 +1,4 @@
-"""How the points of a study are told apart as lines: colours, dashes, markers, and their legend."""
+"""How the points of a study differ as lines: colours, dashes, markers, and their legend."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,11 +17,11 @@ from stackcli.figures._points import Point, Scale, left_out, points, scale, spre
 from stackcli.figures._style import DASHES, GREY, LINES, MARKERS, ORDERED, PALETTE, PICKS
 from stackcli.figures._words import label, safe_text
 
-CROWDED = 6  # more lines than that go to a panel for each choice of the axes other than the ordered one
+CROWDED = 6  # more lines are split into panels, one for each choice of the other axes
 
 
 def styles(count: int, *, ordered: bool = False) -> list[dict[str, Any]]:
-    """Colour, marker and dash of each of `count` lines: apart for the colour-blind and in grey."""
+    """Returns colour, marker and dash of each of `count` lines, distinct for the colour-blind and in grey."""
     if ordered:
         marks = MARKERS if count < LINES else ("",)
         where = np.linspace(0, 1, count) if count > 1 else [0.0]
@@ -38,29 +38,29 @@ def styles(count: int, *, ordered: bool = False) -> list[dict[str, Any]]:
 
 
 def counts(last: int, first: int = 1) -> list[int]:
-    """Ticks for layers: the first, and round multiples up to the last."""
+    """Returns ticks for layers: the first, and round multiples up to the last."""
     step = next(step for step in (1, 2, 4, 5, 10, 20, 50, 100, 1000, last) if last / step <= 5)
     return sorted({first, *range(step, last + 1, step)})
 
 
 def swatch(**style: Any) -> Line2D:
-    """A line for the legend."""
+    """Returns a line for the legend."""
     return Line2D([], [], **style)
 
 
 @dataclass(frozen=True)
 class Lines:
-    """A line for each point: colour by an ordered setting (the depth, if swept), dash and marker by all others."""
+    """A line for each point: its colour shows an ordered setting (the depth, if swept), dash and marker the others."""
 
     points: tuple[Point, ...]
     total: int
     order: Scale | None
     keys: tuple[tuple[Any, ...], ...]  # values of the other axes
     names: tuple[str, ...]
-    where: int  # of the ordered setting among the axes
+    where: int  # index of the ordered setting among the axes
 
     def style(self, point: Point) -> dict[str, Any]:
-        """The line of a point, as keyword arguments of `plot`."""
+        """Returns the look of a point's line, as keyword arguments of `plot`."""
         if self.order is None:
             return styles(len(self.points))[self.points.index(point)]
         style = styles(len(self.order.levels), ordered=True)[self.order.levels.index(self._level(point))]
@@ -73,16 +73,16 @@ class Lines:
         return style
 
     def split(self) -> tuple["Lines", ...]:
-        """The lines of each panel: all of them in one, or a panel for each choice of the other axes, its name the only
-        one in `names`. A legend of the first then serves all."""
+        """Returns the lines of each panel: all in one, or a panel for each choice of the other axes, whose name is then
+        the only one in `names`. The legend of the first panel is valid for all."""
         if len(self.keys) < 2 or len(self.points) <= CROWDED:
             return (self,)
-        mine = [tuple(p for p in self.points if self._rest(p) == key) for key in self.keys]
-        parts = zip(mine, self.keys, self.names, strict=True)
+        panels = [tuple(p for p in self.points if self._rest(p) == key) for key in self.keys]
+        parts = zip(panels, self.keys, self.names, strict=True)
         return tuple(replace(self, points=points, keys=(key,), names=(name,)) for points, key, name in parts)
 
     def explain(self, figure: Figure, extra: Sequence[tuple[Artist, str]] = ()) -> None:
-        """The legend; a colour bar instead of many ordered levels."""
+        """Adds the legend, or a colour bar for many ordered levels."""
         entries: list[tuple[Artist, str]] = []
         if self.order is None:
             entries = [(swatch(**self.style(p)), p.key) for p in self.points] if len(self.points) > 1 else []
@@ -100,7 +100,7 @@ class Lines:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Small print: what was left out, and what diverged."""
+        """Returns small print: what was left out, and what diverged."""
         return left_out(len(self.points), self.total, "points"), *(
             f"{p.key}: {p.remark}" for p in self.points if p.broken
         )
@@ -118,7 +118,7 @@ class Lines:
 
 
 def lines(frames: Frames) -> Lines:
-    """How the points of the study are told apart as lines of one panel."""
+    """Returns how the points of the study differ as lines of one panel."""
     found = points(frames)
     scales = [scale(axis, [p.values[i] for p in found]) for i, axis in enumerate(frames.axes)]
     numeric = [s for s in scales if s.kind != "category" and len(s.levels) > 1]

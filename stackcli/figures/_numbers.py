@@ -1,4 +1,4 @@
-"""Numbers for axes: means, intervals, ticks."""
+"""Computes numbers for axes: means, intervals, ticks."""
 
 import math
 from typing import Any
@@ -11,18 +11,18 @@ from stackcli.analysis import statistics
 
 
 def interval(values: Any) -> tuple[float, float, float]:
-    """Mean and 95 % t interval of the finite values; the bounds of fewer than three are NaN."""
+    """Returns mean and 95 % t interval of the finite values; the bounds of fewer than three are NaN."""
     return statistics.interval(finite(values))[:3]
 
 
 def finite(values: Any) -> Any:
-    """The finite values, as an array of floats."""
+    """Returns the finite values as an array of floats."""
     kept = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     return kept[np.isfinite(kept)]
 
 
 def mean_by(rows: pd.DataFrame, column: str, keys: list[str], *, geometric: bool = False) -> pd.Series:
-    """Mean of the finite values (geometric: of the positive ones) by the keys; groups without any are left out."""
+    """Returns the mean of the finite values (geometric: of the positive ones) by the keys, without empty groups."""
     values = pd.to_numeric(rows[column], errors="coerce").astype(float)
     values = values.where(np.isfinite(values) & ((values > 0) | (not geometric)))
     means = (np.log(values) if geometric else values).groupby([rows[key] for key in keys]).mean().dropna()
@@ -30,7 +30,7 @@ def mean_by(rows: pd.DataFrame, column: str, keys: list[str], *, geometric: bool
 
 
 def number(value: float) -> str:
-    """A tick: 0.25, 300, 10⁻⁵, 2×10⁶."""
+    """Formats the number of a tick: 0.25, 300, 10⁻⁵, 2×10⁶."""
     if value == 0 or 1e-3 <= abs(value) < 1e5 or not math.isfinite(value):
         return f"{value:.5g}".replace("-", "\N{MINUS SIGN}")
     mantissa, power = f"{value:.3e}".split("e")
@@ -40,7 +40,7 @@ def number(value: float) -> str:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Two to six ticks of a logarithmic axis: powers of ten; over a short range 1, 2, 5; over a tiny one even steps."""
+    """Returns two to six ticks of a logarithmic axis: powers of ten, or 1, 2, 5 over a short range, or even steps."""
     powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
     if len(powers) > 2:
         return [10.0**power for power in powers[:: math.ceil(len(powers) / 6)]]

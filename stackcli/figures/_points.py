@@ -1,4 +1,4 @@
-"""The points of a study, and how the swept settings lie on an axis."""
+"""The points of a study, and the places of swept settings on an axis."""
 
 import math
 import re
@@ -20,14 +20,14 @@ from stackcli.figures._words import fit, label, safe_text, width
 
 @dataclass(frozen=True)
 class Scale:
-    """How the values of a setting lie on an axis: numbers evenly or by their logarithm, anything else one by one."""
+    """The places of a setting's values on an axis: numbers on a linear or log scale, anything else one by one."""
 
     name: str
     levels: tuple[Any, ...]
     kind: Literal["even", "log", "category"]
 
     def at(self, value: Any, shift: float = 0.0) -> float:
-        """The place of a value, moved by `shift` of the distance between neighbours."""
+        """Returns the place of a value, moved by `shift` times the least distance between neighbours."""
         if self.kind == "category":
             return self.levels.index(value) + shift
         if self.kind == "log":
@@ -36,7 +36,7 @@ class Scale:
         return float(value + gap * shift)
 
     def dress(self, axes: Axes, side: Literal["x", "y"], room: float, most: float = 110) -> None:
-        """Scale, limits, ticks and label of an axis that is `room` points long; `most`: of a turned label, points."""
+        """Sets scale, limits, ticks and label of an axis of `room` points; turned labels have at most `most` points."""
         axis: Axis = getattr(axes, f"{side}axis")
         axis.set_label_text(label(self.name))
         if self.kind == "log":
@@ -62,7 +62,7 @@ def _longest_word(text: str) -> float:
 
 
 def scale(name: str, values: Any) -> Scale:
-    """The scale of a setting: numbers sorted, anything else in the order met."""
+    """Returns the scale of a setting: numbers sorted, anything else in order of appearance."""
     levels = list(dict.fromkeys(plain(value) for value in values))
     if not all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels):
         return Scale(name, tuple(levels), "category")
@@ -71,7 +71,7 @@ def scale(name: str, values: Any) -> Scale:
 
 
 def _spread_by_ratio(levels: list[Any]) -> bool:
-    """Whether the levels look like 1, 2, 4, 8 rather than 1, 2, 3, 4: their logarithms lie more evenly than they do."""
+    """Whether the levels look like 1, 2, 4, 8 rather than 1, 2, 3, 4: their logarithms are more evenly spaced."""
     if len(levels) < 3 or levels[0] <= 0:
         return False
     even, ratio = np.diff(levels), np.diff(np.log(levels))
@@ -79,7 +79,7 @@ def _spread_by_ratio(levels: list[Any]) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """A cell of a frame as the Python value that was set: 8.0 in a column with gaps is 8, NaN is None."""
+    """Returns a cell of a frame as the Python value that was set: 8.0 becomes 8, NaN becomes None."""
     value = value.item() if isinstance(value, np.generic) else value
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return None
@@ -88,13 +88,13 @@ def plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Point:
-    """The runs of one point of a study, apart from those that never started."""
+    """The runs of one point of a study, except those that never started."""
 
-    key: str  # as it stands in the frames
-    values: tuple[Any, ...]  # of the axes
+    key: str  # the column `point` of the frames
+    values: tuple[Any, ...]  # one for each axis
     depth: int
-    done: tuple[str, ...]  # runs
-    broken: tuple[tuple[str, str], ...]  # run, and diverged, failed or lost
+    done: tuple[str, ...]  # finished runs
+    broken: tuple[tuple[str, str], ...]  # (run, status): diverged, failed or lost
 
     @property
     def count(self) -> int:
@@ -102,32 +102,32 @@ class Point:
 
     @property
     def remark(self) -> str:
-        """What went wrong, if anything: diverged 2 of 3."""
+        """Says what went wrong: "diverged 2 of 3"; empty if nothing did."""
         kinds = Counter(status for _, status in self.broken)
         return ", ".join(f"{kind} {n} of {self.count}" for kind, n in kinds.items())
 
     def heading(self, room: float) -> str:
-        """The point and what went wrong, as the title of a panel."""
-        whole = ", ".join(filter(None, [safe_text(self.key), self.remark]))
-        if width(whole, STYLE["axes.titlesize"]) <= room:
-            return whole
+        """Returns the point and what went wrong as a title `room` points wide."""
+        text = ", ".join(filter(None, [safe_text(self.key), self.remark]))
+        if width(text, STYLE["axes.titlesize"]) <= room:
+            return text
         parts = [fit(text, room, size=STYLE["axes.titlesize"]) for text in (self.key, self.remark) if text]
         return "\n".join(parts)
 
     def rows(self, frame: pd.DataFrame, runs: Sequence[str] | None = None) -> pd.DataFrame:
-        """The rows of the finished runs (or of `runs`) in a frame."""
+        """Returns the rows of the finished runs (or of `runs`) in a frame."""
         if frame.empty:
             return frame
         return frame[(frame["point"] == self.key) & frame["run"].isin(list(self.done if runs is None else runs))]
 
     def shown(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The rows of the finished runs, or of the first that broke: what a map that cannot hold both draws."""
+        """Returns the rows of the finished runs, or of the first broken run if none finished."""
         rows = self.rows(frame)
         return rows if not rows.empty else self.rows(frame, [run for run, _ in self.broken][:1])
 
 
 def points(frames: Frames) -> list[Point]:
-    """The points of the study, sorted by the axes (a category in the order met)."""
+    """Returns the points of the study, sorted by the axes (categories in order of appearance)."""
     runs = frames.runs
     if runs.empty:
         return []
@@ -151,15 +151,17 @@ def points(frames: Frames) -> list[Point]:
 
 
 def spread_evenly(items: Sequence[Any], most: int) -> list[Any]:
-    """At most `most` of the items, evenly spread, the first and the last among them."""
+    """Returns at most `most` of the items, evenly spread, with the first and the last."""
     if len(items) <= most:
         return list(items)
     return [items[round(i * (len(items) - 1) / max(most - 1, 1))] for i in range(most)]
 
 
 def facets(axes: Sequence[str], found: Sequence[Point], most: int, across: int) -> tuple[list[Point], int]:
-    """The points that get a panel of their own, at most `most`, and how many stand in a row, at most `across`: where
-    depth is swept with other settings a row for each choice of these, with the same depths; else evenly spread."""
+    """Returns the points that get a panel, at most `most`, and the number of panels in a row, at most `across`.
+
+    If depth is swept with other settings, each choice of these is a row with the same depths; else the points are
+    evenly spread."""
     at = list(axes).index("depth") if "depth" in axes else len(axes)
     rows: dict[tuple[Any, ...], list[Point]] = {}
     for point in found:
@@ -172,12 +174,12 @@ def facets(axes: Sequence[str], found: Sequence[Point], most: int, across: int) 
 
 
 def left_out(shown: int, total: int, what: str) -> str:
-    """The sentence that says so, or nothing."""
+    """Says how many of `total` are shown; empty if all are."""
     return f"{shown} of {total} {what} shown" if shown < total else ""
 
 
 def last_map(layers: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each block's last linear map: ff2, or o in runs without a feed-forward map."""
+    """Returns the rows of each block's last linear map: ff2, or o in runs without a feed-forward map."""
     if layers.empty:
         return layers
     maps = layers[layers["tensor"].isin(["ff2", "o"])]

@@ -1,6 +1,6 @@
-"""A number of each layer of a trained stack, by layer: a line for each point, with intervals over seeds.
+"""Draws a number of each layer of a trained stack, a line for each point, with intervals over seeds.
 
-`removal` and `layer_probe` share it.
+Used by `removal` and `layer_probe`.
 """
 
 import itertools
@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import _levels, base
 
-WIDE = 12  # blocks from which a panel needs the page
-REACH, STEP = 0.3, 0.08  # of the distance between layers: how far lines are moved apart to either side, and each
+WIDE = 12  # from so many blocks on, a panel is as wide as the page
+REACH, STEP = 0.3, 0.08  # largest shift of a line, and shift between two lines, in layers
 
 
 def draw(
@@ -29,8 +29,8 @@ def draw(
     extra: list[tuple[Any, str]] | None = None,
     words: str = "",
 ) -> Figure:
-    """`table`: `run`, `point`, `layer`, `value`. `unit`: the words beside the axis. `level`: a horizontal line.
-    `marks`: a value for the whole stack, by point, drawn in its last layer. `extra` goes to the legend, `words` to the
+    """Draws `table`, with `run`, `point`, `layer` and `value`. `unit`: the axis label. `level`: a horizontal line.
+    `marks`: a value for the whole stack by point, drawn at its last layer. `extra` goes to the legend, `words` to the
     small print."""
     lines = base.lines(frames)
     parts = lines.split()
@@ -69,7 +69,7 @@ def draw(
 
 
 def _panels(count: int, deepest: int) -> tuple[Figure, list[Axes]]:
-    """At most two in a row; a lone one is as wide as the page where the stacks are deep."""
+    """Returns panels, at most two in a row; a single panel of deep stacks is as wide as the page."""
     if count > 1 or deepest < WIDE:
         return base.grid(count, 2, 2.2 if count == 1 else 1.9, sharex=True, sharey=True)
     figure, ((axes,),) = base.new(base.FULL, 2.4)
@@ -77,7 +77,7 @@ def _panels(count: int, deepest: int) -> tuple[Figure, list[Axes]]:
 
 
 def _line(axes: Axes, rows: pd.DataFrame, style: dict[str, Any], shift: float, mark: tuple[int, float]) -> None:
-    """Mean and interval at each layer, and the mark."""
+    """Draws mean and interval at each layer, and the mark."""
     found = [(layer, *base.interval(group["value"])) for layer, group in rows.groupby("layer")] if len(rows) else []
     kept = [row for row in found if np.isfinite(row[1])]
     if not kept:

@@ -1,4 +1,4 @@
-"""Sizes, the one style, colours, markers and units."""
+"""Sizes, matplotlib settings, colours, markers and units."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ COLUMN, FULL = 3.35, 6.9  # inches: one column of a two-column page, and the who
 SIZE = 7.0  # points: the smallest text
 GREY = "0.4"
 FORMATS = ("png", "svg", "pdf")
-LINES = 9  # most lines that one panel can tell apart by more than an ordered colour
+LINES = 9  # the most lines in a panel, and the most levels with a marker each
 STYLE: dict[str, Any] = {
     "figure.dpi": 200,
     "savefig.dpi": 200,
@@ -42,7 +42,7 @@ STYLE: dict[str, Any] = {
     "pdf.fonttype": 42,
 }
 
-# Okabe and Ito's colours from dark to light, without the yellow that vanishes on white; apart in grey, too.
+# Okabe and Ito's colours from dark to light, distinct in grey too, without the yellow that is hard to see on white.
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PICKS = ((1,), (1, 5), (0, 2, 5), (0, 1, 3, 5), (0, 1, 2, 4, 5), (0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 4, 5, 6))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")

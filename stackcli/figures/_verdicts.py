@@ -1,4 +1,4 @@
-"""The comparisons of a study, as the figures need them."""
+"""What the figures need of the comparisons of a study."""
 
 from stackcli.analysis.paired_comparisons import finished_runs
 from stackcli.analysis.study_comparisons import Part, all_comparisons

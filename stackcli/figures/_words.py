@@ -1,4 +1,4 @@
-"""Text in a figure: as it was typed, measured, and broken to fit."""
+"""Prepares text for a figure: replaces what cannot be drawn, measures it, and breaks it to fit."""
 
 import math
 import re
@@ -13,19 +13,19 @@ from stackcli.figures._style import SIZE, UNITS
 
 
 def safe_text(value: object) -> str:
-    """A user's text or value as it was typed, safe to draw: half a surrogate pair becomes �, a line break a space."""
+    """Returns a user's text or value, safe to draw: half a surrogate pair becomes �, a line break becomes a space."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, bool | np.bool_):
         return str(value).lower()
     if isinstance(value, float | np.floating):
         return f"{value:g}"
-    whole = str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return "".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign for sign in whole)
+    text = str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return "".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign for sign in text)
 
 
 def label(setting: str) -> str:
-    """A setting with its unit: depth (blocks)."""
+    """Returns a setting with its unit: depth (blocks)."""
     return f"{safe_text(setting)} ({UNITS[setting]})" if setting in UNITS else safe_text(setting)
 
 
@@ -35,13 +35,14 @@ def _advance(sign: str) -> float:
 
 
 def width(text: str, size: float = SIZE) -> float:
-    """How wide a line of text is drawn, points."""
+    """Returns the width of a line of text, in points."""
     return sum(map(_advance, text)) * size / SIZE
 
 
 def fit(text: str, room: float, lines: int = 2, size: float = SIZE) -> str:
-    """The text in at most `lines` lines of at most `room` points, broken between words where it can be; of what
-    is still too long the middle goes, as long names often differ at the end."""
+    """Returns the text in at most `lines` lines of at most `room` points, broken between words if possible.
+
+    If it is still too long, the middle of the last line is cut out, as long names often differ at the end."""
     out: list[str] = []
     rest = safe_text(text).strip()
     while rest and width(rest, size) > room and len(out) < lines - 1:
@@ -58,6 +59,6 @@ def fit(text: str, room: float, lines: int = 2, size: float = SIZE) -> str:
 
 
 def _cut(text: str, room: float, size: float) -> int:
-    """How many characters fit, at least one."""
+    """Returns how many characters fit, at least one."""
     total = np.cumsum([_advance(sign) for sign in text]) * size / SIZE
     return max(1, int(np.searchsorted(total, room, side="right")))

@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import _levels, base
 
-# columns of the runs, and how the lower panel tells them apart: fill of the marker, and dash
+# column of the runs -> name, fill of the marker, and dash in the lower panel
 GAPS = {"gap_end": ("gap at the end", "full", "-"), "gap_best": ("gap at best validation", "none", ":")}
 BASELINES = {"majority_acc": ("majority class", ":"), "tfidf_acc": ("TF-IDF + logistic regression", "-.")}
 
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Means with 95 % t intervals over seeds, every seed a point; depth is the x axis where it is swept."""
+    """Draws means with 95 % t intervals over seeds, and a dot for every seed. The x axis is depth if it is swept."""
     runs = frames.runs if frames.runs.empty else frames.runs[frames.runs["status"] != "missing"]
     if runs.empty:
         return None
@@ -47,7 +47,7 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _baselines(frames: Frames, scale: base.Scale) -> list[tuple[str, str, float]]:
-    """Baseline, data set, accuracy; of the data sets on the x axis, if that is what it shows."""
+    """Returns baseline, data set and accuracy; if the x axis shows data sets, only of those."""
     table = [(column, name, facts.get(column)) for column in BASELINES for name, facts in frames.facts.items()]
     known = [(column, name, value) for column, name, value in table if isinstance(value, int | float)]
     return [(column, name, value) for column, name, value in known if scale.name != "data" or name in scale.levels]
@@ -56,7 +56,7 @@ def _baselines(frames: Frames, scale: base.Scale) -> list[tuple[str, str, float]
 def _lines(
     axes: Axes, scale: base.Scale, known: list[tuple[str, str, float]], seen: set[float]
 ) -> list[tuple[Any, str]]:
-    """Horizontal lines, one for each data set; short ones where the data are the x axis."""
+    """Draws a horizontal line for each data set, a short one if the x axis shows data sets; returns legend entries."""
     entries = {}
     for column, name, value in known:
         words, dash = BASELINES[column]
@@ -66,6 +66,6 @@ def _lines(
         else:
             axes.axhline(value, **look, label=words)
             words += f" of {name}" if len({name for _, name, _ in known}) > 1 else ""
-            words += f" ({value:.2f})" if value in seen else f" ({value:.2f}, out of sight)"
+            words += f" ({value:.2f})" if value in seen else f" ({value:.2f}, outside the panel)"
         entries[words] = base.swatch(**look)
     return [(artist, words) for words, artist in entries.items()]

@@ -8,5 +8,5 @@ from stackcli.figures import _curves, base
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Shares of right answers, dropout off."""
+    """Draws shares of correct answers, with dropout off."""
     return _curves.draw(frames, "acc", "accuracy\n(share)")

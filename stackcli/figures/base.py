@@ -1,8 +1,8 @@
-"""What every figure shares, from one place, and the list of figures.
+"""The list of figures, and what all figures share.
 
 A figure is a module of this folder: the first line of its docstring describes it, and its one public function
-`draw(frames) -> Figure | None`, decorated with `styled`, draws it (None: there is nothing to draw). Text is never read
-as mathematics, and matplotlib's global settings are left as they were.
+`draw(frames) -> Figure | None`, decorated with `draw_in_style`, draws it (None: there is nothing to draw). Text is
+never parsed as mathematics, and matplotlib's global settings stay as they are.
 """
 
 from importlib import import_module
@@ -95,17 +95,17 @@ __all__ = [
 
 
 def figure_names() -> tuple[str, ...]:
-    """Every figure, found by listing this folder (and installed entry points); nothing is imported."""
+    """Returns the names of all figures in this folder and of installed entry points, without importing them."""
     return registry.part_names("figures")
 
 
 def describe_figure(name: str) -> str:
-    """The figure in one line."""
+    """Returns the description of a figure, one line."""
     return registry.part_summary("figures", _known(name))
 
 
 def load_figure(name: str) -> Draw:
-    """The figure's `draw`. Raises ValueError for a name that is no figure."""
+    """Returns the function that draws a figure. Raises ValueError for an unknown name."""
     if registry.built_in("figures", _known(name)):
         found: Draw = import_module(f"stackcli.figures.{name}").draw
         return found

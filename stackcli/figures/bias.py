@@ -11,19 +11,19 @@ from stackcli.figures import base
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """A panel for each point whose encoding has a bias by offset, of its first finished seed."""
+    """Draws a panel for each point whose encoding has a bias by offset, from its first finished seed."""
     rows = frames.position
     if rows.empty:
         return None
     rows = rows[rows["tensor"].astype(str).str.startswith("bias")]
-    found = [(point, mine) for point in base.points(frames) if len(mine := point.rows(rows))]
+    found = [(point, own) for point in base.points(frames) if len(own := point.rows(rows))]
     if not found:
         return None
     shown = base.spread_evenly(found, 9)
     figure, panels = base.grid(len(shown), 3, 1.7)
-    for axes, (point, mine) in zip(panels, shown, strict=True):
-        _panel(axes, mine)
-        axes.set_title(base.fit(f"{point.heading(120) or 'this run'}, seed {mine['seed'].iloc[0]}", 130, lines=2))
+    for axes, (point, own) in zip(panels, shown, strict=True):
+        _panel(axes, own)
+        axes.set_title(base.fit(f"{point.heading(120) or 'this run'}, seed {own['seed'].iloc[0]}", 130, lines=2))
     base.note(
         figure,
         "lines: heads, dark to light; a gap: offsets that the head does not see",

@@ -16,13 +16,13 @@ PANELS = {
 }
 SHARED: dict[str, Any] = {"sharex": True, "sharey": "col"}
 
-MARKS = 16  # on a line, at most
+MARKS = 16  # at most so many markers on a line
 
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Means over heads and finished seeds; a run that diverged is a thin line of its own, at its last probe. Many
-    lines go to a row of panels for each choice of the axes other than depth."""
+    """Draws means over heads and finished seeds; a run that diverged is a thin line, at its last measurement. Many
+    lines are split into rows of panels, one for each choice of the axes other than depth."""
     if frames.layers.empty:
         return None
     columns = [column for column in PANELS if column in frames.layers and len(base.finite(frames.layers[column]))]
@@ -51,7 +51,7 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _panel(axes: Axes, layers: pd.DataFrame, lines: base.Lines, column: str) -> bool:
-    """The profile of every point; returns whether one had diverged."""
+    """Draws the profile of every point; returns whether a run had diverged."""
     crosses = False
     for point in lines.points:
         style = lines.style(point)
@@ -65,7 +65,7 @@ def _panel(axes: Axes, layers: pd.DataFrame, lines: base.Lines, column: str) -> 
 
 
 def _profile(rows: pd.DataFrame, column: str) -> pd.Series:
-    """Mean over runs (and heads) by layer at each run's last probe; the rank residual's is geometric."""
+    """Returns means over runs (and heads) by layer at each run's last measurement; geometric for the rank residual."""
     rows = rows[rows[column].notna()] if len(rows) else rows
     if rows.empty:
         return pd.Series(dtype=float)

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
-COUNTS, SHARES = 8, 16  # up to so many classes a cell shows share and count; up to so many the share
+COUNTS, SHARES = 8, 16  # up to 8 classes a cell shows share and count, up to 16 the share
 
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Best is the highest mean validation accuracy: nothing is chosen on the test part."""
+    """Draws the point with the highest mean validation accuracy, as nothing is chosen on the test part."""
     if (point := _best(frames)) is None:
         return None
     runs = _with_matrix(point, frames.runs)
@@ -42,7 +42,7 @@ def _dots(runs: pd.DataFrame) -> str:
 
 
 def _with_matrix(point: base.Point, runs: pd.DataFrame) -> pd.DataFrame:
-    """The finished runs of the point that answered the same classes."""
+    """Returns the finished runs of the point with the same classes."""
     done = point.rows(runs)
     done = done[[isinstance(cells, list | tuple | np.ndarray) and len(cells) > 0 for cells in done["confusion"]]]
     return done[[list(c) == list(done["classes"].iloc[0]) for c in done["classes"]]] if len(done) else done
@@ -64,7 +64,7 @@ def _matrix(axes: Axes, counts: Any, names: list[str]) -> Any:
     k = len(names)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = counts / counts.sum(axis=1, keepdims=True)
-    norm = Normalize(0, 1) if k <= SHARES else PowerNorm(0.5, 0, 1)  # rare confusions must show where no number does
+    norm = Normalize(0, 1) if k <= SHARES else PowerNorm(0.5, 0, 1)  # makes rare confusions visible without numbers
     mesh = base.shade(axes, columns=range(k), rows=range(k), values=shares, cmap="Blues", norm=norm)
     for i, j in np.ndindex(k, k) if k <= SHARES else ():
         if np.isfinite(shares[i, j]) and (counts[i, j] or k <= COUNTS):
@@ -78,7 +78,7 @@ def _matrix(axes: Axes, counts: Any, names: list[str]) -> Any:
 
 
 def _recall(axes: Axes, runs: pd.DataFrame, counts: Any) -> None:
-    """Bars over all runs, dots for each."""
+    """Draws bars over all runs and a dot for each."""
     with np.errstate(invalid="ignore", divide="ignore"):
         recall = np.diag(counts) / counts.sum(axis=1)
     axes.barh(range(len(recall)), recall, height=0.7, color="#9ecae1", label="recall")

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import _levels, base
 
-Looks = dict[str, tuple[str, dict[str, Any]]]  # column of the runs -> words, look
-TICKS = 8  # more depths than that are not all named on the axis
+Looks = dict[str, tuple[str, dict[str, Any]]]  # column of the runs -> name, look
+TICKS = 8  # of more depths only powers of two have a tick
 SOLID: dict[str, Any] = {"fillstyle": "full", "linestyle": "-"}
 HOLLOW: dict[str, Any] = {"fillstyle": "none", "linestyle": base.DASHES[1]}
 ACCURACY: Looks = {"test_acc_end": ("test", SOLID), "train_acc_end": ("train", HOLLOW)}
@@ -19,8 +19,8 @@ GAP: Looks = {"gap_end": ("end", SOLID), "gap_best": ("best validation", HOLLOW)
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """What the last step has come to: low accuracy with a high train loss is underfitting, with a low one overfitting.
-    Means with 95 % t intervals over seeds, every seed a point; where at least two depths were swept."""
+    """Draws the state at the last step, if at least two depths were swept. Low accuracy with a high train loss is
+    underfitting, with a low train loss overfitting. Means with 95 % t intervals over seeds; dots: seeds."""
     runs = frames.runs if frames.runs.empty else frames.runs[frames.runs["status"] != "missing"]
     if runs.empty or base.finished_runs(runs).empty or "depth" not in frames.axes or runs["depth"].nunique() < 2:
         return None
@@ -49,7 +49,7 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _panel(axes: Axes, scale: base.Scale, groups: list[_levels.Group], looks: Looks) -> None:
-    """Two measures of every group, told apart by fill and dash."""
+    """Draws two measures of every group, which differ in fill and dash."""
     for group in groups:
         for column, (_, look) in looks.items():
             _levels.line(axes, scale, group, column, **look)

@@ -9,8 +9,8 @@ from stackcli.figures import _forest, base
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """A panel for each choice of the other axes; filled markers are claims, hollow ones are not. Remedies have a figure
-    of their own."""
+    """Draws a panel for each choice of the other axes; filled markers are claims, hollow ones are not. Remedies have
+    their own figure."""
     if frames.runs.empty or not frames.axes or base.finished_runs(frames.runs).empty or frames.command == "remedies":
         return None
     parts = [part for part in base.all_comparisons(frames) if len(part.accuracy) and part.accuracy["n"].sum()]

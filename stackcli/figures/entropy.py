@@ -8,14 +8,14 @@ from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
 PANELS = 8
-LAYERS, HEADS = 8, 4  # more cells than that have no room for a number
-DARK = 0.45  # share of the colour scale below which black cannot be read
+LAYERS, HEADS = 8, 4  # cells of larger maps have no room for a number
+DARK = 0.45  # below this share of the colour scale numbers are white
 
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Means over the finished seeds at each run's last probe; where none finished, the first run that diverged. Zero:
-    a head looks at one token alone; heads that look at all tokens alike have the logarithm of their number."""
+    """Draws means over the finished seeds at each run's last measurement, or the first run that diverged if none
+    finished. Zero: the head attends to one token only; even attention has the logarithm of the number of tokens."""
     if frames.layers.empty or "entropy" not in frames.layers:
         return None
     table = frames.layers[frames.layers["entropy"].notna()]
@@ -41,7 +41,7 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _write(axes: Axes, grid: pd.DataFrame, top: float) -> None:
-    """The number in each cell, where there is room: colours from zero hide what differs little."""
+    """Writes the number in each cell if there is room, as colours hide small differences."""
     if len(grid.index) > LAYERS or len(grid.columns) > HEADS:
         return
     for (layer, head), value in grid.stack().items():
@@ -50,7 +50,7 @@ def _write(axes: Axes, grid: pd.DataFrame, top: float) -> None:
 
 
 def _map(rows: pd.DataFrame) -> pd.DataFrame:
-    """Layers by heads, at each run's last probe."""
+    """Returns layers by heads, at each run's last measurement."""
     rows = rows[rows["step"] == rows.groupby("run")["step"].transform("max")]
     rows = rows.assign(head=rows["tensor"].str.removeprefix("head").astype(int))
     return base.mean_by(rows, "entropy", ["layer", "head"]).unstack("head").sort_index()

@@ -17,12 +17,12 @@ NORMS = {
 }
 TIMES = {"first": "at initialisation", "last": "at the end of training"}
 
-MARKS = 16  # on a line, at most
+MARKS = 16  # at most so many markers on a line
 
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Geometric means over the finished seeds; a run that diverged is a thin line of its own, up to its last probe."""
+    """Draws geometric means over the finished seeds; a run that diverged is a thin line, at its last measurement."""
     table = base.last_map(frames.layers)
     if not any(norm in table and len(base.finite(table[norm])) for norm in NORMS):
         return None
@@ -53,13 +53,13 @@ Panel = tuple[Axes, str, str, base.Lines]  # norm, first or last, lines
 
 
 def _times(table: pd.DataFrame) -> tuple[str, ...]:
-    """The start alone, where nothing was trained."""
+    """Returns first and last, or only first if nothing was trained."""
     return tuple(TIMES) if bool((table["step"] > 0).any()) else ("first",)
 
 
 def _panels(parts: tuple[base.Lines, ...], times: tuple[str, ...]) -> tuple[Figure, list[Panel]]:
-    """Two norms by the times, row by row; where the lines are split a column for each part, and the norms and times
-    below each other. Panels of one norm have one scale."""
+    """Returns the panels: two norms (rows) by the times (columns); if the lines are split, a column for each part and a
+    row for each norm and time. Panels of one norm share a scale."""
     keys = list(itertools.product(NORMS, times))
     if len(parts) == 1:
         size = base.FULL if len(times) > 1 else base.COLUMN
@@ -73,7 +73,7 @@ def _panels(parts: tuple[base.Lines, ...], times: tuple[str, ...]) -> tuple[Figu
 
 
 def _depths(bottom: list[Axes], lines: base.Lines) -> None:
-    """The x axis of the lowest panels."""
+    """Labels the x axis of the lowest panels."""
     deepest, wide = max(point.depth for point in lines.points), len(bottom) < 3
     for axes in bottom:
         if _relative(lines):
@@ -86,12 +86,12 @@ def _depths(bottom: list[Axes], lines: base.Lines) -> None:
 
 
 def _relative(lines: base.Lines) -> bool:
-    """Layers of different depths are compared by where they stand between input and output."""
+    """Whether layers are placed by relative depth, as stacks of different depths are."""
     return len({point.depth for point in lines.points}) > 1
 
 
 def _panel(axes: Axes, table: pd.DataFrame, lines: base.Lines, norm: str, when: str, *, relative: bool) -> bool:
-    """The profile of every point; returns whether one had diverged."""
+    """Draws the profile of every point; returns whether a run had diverged."""
     crosses, drawn = False, False
     for point in lines.points:
         style, unit = lines.style(point), point.depth if relative else 1
@@ -102,12 +102,12 @@ def _panel(axes: Axes, table: pd.DataFrame, lines: base.Lines, norm: str, when: 
             look = {"linewidth": 0.7, "marker": "x", "markersize": 3.5, "linestyle": style["linestyle"]}
             crosses |= _plot(axes, single, unit, color=style["color"], **look, label=f"{point.key} diverged")
     if not drawn and not crosses:
-        base.blank(axes, "zero, or not taken")
+        base.blank(axes, "zero, or not measured")
     return crosses
 
 
 def _profile(rows: pd.DataFrame, norm: str, when: str) -> pd.Series:
-    """Geometric mean over runs by layer, at each run's first or last probe."""
+    """Returns geometric means over runs by layer, at each run's first or last measurement."""
     if rows.empty or norm not in rows:
         return pd.Series(dtype=float)
     rows = rows[rows["step"] == (0 if when == "first" else rows.groupby("run")["step"].transform("max"))]

@@ -14,7 +14,7 @@ PANELS = 6
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Geometric means over the finished seeds; where none finished, the first run that diverged, up to a cross."""
+    """Draws geometric means over the finished seeds; if none finished, the first run that diverged, up to a cross."""
     table = base.last_map(frames.layers)
     if "g1" not in table:
         return None
@@ -42,14 +42,14 @@ def draw(frames: Frames) -> Figure | None:
     base.note(
         figure,
         base.left_out(len(maps), len(found), "points"),
-        "×: the loss was no longer finite" if any(_gone(frames, point) is not None for point in maps) else "",
+        "×: the loss was no longer finite" if any(_diverged_step(frames, point) is not None for point in maps) else "",
         "grey: zero, or no longer finite" if grey else "",
     )
     return figure
 
 
 def _map(rows: pd.DataFrame) -> pd.DataFrame:
-    """Layers by steps."""
+    """Returns layers by steps."""
     return (
         base.mean_by(rows, "g1", ["layer", "step"], geometric=True)
         .unstack("step")
@@ -57,8 +57,8 @@ def _map(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _gone(frames: Frames, point: base.Point) -> float | None:
-    """The step at which the drawn run diverged; None where finished runs are drawn."""
+def _diverged_step(frames: Frames, point: base.Point) -> float | None:
+    """Returns the step at which the drawn run diverged; None if finished runs are drawn."""
     if point.done or not point.broken:
         return None
     row = frames.runs[(frames.runs["point"] == point.key) & (frames.runs["run"] == point.broken[0][0])].iloc[0]
@@ -66,12 +66,12 @@ def _gone(frames: Frames, point: base.Point) -> float | None:
 
 
 def _dress(axes: Axes, frames: Frames, point: base.Point, grid: pd.DataFrame, room: float) -> None:
-    """Title, ticks (each column is one probed step) and, where the run broke off, a cross at its place."""
+    """Sets title and ticks (each column is one measured step), and draws a cross where the run diverged."""
     steps = list(grid.columns)
     places, texts = list(range(len(steps))), [str(step) for step in steps]
-    if (gone := _gone(frames, point)) is not None:
+    if (diverged := _diverged_step(frames, point)) is not None:
         places.append(len(steps))
-        texts.append(str(gone))
+        texts.append(str(diverged))
         axes.set_xlim(-0.5, len(steps) + 0.5)
         axes.plot([len(steps)] * len(grid.index), grid.index, "x", color="black", markersize=3.5, label="diverged")
     axes.set_xticks(places, labels=texts)

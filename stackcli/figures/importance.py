@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
-SETTINGS = 8  # panels of settings at most
-LEVELS = 8  # values of a setting that each get a tick
+SETTINGS = 8  # at most so many panels of settings
+LEVELS = 8  # up to so many values of a setting get a tick each
 LOSS = "lowest validation\nloss (nats)"
 
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """A dot a run, coloured by its length where runs were cut short; the line is the lowest of that length so far."""
+    """Draws a dot for each run, coloured by its length if runs differ in it; lines are the lowest so far."""
     if frames.command not in ("search", "halving") or frames.runs.empty or base.finished_runs(frames.runs).empty:
         return None
     length = frames.axes[-1] if frames.command == "halving" else None
@@ -46,7 +46,7 @@ _RING |= {"linestyle": "none", "markeredgewidth": 0.9}
 
 
 def _looks(done: pd.DataFrame, length: str | None) -> dict[Any, dict[str, Any]]:
-    """The colour of each length of a run, the longest the darkest."""
+    """Returns the look of each length of a run, the longest the darkest."""
     values = sorted(done[length].unique(), reverse=True) if length else [None]
     dot = {"marker": "o", "markersize": 3, "markeredgewidth": 0, "linestyle": "none"}
     return {
@@ -55,37 +55,37 @@ def _looks(done: pd.DataFrame, length: str | None) -> dict[Any, dict[str, Any]]:
 
 
 def _best(done: pd.DataFrame, length: str | None) -> Any:
-    """The run of the lowest validation loss among the longest."""
+    """Returns the run with the lowest validation loss among the longest."""
     longest = done[done[length] == done[length].max()] if length else done
     return longest.loc[longest["val_loss"].astype(float).idxmin()]
 
 
-def _of(runs: pd.DataFrame, value: Any, length: str | None) -> pd.DataFrame:
+def _select(runs: pd.DataFrame, value: Any, length: str | None) -> pd.DataFrame:
     return runs[runs[length] == value] if length else runs
 
 
 def _by_run(axes: Axes, runs: pd.DataFrame, looks: dict[Any, dict[str, Any]], length: str | None) -> None:
     for value, look in looks.items():
-        mine = _of(base.finished_runs(runs), value, length)
-        axes.plot(mine["order"], mine["val_loss"], **look, label="runs")
+        own = _select(base.finished_runs(runs), value, length)
+        axes.plot(own["order"], own["val_loss"], **look, label="runs")
         line = {"color": look["color"], "linewidth": 1.0, "drawstyle": "steps-post"}
-        axes.plot(mine["order"], mine["val_loss"].astype(float).cummin(), **line, label="so far")
-    gone = runs.loc[runs["status"] == "diverged", "order"]
+        axes.plot(own["order"], own["val_loss"].astype(float).cummin(), **line, label="so far")
+    diverged = runs.loc[runs["status"] == "diverged", "order"]
     cross: dict[str, Any] = {"color": "black", "marker": "x", "markersize": 4, "linestyle": "none", "label": "diverged"}
-    if len(gone):
-        axes.plot(gone, [0.96] * len(gone), transform=axes.get_xaxis_transform(), **cross)
+    if len(diverged):
+        axes.plot(diverged, [0.96] * len(diverged), transform=axes.get_xaxis_transform(), **cross)
     axes.set_xlim(0.4, len(runs) + 0.6)
     axes.set_xticks(base.counts(len(runs)))
     axes.set_xlabel("run (in the order tried)")
 
 
 def _by_value(axes: Axes, done: pd.DataFrame, key: str, looks: dict[Any, dict[str, Any]], length: str | None) -> None:
-    """Runs whose part lacks the setting are left out."""
+    """Draws the runs whose part has the setting."""
     scale = _scale(key, done)
     for value, look in looks.items():
-        mine = _of(done, value, length)
-        mine = mine[mine[key].notna()]
-        axes.plot([scale.at(base.plain(v)) for v in mine[key]], mine["val_loss"], **look, label="runs")
+        own = _select(done, value, length)
+        own = own[own[key].notna()]
+        axes.plot([scale.at(base.plain(v)) for v in own[key]], own["val_loss"], **look, label="runs")
     if scale.kind == "category" or len(scale.levels) <= LEVELS:
         scale.dress(axes, "x", 120)
     elif scale.kind == "log":
@@ -99,13 +99,13 @@ def _scale(key: str, done: pd.DataFrame) -> base.Scale:
 
 
 def _at(axes: Axes, key: str, runs: pd.DataFrame, best: Any) -> float:
-    """Where the best run lies on a setting's axis; nowhere where its part lacks the setting."""
+    """Returns the place of the best run on a setting's axis; NaN if its part lacks the setting."""
     value = base.plain(best[key])
     return np.nan if value is None else _scale(key, base.finished_runs(runs)).at(value)
 
 
 def _broken(runs: pd.DataFrame) -> str:
-    """How many runs are not done, in words."""
+    """Says how many runs are not done."""
     counts = runs.loc[runs["status"] != "done", "status"].value_counts(sort=False)
     kinds = ", ".join(f"{n} {'(crosses) ' if kind == 'diverged' else ''}{kind}" for kind, n in counts.items())
     return f"of {len(runs)} runs {kinds}" if kinds else ""

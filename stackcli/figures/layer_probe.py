@@ -9,8 +9,8 @@ from stackcli.figures import _profiles, base
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Means with 95 % t intervals over the finished seeds: where a line turns flat, the answer is there, and the layers
-    above only pass it on. Layer 0 is what enters block 1."""
+    """Draws means with 95 % t intervals over the finished seeds. Where a line turns flat, the layer has the answer, and
+    later layers only pass it on. Layer 0 is what enters block 1."""
     rows = frames.stack
     if rows.empty or "probe_acc" not in rows or rows["probe_acc"].isna().all():
         return None

@@ -14,7 +14,7 @@ from stackcli.figures import base
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """A panel for each data set that has test parts of several lengths, a line for each point."""
+    """Draws a panel for each data set that has test parts of several lengths, and a line for each point."""
     rows = _table(frames)
     if rows.empty:
         return None
@@ -39,7 +39,8 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _table(frames: Frames) -> pd.DataFrame:
-    """`data`, `line` (the point without its data), `seed`, `length`, `trained`, `value`, `unit`: a row a test part."""
+    """Returns `data`, `line` (the point without its data), `seed`, `length`, `trained`, `value` and `unit`, a row for
+    each test part."""
     out = []
     if "by_length" not in frames.runs:
         return pd.DataFrame()
@@ -68,8 +69,8 @@ def _table(frames: Frames) -> pd.DataFrame:
 
 def _panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, dict[str, Any]], data: str, *, single: bool) -> None:
     for i, (point, look) in enumerate(looks.items()):
-        mine = rows[rows["line"] == point]
-        found = [(length, *base.interval(group["value"])) for length, group in mine.groupby("length")]
+        own = rows[rows["line"] == point]
+        found = [(length, *base.interval(group["value"])) for length, group in own.groupby("length")]
         if not found:
             continue
         x, mean, low, high = np.array(found, dtype=float).T

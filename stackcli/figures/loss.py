@@ -8,5 +8,5 @@ from stackcli.figures import _curves, base
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Nats per example, dropout off, plain cross-entropy."""
+    """Draws plain cross-entropy in nats per example, with dropout off."""
     return _curves.draw(frames, "loss", "loss\n(nats per example)")

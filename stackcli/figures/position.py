@@ -14,18 +14,18 @@ from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
 POINTS = 4
-TABLES = 4  # of one point: the first and the last layer's keys and values
-APART = 3.0  # factor between the sizes of tables beyond which each has a scale of its own
+TABLES = 4  # at most so many of one point: keys and values of the first and the last layer
+APART = 3.0  # tables whose sizes differ by a larger factor have separate scales
 CMAPS = {"value": "RdBu_r", "cosine": "PuOr_r"}
 
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """The first finished seed of each point. Tables whose sizes differ much are drawn in units of their own largest
-    value, which then stands in the title; else one symmetric colour scale serves all."""
+    """Draws the first finished seed of each point. Tables whose sizes differ a lot are drawn in units of their own
+    largest value, which the title gives; else all share one symmetric colour scale."""
     if frames.position.empty:
         return None
-    vectors = frames.position[~frames.position["tensor"].astype(str).str.startswith("bias")]  # which `bias` draws
+    vectors = frames.position[~frames.position["tensor"].astype(str).str.startswith("bias")]  # `bias` draws the others
     frames = replace(frames, position=vectors)
     found = [point for point in base.points(frames) if not point.rows(frames.position).empty]
     shown = base.spread_evenly(found, POINTS)
@@ -62,20 +62,20 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _top(table: pd.DataFrame) -> float:
-    """The size of nearly all values, to two digits; 1 where all are zero."""
+    """Returns the size below which nearly all values lie, to two digits; 1 if all are zero."""
     values = np.abs(base.finite(table.to_numpy().ravel()))
     return float(f"{np.percentile(values, 99.5):.2g}") if len(values) and values.max() else 1.0
 
 
 def _tables(point: base.Point, frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Title and table (position or offset by dimension) of the tensors of a point's first seed."""
+    """Returns title and table (position or offset by dimension) of each tensor of a point's first seed."""
     rows = point.rows(frame)
     seed = rows["seed"].min()
     rows = rows[rows["seed"] == seed]
     out = []
     for tensor in _ends(list(dict.fromkeys(rows["tensor"]))):
-        one = rows[rows["tensor"] == tensor].iloc[0]
-        table = pd.DataFrame(one["values"], index=one["at"]).sort_index()
+        row = rows[rows["tensor"] == tensor].iloc[0]
+        table = pd.DataFrame(row["values"], index=row["at"]).sort_index()
         table.index.name = "table" if tensor.startswith("table") else "offset"
         name = "" if tensor == "table" else tensor.removeprefix("table ")
         out.append((", ".join(filter(None, [point.key, name, f"seed {seed}"])), table))
@@ -83,7 +83,7 @@ def _tables(point: base.Point, frame: pd.DataFrame) -> list[tuple[str, pd.DataFr
 
 
 def _ends(tensors: list[str]) -> list[str]:
-    """Of many tensors (keys 1, values 1, keys 2, ...) the first and the last of each kind."""
+    """Returns the first and the last of each kind of many tensors (keys 1, values 1, keys 2, ...)."""
     if len(tensors) <= TABLES:
         return tensors
     kinds: dict[str, list[str]] = {}
@@ -102,7 +102,7 @@ def _heat(axes: Axes, what: str, columns: Any, rows: Any, values: Any, norm: Nor
 
 
 def _cosines(table: Any) -> Any:
-    """Cosine of every two rows; NaN where a row is zero."""
+    """Returns the cosine of every two rows; NaN where a row is zero."""
     with np.errstate(invalid="ignore", divide="ignore"):
         unit = table / np.linalg.norm(table, axis=1, keepdims=True)
     return unit @ unit.T

@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import _forest, base
 
-AFFECTED = 4  # points
-GOOD = {"test_acc": 1.0, "test_excess": -1.0}  # which way is better
+AFFECTED = 4  # at most so many points
+GOOD = {"test_acc": 1.0, "test_excess": -1.0}  # the sign of a better difference
 
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """A row of panels for each affected point, its best remedy on top. Where its run never finished nothing can be
-    paired, and the panel shows what each remedy reaches."""
+    """Draws a row of panels for each affected point, its best remedy on top. If the stack as it was never finished,
+    nothing can be paired, and the panel shows the result of each remedy instead."""
     if frames.command != "remedies" or base.finished_runs(frames.runs).empty:
         return None
     parts = [part for part in base.all_comparisons(frames) if len(part.accuracy)]
@@ -41,14 +41,14 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _sorted(part: base.Part) -> list[dict[str, Any]]:
-    """The rows of the comparisons, the best first: those that can be paired by their difference, the others below them
-    by what they reach."""
+    """Returns the rows of the comparisons, the best first: paired rows by their difference, then the rest by their
+    result."""
 
-    def worth(row: dict[str, Any]) -> tuple[bool, float]:
+    def rank(row: dict[str, Any]) -> tuple[bool, float]:
         value = row["mean"] if row["n"] else _level(part, row["arm"])
         return bool(row["n"]), GOOD[part.metric] * value if np.isfinite(value) else -np.inf
 
-    return sorted(part.accuracy.to_dict("records"), key=worth, reverse=True)[: _forest.MOST]
+    return sorted(part.accuracy.to_dict("records"), key=rank, reverse=True)[: _forest.MOST]
 
 
 def _runs(part: base.Part, remedy: str) -> pd.DataFrame:
@@ -56,12 +56,12 @@ def _runs(part: base.Part, remedy: str) -> pd.DataFrame:
 
 
 def _level(part: base.Part, remedy: str) -> float:
-    """The mean of the metric over the finished runs."""
+    """Returns the mean of the metric over the finished runs."""
     return base.interval(base.finished_runs(_runs(part, remedy))[part.metric])[0]
 
 
 def _effects(axes: Axes, part: base.Part, found: list[dict[str, Any]]) -> None:
-    """The differences, or where none can be paired what each remedy reaches."""
+    """Draws the differences, or the result of each remedy if none can be paired."""
     unit = _forest.UNITS[part.metric].replace("\n", " ")
     paired = any(row["n"] for row in found)
     if paired:
@@ -70,10 +70,10 @@ def _effects(axes: Axes, part: base.Part, found: list[dict[str, Any]]) -> None:
         values = base.finite(base.finished_runs(_runs(part, row["arm"]))[part.metric])
         if not len(values):
             place = axes.get_yaxis_transform()
-            axes.text(0.02, y, "no run done", transform=place, va="center", size=base.SIZE, color=base.GREY)
+            axes.text(0.02, y, "no finished run", transform=place, va="center", size=base.SIZE, color=base.GREY)
         elif not paired:
             _forest.draw_row(axes, y, values, base.interval(values), filled=False)
-    unit = unit if paired else unit.removeprefix("difference in ") + "; no seed is done both ways"
+    unit = unit if paired else unit.removeprefix("difference in ") + "; no seed finished both ways"
     _forest.dress(axes, "remedy", [_name(part, row["arm"]) for row in found], unit)
     affected, level = found[0]["baseline"], _level(part, found[0]["baseline"])
     words = f"{part.runs['affected'].iloc[0]}, {_name(part, affected)}" + (
@@ -83,14 +83,14 @@ def _effects(axes: Axes, part: base.Part, found: list[dict[str, Any]]) -> None:
 
 
 def _name(part: base.Part, remedy: str) -> str:
-    """The remedy, and how many of its runs are done unless all are."""
+    """Returns the remedy and, unless all runs are done, how many are."""
     runs = _runs(part, remedy)
     done = len(base.finished_runs(runs))
     return base.fit(remedy + (f" ({done} of {len(runs)} done)" if done < len(runs) else ""), 150)
 
 
 def _times(axes: Axes, part: base.Part, found: list[dict[str, Any]]) -> None:
-    """The median time of a step against that of the affected run."""
+    """Draws the median time of a step relative to that of the stack as it was."""
     axes.axvline(1, color=base.GREY, linewidth=0.8, label="one")
     before = _step(part, found[0]["baseline"])
     ratios = [_step(part, row["arm"]) / before for row in found]
@@ -103,5 +103,5 @@ def _times(axes: Axes, part: base.Part, found: list[dict[str, Any]]) -> None:
 
 
 def _step(part: base.Part, remedy: str) -> float:
-    """Milliseconds; an architecture is measured once, so its seeds all carry the same number."""
+    """Returns the milliseconds of a step; an architecture is measured once for all its seeds."""
     return base.interval(_runs(part, remedy)["step_ms"])[0]

@@ -9,7 +9,7 @@ from stackcli.figures import _profiles, base
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Means with 95 % t intervals over the finished seeds: about zero, the stack does not need that layer."""
+    """Draws means with 95 % t intervals over the finished seeds. Near zero, the stack does not need the layer."""
     table = _table(frames)
     if table.empty:
         return None
@@ -18,7 +18,7 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _table(frames: Frames) -> pd.DataFrame:
-    """`run`, `point`, `layer`, `value`: the run's test accuracy less that without the layer, of finished runs."""
+    """Returns `run`, `point`, `layer` and `value`: test accuracy minus that without the layer, of finished runs."""
     rows = frames.stack
     if rows.empty or "without_acc" not in rows:
         return pd.DataFrame()

@@ -26,7 +26,7 @@ SEARCHED = (
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Mean of the lowest validation loss over seeds, every seed a point; a ring marks each line's best value."""
+    """Draws means of the lowest validation loss over seeds, a dot for every seed, and a ring at the best value."""
     key = next((axis for axis in frames.axes if axis in SEARCHED), None)
     done = base.finished_runs(frames.runs) if len(frames.runs) else frames.runs
     if key is None or done.empty or "val_loss" not in done:
@@ -39,8 +39,8 @@ def draw(frames: Frames) -> Figure | None:
     looks = dict(zip(kept, base.styles(len(kept)), strict=True))
     figure, panels = base.grid(len(shown), 3, 1.9)
     for axes, data in zip(panels, shown, strict=True):
-        mine = done if data is None else done[done["data"] == data]
-        _panel(axes, mine, key, others, looks)
+        part = done if data is None else done[done["data"] == data]
+        _panel(axes, part, key, others, looks)
         if data is not None and len(shown) > 1:
             axes.set_title(f"data={data}")
     base.legend(figure, [(base.swatch(**look), name) for name, look in looks.items()] if len(looks) > 1 else [])
@@ -59,15 +59,15 @@ def _panel(axes: Axes, runs: pd.DataFrame, key: str, others: list[str], looks: d
     scale = base.scale(key, runs[key])
     names = [_name(row, others) for row in runs.to_dict("records")]
     for name, look in looks.items():
-        mine = runs[[n == name for n in names]]
-        if mine.empty:
+        own = runs[[n == name for n in names]]
+        if own.empty:
             continue
-        means = mine.groupby(key)["val_loss"].mean()
+        means = own.groupby(key)["val_loss"].mean()
         x = [scale.at(base.plain(value)) for value in means.index]
         axes.plot(x, means.to_numpy(), **look, label="mean")
-        every = [scale.at(base.plain(value)) for value in mine[key]]
+        every = [scale.at(base.plain(value)) for value in own[key]]
         dots = {"color": look["color"], "alpha": 0.6, "markersize": 3, "markeredgewidth": 0}
-        axes.plot(every, mine["val_loss"], ".", **dots, label="seeds")
+        axes.plot(every, own["val_loss"], ".", **dots, label="seeds")
         best = int(np.argmin(means.to_numpy()))
         axes.plot(x[best], means.iloc[best], "o", markersize=8, fillstyle="none", color=look["color"], label="best")
     scale.dress(axes, "x", 120)

@@ -13,13 +13,13 @@ ROWS = {
     "signal": "signal, RMS of the\noutput (token units)",
     "g4": "G4, L2 norm of the\ngradient there (nats)",
 }
-MARKS = 6  # on a line, at most
+MARKS = 6  # at most so many markers on a line
 
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Geometric means over the seeds that were looked at; a column of panels for each choice of the axes other than
-    depth. Whatever became of a run later, its start is as good as any."""
+    """Draws geometric means over the measured seeds, also of runs that diverged later; many lines are split into
+    columns of panels, one for each choice of the axes other than depth."""
     table = _table(frames.layers)
     columns = [column for column in ROWS if column in table and len(base.finite(table[column]))]
     lines = base.lines(frames)
@@ -45,7 +45,7 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _table(layers: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the blocks at step 0."""
+    """Returns the rows of the blocks at step 0."""
     return layers if layers.empty else layers[(layers["step"] == 0) & (layers["tensor"] == "block")]
 
 
@@ -61,11 +61,11 @@ def _panel(axes: Axes, table: pd.DataFrame, part: base.Lines, column: str, *, re
         axes.plot(at, profile.to_numpy(dtype=float), **look)
         drawn = True
     if not drawn:
-        base.blank(axes, "zero, or not taken")
+        base.blank(axes, "zero, or not measured")
 
 
 def _below(axes: Axes, deepest: int, *, relative: bool) -> None:
-    """The x axis of a lowest panel."""
+    """Labels the x axis of a lowest panel."""
     if relative:
         axes.set_xlabel("relative depth,\nlayer / depth (1: output)")
         axes.set_xlim(0, 1.03)

@@ -14,7 +14,7 @@ PANELS = 8
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Means over the finished seeds. Layer 0 is what enters block 1; a bright square are layers that hardly differ."""
+    """Draws means over the finished seeds. Layer 0 is what enters block 1; layers in a bright square hardly differ."""
     if frames.stack.empty or "cka" not in frames.stack:
         return None
     maps = {point: _map(point.rows(frames.stack)) for point in base.points(frames)}
@@ -38,7 +38,7 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _map(rows: pd.DataFrame) -> Any:
-    """Mean over runs of the similarity of every two layers, (L + 1, L + 1); None where it was not taken."""
+    """Returns the mean over runs of the similarity of every two layers, (L + 1, L + 1); None if not measured."""
     squares = []
     for _, run in rows.groupby("run") if len(rows) else ():
         cells = [cell for cell in run.sort_values("layer")["cka"] if isinstance(cell, list | tuple | np.ndarray)]

@@ -21,8 +21,8 @@ Look = dict[str, Any]
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Geometric means over the seeds that were looked at, every seed a dot; a line for each choice of the axes other
-    than depth, with its exponent of G3. A dashed line has the exponent of theory, and the mean height of its own."""
+    """Draws geometric means over the measured seeds, and a dot for every seed; a line for each choice of the axes other
+    than depth, with its exponent of G3. A dashed line has the exponent of theory and the mean height of its line."""
     table = _table(frames)
     if table.empty or table.loc[table["depth"] >= base.FIRST, "depth"].nunique() < 2:
         return None
@@ -35,10 +35,10 @@ def draw(frames: Frames) -> Figure | None:
     for axes, column in zip(panels, columns, strict=True):
         axes.set_ylabel(PANELS[column].format("/".join(sorted(table["tensor"].unique(), reverse=True))))
         for name, look in looks.items():
-            mine = table[table["scheme"] == name]
-            _line(axes, mine, column, look)
+            own = table[table["scheme"] == name]
+            _line(axes, own, column, look)
             if column == "g3" and laws[name] is not None:
-                _theory(axes, mine, float(laws[name]), look)  # type: ignore[arg-type]
+                _theory(axes, own, float(laws[name]), look)  # type: ignore[arg-type]
         _dress(axes, sorted(set(table["depth"])))
     entries = [(base.swatch(**look), _words(name, table, laws[name])) for name, look in looks.items()]
     theory = any(slope is not None for slope in laws.values())
@@ -49,8 +49,8 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _table(frames: Frames) -> pd.DataFrame:
-    """A row a run: `scheme`, `depth`, `seed`, `run`, `tensor`, `g1`, `g3` of the last block's last map at step 0, and
-    `update` where the first step was taken."""
+    """Returns a row for each run: `scheme`, `depth`, `seed`, `run`, `tensor`, `g1` and `g3` of the last block's last
+    map at step 0, and `update` if the first step was measured."""
     maps = base.last_map(frames.layers)
     if maps.empty:
         return maps
@@ -67,7 +67,7 @@ def _table(frames: Frames) -> pd.DataFrame:
 
 
 def _law(frames: Frames, rows: pd.DataFrame) -> float | None:
-    """The exponent of theory, where it is one for all depths and these are of one size."""
+    """Returns the exponent of theory if it is the same for all depths and these share dim and ff."""
     runs = frames.runs[frames.runs["run"].isin(rows["run"])].to_dict("records")
     found = {law.slope if (law := base.theory_of(run)) else None for run in runs}
     alike = all(len({run.get(size) for run in runs}) == 1 for size in base.SIZES)
@@ -75,7 +75,7 @@ def _law(frames: Frames, rows: pd.DataFrame) -> float | None:
 
 
 def _words(name: str, table: pd.DataFrame, theory: float | None) -> str:
-    """A line's name with the exponent of G3, the mean of those of its seeds."""
+    """Returns a line's name with its exponent of G3, the mean over seeds."""
     seeds = table[table["scheme"] == name].groupby("seed")
     found = base.finite([base.slope(rows["depth"], rows["g3"]) for _, rows in seeds])
     if not len(found):
@@ -93,7 +93,7 @@ def _line(axes: Axes, rows: pd.DataFrame, column: str, look: Look) -> None:
 
 
 def _theory(axes: Axes, rows: pd.DataFrame, slope: float, look: Look) -> None:
-    """A power of depth, as high as the points are in the mean of their logarithms."""
+    """Draws a power of depth whose mean logarithm is that of the points."""
     means = base.mean_by(rows[rows["depth"] >= base.FIRST], "g3", ["depth"], geometric=True)
     if len(means) < 2:
         return

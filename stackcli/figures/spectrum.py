@@ -7,24 +7,24 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
-LEAST = 1e-6  # of the largest: below it a singular value is rounding
+LEAST = 1e-6  # share of the largest; smaller singular values are rounding errors
 
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Of tables of absolute positions, centred, of each point's first finished seed."""
+    """Draws centred tables of absolute positions, of each point's first finished seed."""
     rows = frames.position
     if rows.empty:
         return None
     rows = rows[rows["tensor"].astype(str) == "table"]
-    found = [(point, mine) for point in base.points(frames) if len(mine := point.rows(rows))]
+    found = [(point, own) for point in base.points(frames) if len(own := point.rows(rows))]
     if not found:
         return None
     shown = base.spread_evenly(found, base.LINES)
     figure, ((axes,),) = base.new(base.COLUMN, 2.2, 1, 1)
     looks = base.styles(len(shown))
-    for (_, mine), look in zip(shown, looks, strict=True):
-        sizes = _values(mine)
+    for (_, own), look in zip(shown, looks, strict=True):
+        sizes = _values(own)
         axes.plot(range(1, len(sizes) + 1), sizes, **{**look, "marker": ""}, label="values")
     axes.set_yscale("log")
     axes.set_xlabel("singular value (index)")
@@ -37,7 +37,7 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _values(rows: pd.DataFrame) -> np.ndarray:
-    """The singular values of one run's table, the largest 1; those below rounding are left out."""
+    """Returns the singular values of one run's table over the largest, without rounding errors."""
     table = rows["values"].iloc[0]
     sizes = np.linalg.svd(table - table.mean(0), compute_uv=False)
     share = sizes / max(sizes[0], 1e-300)

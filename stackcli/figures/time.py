@@ -16,7 +16,7 @@ COLOURS = {"forward_ms": base.PALETTE[1], "backward_ms": base.PALETTE[5], "updat
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Lines where the first axis (or the depth) is a number, a panel for each of the others; else stacked bars."""
+    """Draws lines if the x axis (depth, or the first axis) is a number, a panel for each other choice; else bars."""
     if "step_ms" not in frames.runs or frames.runs["step_ms"].isna().all():
         return None
     times = _times(frames)
@@ -29,7 +29,7 @@ def draw(frames: Frames) -> Figure | None:
 
 
 def _times(frames: Frames) -> pd.DataFrame:
-    """A row a point: an architecture is measured once, so its seeds all carry the same numbers."""
+    """Returns a row for each point; an architecture is measured once for all its seeds."""
     rows = []
     for point in base.points(frames):
         runs = frames.runs[(frames.runs["point"] == point.key) & frames.runs["step_ms"].notna()]
@@ -59,7 +59,7 @@ def _curves(frames: Frames, times: pd.DataFrame, scale: base.Scale) -> tuple[Fig
             axes.set_title(
                 base.fit(" ".join(f"{a}={base.safe_text(v)}" for a, v in zip(others, key, strict=True)), room)
             )
-    panels[0].set_ylim(bottom=0)  # once all is drawn: it fixes the top of every panel
+    panels[0].set_ylim(bottom=0)  # last, as it fixes the top of every panel
     styles = zip(PARTS.items(), base.styles(4)[1:], strict=True)
     entries = [(base.swatch(color="black", marker="o"), "whole step")]
     entries += [(base.swatch(**{**style, "color": COLOURS[c]}), words) for (c, words), style in styles if c in times]
@@ -73,7 +73,7 @@ def _quartiles(lines: Any, at: Any, rows: pd.DataFrame, **look: Any) -> None:
 
 
 def _bars(times: pd.DataFrame) -> tuple[Figure, str]:
-    """A bar for each point, its parts stacked, the whole step with its quartiles on top."""
+    """Draws a bar for each point with its parts stacked, and the whole step with its quartiles on top."""
     total = len(times)
     times = times.iloc[base.spread_evenly(range(total), BARS)]
     names = [base.fit(name, 110) for name in times["point"]]
@@ -103,7 +103,7 @@ def _bars(times: pd.DataFrame) -> tuple[Figure, str]:
 
 
 def _conditions(frames: Frames) -> str:
-    """Under what conditions: threads, batch, kernel, processor."""
+    """Names the conditions of the measurement: threads, batch, device, kernel, processor."""
     words = []
     for column in ("threads", "batch", "device", "kernel_used"):
         if column in frames.runs:

@@ -11,14 +11,14 @@ from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
 PANELS = 6
-END = 0.02  # of the peak learning rate
+END = 0.02  # share of the peak learning rate
 RULE = 1e-3  # Karpathy, notes of the Stanford course CS231n, "Ratio of weights:updates"
 
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Median over a block's maps, geometric mean over the finished seeds (where none finished, the first run that
-    diverged): far below the dashed line a layer hardly learns, far above it training is about to break."""
+    """Draws the median over a block's maps, as geometric mean over the finished seeds (or the first run that diverged
+    if none finished). Far below the dashed line a layer hardly learns, far above it training is about to diverge."""
     table = _table(frames.layers)
     table, cut = _before_the_end(table, frames.curve)
     found = [point for point in base.points(frames) if not point.shown(table).empty]
@@ -45,7 +45,7 @@ DASHED = {"color": base.GREY, "linestyle": base.DASHES[1], "linewidth": 0.9}
 
 
 def _table(layers: pd.DataFrame) -> pd.DataFrame:
-    """`run`, `point`, `layer`, `step` and `update`: the median over the maps of a block, where it is above zero."""
+    """Returns `run`, `point`, `layer`, `step` and `update`, the median over the maps of a block if it is above zero."""
     if layers.empty or "update" not in layers:
         return pd.DataFrame()
     known = layers[layers["update"].notna()]
@@ -54,8 +54,8 @@ def _table(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _before_the_end(table: pd.DataFrame, curve: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
-    """The table without last steps of a learning rate next to none, which say nothing of the layers; and whether there
-    were any."""
+    """Returns the table without last steps whose learning rate is nearly zero, as they say nothing about the layers,
+    and whether there were any."""
     if table.empty or curve.empty or "lr" not in curve:
         return table, False
     runs = curve.groupby(["run", "point"])

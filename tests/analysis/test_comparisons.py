@@ -1,4 +1,4 @@
-"""The evidence of a comparison: every number from the runs."""
+"""The evidence of a comparison, computed from the runs."""
 
 import io
 import math
@@ -11,36 +11,13 @@ from scipy import stats
 
 from stackcli.analysis import certainty, comparisons, tables
 from stackcli.analysis.study_data import Frames
-from tests.analysis.test_tables import FACTS
+from tests.analysis.examples import FACTS, encoding_study
 
-ACC = {"learned": 0.80, "none": 0.70, "rope": 0.82}
-
-
-def frames(entropy: float | None = 1.5, seeds: int = 5) -> Frames:
-    draw, rows = np.random.default_rng(0), []
-    for data in ("subjects", "markov"):
-        for pe, acc in ACC.items():
-            for seed in range(seeds):
-                score = acc + draw.normal(0, 0.01)
-                row = {"run": f"{data}{pe}{seed}", "arm": "", "point": f"pe={pe} data={data}", "status": "done"}
-                row |= {"pe": pe, "data": data, "depth": 2, "seed": seed, "test_acc": score, "gap_end": 0.1}
-                if data == "markov":
-                    lengths = [(n, 1.5 + n / 100 + seed / 1000, score, 1.5 - n / 1000) for n in (16, 32)]
-                    lengths += [(64, math.nan, math.nan, 1.5)]
-                    row |= {"by_length": lengths, "test_excess": 1 - score}
-                else:
-                    row |= {"test_acc_shuffled": score - 0.1, "test_acc_reversed": score - 0.2}
-                rows.append(row)
-    facts = {"subjects": FACTS["subjects"], "markov": {**FACTS["subjects"], "entropy": entropy, "tfidf_acc": None}}
-    empty = pd.DataFrame()
-    return Frames(
-        study="s", command="compare-pe", axes=("pe", "data"), runs=pd.DataFrame(rows), curve=empty, layers=empty,
-        position=empty, facts=facts,
-    )  # type: ignore[arg-type]  # fmt: skip
+frames = encoding_study  # the name under which tests/experiment imports it
 
 
 def test_differences_are_paired_by_seed_and_one_family() -> None:
-    study = frames()
+    study = encoding_study()
     found = comparisons.ranking_comparisons(study)
     assert len(found) == 4 and list(found["metric"]) == ["test_acc"] * 2 + ["test_excess"] * 2
     runs = study.runs[study.runs["data"] == "subjects"].pivot(index="seed", columns="pe", values="test_acc")
@@ -51,7 +28,7 @@ def test_differences_are_paired_by_seed_and_one_family() -> None:
     assert math.isclose(row["p"], 2 / 2**5) and row["p_holm"] > row["p"]
 
 
-def test_the_file_of_differences_holds_the_whole_family_and_the_correction_can_be_made_again() -> None:
+def test_the_file_of_differences_holds_all_that_the_correction_needs() -> None:
     study = depths()
     table = pd.read_csv(io.StringIO(tables.to_csv(comparisons.comparison_rows(study))))
     assert list(table["metric"]) == ["test_acc"] * 2 + ["gap_end"] + ["test_acc"] * 3
@@ -71,7 +48,7 @@ def test_the_file_of_differences_holds_the_whole_family_and_the_correction_can_b
 
 
 def depths(seeds: int = 8) -> Frames:
-    """Three depths of which the deepest is better than the first, with the answers to each of 200 items."""
+    """Three depths, the deepest better than the first, with the answers to each of 200 items."""
     draw, rows = np.random.default_rng(3), []
     for depth, acc in ((1, 0.7), (2, 0.71), (4, 0.85)):
         for seed in range(seeds):
@@ -81,39 +58,40 @@ def depths(seeds: int = 8) -> Frames:
             rows.append(row | {"test_right": "".join("01"[bool(x)] for x in right)})
     bag = "1" * 140 + "0" * 60
     facts = {"subjects": {**FACTS["subjects"], "tfidf_acc": 0.7, "tfidf_right": bag}}
-    return replace(frames(), axes=("depth",), runs=pd.DataFrame(rows), facts=facts)
+    return replace(encoding_study(), axes=("depth",), runs=pd.DataFrame(rows), facts=facts)
 
 
 def test_loss_beyond_the_trained_length_is_above_the_sources_own_on_the_same_items() -> None:
-    found = comparisons.scores_by_length(frames())
+    found = comparisons.scores_by_length(encoding_study())
     row = found[(found["pe"] == "rope") & (found["length"] == 32)].iloc[0]
     assert math.isclose(row["excess"], 0.352 + 0.002) and math.isclose(row["loss"], 1.82 + 0.002)
     assert found[found["length"] == 64]["excess"].isna().all()
-    old = frames()  # runs from before the source's loss was stored
+    old = encoding_study()  # runs from before the source's loss was stored
     cells = [[cell[:3] for cell in row] if isinstance(row, list) else row for row in old.runs["by_length"]]
     unknown = comparisons.scores_by_length(replace(old, runs=old.runs.assign(by_length=cells)))
     assert unknown["excess"].isna().all() and unknown["loss"].notna().any()
 
 
-def test_what_order_is_worth_is_the_accuracy_lost_without_it() -> None:
-    found = comparisons.scores_by_order(frames())
+def test_scores_by_order_are_the_accuracy_lost_without_the_order() -> None:
+    found = comparisons.scores_by_order(encoding_study())
     assert set(found["data"]) == {"subjects"} and np.allclose(found["shuffled"], 0.1)
     assert np.allclose(found["reversed"], 0.2) and "shifted" not in found
 
 
-def test_everything_fits_80_columns_and_a_length_that_is_refused_says_so() -> None:
-    console = Console(width=80, file=io.StringIO())
-    for title, table in comparisons.build_tables(frames()):
+def test_the_tables_fit_80_columns_and_name_a_length_that_an_encoding_refuses() -> None:
+    out = io.StringIO()
+    console = Console(width=80, file=out)
+    for title, table in comparisons.build_tables(encoding_study()):
         console.print(title)
         console.print(table)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    text = out.getvalue()
     assert max(map(len, text.splitlines())) <= 80 and "…" not in text
     assert "test accuracy against pe=learned, data=subjects" in text and "refused" in text
     assert "excess loss, nats, by test length, data=markov" in text and "-0.200" in text
 
 
-def test_a_study_without_any_of_it_has_none() -> None:
-    found = frames()
+def test_a_study_without_other_lengths_or_orders_has_no_scores_of_them() -> None:
+    found = encoding_study()
     bare = replace(found, runs=found.runs[found.runs["data"] == "subjects"].drop(columns=["by_length"]))
     assert comparisons.scores_by_length(bare).empty
     none = replace(found, runs=found.runs.assign(status="failed"))

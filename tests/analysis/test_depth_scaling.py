@@ -1,5 +1,4 @@
-"""Laws of depth: planted exponents are found, theory is where the papers have it, and each criterion is raised where it
-should be and nowhere else."""
+"""Laws of depth: known exponents are found, theory is that of the papers, and each criterion fails where it should."""
 
 import math
 from typing import Any
@@ -22,20 +21,20 @@ HEALTHY = {
     "update": 1.0,
     "order": 1.0,
     "order_theory": 1.0,
-    "cosine": 0.999,  # a fact, and no criterion
+    "cosine": 0.999,  # not a criterion
     "rank": 1e-6,
 }
 SETTINGS = {"norm": "layer", "init": "xavier", "share_layers": False, "lr": 0.001, "status": "done", "dim": 64, "ff": 4}
 
 
 def runs(residuals: tuple[str, ...] = ("pre",), depths: tuple[int, ...] = DEPTHS, seeds: int = 3) -> pd.DataFrame:
-    """Stacks in which nothing is wrong."""
+    """Stacks without a fault."""
     heads = [(r, d, s) for d in depths for r in residuals for s in range(seeds)]
     return pd.DataFrame([{"residual": r, "depth": d, "seed": s, **SETTINGS, **HEALTHY} for r, d, s in heads])
 
 
 def spoilt(column: str, value: Any, where: str, frame: pd.DataFrame | None = None) -> pd.DataFrame:
-    """A number changed at the rows of a query."""
+    """The stacks, with the number of a column changed at the rows of a query."""
     frame = runs() if frame is None else frame
     frame[column] = frame[column].astype(object if isinstance(value, bool) else float)
     frame.loc[frame.query(where).index, column] = value
@@ -82,8 +81,8 @@ def test_the_order_of_collapse_is_that_of_the_shallowest_stack() -> None:
 
 
 def test_theory_is_that_of_the_papers() -> None:
-    told = {r: depth_scaling.theory_of({**SETTINGS, "residual": r}) for r in ("post", "pre", "deepnorm")}
-    assert {r: law.slope for r, law in told.items() if law} == {"post": 0.0, "pre": -0.5, "deepnorm": -0.5}
+    laws = {r: depth_scaling.theory_of({**SETTINGS, "residual": r}) for r in ("post", "pre", "deepnorm")}
+    assert {r: law.slope for r, law in laws.items() if law} == {"post": 0.0, "pre": -0.5, "deepnorm": -0.5}
     low, high = ((8 * n) ** -0.25 / (2 * n) ** 0.25 for n in (4, 400))  # beta / alpha
     assert math.isclose(math.log(high / low) / math.log(100), -0.5, abs_tol=1e-12)
 
@@ -92,12 +91,12 @@ def test_theory_is_that_of_the_papers() -> None:
     "change",
     [{"residual": "rezero"}, {"norm": "batch"}, {"init": "gpt2"}, {"share_layers": True}, {"residual.alpha": 2.0}],
 )
-def test_theory_is_silent_outside_its_setting(change: dict[str, Any]) -> None:
+def test_there_is_no_theory_outside_its_setting(change: dict[str, Any]) -> None:
     assert depth_scaling.theory_of({**SETTINGS, "residual": "deepnorm", "residual.alpha": 0.0, **change}) is None
 
 
 @pytest.mark.parametrize("change", [{"init": "gpt2"}, {"dim": 32}, {"ff": 2}])
-def test_a_scheme_whose_depths_differ_in_more_has_no_theory(change: dict[str, Any]) -> None:
+def test_a_scheme_whose_depths_differ_in_other_settings_has_no_theory(change: dict[str, Any]) -> None:
     frame = runs(("pre",))
     assert set(depth_scaling.slopes(frame, ("depth", "residual"))["theory"]) == {-0.5}
     frame.loc[frame["depth"] == 8, list(change)] = list(change.values())
@@ -131,7 +130,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("column", "value", "words"), FAULTS)
-def test_each_criterion_is_raised_where_it_should_be_and_alone(column: str, value: Any, words: str) -> None:
+def test_each_criterion_fails_at_the_depth_where_it_should_and_alone(column: str, value: Any, words: str) -> None:
     found = one(spoilt(column, value, "depth >= 8 and seed == 1"))
     assert (found.deepest, found.first) == (4, 8)
     assert [fault.criterion.column for fault in found.faults] == [column]
@@ -143,22 +142,22 @@ INSIDE = [("free_ratio_init", 0.02), ("free_ratio_init", 90.0), ("apart", 0.11),
 
 
 @pytest.mark.parametrize(("column", "value"), [*INSIDE, ("step_ratio", 0.31), ("step_ratio", 40.0)])
-def test_a_number_inside_its_bounds_breaks_nothing(column: str, value: float) -> None:
+def test_a_number_inside_its_bounds_fails_no_criterion(column: str, value: float) -> None:
     assert one(spoilt(column, value, "depth >= 8")).first is None
 
 
-def test_the_deepest_is_before_the_first_fault_though_deeper_ones_hold_again() -> None:
+def test_the_deepest_stack_lies_before_the_first_fault_even_if_deeper_ones_have_none() -> None:
     found = one(spoilt("apart", 0.01, "depth == 4"))
     assert (found.deepest, found.first) == (2, 4)
 
 
-def test_the_worst_seed_is_told() -> None:
+def test_the_worst_seed_is_reported() -> None:
     frame = spoilt("step_ratio", 0.2, "depth == 8")
     found = one(spoilt("step_ratio", 0.1, "depth == 8 and seed == 2", frame))
     assert [fault.value for fault in found.faults] == [0.1]
 
 
-def test_where_not_even_the_first_depth_holds_it_is_said() -> None:
+def test_a_fault_at_the_first_depth_is_reported() -> None:
     found = one(spoilt("apart", 0.0, "depth >= 1"))
     assert (found.deepest, found.first) == (None, 1)
     assert "residual=pre: not expected to train, even at depth 1: what is asked" in depth_scaling.describe_expectation(
@@ -166,25 +165,25 @@ def test_where_not_even_the_first_depth_holds_it_is_said() -> None:
     )
 
 
-def test_schemes_are_judged_apart_and_what_was_not_taken_breaks_nothing() -> None:
+def test_schemes_are_judged_separately_and_a_missing_number_fails_no_criterion() -> None:
     frame = spoilt("step_ratio", 0.1, "depth == 16 and residual == 'post'", runs(("pre", "post")))
     frame["entropy"] = np.nan
     found = depth_scaling.expectations(frame, ("residual", "depth"))
     assert [(e.scheme, e.deepest) for e in found] == [({"residual": "pre"}, 32), ({"residual": "post"}, 8)]
 
 
-def test_from_a_stack_on_that_could_not_be_looked_at_nothing_is_expected() -> None:
+def test_there_is_no_expectation_from_a_stack_on_that_could_not_be_measured() -> None:
     frame = spoilt("apart", 0.5, "depth == 8")
     frame.loc[(frame["depth"] == 8) & (frame["seed"] == 1), "status"] = "failed"
     found = one(frame)
     assert (found.deepest, found.first) == (4, 8)
     text = depth_scaling.describe_expectation(found, [1, 2, 4, 8, 16, 32])
-    assert "up to depth 4 no criterion fails; at depth 8 a stack could not be looked at" in text
+    assert "up to depth 4 no criterion fails; at depth 8 a stack could not be measured" in text
     frame["status"] = "failed"
     assert "no criterion" not in depth_scaling.describe_expectation(one(frame), [1, 32]) and one(frame).deepest is None
 
 
-def test_a_gradient_that_was_gone_before_is_not_laid_on_the_first_step() -> None:
+def test_a_gradient_that_vanished_before_training_is_not_blamed_on_the_first_step() -> None:
     frame = spoilt("step_ratio", 0.05, "depth == 8")
     assert "the first step at lr=" in one(frame).faults[0].words
     words = one(frame.assign(back_ratio=0.06)).faults[0].words
@@ -192,7 +191,7 @@ def test_a_gradient_that_was_gone_before_is_not_laid_on_the_first_step() -> None
     assert "the first step at lr=" in one(frame.assign(back_ratio=0.9)).faults[0].words
 
 
-def test_tokens_that_the_branches_drown_are_said_where_they_are() -> None:
+def test_stacks_whose_branches_drown_the_tokens_are_named() -> None:
     runs = pd.DataFrame(
         {"residual": ["pre", "pre", "scaled", "scaled"], "depth": [1, 32] * 2, "seed": 0, "kept": [0.9, 0.02, 0.9, 0.7]}
     )

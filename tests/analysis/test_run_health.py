@@ -1,89 +1,29 @@
+"""What went wrong in one run, as numbers beside their thresholds."""
+
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from stackcli.analysis import run_health
-from stackcli.analysis.study_data import Frames
-
-STEPS = (0, 1, 4, 16, 64, 100)
-GUESS = math.log(4)
-HEALTHY = {"gradient": 3.0, "rank": 0.2, "focus": 0.9, "update": 3e-3, "starved": 0.3}
-Looks = Mapping[str, float | Sequence[float]]
+from tests.analysis.examples import FLAT as FLAT
+from tests.analysis.examples import GUESS
+from tests.analysis.examples import run as run
+from tests.analysis.examples import study as study
 
 
-def run(
-    losses: Sequence[float] = (1.4, 0.5, 0.2, 0.1, 0.1),
-    *,
-    seed: int = 0,
-    point: str = "",
-    gap: float = 0.0,
-    diverged: int | None = None,
-    settings: Mapping[str, Any] | None = None,
-    **looks: float | Sequence[float],
-) -> dict[str, Any]:
-    """A run of 100 steps with two layers of two heads; `looks`: numbers of all looks or of each."""
-    row = {"run": f"{point}/{seed}", "arm": "", "point": point, "seed": seed, "depth": 2, "data": "majority"}
-    row |= {"attention": "full", "causal": False, "flops_len": 8, "step_end": 100, "diverged_step": diverged}
-    row |= {"status": "done" if diverged is None else "diverged", "gap_end": gap, "train_loss": losses[-1]}
-    row |= {"train_loss_end": losses[-1], "val_loss_end": losses[-1] + gap, "val_loss": losses[-1] + gap}
-    row |= dict(settings or {})
-    head = {key: row[key] for key in ("run", "point", "seed")}
-    curve = [{**head, "step": 100 * i // (len(losses) - 1 or 1), "train_loss": loss} for i, loss in enumerate(losses)]
-    layers = [line for i, step in enumerate(STEPS) for line in look(head, step, i, {**HEALTHY, **looks})]
-    return {"row": row, "curve": curve, "layers": layers}
-
-
-def look(head: Mapping[str, Any], step: int, i: int, numbers: Looks) -> list[dict[str, Any]]:
-    """The rows of one look that show these numbers; the first layer's rank and heads are those of a healthy layer."""
-    at = {key: value if isinstance(value, float | int) else value[i] for key, value in numbers.items()}
-    even = at.get("even", math.log(8))
-    out: list[dict[str, Any]] = []
-    for layer in (1, 2):
-        first = layer == 1
-        block = {"g4": 7.0 * at["gradient"] if first else 7.0, "rank": 0.5 if first else at["rank"]}
-        out.append({**head, "step": step, "layer": layer, "tensor": "block", **block})
-        # the mean over the heads is what counts: one head may be sharp
-        heads = (0.9, 0.9) if first else (0.0, 2 * at["focus"])
-        out += [
-            {**head, "step": step, "layer": layer, "tensor": f"head{h}", "entropy": even * share, "even": even}
-            for h, share in enumerate(heads)
-        ]
-        # what counts is the layer that gets the most
-        starved = {"ratio_qv": at["starved"] if first else at["starved"] / 100}
-        moved = (at["update"] / 10, at["update"], math.inf if step == 1 else 10 * at["update"])
-        out += [
-            {**head, "step": step, "layer": layer, "tensor": name, "update": value if step else None}
-            | (starved if name == "q" else {})
-            for name, value in zip(("q", "v", "ff2"), moved, strict=True)
-        ]
-    return out
-
-
-def study(*runs: Mapping[str, Any], entropy: float | None = None, shares: Sequence[float] = (0.25,) * 4) -> Frames:
-    facts = {"shares": {"train": {f"x{i}": share for i, share in enumerate(shares)}}, "entropy": entropy}
-    return Frames(
-        study="study",
-        command="ablate-depth",
-        axes=(),
-        runs=pd.DataFrame([r["row"] for r in runs]),
-        curve=pd.DataFrame([line for r in runs for line in r["curve"]]),
-        layers=pd.DataFrame([line for r in runs for line in r["layers"]]),
-        position=pd.DataFrame(),
-        facts={"majority": facts},
-    )
+def looks(measure: str, value: float) -> dict[str, Any]:
+    """The keyword of `run` for a number that every look of a run has."""
+    return {measure: value}
 
 
 def found(*runs: Mapping[str, Any], **data: Any) -> list[set[str]]:
     return [set(run_health.detect_findings(r)) for r in run_health.completed_runs(study(*runs, **data))]
 
 
-FLAT = (1.4, 1.39, 1.38, 1.37, 1.37)  # the losses of a run that learns nothing
-
-
-def test_guessing_costs_the_entropy_of_the_labels() -> None:
+def test_the_loss_of_guessing_is_the_entropy_of_the_labels() -> None:
     only = next(run_health.completed_runs(study(run(), shares=(0.5, 0.25, 0.25, 0.0))))
     assert only.guess == pytest.approx(1.5 * math.log(2), abs=1e-12)
     known = next(run_health.completed_runs(study(run(), entropy=0.4, shares=(0.5, 0.25, 0.25, 0.0))))
@@ -97,18 +37,18 @@ def test_learnt_is_the_share_of_the_way_from_guessing_to_the_point_that_validate
     assert b.curve["learnt"].iloc[-1] == pytest.approx((GUESS - 0.9) / (GUESS - 0.3))
 
 
-def test_a_point_that_learns_the_noise_by_heart_is_no_measure_for_the_others() -> None:
-    """A fifth of the labels is wrong; one point stops at the entropy of that, the other goes on and validates worse."""
+def test_a_point_that_memorises_noise_does_not_define_what_can_be_learnt() -> None:
+    """A fifth of the labels is wrong; one point stops at their entropy, the other goes on and validates worse."""
     honest = run((1.4, 0.8, 0.72, 0.72, 0.72), point="a")
     by_heart = run((1.4, 0.8, 0.3, 0.1, 0.05), point="b", gap=2.0)
     assert found(honest, by_heart) == [set(), {"overfitting"}]
 
 
-def test_a_study_in_which_nothing_learns_is_no_measure_of_itself() -> None:
+def test_a_study_in_which_nothing_learns_does_not_define_what_can_be_learnt() -> None:
     assert found(run(FLAT)) == [{"underfitting"}]
 
 
-def test_noise_that_is_known_is_subtracted() -> None:
+def test_the_known_entropy_of_the_data_is_subtracted() -> None:
     assert found(run((1.4, 1.2, 1.1, 1.1, 1.1)), entropy=1.05) == [set()]
     assert found(run((1.4, 1.2, 1.1, 1.1, 1.1))) == [{"underfitting"}]
 
@@ -124,20 +64,20 @@ def test_noise_that_is_known_is_subtracted() -> None:
         ("undertuned learning rate", "update", 5.5e-2, 4.5e-2),
     ],
 )
-def test_a_stack_that_does_not_learn_is_explained_by_what_lies_beyond_a_threshold(
+def test_a_stack_that_does_not_learn_is_explained_by_the_number_beyond_its_threshold(
     name: str, measure: str, faulty: float, well: float
 ) -> None:
-    assert found(run(FLAT, **{measure: faulty})) == [{name}]
-    assert found(run(FLAT, **{measure: well})) == [{"underfitting"}]
+    assert found(run(FLAT, **looks(measure, faulty))) == [{name}]
+    assert found(run(FLAT, **looks(measure, well))) == [{"underfitting"}]
 
 
 @pytest.mark.parametrize("measure", ["gradient", "rank", "focus", "update"])
-def test_in_a_stack_that_learns_nothing_is_an_illness(measure: str) -> None:
-    assert found(run(**{measure: 1e-9})) == [set()]
-    assert found(run(**{measure: 1e9})) == [set()]
+def test_a_stack_that_learns_has_no_finding_whatever_its_numbers(measure: str) -> None:
+    assert found(run(**looks(measure, 1e-9))) == [set()]
+    assert found(run(**looks(measure, 1e9))) == [set()]
 
 
-def test_what_was_over_before_the_run_could_be_stuck_is_no_finding() -> None:
+def test_a_fault_that_ended_before_the_run_could_be_stuck_is_no_finding() -> None:
     early = (1e-9, 1e-9, 1e-9, 0.3, 0.3, 0.3)  # in the looks at 0, 1 and 4
     assert found(run(FLAT, rank=early)) == [{"underfitting"}]  # evaluations at 25, 50, 75, 100
     assert found(run((1.4, *FLAT, *FLAT), rank=early)) == [{"underfitting"}]  # at 10, too early to be stuck, 20, ...
@@ -146,19 +86,19 @@ def test_what_was_over_before_the_run_could_be_stuck_is_no_finding() -> None:
         assert found(run(FLAT, rank=late)) == [{"rank collapse"}], at
 
 
-def test_a_collapse_that_held_the_run_up_for_half_of_its_steps_is_found_though_it_passed() -> None:
+def test_a_collapse_that_delayed_the_run_for_half_of_its_steps_is_found() -> None:
     held = run((1.4, 1.39, 1.39, 0.6, 0.1), rank=(0.3, 0.3, 0.3, 1e-3, 0.3, 0.3))
     (only,) = run_health.completed_runs(study(held))
     assert run_health.detect_findings(only) == {"rank collapse": run_health.Sign(1e-3, run_health.COLLAPSED, 16)}
 
 
-def test_a_rate_that_is_too_high_explains_what_was_well_before_the_first_step() -> None:
+def test_a_rate_that_is_too_high_explains_what_was_fine_before_the_first_step() -> None:
     after = (0.9, 0.9, *(1e-9,) * 4)
     assert found(run(FLAT, update=0.3, focus=after, rank=after)) == [{"undertuned learning rate"}]
     assert found(run(FLAT, update=0.3, focus=1e-9)) == [{"undertuned learning rate", "attention collapse"}]
 
 
-def test_a_run_that_broke_early_was_not_stuck_for_a_quarter_of_the_steps_it_was_to_take() -> None:
+def test_a_run_that_diverged_in_the_first_quarter_of_its_planned_steps_was_not_stuck() -> None:
     early = run((1.4, 1.39), rank=(0.3, 0.3, 1e-3, 0.3, 0.3, 0.3), diverged=12)
     for line, step in zip(early["curve"], (0, 10), strict=True):
         line["step"], line["epoch"] = step, step / 50
@@ -173,7 +113,7 @@ def test_a_run_that_broke_early_was_not_stuck_for_a_quarter_of_the_steps_it_was_
     assert run_health.stuck_evaluations(pd.DataFrame(early["curve"]).assign(learnt=0.0), 400).empty
 
 
-def test_a_rate_that_is_too_high_is_found_where_the_run_learns_at_last() -> None:
+def test_a_rate_that_is_too_high_is_found_even_if_the_run_learns_in_the_end() -> None:
     assert found(run((1.4, 1.5, 1.5, 0.6, 0.1), update=0.3)) == [{"undertuned learning rate"}]
 
 
@@ -199,7 +139,7 @@ def test_overfitting_is_a_gap_of_a_quarter_of_guessing_in_a_run_that_learnt() ->
     assert found(run(FLAT, gap=2.0)) == [{"underfitting"}]
 
 
-def test_a_diverged_run_is_called_that_with_its_step_and_what_its_last_look_showed() -> None:
+def test_a_diverged_run_has_its_step_and_the_finding_of_its_last_look() -> None:
     broken = run((1.4,), diverged=70, gradient=(*(3.0,) * 5, 1e6), gap=math.nan)
     only = next(run_health.completed_runs(study(broken, run(seed=1, point="well"))))
     assert run_health.detect_findings(only) == {
@@ -219,17 +159,17 @@ def test_attention_that_can_see_one_token_only_is_not_called_collapsed() -> None
     assert found(run(FLAT, focus=0.0, even=math.log(2))) == [{"attention collapse"}]
 
 
-def test_where_the_class_shares_are_not_known_nothing_is_said_of_learning() -> None:
+def test_without_class_shares_learning_is_not_judged() -> None:
     assert found(run(FLAT, rank=1e-9), shares=()) == [set()]
 
 
-def test_queries_and_keys_that_get_no_gradient_in_any_layer_are_told() -> None:
+def test_queries_and_keys_without_a_gradient_in_any_layer_are_a_finding() -> None:
     assert found(run(FLAT, starved=1e-17)) == [{"starved queries and keys"}]
     assert found(run(FLAT, starved=0.02)) == [{"underfitting"}]
     assert found(run(starved=1e-17)) == [set()]  # it learns
 
 
 @pytest.mark.parametrize(("cause", "value"), [("rank", 1e-9), ("focus", 0.0), ("gradient", 1e9)])
-def test_what_starves_queries_and_keys_is_told_alone(cause: str, value: float) -> None:
-    (names,) = found(run(FLAT, starved=1e-17, **{cause: value}))
+def test_the_cause_of_starved_queries_and_keys_is_the_only_finding(cause: str, value: float) -> None:
+    (names,) = found(run(FLAT, starved=1e-17, **looks(cause, value)))
     assert "starved queries and keys" not in names and len(names) == 1

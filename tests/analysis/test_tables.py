@@ -5,63 +5,25 @@ import json
 import math
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
 from stackcli.analysis import tables
-from stackcli.analysis.study_data import Frames
 from stackcli.analysis.summary_text import summary_sentences
+from tests.analysis.examples import depth_study
 
-FACTS = {"subjects": {"majority_acc": 0.33, "tfidf_acc": 0.81, "sizes": {"train": 700, "val": 90, "test": 150}}}
-
-
-def frames(axes: tuple[str, ...] = ("depth",), residuals: tuple[str, ...] = ("pre",), diverged: int = 0) -> Frames:
-    draw, rows = np.random.default_rng(0), []
-    for residual in residuals:
-        for depth in (1, 2, 4, 8, 16):
-            for seed in range(3):
-                rows.append(
-                    {
-                        "run": f"{residual}{depth}{seed}",
-                        "arm": "",
-                        "point": f"depth={depth}",
-                        "status": "done",
-                        "depth": depth,
-                        "residual": residual,
-                        "pe": "learned",
-                        "data": "subjects",
-                        "seed": seed,
-                        "params": 1e5 * depth,
-                        "test_acc": 0.7 + 0.01 * depth + draw.normal(0, 0.002),
-                        "train_loss_end": 0.05,
-                        "val_loss_end": 0.9,
-                        "gap_end": 0.8 + 0.05 * depth + draw.normal(0, 0.01),
-                        "gap_best": 0.5 + draw.normal(0, 0.1),
-                        "grad_ratio_init": 1 + depth / 4,
-                        "free_ratio_init": 1 + depth / 3,
-                        "step_ms": 8.0 * depth,
-                    }
-                )
-    runs = pd.DataFrame(rows)
-    if diverged:
-        runs.loc[runs.index[-diverged:], "status"] = "diverged"
-        runs.loc[runs.index[-diverged:], "test_acc"] = 99.0
-    empty = pd.DataFrame()
-    return Frames(
-        study="s", command="sweep", axes=axes, runs=runs, curve=empty, layers=empty, position=empty, facts=FACTS
-    )  # type: ignore[arg-type]
+frames = depth_study  # the name under which tests/experiment imports it
 
 
 def printed(table: pd.DataFrame, width: int = 80) -> str:
-    console = Console(width=width, file=io.StringIO())
-    console.print(tables.render_table(table))
-    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+    out = io.StringIO()
+    Console(width=width, file=out).print(tables.render_table(table))
+    return out.getvalue()
 
 
 def test_means_and_intervals_are_over_the_seeds_of_a_point() -> None:
-    found, runs = tables.summarise_points(frames()), frames().runs
+    found, runs = tables.summarise_points(depth_study()), depth_study().runs
     own = runs[runs["depth"] == 4]["test_acc"]
     row = found[found["depth"] == 4].iloc[0]
     assert math.isclose(row["test_acc"], own.mean())
@@ -70,18 +32,18 @@ def test_means_and_intervals_are_over_the_seeds_of_a_point() -> None:
 
 @pytest.mark.parametrize("axes,residuals", [(("depth",), ("pre",)), (("depth", "residual"), ("pre", "post"))])
 def test_the_table_fits_80_columns_and_cuts_nothing(axes: tuple[str, ...], residuals: tuple[str, ...]) -> None:
-    text = printed(tables.summarise_points(frames(axes, residuals)))
+    text = printed(tables.summarise_points(depth_study(axes, residuals)))
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text and "128.0" in text and "0.861±.006" in text and "TF-IDF+LR" in text and "0.810" in text
 
 
 def test_baselines_are_rows_of_a_text_table() -> None:
-    found = tables.summarise_points(frames())
+    found = tables.summarise_points(depth_study())
     assert found["baseline"].dropna().tolist() == ["majority class", "TF-IDF + logistic regression"]
 
 
-def test_whole_numbers_stay_whole_and_what_is_missing_is_empty() -> None:
-    study = frames(("depth", "pe.clip"), diverged=1)
+def test_whole_numbers_stay_whole_and_missing_values_are_empty() -> None:
+    study = depth_study(("depth", "pe.clip"), diverged=1)
     study.runs["pe.clip"] = [16.0 if depth > 1 else math.nan for depth in study.runs["depth"]]
     study.runs["lr"] = 1.0
     table = tables.summarise_points(study)
@@ -114,7 +76,7 @@ def test_a_row_of_counts_with_gaps_keeps_them_whole() -> None:
 
 
 def test_a_diverged_run_is_counted_and_never_averaged() -> None:
-    study = frames(diverged=2)
+    study = depth_study(diverged=2)
     row = tables.summarise_points(study).query("depth == 16").iloc[0]
     assert (row["done"], row["planned"], row["diverged"]) == (1, 3, 2) and row["test_acc"] < 1
     assert "1/3 2 div." in printed(tables.summarise_points(study))
@@ -122,21 +84,21 @@ def test_a_diverged_run_is_counted_and_never_averaged() -> None:
 
 
 def test_columns_can_be_chosen_sorted_and_cut() -> None:
-    found = tables.summarise_points(frames(), cols=["val_loss_end"], sort="-depth", top=2)
+    found = tables.summarise_points(depth_study(), cols=["val_loss_end"], sort="-depth", top=2)
     assert found["depth"].tolist() == [16, 8] and "test_acc" not in found
-    by_metric = tables.summarise_points(frames(), sort="-test_acc", top=1)
+    by_metric = tables.summarise_points(depth_study(), sort="-test_acc", top=1)
     assert by_metric["depth"].iloc[0] == 16
 
 
 def test_an_unknown_column_is_an_error_with_a_suggestion() -> None:
     with pytest.raises(ValueError, match="did you mean test_acc"):
-        tables.summarise_points(frames(), cols=["tets_acc"])
+        tables.summarise_points(depth_study(), cols=["tets_acc"])
     with pytest.raises(ValueError, match="unknown"):
-        tables.summarise_points(frames(), sort="nonsense")
+        tables.summarise_points(depth_study(), sort="nonsense")
 
 
 def test_every_form_holds_the_same_numbers() -> None:
-    table = tables.summarise_points(frames())
+    table = tables.summarise_points(depth_study())
     rows = json.loads(tables.to_json(table))
     read = pd.read_csv(io.StringIO(tables.to_csv(table)))
     assert rows[0]["test_acc"] == pytest.approx(read["test_acc"][0]) and rows[-1]["gap_end"] is None
@@ -146,8 +108,8 @@ def test_every_form_holds_the_same_numbers() -> None:
     )
 
 
-def test_what_a_spreadsheet_or_latex_would_run_is_tamed() -> None:
-    study = frames(("point",))
+def test_text_that_a_spreadsheet_or_latex_would_execute_is_escaped() -> None:
+    study = depth_study(("point",))
     study.runs["point"] = "=cmd()_x%"
     table = tables.summarise_points(study)
     assert "'=cmd()_x%" in tables.to_csv(table) and r"=cmd()\_x\%" in tables.to_latex(table)
@@ -155,7 +117,7 @@ def test_what_a_spreadsheet_or_latex_would_run_is_tamed() -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_no_number_is_ever_cut(width: int) -> None:
-    study = frames(("residual", "depth"), ("a-scheme-with-a-long-name", "post"))
+    study = depth_study(("residual", "depth"), ("a-scheme-with-a-long-name", "post"))
     table = tables.summarise_points(study)
     text = printed(table, width)
     assert "…" not in text and max(map(len, text.splitlines())) <= width
@@ -164,7 +126,7 @@ def test_no_number_is_ever_cut(width: int) -> None:
 
 
 def test_a_setting_is_shown_as_it_was_set_and_never_averaged() -> None:
-    study = frames()
+    study = depth_study()
     study.runs["heads"] = 4
     table = tables.summarise_points(study, cols=["heads", "seed", "pe", "test_acc"])
     assert table["heads"].dropna().tolist() == ["4"] * 5
@@ -172,7 +134,7 @@ def test_a_setting_is_shown_as_it_was_set_and_never_averaged() -> None:
 
 
 def test_a_gradient_of_zero_leaves_the_ratio_out_and_crashes_nothing() -> None:
-    study = frames()
+    study = depth_study()
     study.runs.loc[study.runs["depth"] == 16, "grad_ratio_init"] = 0.0
     table = tables.summarise_points(study)
     assert table["grad_ratio_init"].isna().tolist()[4] and "gradient of depth 16" not in " ".join(
@@ -181,25 +143,26 @@ def test_a_gradient_of_zero_leaves_the_ratio_out_and_crashes_nothing() -> None:
 
 
 def test_a_single_run_names_its_baselines_in_a_column_of_their_own() -> None:
-    study = frames(())
+    study = depth_study(())
     study = replace(study, runs=study.runs.iloc[:1])
     lines = printed(tables.summarise_points(study)).splitlines()
     assert any(line.split()[:3] == ["this", "run", "100k"] for line in lines)
     assert any(line.split() == ["TF-IDF+LR", "0.810"] for line in lines)
 
 
-def test_a_column_that_is_an_axis_stands_once() -> None:
-    found = tables.summarise_points(frames(), cols=["depth", "test_acc"])
+def test_a_column_that_is_an_axis_is_shown_once() -> None:
+    found = tables.summarise_points(depth_study(), cols=["depth", "test_acc"])
     assert list(found.columns).count("depth") == 1 and "test_acc" in found
 
 
-def test_every_text_that_a_spreadsheet_would_take_for_a_formula_is_tamed() -> None:
-    odd = ["=1+1", "+x", "-x", "@x", "\tx"]
-    lines = tables.to_csv(pd.DataFrame({"word": [*odd, "x=1", "a\rb"], "number": [-1.0] * 7}))
-    again = pd.read_csv(io.StringIO(lines))
-    assert again["word"].tolist() == [*("'" + word for word in odd), "x=1", "a b"] and set(again["number"]) == {-1.0}
+def test_every_text_that_a_spreadsheet_would_take_for_a_formula_is_escaped() -> None:
+    formulas = ["=1+1", "+x", "-x", "@x", "\tx"]
+    lines = tables.to_csv(pd.DataFrame({"word": [*formulas, "x=1", "a\rb"], "number": [-1.0] * 7}))
+    table = pd.read_csv(io.StringIO(lines))
+    assert table["word"].tolist() == [*("'" + word for word in formulas), "x=1", "a b"]
+    assert set(table["number"]) == {-1.0}
 
 
-def test_measured_numbers_stay_decimal_though_they_happen_to_be_whole() -> None:
+def test_measured_numbers_stay_decimal_even_if_they_are_whole() -> None:
     rows = pd.DataFrame({"length": [16.0], "loss": [1.0], "acc_half": [0.0], "p": [1.0], "n": [3.0]})
     assert tables.to_csv(rows).splitlines()[1] == "16,1.0,0.0,1.0,3"

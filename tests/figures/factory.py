@@ -1,4 +1,4 @@
-"""Synthetic studies: frames with the columns, the types and the troubles of real ones, from a formula and a seed."""
+"""Synthetic studies: frames with the columns, types and flaws of real ones, from a formula and a seed."""
 
 import itertools
 import warnings
@@ -36,7 +36,7 @@ def study(
     command: str = "",
     **settings: Any,
 ) -> Frames:
-    """Every combination of the axes' values with every seed; `diverged` names (point, seed) pairs that broke."""
+    """A study of every combination of the axes' values with every seed; `diverged`: (point, seed) of broken runs."""
     axes = axes or {}
     heads: dict[str, list[Any]] = {"runs": [], "curve": [], "layers": [], "stack": [], "position": []}
     for values in itertools.product(*axes.values()):
@@ -168,7 +168,7 @@ def _layer(draw: np.random.Generator, head: dict[str, Any], depth: int, config: 
 
 
 def _stack(draw: np.random.Generator, head: dict[str, Any], depth: int, whole: float) -> list[dict[str, Any]]:
-    """Layers 0 to the last: what the last layers add grows, what a layer is worth shrinks with depth."""
+    """The rows of layers 0 to the last: later layers add more, and with depth each layer matters less."""
     rows = []
     for layer in range(depth + 1):
         probe = whole - 0.3 * (1 - layer / depth) ** 2 + draw.normal(0, 0.01)
@@ -231,7 +231,7 @@ CASES: dict[str, Callable[[], Frames]] = {
 
 
 def draw(name: str, frames: Frames) -> Figure:
-    """The figure of that name, which must be there to be drawn."""
+    """The figure of that name; fails if there is nothing to draw."""
     figure = base.load_figure(name)(frames)
     assert figure is not None
     return figure
@@ -243,9 +243,13 @@ def labelled(axes: Axes, label: str) -> list[Any]:
 
 
 def cells(axes: Axes) -> Any:
-    """What a heat map shows, drawn as squares or as one image."""
-    artists: list[Any] = [*axes.collections, *axes.images]
-    return artists[0].get_array()
+    """The values of a heat map, drawn as squares or as one image."""
+    return heat_maps(axes)[0].get_array()
+
+
+def heat_maps(axes: Axes) -> list[Any]:
+    """The heat maps of a panel."""
+    return [*axes.collections, *axes.images]
 
 
 def titles(figure: Figure) -> list[str]:
@@ -254,8 +258,8 @@ def titles(figure: Figure) -> list[str]:
 
 
 def check(figure: Figure) -> None:
-    """Text that overlaps, leaves the figure, is too small, or is read as mathematics; a legend over data; an axis
-    without a label, or with numbers and no unit."""
+    """Fails for text that overlaps, leaves the figure, is too small or is parsed as mathematics, for a legend over
+    data, and for an axis without a label, or with numbers and no unit."""
     canvas: Any = FigureCanvasAgg(figure)
     renderer = canvas.get_renderer()
     with warnings.catch_warnings():
@@ -293,7 +297,7 @@ def _legends(figure: Figure) -> list[Legend]:
 
 
 def _texts(figure: Figure) -> list[Text]:
-    """Every text that is seen."""
+    """Every visible text."""
     found: list[Text] = list(figure.texts)
     for legend in _legends(figure):
         found += legend.get_texts()
@@ -301,8 +305,7 @@ def _texts(figure: Figure) -> list[Text]:
         found += [axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label, *axes.texts]  # type: ignore[attr-defined]
         for axis in (axes.xaxis, axes.yaxis):
             low, high = sorted(axis.get_view_interval())
-            ticks = zip(
-                axis.get_majorticklocs(), axis.get_majorticklabels(), strict=False
-            )  # none are given of hidden ones
+            # hidden ticks have no label
+            ticks = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=False)
             found += [text for at, text in ticks if low <= at <= high]
     return [text for text in found if text.get_visible() and text.get_text().strip()]

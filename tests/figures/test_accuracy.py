@@ -1,4 +1,4 @@
-"""Accuracy: what is drawn is what the frame holds."""
+"""Accuracy: the figure shows the numbers of the frame."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_the_baselines_are_the_facts() -> None:
         assert f"{name} ({value:.2f})" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_data_without_a_text_baseline_have_none() -> None:
+def test_data_without_a_text_baseline_have_no_line_for_it() -> None:
     frames = factory.study({"depth": [1, 2]})
     frames.facts["subjects"]["tfidf_acc"] = None
     assert not factory.labelled(factory.draw("accuracy", frames).axes[0], "TF-IDF + logistic regression")

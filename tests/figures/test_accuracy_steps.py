@@ -1,4 +1,4 @@
-"""Accuracy by step: what differs from the loss, with which it shares its drawing."""
+"""Accuracy by step: what differs from the figure of the loss."""
 
 import numpy as np
 import pytest

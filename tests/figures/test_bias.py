@@ -12,10 +12,10 @@ def test_a_line_for_each_head_by_offset() -> None:
     figure = factory.draw("bias", frames)
     factory.check(figure)
     assert len(figure.axes) == 2
-    (mine,) = frames.position.loc[(frames.position["pe"] == "t5") & (frames.position["seed"] == 0), "values"]
+    (expected,) = frames.position.loc[(frames.position["pe"] == "t5") & (frames.position["seed"] == 0), "values"]
     for head in range(4):
         (line,) = factory.labelled(figure.axes[1], f"head {head}")
-        assert list(line.get_xdata()) == list(range(-8, 9)) and np.allclose(line.get_ydata(), mine[:, head])
+        assert list(line.get_xdata()) == list(range(-8, 9)) and np.allclose(line.get_ydata(), expected[:, head])
 
 
 def test_offsets_that_a_head_does_not_see_are_a_gap() -> None:

@@ -31,7 +31,7 @@ def test_each_panel_is_the_mean_by_layer_at_the_last_step() -> None:
             assert list(line.get_xdata()) == list(range(1, depth + 1)) and np.allclose(line.get_ydata(), values)
 
 
-def test_an_early_end_counts_as_the_end() -> None:
+def test_the_last_step_of_a_run_that_stopped_early_counts_as_its_end() -> None:
     frames = factory.study({"depth": [2]}, seeds=2)
     frames = replace(frames, layers=frames.layers.query("seed == 0 or step <= 64"))
     (line,) = factory.labelled(factory.draw("collapse", frames).axes[2], "depth=2")
@@ -39,7 +39,7 @@ def test_an_early_end_counts_as_the_end() -> None:
     assert np.allclose(line.get_ydata(), ends.groupby("layer")["entropy"].mean())
 
 
-def test_a_diverged_run_is_a_line_of_its_own() -> None:
+def test_a_diverged_run_has_its_own_line() -> None:
     frames = factory.study({"depth": [2, 4]}, diverged=[("depth=4", 2)])
     axes = factory.draw("collapse", frames).axes[0]
     (mean,), (single,) = factory.labelled(axes, "depth=4"), factory.labelled(axes, "depth=4 diverged")

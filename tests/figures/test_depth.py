@@ -38,13 +38,13 @@ def test_solid_is_held_out_and_hollow_is_train_a_line_for_each_scheme(panel: int
             assert sorted(next(dots).get_ydata()) == pytest.approx(sorted(rows[column]))
 
 
-def test_depth_is_logarithmic_even_where_depths_are_even() -> None:
+def test_depth_is_on_a_logarithmic_scale_even_if_depths_are_evenly_spaced() -> None:
     for depths, ticks in (([1, 2], ["1", "2"]), (range(1, 21), ["1", "2", "4", "8", "16"])):
         for axes in factory.draw("depth", factory.study({"depth": list(depths)}, seeds=1)).axes:
             assert axes.get_xscale() == "log" and [text.get_text() for text in axes.get_xticklabels()] == ticks
 
 
-def test_intervals_of_two_schemes_stand_beside_each_other() -> None:
+def test_intervals_of_two_schemes_do_not_overlap() -> None:
     frames = factory.study({"depth": [1, 2, 4], "residual": ["pre", "post"]})
     pre, *_, post = factory.labelled(factory.draw("depth", frames).axes[0], "mean")
     assert all(np.asarray(pre.get_xdata()) < np.asarray(post.get_xdata())) and pre.get_color() != post.get_color()
@@ -60,7 +60,7 @@ def test_a_diverged_run_is_a_cross_with_its_count_and_in_no_mean() -> None:
     assert np.allclose(factory.labelled(axes, "mean")[0].get_ydata(), done)
 
 
-def test_one_depth_is_no_figure() -> None:
+def test_one_depth_draws_nothing() -> None:
     assert depth.draw(factory.study({"residual": ["pre", "post"]})) is None
     assert depth.draw(factory.study({"depth": [4], "residual": ["pre", "post"]})) is None
     assert base.describe_figure("depth").startswith("Accuracy, loss and overfitting gap against depth")

@@ -1,4 +1,4 @@
-"""Differences: what is drawn are the paired differences of the frame."""
+"""Differences: the figure shows the paired differences of the frame."""
 
 import pytest
 from scipy import stats
@@ -30,7 +30,7 @@ def test_means_intervals_and_seeds_are_those_of_the_paired_differences() -> None
     assert axes.get_title() == "against pe=learned"
 
 
-def test_a_claim_is_filled_and_what_is_none_is_hollow() -> None:
+def test_a_claim_has_a_filled_marker_and_any_other_verdict_a_hollow_one() -> None:
     for seeds, fill in ((3, "none"), (9, "full")):
         frames = factory.study({"pe": ["learned", "none"]}, seeds=seeds)
         frames.runs.loc[frames.runs["pe"] == "none", "test_acc"] -= 0.3
@@ -38,7 +38,7 @@ def test_a_claim_is_filled_and_what_is_none_is_hollow() -> None:
         assert mean.get_fillstyle() == fill
 
 
-def test_a_single_run_and_a_single_value_have_none() -> None:
+def test_a_single_run_and_a_single_value_have_no_figure() -> None:
     assert base.load_figure("differences")(factory.study()) is None
     assert base.load_figure("differences")(factory.study({"pe": ["learned"]})) is None
     assert base.load_figure("differences")(factory.empty()) is None

@@ -3,13 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from stackcli.analysis.study_data import Frames
 from stackcli.figures import entropy
 from tests.figures import factory
 
 
-def noisy(frames: factory.Frames) -> factory.Frames:
+def noisy(frames: Frames) -> Frames:
     frames.layers["entropy"] *= np.random.default_rng(0).normal(1, 0.01, len(frames.layers))
     return frames
 
@@ -36,8 +38,8 @@ def test_one_scale_from_zero_serves_all_panels() -> None:
     figure = factory.draw("entropy", frames)
     most = max(float(np.max(factory.cells(axes))) for axes in figure.axes[:2])
     for axes in figure.axes[:2]:
-        (drawn,) = [*axes.collections, *axes.images]
-        assert drawn.get_clim() == (0, pytest.approx(most))
+        (drawn,) = factory.heat_maps(axes)
+        assert drawn.get_clim() == pytest.approx((0, most))
     assert not figure.axes[1].texts  # sixteen layers leave no room
 
 
@@ -45,11 +47,11 @@ def test_ten_heads_stand_in_the_order_of_their_numbers() -> None:
     frames = factory.study({"depth": [1, 2]}, seeds=1)
     rows = frames.layers[frames.layers["tensor"] == "head0"]
     heads = [rows.assign(tensor=f"head{h}", entropy=h / 10) for h in range(11)]
-    frames = replace(frames, layers=factory.pd.concat(heads))
+    frames = replace(frames, layers=pd.concat(heads))
     assert np.allclose(factory.cells(factory.draw("entropy", frames).axes[0])[0], np.arange(11) / 10)
 
 
-def test_where_no_run_finished_the_first_that_diverged_is_shown_and_said_to_have() -> None:
+def test_if_no_run_finished_the_first_that_diverged_is_shown_and_the_title_says_so() -> None:
     frames = noisy(factory.study({"depth": [2, 4]}, diverged=[("depth=4", s) for s in range(3)]))
     axes = factory.draw("entropy", frames).axes[1]
     rows = frames.layers.query("depth == 4 and seed == 0 and step == 32 and entropy == entropy")

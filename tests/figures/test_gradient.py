@@ -35,7 +35,7 @@ def test_one_depth_alone_is_drawn_by_layer() -> None:
     assert list(line.get_xdata()) == [1, 2, 3] and axes.get_xlabel().startswith("layer (block")
 
 
-def test_a_diverged_run_is_a_line_of_its_own_and_in_no_mean() -> None:
+def test_a_diverged_run_has_its_own_line_and_is_in_no_mean() -> None:
     frames = factory.study({"depth": [2, 4]}, diverged=[("depth=4", 1)])
     axes = factory.draw("gradient", frames).axes[1]
     (mean,), (single,) = factory.labelled(axes, "depth=4"), factory.labelled(axes, "depth=4 diverged")
@@ -46,11 +46,11 @@ def test_a_diverged_run_is_a_line_of_its_own_and_in_no_mean() -> None:
     assert np.allclose(mean.get_ydata(), kept)
 
 
-def test_gradients_that_are_zero_at_initialisation_leave_a_word_and_no_warning() -> None:
+def test_gradients_that_are_zero_at_initialisation_leave_a_note_and_no_warning() -> None:
     frames = factory.study({"depth": [2, 4]})
     frames.layers.loc[frames.layers["step"] == 0, ["g1", "g3"]] = 0.0
     axes = factory.draw("gradient", frames).axes
-    assert [text.get_text() for text in axes[0].texts] == ["zero, or not taken"]
+    assert [text.get_text() for text in axes[0].texts] == ["zero, or not measured"]
     assert factory.labelled(axes[1], "depth=2")
 
 
@@ -60,7 +60,7 @@ def test_many_depths_share_a_colour_bar_instead_of_a_legend() -> None:
     assert len([line for line in figure.axes[0].lines if str(line.get_label()).startswith("depth=")]) == 20
 
 
-def test_without_probes_there_is_nothing_to_draw() -> None:
+def test_without_measurements_there_is_nothing_to_draw() -> None:
     from stackcli.figures import gradient
 
     frames = factory.study(seeds=1)
@@ -68,15 +68,15 @@ def test_without_probes_there_is_nothing_to_draw() -> None:
     assert gradient.draw(frames) is None
 
 
-def test_a_norm_that_was_not_taken_leaves_a_word() -> None:
+def test_a_norm_that_was_not_measured_leaves_a_note_in_its_panel() -> None:
     frames = factory.study({"depth": [2, 4]}, seeds=1)
     frames.layers["g3"] = np.nan
     axes = factory.draw("gradient", frames).axes
-    assert not axes[0].texts and [text.get_text() for text in axes[2].texts] == ["zero, or not taken"]
+    assert not axes[0].texts and [text.get_text() for text in axes[2].texts] == ["zero, or not measured"]
 
 
 @pytest.mark.parametrize("axes", [{"depth": [2, 4]}, {"depth": [1, 2, 4, 8], "residual": ["pre", "post"]}])
-def test_where_nothing_was_trained_there_is_a_start_and_no_end(axes: dict[str, list[object]]) -> None:
+def test_without_training_there_is_a_start_and_no_end(axes: dict[str, list[object]]) -> None:
     frames = factory.study(axes)
     start = replace(frames, layers=frames.layers.query("step == 0"))
     figure = factory.draw("gradient", start)
@@ -105,5 +105,5 @@ def test_many_lines_of_two_schemes_are_a_column_each_and_panels_of_one_norm_shar
             ends = rows[rows["tensor"] == "ff2"].groupby("layer")[norm].prod() ** (1 / 3)
             assert np.allclose(line.get_ydata(), ends)
             assert len([line for line in axes.lines if str(line.get_label()).startswith("depth=")]) == 5
-    for norm in (figure.axes[:4], figure.axes[4:]):
-        assert len({axes.get_ylim() for axes in norm}) == 1
+    for panels in (figure.axes[:4], figure.axes[4:]):
+        assert len({axes.get_ylim() for axes in panels}) == 1

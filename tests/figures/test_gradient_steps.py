@@ -45,7 +45,7 @@ def test_a_seed_that_diverged_is_named_and_in_no_mean() -> None:
     assert np.allclose(factory.cells(axes), expected) and "diverged 1 of 3" in axes.get_title()
 
 
-def test_numbers_that_are_not_finite_or_zero_are_grey_and_said_to_be() -> None:
+def test_numbers_that_are_zero_or_not_finite_are_grey_and_the_figure_says_so() -> None:
     frames = factory.study({"depth": [1, 2]}, seeds=1)
     frames.layers.loc[frames.layers["step"] == 4, "g1"] = np.inf
     frames.layers.loc[frames.layers["step"] == 8, "g1"] = 0.0

@@ -12,7 +12,7 @@ from tests.figures import factory
 
 
 def searched(runs: int = 30, *, lengths: tuple[int, ...] = (), **settings: object) -> Frames:
-    """A search over lr, dropout and pe, a run a setting; with `lengths` a third of the best goes on to the next."""
+    """A search over lr, dropout and pe, a run for each choice; with `lengths` the best third goes on to the next."""
     draw = np.random.default_rng(3)
     lr = np.round(10 ** draw.uniform(-5, -2, runs), 8)
     rows = pd.DataFrame({"lr": lr, "dropout": draw.choice([0.0, 0.1, 0.3], runs), "pe": draw.choice(["a", "b"], runs)})
@@ -53,7 +53,7 @@ def test_the_ring_is_at_the_lowest_in_every_panel() -> None:
     assert rings[1].get_xdata()[0] == lowest["lr"] and rings[2].get_xdata()[0] == lowest["dropout"]
 
 
-def test_lengths_are_told_apart_and_the_best_is_among_the_longest() -> None:
+def test_lengths_differ_in_colour_and_the_best_run_is_among_the_longest() -> None:
     frames = searched(27, lengths=(1, 3, 9))
     frames.runs.loc[0, "val_loss"] = 0.1  # a short run that is lower than all
     figure = factory.draw("importance", frames)
@@ -95,7 +95,7 @@ def test_names_are_drawn_as_typed(names: tuple[str, ...]) -> None:
     factory.check(factory.draw("importance", frames))
 
 
-def test_many_settings_become_at_most_eight_panels_and_it_is_said() -> None:
+def test_many_settings_become_at_most_eight_panels_and_the_figure_says_so() -> None:
     frames = searched()
     for i in range(9):
         frames.runs[f"pe.key{i}"] = np.linspace(0, 1, 30)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stackcli.figures import base, layer_probe
@@ -25,7 +26,7 @@ def test_lines_are_means_by_layer_from_what_enters_the_first_block() -> None:
         assert list(np.round(line.get_xdata())) == list(range(depth + 1)) and np.allclose(line.get_ydata(), expected)
 
 
-def test_a_star_at_the_end_of_a_line_is_the_stacks_own_accuracy() -> None:
+def test_a_star_at_the_end_of_a_line_is_the_accuracy_of_the_stack() -> None:
     frames = factory.study({"depth": [2, 4]}, diverged=[("depth=4", 1)])
     frames.runs.loc[frames.runs["status"] == "diverged", "test_acc"] = 0.0
     figure = factory.draw("layer_probe", frames)
@@ -38,15 +39,15 @@ def test_a_star_at_the_end_of_a_line_is_the_stacks_own_accuracy() -> None:
     assert "the stack itself" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_a_layer_of_which_nothing_is_known_is_left_out_of_the_line() -> None:
+def test_a_layer_without_a_number_is_left_out_of_the_line() -> None:
     frames = factory.study({"depth": [2, 4]})
     frames.stack.loc[frames.stack["layer"] == 1, "probe_acc"] = np.nan
     line = factory.labelled(factory.draw("layer_probe", frames).axes[0], "mean")[1]
     assert list(np.round(line.get_xdata())) == [0, 2, 3, 4]
 
 
-def test_runs_that_were_not_probed_have_none() -> None:
+def test_runs_that_were_not_probed_draw_nothing() -> None:
     frames = factory.study({"depth": [2, 4]})
-    assert layer_probe.draw(replace(frames, stack=factory.pd.DataFrame())) is None
+    assert layer_probe.draw(replace(frames, stack=pd.DataFrame())) is None
     frames.stack["probe_acc"] = None
     assert layer_probe.draw(frames) is None

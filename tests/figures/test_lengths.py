@@ -1,4 +1,4 @@
-"""Lengths: what is drawn are the means of the frame, above the source's own loss where it is known."""
+"""Lengths: the figure shows means of the frame, above the loss of the data's source if that is known."""
 
 from typing import Any
 

@@ -53,7 +53,7 @@ def test_seeds_that_stopped_early_end_the_mean_not_the_lines() -> None:
     assert max(mean.get_xdata()) == 100 and np.max(axes.lines[0].get_xdata()) == 200
 
 
-def test_of_more_than_eight_points_the_spread_is_drawn_and_said_to_be() -> None:
+def test_of_more_than_eight_points_eight_are_drawn_and_the_figure_says_so() -> None:
     figure = factory.draw("loss", factory.CASES["twenty depths"]())
     titles = factory.titles(figure)
     assert len(titles) == 8 and titles[0] == "depth=1" and titles[-1] == "depth=20"

@@ -74,7 +74,7 @@ def test_tables_of_very_different_sizes_are_drawn_in_units_of_their_own_largest_
     assert "the largest of its table" in " ".join(a.get_ylabel() for a in figure.axes).replace("\n", " ")
 
 
-def test_a_table_as_drawn_stands_before_the_trained_one() -> None:
+def test_a_table_as_drawn_comes_before_the_trained_one() -> None:
     frames = factory.study({"pe": ["learned", "none"]}, seeds=1)
     drawn = frames.position.assign(tensor="table as drawn", values=[v / 2 for v in frames.position["values"]])
     both = Frames(**{**vars(frames), "position": pd.concat([drawn, frames.position], ignore_index=True)})

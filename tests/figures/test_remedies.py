@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from scipy import stats
 
 from stackcli.analysis.study_data import Frames
@@ -22,7 +23,7 @@ def remedies(seeds: int = 4, diverged: list[tuple[str, int]] | None = None) -> F
     return frames
 
 
-def ticks(axes: factory.Axes) -> list[str]:
+def ticks(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.get_yticklabels()]
 
 
@@ -44,7 +45,7 @@ def test_means_intervals_and_seeds_are_those_of_the_paired_differences_the_best_
         assert axes.get_title(loc="left") == f"{affected}, as it was: {table['as it was'].mean():.3f}"
 
 
-def test_beside_it_is_the_time_of_a_step_against_the_affected_run() -> None:
+def test_the_second_panel_is_the_time_of_a_step_relative_to_the_affected_run() -> None:
     figure = factory.draw("remedies", remedies())
     for axes in figure.axes[1::2]:
         (times,) = factory.labelled(axes, "time")
@@ -69,9 +70,9 @@ def test_of_excess_loss_the_lowest_is_on_top() -> None:
     assert factory.labelled(axes, "mean")[0].get_xdata()[0] < -0.2
 
 
-def test_where_the_affected_run_never_finished_what_the_remedies_reach_is_drawn() -> None:
-    gone = [(f"remedy={remedy} affected=depth=16", s) for remedy in ("as it was", "warmup=0.2") for s in range(4)]
-    frames = remedies(diverged=gone)
+def test_if_the_affected_run_never_finished_the_results_of_the_remedies_are_drawn() -> None:
+    broken = [(f"remedy={remedy} affected=depth=16", s) for remedy in ("as it was", "warmup=0.2") for s in range(4)]
+    frames = remedies(diverged=broken)
     frames.runs["test_acc"] = frames.runs["test_acc"].fillna(0.99)  # as if it had been tested all the same
     figure = factory.draw("remedies", frames)
     factory.check(figure)
@@ -80,9 +81,9 @@ def test_where_the_affected_run_never_finished_what_the_remedies_reach_is_drawn(
     rows = frames.runs.query("affected == 'depth=16' and remedy == 'residual=pre'")
     assert list(mean.get_xdata()) == pytest.approx([rows["test_acc"].mean()]) and mean.get_fillstyle() == "none"
     assert ticks(axes) == ["residual=pre", "warmup=0.2 (0 of 4 done)"]
-    assert [text.get_text() for text in axes.texts] == ["no run done"] and not factory.labelled(axes, "zero")
+    assert [text.get_text() for text in axes.texts] == ["no finished run"] and not factory.labelled(axes, "zero")
     assert axes.get_title(loc="left") == "depth=16, as it was (0 of 4 done)"
-    assert axes.get_xlabel() == "test accuracy (share); no seed is done both ways"
+    assert axes.get_xlabel() == "test accuracy (share); no seed finished both ways"
 
 
 def test_a_remedy_that_broke_in_some_seeds_says_in_how_many() -> None:
@@ -92,7 +93,7 @@ def test_a_remedy_that_broke_in_some_seeds_says_in_how_many() -> None:
     assert len(factory.labelled(axes, "seeds")[0].get_xdata()) == 3
 
 
-def test_a_claim_is_filled() -> None:
+def test_a_claim_has_a_filled_marker() -> None:
     for seeds, fill in ((4, "none"), (10, "full")):
         axes = factory.draw("remedies", remedies(seeds)).axes[0]
         assert factory.labelled(axes, "mean")[0].get_fillstyle() == fill
@@ -110,7 +111,7 @@ def test_many_remedies_are_the_best_twelve_and_many_affected_points_four() -> No
     assert "12 of 14 remedies shown; 4 of 5 points shown" in figure.texts[0].get_text()
 
 
-def test_remedies_are_drawn_here_and_not_among_the_differences() -> None:
+def test_remedies_are_not_drawn_among_the_differences() -> None:
     assert base.load_figure("differences")(remedies()) is None
     frames = remedies()
     frames.runs["status"] = "diverged"

@@ -1,8 +1,9 @@
-"""Removal: what the stack loses without a layer."""
+"""Removal: the accuracy that the stack loses without a layer."""
 
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -18,7 +19,7 @@ def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: st
         factory.check(figure)
 
 
-def test_lines_are_the_runs_own_accuracy_less_that_without_the_layer() -> None:
+def test_lines_are_the_accuracy_of_the_runs_minus_that_without_the_layer() -> None:
     frames = factory.study({"depth": [2, 4]}, seeds=4)
     (axes,) = factory.draw("removal", frames).axes
     lines, bars = factory.labelled(axes, "mean"), factory.labelled(axes, "interval")
@@ -35,7 +36,7 @@ def test_lines_are_the_runs_own_accuracy_less_that_without_the_layer() -> None:
             assert (start[1], end[1]) == pytest.approx((low, high))
 
 
-def test_a_loss_of_nothing_is_a_line() -> None:
+def test_zero_is_a_horizontal_line() -> None:
     (axes,) = factory.draw("removal", factory.study({"depth": [2, 4]})).axes
     (zero,) = factory.labelled(axes, "level")
     assert list(zero.get_ydata()) == [0, 0]
@@ -55,14 +56,14 @@ def test_many_lines_of_two_schemes_are_a_panel_each_on_one_scale() -> None:
 
 
 def test_a_scheme_without_a_finished_run_has_an_empty_panel_that_says_so() -> None:
-    gone = [(f"depth={depth} residual=post", seed) for depth in (1, 2, 4, 8) for seed in range(2)]
-    frames = factory.study({"depth": [1, 2, 4, 8], "residual": ["pre", "post"]}, seeds=2, diverged=gone)
+    broken = [(f"depth={depth} residual=post", seed) for depth in (1, 2, 4, 8) for seed in range(2)]
+    frames = factory.study({"depth": [1, 2, 4, 8], "residual": ["pre", "post"]}, seeds=2, diverged=broken)
     figure = factory.draw("removal", frames)
     factory.check(figure)
     assert [text.get_text() for text in figure.axes[1].texts] == ["no finished run"]
 
 
-def test_of_many_points_nine_are_drawn_and_of_many_categories_each_in_the_legend_is() -> None:
+def test_nine_of_many_points_are_drawn_and_of_many_categories_those_in_the_legend() -> None:
     figure = factory.draw("removal", factory.CASES["twenty depths"]())
     assert len(factory.labelled(figure.axes[0], "mean")) == 9
     assert "9 of 20 points shown" in figure.texts[0].get_text()
@@ -70,8 +71,8 @@ def test_of_many_points_nine_are_drawn_and_of_many_categories_each_in_the_legend
     assert len(factory.labelled(figure.axes[0], "mean")) == len(figure.legends[0].get_texts()) == 9
 
 
-def test_runs_that_were_not_taken_apart_have_none() -> None:
+def test_runs_without_layer_ablation_draw_nothing() -> None:
     frames = factory.study({"depth": [2, 4]})
-    assert removal.draw(replace(frames, stack=factory.pd.DataFrame())) is None
+    assert removal.draw(replace(frames, stack=pd.DataFrame())) is None
     frames.stack["without_acc"] = None
     assert removal.draw(frames) is None

@@ -11,7 +11,7 @@ from tests.figures import factory
 
 
 def seen(frames: Frames) -> Frames:
-    """With the signal of each block, which differs from seed to seed, and the gradient there."""
+    """A study with the signal of each block, which differs between seeds, and the gradient there."""
     layers = frames.layers
     block = layers["tensor"] == "block"
     height = 0.3 * layers["layer"] ** 0.5 * (1 + 0.1 * layers["seed"])
@@ -48,7 +48,7 @@ def test_each_scheme_has_panels_of_its_own() -> None:
         assert drawn and all(label.endswith(f"residual={residual}") for label in drawn)
 
 
-def test_a_run_that_diverged_later_started_as_well_as_any() -> None:
+def test_a_run_that_diverged_later_counts_before_training() -> None:
     whole, gone = factory.study({"depth": [2, 4]}), factory.study({"depth": [2, 4]}, diverged=[("depth=4", 1)])
     lines = [factory.labelled(factory.draw("signal", seen(f)).axes[0], "depth=4")[0] for f in (whole, gone)]
     assert np.allclose(lines[0].get_ydata(), lines[1].get_ydata())
@@ -60,7 +60,7 @@ def test_one_depth_alone_is_drawn_by_layer() -> None:
     assert list(line.get_xdata()) == [1, 2, 3] and axes[1].get_xlabel().startswith("layer (block")
 
 
-def test_only_what_was_taken_is_drawn() -> None:
+def test_only_what_was_measured_is_drawn() -> None:
     frames = seen(factory.study({"depth": [2, 4]}))
     without = replace(frames, layers=frames.layers.drop(columns="g4"))
     assert len(factory.draw("signal", without).axes) == 1

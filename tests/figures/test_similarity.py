@@ -28,11 +28,12 @@ def test_each_cell_is_the_mean_over_seeds_of_two_layers_similarity() -> None:
         layers = np.arange(depth + 1)
         expected = 0.01 * layers[:, None] + 0.1 * layers + 0.001
         assert np.allclose(factory.cells(axes), expected) and axes.get_title() == f"depth={depth}"
-        (drawn,) = [*axes.collections, *axes.images]
-        assert drawn.get_clim() == (0, 1) and axes.get_xlim() == axes.get_ylim() == (-0.5, depth + 0.5)
+        (drawn,) = factory.heat_maps(axes)
+        assert drawn.get_clim() == (0, 1)
+        assert axes.get_xlim() == axes.get_ylim() == (-0.5, depth + 0.5)
 
 
-def test_what_was_not_taken_is_left_out_or_grey() -> None:
+def test_what_was_not_measured_is_left_out_or_grey() -> None:
     frames = factory.study({"depth": [1, 2]}, seeds=2)
     rows = frames.stack
     rows["cka"] = [() if row.depth == 1 else cka for row, cka in zip(rows.itertuples(), rows["cka"], strict=True)]

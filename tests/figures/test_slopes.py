@@ -10,12 +10,12 @@ from stackcli.analysis.study_data import Frames
 from stackcli.figures import slopes
 from tests.figures import factory
 
-XAVIER = {"norm": "layer", "init": "xavier", "share_layers": False}
+XAVIER: dict[str, Any] = {"norm": "layer", "init": "xavier", "share_layers": False}
 DEPTHS = {"depth": [1, 2, 4, 8]}
 
 
 def planted(power: dict[str, float], axes: dict[str, Any] | None = None) -> Frames:
-    """Gradients of the last block that are exact powers of the depth, but for a stack of one block."""
+    """A study whose gradients of the last block are exact powers of the depth, except for stacks of one block."""
     frames = factory.study({**DEPTHS, "residual": list(power), **(axes or {})}, **XAVIER)
     layers = frames.layers
     p, depth = layers["residual"].map(power), layers["depth"].where(layers["depth"] > 1, 1e-9)
@@ -52,7 +52,7 @@ def test_each_panel_is_the_geometric_mean_of_the_last_block_at_step_0(panel: int
     assert [len(line.get_xdata()) for line in factory.labelled(axes, "seeds")] == [9, 9]
 
 
-def test_the_exponent_is_the_planted_one_and_theory_stands_beside_it() -> None:
+def test_the_exponent_is_that_of_the_data_and_theory_is_given_beside_it() -> None:
     figure = factory.draw("slopes", planted({"pre": -0.6, "post": 0.1, "rezero": -0.2}))
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts[0] == "residual=pre: G3 ~ depth^−0.6, theory −0.5"
@@ -70,7 +70,7 @@ def test_a_line_of_theory_has_its_exponent_and_the_mean_height_of_the_points() -
     assert np.isclose(np.log(y).mean(), np.log(points).mean())
 
 
-def test_other_settings_than_those_of_theory_have_none() -> None:
+def test_settings_outside_the_theory_have_no_line_of_theory() -> None:
     frames = planted({"pre": -0.5, "post": 0.0})
     figure = factory.draw("slopes", replace(frames, runs=frames.runs.assign(init="gpt2")))
     assert not factory.labelled(figure.axes[1], "theory")
@@ -89,7 +89,7 @@ def test_without_two_depths_there_is_no_slope() -> None:
     assert slopes.draw(factory.study({"pe": ["learned", "none"]})) is None and slopes.draw(factory.empty()) is None
 
 
-def test_gradients_that_are_zero_leave_out_their_line_alone() -> None:
+def test_gradients_that_are_zero_leave_out_only_their_own_line() -> None:
     frames = planted({"pre": -0.5, "post": 0.0})
     zero = frames.layers["residual"] == "post"
     layers = frames.layers.assign(g1=frames.layers["g1"].mask(zero, 0.0), g3=frames.layers["g3"].mask(zero, 0.0))

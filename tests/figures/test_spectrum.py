@@ -18,8 +18,8 @@ def test_values_are_those_of_the_centred_table() -> None:
     frames = factory.study({"pe": ["learned", "none"]}, seeds=2)
     (axes,) = factory.draw("spectrum", frames).axes
     (line,) = factory.labelled(axes, "values")
-    (mine,) = frames.position.loc[frames.position["seed"] == 0, "values"]
-    sizes = np.linalg.svd(mine - mine.mean(0), compute_uv=False)
+    (table,) = frames.position.loc[frames.position["seed"] == 0, "values"]
+    sizes = np.linalg.svd(table - table.mean(0), compute_uv=False)
     assert np.allclose(line.get_ydata(), (sizes / sizes[0])[: len(line.get_ydata())])
     assert len(line.get_ydata()) >= 15
 

@@ -63,6 +63,6 @@ def test_points_that_were_not_timed_are_left_out_and_without_any_there_is_no_fig
     assert time.draw(frames) is None
 
 
-def test_hundreds_of_points_do_not_make_a_figure_without_end() -> None:
+def test_hundreds_of_points_do_not_make_an_endless_figure() -> None:
     figure = factory.draw("time", factory.study({"pe": [f"code {i}" for i in range(200)]}, seeds=1))
     assert figure.get_figheight() < 15 and "60 of 200 points shown" in figure.texts[0].get_text().replace("\n", " ")

@@ -34,7 +34,7 @@ def test_the_rule_of_thumb_is_a_dashed_line_and_named() -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["0.001, a rule of thumb"]
 
 
-def test_a_last_step_of_no_learning_rate_is_left_out_and_said_to_be_and_any_other_is_kept() -> None:
+def test_only_a_last_step_without_a_learning_rate_is_left_out_and_the_figure_says_so() -> None:
     frames = factory.study({"depth": [1, 2]})
     assert "without the last step" in factory.draw("update", frames).texts[0].get_text()
     frames.curve["step"] = frames.curve["step"].replace(10, 16)
@@ -44,7 +44,7 @@ def test_a_last_step_of_no_learning_rate_is_left_out_and_said_to_be_and_any_othe
     assert {16, 200} <= set(line.get_xdata()) and "without" not in figure.texts[0].get_text()
 
 
-def test_weights_of_zero_have_no_ratio_and_hide_no_other_map() -> None:
+def test_weights_of_zero_have_no_ratio_and_the_other_maps_are_drawn() -> None:
     frames = factory.study({"depth": [1, 2]}, seeds=1)
     frames.layers.loc[frames.layers["tensor"] == "o", "update"] = np.inf
     (line,) = factory.labelled(factory.draw("update", frames).axes[0], "layer 1")
@@ -60,7 +60,7 @@ def test_where_every_seed_diverged_the_first_is_drawn() -> None:
     assert list(factory.labelled(axes, "layer 4")[0].get_xdata()) == [1, 2, 4, 8, 16, 32]
 
 
-def test_runs_without_probes_have_none() -> None:
+def test_runs_without_measurements_draw_nothing() -> None:
     frames = factory.study({"depth": [2, 4]})
     frames.layers["update"] = np.nan
     assert update.draw(frames) is None
