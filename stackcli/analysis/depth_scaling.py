@@ -8,7 +8,7 @@ on 190 short runs of our own, after seeing their results: copying the previous t
 64, at depth 2 to 48 with post-LN, pre-LN, DeepNorm and no skip, two initialisations, lr 3e-4 to 3e-3, most without
 warm-up. A run counts as trained if its train loss fell below .9 of the entropy of the classes. The bounds classify 186
 of these runs correctly, but only 63 of 80 runs of a task on which they were not set: 50 of 53 that trained, 13 of 27
-that did not (experiments/probe-foretells). So a warning is more reliable than its absence.
+that did not (experiments/probe-against-training). So a warning is more reliable than its absence.
 
 * After the first step, the gradient at block 1 was at least .32 of that at the last block in stacks that trained well,
   and at most .33 in stacks that failed for no other reason, except one at .53 (post-LN at depth 8 on questions).
@@ -121,7 +121,7 @@ class Criterion(NamedTuple):
 CALIBRATION = (
     "An expectation, not a guarantee: all numbers are measured before training. On 80 runs that were not used to set "
     "the bounds, 13 of 16 warnings were right, and 50 of the 64 stacks without a warning trained "
-    "(experiments/probe-foretells)."
+    "(experiments/probe-against-training)."
 )
 OWN = "bound from our own runs"
 KEPT = 0.5  # cosine of a token's last vector with its first
