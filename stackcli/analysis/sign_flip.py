@@ -55,19 +55,23 @@ def invert_test(gaps: ArrayLike, alpha: float = ALPHA) -> tuple[float, float]:
     d = np.asarray(gaps, dtype=float)
     if d.size == 0:
         return -math.inf, math.inf
-    low, high = (_bound(sign * d, alpha) for sign in (1, -1))
+    flipped, count, total = _flipped_sums(d)
+    low, high = (_bound(sign * d, sign * flipped, count, math.ceil(alpha * total - 1e-9) - 1) for sign in (1, -1))
     near = ROUNDING * float(np.abs(d).sum())
     return (0.0 if abs(low) <= near else low), (0.0 if abs(high) <= near else -high)
 
 
-def _bound(d: Floats, alpha: float) -> float:
+def _flipped_sums(d: Floats) -> tuple[Floats, Floats, int]:
+    """For each flip: the sum of the pairs that it flips, and how many it flips; and the number of flips."""
     if d.size <= EXACT:
-        total, flipped = 2 ** (d.size - 1), _all_sums(d, np.zeros(1))[1:]
-        count = _all_sums(np.ones(d.size), np.zeros(1))[1:]
-    else:
-        flip = (1 - _drawn_signs(d.size)) // 2
-        total, flipped, count = DRAWS + 1, flip @ d, flip.sum(1, dtype=float)
-    rank = math.ceil(alpha * total - 1e-9) - 1  # flips, besides the observed one, with which t is still rejected
+        start = np.zeros(1)
+        return _all_sums(d, start)[1:], _all_sums(np.ones(d.size), start)[1:], 2 ** (d.size - 1)
+    flip, count = _drawn_flips(d.size)
+    return flip @ d, count, DRAWS + 1
+
+
+def _bound(d: Floats, flipped: Floats, count: Floats, rank: int) -> float:
+    """The lower end; `rank` flips besides the observed one may be as extreme with the shift still rejected."""
     if rank < 1:
         return -math.inf
     others = d.size - count
@@ -151,3 +155,10 @@ def _all_sums(d: Floats, start: Floats | None = None) -> Floats:
 def _drawn_signs(n: int) -> NDArray[np.int8]:
     signs: NDArray[np.int8] = np.random.default_rng(0).integers(0, 2, size=(DRAWS, n), dtype=np.int8) * 2 - 1
     return signs
+
+
+@functools.lru_cache(maxsize=8)
+def _drawn_flips(n: int) -> tuple[NDArray[np.int8], Floats]:
+    """(DRAWS, n): 1 where a pair is flipped; and how many each draw flips, (DRAWS,)."""
+    flip = ((1 - _drawn_signs(n)) // 2).astype(np.int8)
+    return flip, flip.sum(1, dtype=float)
