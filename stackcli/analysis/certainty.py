@@ -57,13 +57,13 @@ def _describe_intervals(family: pd.DataFrame) -> str:
     if family["kind"].isin(LEANING).any():
         able = int((family["n"] >= statistics.LEAST).sum())
         count = sign_flip.ALPHA * able
-        out += f" Leaning is not corrected: chance alone would bring about {count:.2g} such words in {able}."
+        out += f" Leaning is not corrected: about {count:.2g} of {able} comparisons would lean by chance alone."
     return out
 
 
 def _kind_of_interval(inverted: set[bool]) -> str:
     """Names the intervals. `inverted`: True for those of the sign-flip test, False for t intervals."""
-    inverse = "those that the sign-flip test inverts"
+    inverse = "those obtained by inverting the sign-flip test"
     if len(inverted) > 1:
         return f"{inverse}, below {statistics.INVERTED} pairs t intervals"
     return inverse if True in inverted else "t intervals"

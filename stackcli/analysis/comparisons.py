@@ -132,7 +132,7 @@ def _by_order(frames: Frames) -> list[Titled]:
     if rows.empty:
         return []
     axes, lost = list(frames.axes), [c for c in CHANGES.values() if c in rows]
-    title = "test accuracy, and what of it is lost where the tokens of each test item are"
+    title = "test accuracy, and how much is lost when the tokens of each test item are"
     table = _new([*axes, "as they are", *lost], left=range(len(axes)))
     for row in rows.to_dict("records"):
         cells = [_cell(row["test_acc"], row["test_acc_half"])]

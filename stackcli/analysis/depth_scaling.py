@@ -139,7 +139,7 @@ CRITERIA = (
         "apart",
         0.1,
         math.inf,
-        "what is asked about can hardly be told apart: its rank residual is {}",
+        "the classified items are hardly distinguishable: their rank residual is {}",
         "",
         f"Dong et al. 2021, Noci et al. 2022; {OWN}",
     ),
@@ -226,7 +226,7 @@ def describe_lost_tokens(runs: pd.DataFrame, axes: Sequence[str]) -> str:
     if not found:
         return ""
     return (
-        f"What the branches add drowns the tokens: the cosine of a token's last vector with what entered block 1 is "
+        f"The branches overwhelm the tokens: the cosine of a token's last vector with what entered block 1 is "
         f"{', '.join(found)}. Larger token vectors (embed_std=1) or residual=scaled keep them apart."
     )
 

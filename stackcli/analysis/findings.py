@@ -119,7 +119,7 @@ def _end(having: Having) -> str:
     if any(run.diverged or run.curve.empty for run, _ in having):
         return ""
     loss = float(np.median([run.curve["train_loss"].iloc[-1] for run, _ in having]))
-    return f"; train loss {_format(loss)} at the end, {_format(having[0][0].guess)} by guessing"
+    return f"; train loss {_format(loss)} at the end, {_format(having[0][0].guess)} for guessing"
 
 
 def _gradient(having: Having, value: float, threshold: float) -> str:

@@ -31,9 +31,9 @@ def _joined(row: Row) -> Tried:
     if row["residual"] in ("none", "post"):
         yield ("residual=pre",), f"an identity path through every block ({XIONG})"
     if row["residual"] == "post" and row["init"] in ("default", "xavier", "small", "orthogonal"):
-        yield ("residual=deepnorm",), "a heavier skip and smaller branches (Wang et al. 2022)"
+        yield ("residual=deepnorm",), "a larger weight on the skip, smaller branches (Wang et al. 2022)"
     if row["residual"] == "post" and not row["share_layers"]:
-        yield ("residual=admin",), "a skip as heavy as what it carries (Liu et al. 2020)"
+        yield ("residual=admin",), "a skip weighted by the variance that it carries (Liu et al. 2020)"
 
 
 def _normed(row: Row) -> Tried:
@@ -75,7 +75,7 @@ def _for_attention(row: Row, value: float) -> Tried:
     if row["init"] not in ("small", "gpt2"):
         yield ("init=small",), "smaller queries and keys (Nguyen and Salazar 2019)"
     if row["attention_dropout"] < 0.1:
-        yield ("attention_dropout=0.1",), "no answer may hang on one token"
+        yield ("attention_dropout=0.1",), "no prediction can depend on one token alone"
     if row["weight_decay"] < 0.1:
         yield ("weight_decay=0.1",), "a bound on the growth of queries and keys"
 
@@ -136,12 +136,12 @@ def _for_overfit(row: Row, value: float) -> Tried:
     for key, least, why in (
         ("dropout", 0.3, "more noise in every branch"),
         ("weight_decay", 0.1, "a pull towards small weights"),
-        ("attention_dropout", 0.1, "no answer may hang on one token"),
+        ("attention_dropout", 0.1, "no prediction can depend on one token alone"),
     ):
         if row[key] < least:
             yield (f"{key}={least:g}",), why
     if row["depth"] > 1 and row["layer_drop"] < 0.2 and row["residual"] not in ("none", "sandwich"):
-        yield ("layer_drop=0.2",), "no answer may hang on one layer (stochastic depth)"
+        yield ("layer_drop=0.2",), "no prediction can depend on one layer alone (stochastic depth)"
     if not row["patience"]:
         yield ("patience=2",), "stops where validation loss rises"
     if row["depth"] > 1 and not row["share_layers"] and row["residual"] != "admin":

@@ -75,7 +75,7 @@ def remedy_tables(frames: Frames) -> list[tuple[str, Table]]:
         names = list(dict.fromkeys(group["finding"]))
         table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
         unit = "excess" if group["metric"].iloc[0] == "test_excess" else "acc"
-        heads = ("remedy", "still in", f"test {unit}", "difference, 95 % interval", "step", "verdict")
+        heads = ("remedy", "still found", f"test {unit}", "difference, 95 % interval", "step", "verdict")
         for i, head in enumerate(heads):
             table.add_column(head, justify="left" if i in (0, 5) else "right", overflow="fold")
         for remedy, lines in group.groupby("remedy", sort=False):

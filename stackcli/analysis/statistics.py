@@ -151,18 +151,20 @@ def verdict(found: Interval, p_holm: float, *, higher: bool, open_: str, margin:
 
 
 def _open(row: dict[str, Any], comparisons: int) -> str:
-    """Says that nothing is separated, and how many seeds would tell, or why no number is known."""
+    """Says that nothing is separated, and how many seeds would separate it, or why no number is known."""
     n, equal = row["n"], row["mean"] == (1 if row["scale"] == "ratio" else 0)
     if n < LEAST:
         why = f"{'one pair' if n == 1 else 'two pairs'} cannot tell"
     elif isinstance(row["crossed"], Crossed):
         seeds = row["crossed"].seeds_needed(comparisons)
-        why = f"about {max(seeds, n + 1)} seeds would tell" if seeds else "it would take more test items"
+        why = f"about {max(seeds, n + 1)} seeds would be needed" if seeds else "more test items would be needed"
     elif math.isnan(row["d_z"]):
         why = "the values are equal" if equal else "equal differences do not tell their spread"
     else:
         seeds = seeds_needed(row["d_z"], comparisons)
-        why = f"about {max(seeds, n + 1)} seeds would tell" if seeds else f"over {MOST_SEEDS} seeds would be needed"
+        why = (
+            f"about {max(seeds, n + 1)} seeds would be needed" if seeds else f"over {MOST_SEEDS} seeds would be needed"
+        )
     return f"not separated, {why}"
 
 

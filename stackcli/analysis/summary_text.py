@@ -133,7 +133,7 @@ def _gap(frames: Frames, done: pd.DataFrame, table: pd.DataFrame) -> str:
         return ""
     low, high = row["baseline"], row["arm"]
     way = "grows" if row["mean"] > 0 else "shrinks"
-    words = {"better": way, "worse": way} | dict.fromkeys(LEANING, f"leans: it {way}")
+    words = {"better": way, "worse": way} | dict.fromkeys(LEANING, f"leaning: it {way}")
     ends = [done[done["depth"] == depth]["gap_end"].mean() for depth in (low, high)]
     text = (
         f"The overfitting gap at the end, {ends[0]:.2f} nats at depth {low:g} and {ends[1]:.2f} at depth {high:g}, "
@@ -184,14 +184,14 @@ def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
     right = round(row["test_acc"] * items)
     found = statistics.wilson(right, items)
     text = (
-        f"{right} of {items} test items answered rightly: {row['test_acc']:.3f}, 95 % interval over items "
+        f"{right} of {items} test items correct: {row['test_acc']:.3f}, 95 % interval over items "
         f"{found.low:.3f} to {found.high:.3f} (Wilson); one seed says nothing about other seeds."
     )
     if facts.get("every"):
         loss, source, above = row["test_loss"], row.get("test_source"), ""
         if source is not None and not pd.isna(source):
             above = f", {row['test_excess']:z.3f} above the {source:.3f} that the data's own source has on these items"
-        text = f"{row['test_acc']:.3f} of the scored test tokens answered rightly; loss {loss:.3f} nats a token{above}."
+        text = f"{row['test_acc']:.3f} of the scored test tokens correct; loss {loss:.3f} nats a token{above}."
     out = [
         text,
         f"Overfitting gap {row['gap_end']:z.2f} nats at the end, {row['gap_best']:z.2f} at the lowest validation loss.",

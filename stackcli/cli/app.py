@@ -53,7 +53,7 @@ def run_guarded(action: Callable[[], int], debug: bool) -> None:
             raise
         code = exit_code(error)
         if getattr(error, "errno", None) == errno.ENOSPC:
-            error = OSError(f"{error}; what is finished is kept: make room and run the command again")
+            error = OSError(f"{error}; finished runs are kept: free some space and run the command again")
         print("\n".join(f"error: {line}" for line in str(error).split("\n")), file=sys.stderr)
     raise typer.Exit(code)
 

@@ -49,15 +49,15 @@ Jobs = Annotated[
     ),
 ]
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")]
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before more than 200 runs.")]
 
-Force = Annotated[bool, typer.Option("--force", help="Train again what is there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Train finished runs again.")]
 
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first run that fails.")]
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 Json = Annotated[bool, typer.Option("--json", help="The table as JSON on stdout.")]
 

@@ -9,7 +9,7 @@ from stackcli.cli.options import Debug, Json, Out
 
 @app.command(epilog="Example: stackattn runs")
 def runs(out: Out = Path("outputs"), json: Json = False, debug: Debug = False) -> None:
-    """The runs that are kept, newest first. With the studies that they belong to."""
+    """Stored runs, newest first. With the studies that they belong to."""
 
     def action() -> int:
         from stackcli.experiment.store import Store

@@ -60,5 +60,5 @@ def sweep(
     trials: Trials = None,
     prune: Prune = False,
 ) -> None:
-    """Train every combination, over several seeds. With --search, the settings that are worth trying instead."""
+    """Train every combination, over several seeds. With --search, a search over the settings instead."""
     run_command(context, depth_arms())

@@ -1,4 +1,4 @@
-"""Say the token that stood 1, 2, ..., 8 places earlier: one answer for each lag at every token.
+"""Name the token that stands 1, 2, ..., 8 places earlier: one answer for each lag at every token.
 
 input        c a b b
 answer lag 1   c a b

@@ -1,4 +1,4 @@
-"""Say the token of one's parent, the nodes of a random tree being read in depth-first order.
+"""Name the token of each node's parent, with the nodes of a random tree in depth-first order.
 
 input    a b c d        a
 answer   - a b a       / \\

@@ -114,7 +114,7 @@ def _reversal(config: Config, max_len: int) -> Property:
     model, x = stack(config, max_len, causal=False), tokens()
     pos = token_positions(model, x)
     gap = _apart(token_logits(model, x, pos=pos).mean(1), token_logits(model, x.flip(1), pos=pos).mean(1))
-    text = "told apart" if gap > SAME else "not told apart"
+    text = "distinguished" if gap > SAME else "not distinguished"
     return Property("a text and its reversal", text, f"mean over tokens changes by {gap:.1e}")
 
 
@@ -246,7 +246,9 @@ def _cost(config: Config, max_len: int) -> list[Property]:
         Property("parameters", f"{params:,}", f"depth={config.depth} dim={config.dim} heads={config.heads}"),
         Property("memory", f"{sum(t.numel() * t.element_size() for t in own):,} bytes", "of its tensors"),
         Property("attention memory", in_words(attention), batch, mark(False, "warning") if much else ""),
-        Property("FLOPs", f"{flops - base:,}", f"{100 * (flops - base) / base:.1f} % of the stack's, {max_len} tokens"),
+        Property(
+            "FLOPs", f"{flops - base:,}", f"{100 * (flops - base) / base:.1f} % of those of the stack, {max_len} tokens"
+        ),
     ]
 
 

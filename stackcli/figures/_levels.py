@@ -1,4 +1,4 @@
-"""Draws a number of each run against a setting: means with intervals and every seed, a line for each other choice.
+"""Draws a number of each run against a setting: means with intervals and every seed, one line for each other setting.
 
 Used by `accuracy` and `depth`.
 """

@@ -1,4 +1,4 @@
-"""Accuracy, loss and overfitting gap against depth, train beside held-out data, a line for each other choice."""
+"""Accuracy, loss and overfitting gap against depth, train beside held-out data, one line for each other setting."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Validation loss against the learning rate (or another searched training setting), a line for each other choice."""
+"""Validation loss against the learning rate (or another searched training setting), one line for each other setting."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Singular values of the trained position tables, a line for each point: how many directions positions in fact use."""
+"""Singular values of the trained position tables, a line for each point: how many directions the positions use."""
 
 import numpy as np
 import pandas as pd

@@ -16,7 +16,7 @@ COLOURS = {"forward_ms": base.PALETTE[1], "backward_ms": base.PALETTE[5], "updat
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Draws lines if the x axis (depth, or the first axis) is a number, a panel for each other choice; else bars."""
+    """Draws lines if the x axis (depth, or the first axis) is a number, one panel for each other setting; else bars."""
     if "step_ms" not in frames.runs or frames.runs["step_ms"].isna().all():
         return None
     times = _times(frames)

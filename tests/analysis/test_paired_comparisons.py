@@ -43,13 +43,13 @@ def test_the_verdict_follows_from_the_differences() -> None:
     effect = np.mean([0.1, -0.08, 0.05]) / np.std([0.1, -0.08, 0.05], ddof=1)
     power = (scipy_stats.nct.sf(scipy_stats.t.ppf(0.975, n - 1), n - 1, effect * n**0.5) for n in range(21, 999))
     least = next(n for n, found in enumerate(power, start=21) if found >= 0.8)
-    assert words([0.1, -0.08, 0.05]) == f"not separated, about {least} seeds would tell"
+    assert words([0.1, -0.08, 0.05]) == f"not separated, about {least} seeds would be needed"
     assert words([1e-3, -1e-3, 1e-5]) == "not separated, over 10000 seeds would be needed"
 
 
 def test_the_seeds_that_would_tell_are_more_than_there_are_and_enough_for_a_claim() -> None:
-    assert words([0.1, 0.21, 0.019]) == "not separated, about 9 seeds would tell"  # d_z 1.14
-    assert words([0.1, 0.11, -0.001, 0.1, 0.12, 0.1]).endswith("about 7 seeds would tell")
+    assert words([0.1, 0.21, 0.019]) == "not separated, about 9 seeds would be needed"  # d_z 1.14
+    assert words([0.1, 0.11, -0.001, 0.1, 0.12, 0.1]).endswith("about 7 seeds would be needed")
 
 
 def test_fewer_than_three_pairs_give_no_interval_and_no_leaning() -> None:
@@ -92,7 +92,7 @@ def test_a_fixed_classifier_is_compared_item_by_item() -> None:
     # three seeds are enough where the items agree
     assert math.isclose(row["mean"], answers.mean()) and row["verdict"] == "better"
     near = paired_comparisons.compare_to_constant(crossed_frame([0.5, 0.52, 0.54]), "pe", 0.5, bag, "bag").iloc[0]
-    assert near["verdict"] == "not separated, it would take more test items"
+    assert near["verdict"] == "not separated, more test items would be needed"
 
 
 def test_without_the_answers_to_items_there_is_no_verdict_and_no_p() -> None:

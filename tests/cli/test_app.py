@@ -129,7 +129,7 @@ def test_an_output_place_that_is_no_folder_is_refused(data: Path, tmp_path: Path
         (ConflictError("x"), 4, "error: x\n"),
         (CorruptionError("x"), 5, "error: x\n"),
         (OSError(errno.EIO, "broken"), 74, "error: [Errno 5] broken\n"),
-        (OSError(errno.ENOSPC, "full"), 74, "make room and run the command again\n"),
+        (OSError(errno.ENOSPC, "full"), 74, "free some space and run the command again\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
