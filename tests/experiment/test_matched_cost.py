@@ -18,7 +18,7 @@ from stackcli.config import recorded_settings
 from stackcli.config.defaults import part_defaults
 from stackcli.config.settings import Config
 from stackcli.config.yaml_files import UsageError
-from stackcli.experiment import matched_cost, tuning
+from stackcli.experiment import matched_cost
 from stackcli.experiment.identity import ConflictError
 from stackcli.experiment.matched_cost import Asked
 from stackcli.experiment.store import Store
@@ -321,14 +321,3 @@ def test_each_depth_gets_its_learning_rate_and_the_sensitivity_is_drawn(data: Pa
     rows = [text.split() for text in head.splitlines() if text.split()[:1] in (["1"], ["3"])]
     shown = {f"depth={row[0]} lr={row[3]}" for row in rows}
     assert shown == {text.partition("own: ")[2].partition(" (")[0] for text in tuned} and len(shown) == 2
-
-
-@pytest.mark.parametrize("word", ["dim=16,32", "ff=1,2", "heads=1,2", "share_layers=true,false"])
-def test_what_sizes_a_stack_is_not_tuned_where_sizes_are_matched(word: str) -> None:
-    with pytest.raises(UsageError, match="match=params sizes every depth"):
-        tuning.parse_tuned(word, matched_cost.matched_arms(("depth=1,2", "match=params"), None))
-
-
-def test_a_tuned_size_must_fit_the_others() -> None:
-    with pytest.raises(UsageError, match="dim=64 is not divisible by heads=3"):
-        tuning.parse_tuned("heads=2,3", matched_cost.matched_arms(("depth=1,2",), None))
