@@ -17,8 +17,22 @@ from stackcli.analysis.study_data import Frames
 from stackcli.experiment import initial_probe_report as report
 from stackcli.figures import base
 
-HEALTHY = {"finite": 1, "free_ratio_init": 1.0, "apart": 0.5, "entropy": 0.9, "step_ratio": 1.0, "rank": 0.5}
-OTHER = {"signal_first": 1.0, "signal_last": 2.0, "grad_ratio_init": 1.0, "cosine": 0.1, "update": 1e-3, "kept": 0.9}
+HEALTHY: dict[str, Any] = {
+    "finite": 1,
+    "free_ratio_init": 1.0,
+    "apart": 0.5,
+    "entropy": 0.9,
+    "step_ratio": 1.0,
+    "rank": 0.5,
+}
+OTHER: dict[str, Any] = {
+    "signal_first": 1.0,
+    "signal_last": 2.0,
+    "grad_ratio_init": 1.0,
+    "cosine": 0.1,
+    "update": 1e-3,
+    "kept": 0.9,
+}
 
 
 def probe(rows: Sequence[dict[str, Any]], axes: tuple[str, ...] = ("depth",)) -> Frames:

@@ -20,7 +20,7 @@ def test_a_lock_that_is_held_is_waited_for_and_not_taken_twice(tmp_path: Path) -
 
 
 def test_a_file_system_without_locks_counts_as_locked(tmp_path: Path) -> None:
-    class Unlockable(FileLock):  # type: ignore[misc, valid-type]
+    class Unlockable(FileLock):
         def acquire(self, *_: Any, **__: Any) -> Any:
             raise NotImplementedError
 

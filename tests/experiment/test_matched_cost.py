@@ -35,7 +35,7 @@ RESIDUALS = tuple(n for n in registry.part_names("residual") if registry.built_i
 NORMS = tuple(n for n in registry.part_names("norm") if registry.built_in("norm", n))
 PES = tuple(n for n in registry.part_names("pe") if registry.built_in("pe", n))
 SOME_PES, FFS = ("learned", "relative", "rope"), (0.0, 1.0, 4.0)
-CASES = [("pre", pe, ff, DEPTHS) for pe in SOME_PES for ff in FFS]
+CASES: list[tuple[str, str, float, tuple[int, ...]]] = [("pre", pe, ff, DEPTHS) for pe in SOME_PES for ff in FFS]
 CASES += [("pre", "sinusoidal", ff, DEPTHS) for ff in (1.0, 4.0)]  # refuses an odd dim
 CASES += [(r, SOME_PES[i % 3], FFS[i // 3 % 3], (1, 4, 32)) for i, r in enumerate(RESIDUALS) if r != "pre"]
 ASKED = Asked(out=4, every=False, length=20, max_len=32)
@@ -105,7 +105,7 @@ def counted(model: StackedAttention, length: int) -> int:
     return int(counter.get_total_flops())
 
 
-KEYS = [(pe, {}) for pe in PES] + [("structural", {"form": "absolute"})]
+KEYS: list[tuple[str, dict[str, Any]]] = [(pe, {}) for pe in PES] + [("structural", {"form": "absolute"})]
 KEYS += [(pe, {"layers": kind}) for pe in PES for kind in ("own", "shared") if "layers" in part_defaults("pe", pe)]
 
 

@@ -11,9 +11,11 @@ import pytest
 from rich.console import Console
 
 from stackcli.analysis import findings, remedy_effects, run_health
-from stackcli.analysis.findings import Finding, Remedy
+from stackcli.analysis.findings import Finding
+from stackcli.analysis.remedy_catalogue import Remedy
 from stackcli.experiment import remedy_trials
 from stackcli.experiment.store import Store
+from stackcli.experiment.study import AWAY
 from tests.analysis.test_run_health import FLAT
 from tests.analysis.test_run_health import run as one_run
 from tests.analysis.test_run_health import study as of_losses
@@ -196,7 +198,7 @@ def test_remedies_and_the_stack_as_it_was_run_on_seeds_that_the_study_does_not_h
     arms = remedy_trials.arms_of({"depth=4": [("warmup=0.2",)]}, again, overrides=(), typed=())
     seeds = [c.seed for c in arms.configs]
     assert seeds[:3] == seeds[3:] and len(set(seeds)) == 3 and not set(seeds) & {0, 1, 2}
-    tuned = {s + n * remedy_trials.study.AWAY for s in range(3) for n in (0, 1)}  # of the study, and of a search for it
+    tuned = {s + n * AWAY for s in range(3) for n in (0, 1)}  # of the study, and of a search for it
     assert not set(seeds) & tuned
 
 

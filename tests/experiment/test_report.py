@@ -13,6 +13,7 @@ from stackcli.analysis.study_data import Frames
 from stackcli.common.atomic_files import read_json
 from stackcli.common.registry import PartError
 from stackcli.experiment import report
+from stackcli.experiment.identity import digest
 from stackcli.experiment.store import Store
 from stackcli.figures import base
 from tests.experiment.examples import empty_study, options, publish_run, study_entry
@@ -83,7 +84,7 @@ def test_long_tables_are_written_again_only_where_the_runs_have_changed(frames: 
     (tmp_path / "curve.csv").write_text("mark")
     report.write_long_tables(frames, tmp_path)
     assert (tmp_path / "curve.csv").read_text() != "mark"  # there are no figures that say which runs these are
-    stamp = {"runs": report.digest(frames.runs.to_json()), "files": []}
+    stamp = {"runs": digest(frames.runs.to_json()), "files": []}
     (tmp_path / report.STAMP).write_text(json.dumps(stamp))
     (tmp_path / "curve.csv").write_text("mark")
     report.write_long_tables(frames, tmp_path)

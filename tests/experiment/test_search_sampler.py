@@ -34,7 +34,7 @@ def draw(word: str, count: int) -> list[Any]:
 def test_a_range_is_searched_over_the_values_that_hydra_expands_it_to(word: str) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    theirs: list[Any] = sorted(OverridesParser.create().parse_override(word).sweep_iterator())  # type: ignore[type-var]
+    theirs: list[Any] = sorted(OverridesParser.create().parse_override(word).sweep_iterator())
     _, domain = overrides.parse_domain(word)
     assert isinstance(domain, Steps)
     drawn = sorted(set(draw(word, 300)))

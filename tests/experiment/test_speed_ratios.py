@@ -15,7 +15,7 @@ from stackcli.model.build import build
 from stackcli.training.batching import Padded
 from tests.factory import config, padding, tiny, tokens
 
-SIZES = {"vocab": 30, "classes": 3, "max_len": 9}
+SIZES: dict[str, Any] = {"vocab": 30, "classes": 3, "max_len": 9}
 
 
 def timer(seconds: list[float], calls: list[str], name: str) -> Callable[[], float]:

@@ -96,8 +96,8 @@ def test_the_longest_name_and_every_allowed_sign_are_accepted() -> None:
 
 
 def test_the_axes_and_the_seed_may_differ_and_so_may_a_key_that_a_part_has_gained() -> None:
-    old = {"axes": ["depth"], "base": {"lr": 0.1, "depth": 2, "seed": 0, "pe": "rope"}}
-    new = {"axes": ["dim"], "base": {"lr": 0.1, "dim": 8, "seed": 5, "pe": "rope", "pe.base": 100}}
+    old: dict[str, Any] = {"axes": ["depth"], "base": {"lr": 0.1, "depth": 2, "seed": 0, "pe": "rope"}}
+    new: dict[str, Any] = {"axes": ["dim"], "base": {"lr": 0.1, "dim": 8, "seed": 5, "pe": "rope", "pe.base": 100}}
     studies.check_same_base("s", old, new)
     other = {**new, "base": {**new["base"], "pe": "alibi"}}  # then pe.base is a setting of another part
     with pytest.raises(ConflictError, match=r"pe='rope' there, 'alibi' here; pe\.base=None there, 100 here"):

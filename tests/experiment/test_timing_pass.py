@@ -153,11 +153,11 @@ def test_new_times_are_saved_beside_the_known_ones_on_their_scale(
 def test_equal_architectures_share_a_key_and_an_edited_part_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
     config = default_config()
     key = timing_pass.timing_key(config, "content")
-    for same in ({"seed": 7}, {"lr": 0.5}, {"epochs": 3}, {"keep": "last"}, {"probes": False}):
-        assert timing_pass.timing_key(replace(config, **same), "content") == key, same  # type: ignore[arg-type]
-    others = [
-        replace(config, **change) for change in ({"depth": 9}, {"batch": 9}, {"kernel": "explicit"}, {"clip": 0.0})
-    ]  # type: ignore[arg-type]
+    unseen: list[dict[str, Any]] = [{"seed": 7}, {"lr": 0.5}, {"epochs": 3}, {"keep": "last"}, {"probes": False}]
+    for same in unseen:
+        assert timing_pass.timing_key(replace(config, **same), "content") == key, same
+    changes: list[dict[str, Any]] = [{"depth": 9}, {"batch": 9}, {"kernel": "explicit"}, {"clip": 0.0}]
+    others = [replace(config, **change) for change in changes]
     keys = {timing_pass.timing_key(other, "content") for other in others}
     assert len(keys | {key, timing_pass.timing_key(config, "other content")}) == 6
     monkeypatch.setattr(timing_pass, "part_sources", lambda _: {})

@@ -1,5 +1,6 @@
 """Equal tuning: what is searched, on which seeds, and which value is chosen."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from stackcli.config.grid import parse_grid
+from stackcli.config.settings import Options
 from stackcli.config.yaml_files import UsageError
 from stackcli.experiment import matched_cost, study, tuning
 from stackcli.experiment.store import Store
@@ -82,7 +84,7 @@ def test_a_tuned_study_has_another_name_than_an_untuned_one(tmp_path: Path) -> N
 # ---- what is chosen
 
 
-def searched(place: Store, losses: dict[tuple[str, float], tuple[float | None, ...]]) -> None:
+def searched(place: Store, losses: Mapping[tuple[str, float], tuple[float | None, ...]]) -> None:
     """A search over lr: (pe, lr) -> the validation loss of each seed; None: that run diverged."""
     entries = []
     for (pe, lr), values in losses.items():
@@ -131,8 +133,13 @@ def test_a_choice_at_the_end_of_the_values_is_announced_as_one(
 def test_the_comparison_runs_each_arm_with_the_value_chosen_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs: list[tuple[Arms, Any]] = []
-    monkeypatch.setattr(study, "run_study", lambda given, how: runs.append((given, how)) or 0)
+    runs: list[tuple[Arms, Options]] = []
+
+    def run(given: Arms, how: Options) -> int:
+        runs.append((given, how))
+        return 0
+
+    monkeypatch.setattr(study, "run_study", run)
     monkeypatch.setattr(tuning, "choose_values", lambda *_: {"pe=none": 0.1, "pe=rope": 0.2})
     Store(tmp_path).create()
     assert tuning.run_tuning(COMPARED, options(tmp_path, tune="lr=0.1,0.2", study="s")) == 0
