@@ -75,6 +75,28 @@ def options(out: Path, **more: Any) -> Options:
     return Options(**{"command": "sweep", "out": out, "formats": (), **more})
 
 
+def call_tool(words: Sequence[str], folder: Path) -> "Said":
+    """`stackattn` with these words, in this process, which saves its start."""
+    from stackcli.cli import main
+
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as left,
+    ):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["stackattn", *words])
+        main.main()
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        stream.seek(0)
+        texts.append(stream.read())
+    return Said(int(left.value.code or 0), texts[0], texts[1], folder)
+
+
 # ---- a search
 
 
@@ -159,32 +181,16 @@ class Tool:
         self, *typed: str, score: Score | None = distance, dies: int | None = None, at: Path | None = None
     ) -> Said:
         """Runs the words in the folder `at`. `score` replaces the training; without it the runs are trained."""
-        from stackcli.cli import main
-
         folder = at or self.folder
         folder.mkdir(exist_ok=True)
         figures = [] if "--figures" in typed else ["--figures", "none"]
         self.ran.clear()
-        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
-        with (
-            pytest.MonkeyPatch.context() as patch,
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-            pytest.raises(SystemExit) as left,
-        ):
-            patch.chdir(folder)
-            patch.setattr(sys, "argv", ["stackattn", "sweep", *typed, *figures])
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr("stackcli.experiment.timing_pass.time_steps", lambda *_: None)
             patch.setattr(os, "fsync", lambda _: None)  # of hundreds of small files
             if score:
                 patch.setattr("stackcli.launcher.local.Local", lambda **_: Formula(score, dies, self.ran))
-            main.main()
-        texts = []
-        for stream in (out, err):
-            stream.flush()
-            stream.seek(0)
-            texts.append(stream.read())
-        return Said(int(left.value.code or 0), texts[0], texts[1], folder)
+            return call_tool(("sweep", *typed, *figures), folder)
 
 
 def search_words(data: Path, *more: str, kind: str = "random", trials: int = 12) -> list[str]:

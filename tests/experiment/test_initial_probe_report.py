@@ -62,7 +62,9 @@ def test_the_mean_over_seeds_is_geometric_where_its_column_says_so_and_all_are_p
 
 
 def test_a_point_counts_the_seeds_that_are_finite_and_what_is_expected_from_the_first_fault_on() -> None:
-    rows = [{"depth": depth, "seed": seed, "rank": rank} for depth in (4, 1, 2) for seed, rank in ((0, 0.1), (1, 0.9))]
+    rows: list[dict[str, Any]] = [
+        {"depth": depth, "seed": seed, "rank": rank} for depth in (4, 1, 2) for seed, rank in ((0, 0.1), (1, 0.9))
+    ]
     rows[4] |= {"apart": 0.01}  # depth 2, seed 0
     rows[1] |= {"status": "diverged", "rank": math.nan}  # depth 4, seed 1
     table = report.summarise_stacks(probe(rows))

@@ -10,11 +10,11 @@ import pytest
 from stackcli.cli.main import texts_last
 from stackcli.common import registry
 from stackcli.config import grid
-from stackcli.experiment import plan as plan_module
-from stackcli.experiment import worker
+from stackcli.experiment import plan, worker
 from stackcli.experiment.predict import describe_answers, predict
 from stackcli.experiment.store import Store
-from tests.helpers import SMALL, stackattn, words
+from tests.experiment.examples import call_tool
+from tests.helpers import SMALL, words
 
 LONG = "word " * 40
 
@@ -23,10 +23,10 @@ def trained(out: Path, *given: str) -> str:
     """The id of a run, trained in this process."""
     store = Store(out)
     store.create()
-    plan = plan_module.plan(grid.parse_grid(given, single=True).configs, store)
-    for job in plan.todo:
+    planned = plan.plan(grid.parse_grid(given, single=True).configs, store)
+    for job in planned.todo:
         worker.train_one(job, store, lambda _: None, lambda: False)
-    return plan.ids[0]
+    return planned.ids[0]
 
 
 def csv_file(path: Path) -> Path:
@@ -123,12 +123,12 @@ def test_a_line_that_is_no_utf8_is_named(
 def test_a_text_may_begin_with_a_hyphen(classifier: tuple[Path, str, list[str]], tmp_path: Path) -> None:
     out, run, _ = classifier
     for texts in (["-5 the cat has"], ["--", "--json"], ["-h is Planck's"], ["-x"], ["-- a dash", "second"]):
-        done = stackattn("predict", run, *texts, "--out", str(out), cwd=tmp_path) if "--" not in texts else stackattn(
-            "predict", run, "--out", str(out), *texts, cwd=tmp_path
-        )  # fmt: skip
+        place = ("--out", str(out))
+        line = ["predict", run, *place, *texts] if "--" in texts else ["predict", run, *texts, *place]
+        done = call_tool(line, tmp_path)
         asked = [t for t in texts if t != "--"]
-        assert done.returncode == 0 and len(done.stdout.splitlines()) == len(asked), done.stderr
-    assert stackattn("predict", run, "--jsn", "x", "--out", str(out), cwd=tmp_path).returncode == 2
+        assert done.code == 0 and len(done.out.splitlines()) == len(asked), done.err
+    assert call_tool(["predict", run, "--jsn", "x", "--out", str(out)], tmp_path).code == 2
 
 
 def test_options_of_predict_are_found_wherever_they_stand() -> None:
@@ -150,8 +150,8 @@ def test_a_language_model_names_the_likeliest_next_tokens(folder: Path) -> None:
     said = predict(folder / "text", run, ["ab c\na", "ab c\nab", "ab c", "c\n" + "ab c\n" * 9, ""])
     assert [next(iter(a.shares), None) for a in said] == ["b", " ", "\n", "a", None]
     assert [(a.tokens, a.cut) for a in said[2:]] == [(4, 0), (10, 37), (0, 0)]
-    done = stackattn("predict", run, "ab", "ab c", "--out", str(folder / "text"), cwd=folder)
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["'", "'\\n'"]  # a space and a line end are seen
+    done = call_tool(["predict", run, "ab", "ab c", "--out", str(folder / "text")], folder)
+    assert [line.split()[0] for line in done.out.splitlines()] == ["'", "'\\n'"]  # a space and a line end are seen
 
 
 def conllu(sentences: list[tuple[str, str]], labels: bool) -> str:

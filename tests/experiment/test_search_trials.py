@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from stackcli.config.settings import Config
-from tests.experiment.examples import Said, Tool, distance, search_words
-from tests.helpers import results, stackattn, start, words
+from tests.experiment.examples import Said, Tool, call_tool, distance, search_words
+from tests.helpers import results, start, words
 
 
 def test_the_best_is_that_of_the_lowest_validation_loss_whatever_the_test_part_says(data: Path, tool: Tool) -> None:
@@ -115,7 +115,7 @@ def test_no_trial_has_a_test_number_and_the_runs_after_it_have(trained: Said) ->
     for run, result in found.items():
         tested = [key for key, value in result.items() if key.startswith("test_") and value not in (None, "")]
         assert bool(tested) == bool(result["confusion"]) == (run not in trials)
-    listed = [json.loads(line) for line in stackattn("runs", "--json", cwd=said.folder).stdout.splitlines()]
+    listed = [json.loads(line) for line in call_tool(["runs", "--json"], said.folder).out.splitlines()]
     assert {row["run"] for row in listed if row["test_acc"] is None} == trials
 
 
