@@ -163,13 +163,15 @@ def test_the_same_search_has_the_same_name_whatever_its_seeds_and_the_order_of_i
         given = options(tmp_path, **{"sampler": "random", "trials": 40, **more})
         return search.search_name(search_space.parse_space(typed), given)
 
-    first = name("lr=0.1,0.2", "depth=1,2", "dim=32", "seeds=3")
-    assert first.startswith("random-lr-depth-") and first == name("lr=0.1,0.2", "depth=1,2", "seeds=5", "dim=32")
+    first = name("lr=0.1,0.2", "depth=1,2", "dim=32", "batch=8", "seeds=3")
+    assert first.startswith("random-lr-depth-") and first == name(
+        "lr=0.1,0.2", "depth=1,2", "seeds=5", "batch=8", "dim=32"
+    )
     others = {
-        name("lr=0.1,0.3", "depth=1,2", "dim=32"),
-        name("lr=0.1,0.2", "depth=1,2", "dim=16"),
-        name("lr=0.1,0.2", "depth=1,2", "dim=32", trials=41),
-        name("lr=0.1,0.2", "depth=1,2", "dim=32", sampler="bayes"),
-        name("lr=0.1,0.2", "depth=1,2", "dim=32", prune=True),
+        name("lr=0.1,0.3", "depth=1,2", "dim=32", "batch=8"),
+        name("lr=0.1,0.2", "depth=1,2", "dim=16", "batch=8"),
+        name("lr=0.1,0.2", "depth=1,2", "dim=32", "batch=8", trials=41),
+        name("lr=0.1,0.2", "depth=1,2", "dim=32", "batch=8", sampler="bayes"),
+        name("lr=0.1,0.2", "depth=1,2", "dim=32", "batch=8", prune=True),
     }
     assert len(others | {first}) == 6
