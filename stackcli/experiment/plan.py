@@ -121,7 +121,9 @@ def check_fit(config: Config, facts: Mapping[str, Any]) -> None:
             f"the word vectors have {facts['vectors']} numbers each: dim={facts['vectors']}, not {config.dim}"
         )
     if facts.get("causal") and not config.causal:
-        raise ValueError(f"data={config.data.name} asks for what comes next, which the model must not see: causal=true")
+        raise ValueError(
+            f"data={config.data.name} asks for the next token, which the model must not see; write causal=true"
+        )
 
 
 def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:

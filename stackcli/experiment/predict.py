@@ -63,7 +63,9 @@ def edited_parts(out: Path, run: str) -> str:
     """Says which parts of a run were edited after its training; empty where there are none."""
     store = Store(out, create=False)
     found = store.changed(store.find(run))
-    return f"{', '.join(found)}: edited since this run was trained, so these answers are not its own" if found else ""
+    return (
+        f"{', '.join(found)}: edited since this run was trained; the answers come from the edited code" if found else ""
+    )
 
 
 def describe_answers(answers: Sequence[Answer]) -> list[str]:
@@ -77,7 +79,7 @@ def describe_answers(answers: Sequence[Answer]) -> list[str]:
         said.append(f"{len(cut)} of {texts} longer than the run reads, cut to {count_noun(most, 'tokens')}")
     if unknown:
         said.append(
-            f"{unknown} of {count_noun(read, 'tokens')} unknown to the run: training had them too rarely or never"
+            f"{unknown} of {count_noun(read, 'tokens')} unknown to the run: they were rare or absent in training"
         )
     return said
 

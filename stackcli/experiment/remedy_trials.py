@@ -100,7 +100,9 @@ def forget_shared_seeds(store: Store, name: str, progress: Progress) -> None:
     path = store.study(name) / "study.json"
     if path.is_file() and "seeds" not in store.read_study(name).get("known", {}):
         path.unlink()
-        progress.say(f"{name} compared on the seeds on which the faults were found; it is made anew, its runs are kept")
+        progress.say(
+            f"{name} compared on the seeds on which the faults were found; it is replaced, and its runs are kept"
+        )
 
 
 def find_objection(affected: Config, words: tuple[str, ...], store: Store, folder: Path | None = None) -> str:
@@ -110,7 +112,7 @@ def find_objection(affected: Config, words: tuple[str, ...], store: Store, folde
         plan.plan((treated,), store)
     except ValueError as error:
         return str(error).partition("\n")[0]
-    return "" if treated != affected else "the run has it"
+    return "" if treated != affected else "the run has it already"
 
 
 def choose_remedies(

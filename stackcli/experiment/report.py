@@ -120,9 +120,8 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
         "table.csv": tables.to_csv(table),
         "table.md": "\n\n".join(filter(None, parts)) + "\n",
         "table.tex": tables.to_latex(table),
-        "runs.csv": tables.to_csv(
-            frames.runs.drop(columns="test_right", errors="ignore")
-        ),  # a digit for each test item
+        # test_right holds a digit for each test item
+        "runs.csv": tables.to_csv(frames.runs.drop(columns="test_right", errors="ignore")),
     }
     more = {
         "differences.csv": comparisons.comparison_rows(frames),

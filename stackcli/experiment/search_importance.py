@@ -72,7 +72,7 @@ def out_of_bag(domains: Mapping[str, Domain], tried: Tried) -> float:
 def describe_importances(found: Found, at: str = "") -> str:
     """Describes the importances; `at`: the length of training after which they were measured."""
     if found.trials < LEAST:
-        return f"Too few trials to tell the importance of a setting: {found.trials}, and {LEAST} are the least."
+        return f"Too few trials for the importance of a setting: {found.trials}; at least {LEAST} are needed."
     if not found.shares:
         return "Every trial has the same validation loss: no setting matters."
     where = f" {at}" if at else ""

@@ -80,7 +80,7 @@ def describe_choice(point: str, trials: int, seeds: Sequence[int], *, beside: bo
     what = "that setting beside the defaults" if beside else "that setting"
     fresh = f"fresh seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
     how = f"chosen among {count_noun(trials, 'trials')} by validation loss"
-    return f"{point}: {how}. What follows is {what} on the {fresh}; test accuracy is theirs alone."
+    return f"{point}: {how}. The table below shows {what} on the {fresh}; only these runs are tested."
 
 
 def describe_luck(was: float, now: Sequence[float]) -> str:

@@ -65,7 +65,7 @@ class Sampler:
             except ValueError as error:
                 self.tell(trial, None)
                 self.refused.append(str(error))
-        raise ValueError(f"--search: {TRIES} settings in a row do not go together; the last: {self.refused[-1]}")
+        raise ValueError(f"--search: {TRIES} settings in a row do not fit together; the last: {self.refused[-1]}")
 
     def tell(self, trial: Any, loss: float | None) -> None:
         """Reports the loss of a trial: infinite where it diverged, so that the model avoids it; None: not known."""

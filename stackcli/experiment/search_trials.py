@@ -103,7 +103,7 @@ class SearchState:
             if not self.train(self.ranked(below)[: rung.size], rung):
                 return False
         if refused := sampler.refused:
-            what = f"{len(refused)} settings that were drawn do not go together, and others took their place"
+            what = f"{len(refused)} of the drawn settings do not fit together and were replaced"
             first = refused[0].partition("\n")[0]
             self.say(f"{what}; the first: {first}")
         return True
@@ -145,7 +145,7 @@ class SearchState:
             self.say(f"stopped; finished runs and checkpoints are kept. To go on: {command}")
         failed_fast = bool(statuses) and self.options.fail_fast
         if failed_fast:
-            self.say("stopped at the first run that failed, as --fail-fast asks")
+            self.say("stopped at the first run that failed, because of --fail-fast")
         return not (failed_fast or code in (75, 130))
 
     def save(self) -> None:

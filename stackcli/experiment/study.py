@@ -100,7 +100,7 @@ def run_study(arms: Arms, options: Options) -> int:
     store.tidy()
     plan.keep_facts(planned, store)
     if lost := store.count_dropped(name, study, grow=bool(options.study)):
-        how = "its axes are others now" if options.study else "a study named with --study grows instead"
+        how = "its axes have changed" if options.study else "a study named with --study grows instead"
         progress.say(
             f"study {name}: {count_noun(lost, 'runs')} that it had and that this command does not ask for: left out of "
             f"its tables and figures, and kept in the store; {how}"
@@ -295,7 +295,11 @@ def train(plan: Any, store: Store, executor: Any, options: Options, progress: Pr
 
     def interrupt(number: int, _: Any) -> None:
         signals.append(number)
-        progress.say("stopping: running runs save; once more stops at once" if len(signals) == 1 else "stopping now")
+        progress.say(
+            "stopping: running runs save their state; a second signal stops at once"
+            if len(signals) == 1
+            else "stopping now"
+        )
         executor.stop(now=len(signals) > 1)
 
     before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}

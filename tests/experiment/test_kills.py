@@ -1,4 +1,4 @@
-"""Kills at any time, and a disk that fills up: nothing finished is lost, nothing half-written is taken for whole."""
+"""Kills at any time and a full disk: nothing finished is lost, nothing half-written is read as complete."""
 
 import contextlib
 import multiprocessing as mp
@@ -110,7 +110,7 @@ def test_a_checkpoint_that_was_said_to_be_safe_survives_forty_kills_inside_the_s
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 300 kB; skips where this machine lets nobody mount one."""
+    """A file system of 300 kB; skips where none can be mounted."""
     place = tmp_path / "tiny"
     place.mkdir()
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(place)], capture_output=True)

@@ -1,4 +1,4 @@
-"""A study's files as frames."""
+"""Reading the files of a study into frames."""
 
 from pathlib import Path
 
@@ -33,14 +33,14 @@ def test_columns_of_many_runs_are_the_frame_of_their_rows() -> None:
     assert found["step"].dtype == np.int64 and found["cosine"].isna().all() and len(found) == 3
 
 
-def test_what_a_row_says_itself_goes_before_what_its_run_says() -> None:
+def test_a_value_of_a_row_comes_before_the_value_of_its_run() -> None:
     made = _Columns(StepRow, ("lr",))
     made.add({"run": "a", "arm": "", "point": "", "seed": 0, "lr": 0.1}, [{"step": 1, "lr": 0.05}, {"step": 2}])
     assert made.frame()["lr"].tolist() == [0.05, 0.1]
     assert len(_Columns(StepRow, ()).frame()) == 0
 
 
-def test_what_is_known_of_other_points_stays_when_remedies_grow(tmp_path: Path) -> None:
+def test_findings_of_other_points_are_kept_when_remedies_grow(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
     place.create()
     for point, reached in (("depth=16", 0.2), ("depth=32", 0.1)):

@@ -1,4 +1,4 @@
-"""Fair depth: the sizes chosen, counted again on stacks that are really built, and by loops over every other size."""
+"""Fair depth: the chosen sizes, checked on stacks that are built, and by loops over every other size."""
 
 import math
 from collections.abc import Sequence
@@ -156,7 +156,7 @@ def test_shared_layers_have_the_same_parameters_at_every_depth() -> None:
     assert len({one.dim for one in chosen(c, "flops", DEPTHS[:5])}) == 5
 
 
-def test_the_width_of_given_word_vectors_stays() -> None:
+def test_dim_stays_the_width_of_given_word_vectors() -> None:
     c, asked = config(dim=32, heads=4), ASKED._replace(fixed=True)
     near = matched_cost.match_point(replace(c, depth=5), replace(c, depth=4), "params", asked)
     assert near.made.dim == 32 and near.made.ff < 4 and abs(near.off) <= 0.03
@@ -188,7 +188,7 @@ def test_match_none_is_the_grid_as_typed() -> None:
     assert none == replace(plain, typed=("depth=1,2", "match=none"))
 
 
-def test_data_sets_are_matched_each_by_itself() -> None:
+def test_each_data_set_is_matched_separately() -> None:
     line = ("data=copy,parity", "data.size=40", "causal=true", "depth=1,4", "match=flops", *SMALL)
     found = matched_cost.matched_arms(line, None)
     lengths = {c.data.name: registry.build_part("data", c.data.name, **c.data.options).load() for c in found.configs}
@@ -229,7 +229,7 @@ def test_words_that_cannot_be_matched_are_refused(typed: str) -> None:
     assert "foo" not in typed or "match=foo" in str(error.value)
 
 
-def test_a_depth_that_cannot_be_matched_is_told_with_how_near_it_came() -> None:
+def test_a_depth_that_cannot_be_matched_is_named_with_its_nearest_sizes() -> None:
     with pytest.raises(UsageError) as error:
         matched_cost.matched_arms(("depth=2,4,8", "match=params", "dim=8", "heads=8", "ff=0"), None)
     (first, second) = error.value.problems
@@ -279,7 +279,7 @@ def line(data: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_matched_study_is_announced_told_and_found_again(data: Path, tmp_path: Path) -> None:
+def test_a_matched_study_is_announced_reported_and_found_again(data: Path, tmp_path: Path) -> None:
     dry = stackattn("ablate-depth", *line(data, "match=params"), "--dry-run", cwd=tmp_path)
     assert dry.returncode == 0 and not list(tmp_path.iterdir())
     sizes = [text for text in dry.stderr.splitlines() if text.startswith("  depth=")]

@@ -100,7 +100,7 @@ FACTS: dict[str, Any] = {"sizes": {"train": 20}, "max_len": 16}
             "pe.range=15: the longest input has 16 positions; pe.range=16",
         ),
         ({"dim": 8}, {"vectors": 50}, "the word vectors have 50 numbers each: dim=50, not 8"),
-        ({"causal": False}, {"causal": True}, "which the model must not see: causal=true"),
+        ({"causal": False}, {"causal": True}, "which the model must not see; write causal=true"),
     ],
 )
 def test_settings_that_do_not_go_with_the_data_are_refused(

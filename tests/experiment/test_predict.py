@@ -1,4 +1,4 @@
-"""A trained run is asked: what it says is what its report counted, and what cannot be asked is refused."""
+"""Predictions of a trained run: they agree with its report, and impossible questions are refused."""
 
 import io
 import json
@@ -69,7 +69,7 @@ def test_the_test_texts_get_the_accuracy_that_the_run_reports(
     assert sum(right) / len(right) == pytest.approx(Store(out).result(run)["test_acc"], abs=1e-12)
 
 
-def test_a_text_is_answered_alike_alone_and_among_others(classifier: tuple[Path, str, list[str]]) -> None:
+def test_a_text_gets_the_same_answer_alone_and_among_others(classifier: tuple[Path, str, list[str]]) -> None:
     out, run, _ = classifier
     texts = ["the cat", "the newt no. 3 " + "runs " * 5, "dog", ""]
     together = predict(out, run, texts)
@@ -111,7 +111,7 @@ def test_each_line_of_stdin_has_one_line_of_answer_in_any_encoding(classifier: t
             assert [row == "" for row in lines[:-1]] == [False, True, False, True, False] and "d\\xf6g" in lines[0]
 
 
-def test_a_line_that_is_no_utf8_is_named(
+def test_a_line_that_is_not_utf8_is_named(
     classifier: tuple[Path, str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, run, _ = classifier
@@ -185,7 +185,7 @@ def test_a_run_on_parsed_sentences_reads_conllu_with_its_trees(folder: Path) -> 
 
 
 @pytest.mark.parametrize("given", [("data=copy", "causal=true", "data.train_len=3"), ("data=digits",)])
-def test_a_run_on_no_text_says_what_can_be_asked(given: tuple[str, ...], folder: Path) -> None:
+def test_a_run_without_texts_says_which_runs_answer_questions(given: tuple[str, ...], folder: Path) -> None:
     run = trained(folder / "other", *given, *SMALL)
     with pytest.raises(ValueError, match=rf"{given[0]}, which is no text.*data=subjects, csv, conllu and text"):
         predict(folder / "other", run, ["why does ice float"])

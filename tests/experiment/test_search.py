@@ -108,9 +108,7 @@ def test_only_sweep_has_the_options_of_a_search() -> None:
     assert having == {"sweep"}
 
 
-def test_without_optuna_the_search_says_what_to_install(
-    data: Path, tool: Tool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_optuna_a_search_says_what_to_install(data: Path, tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     said = tool(*search_words(data))
     assert said.code == 2 and "pip install 'stackattn[search]'" in said.err and list(said.folder.iterdir()) == []

@@ -9,7 +9,7 @@ from stackcli.experiment import search_results
 from tests.experiment.examples import Said, Tool, options, search_words
 
 
-def test_json_is_the_final_table_alone_and_more_than_200_trials_need_a_yes(data: Path, tool: Tool) -> None:
+def test_json_prints_only_the_final_table_and_more_than_200_trials_need_a_yes(data: Path, tool: Tool) -> None:
     said = tool(*search_words(data, "--json"))
     rows = json.loads(said.out)
     assert [row["arm"] for row in rows if row.get("arm")] == ["defaults", "best of 12"]
@@ -18,12 +18,12 @@ def test_json_is_the_final_table_alone_and_more_than_200_trials_need_a_yes(data:
     assert tool(*search_words(data, "--quiet")).out == ""
 
 
-def test_trials_are_told_by_their_validation_loss_and_the_test_part_is_not_shown(searched: Said) -> None:
+def test_trials_are_shown_with_their_validation_loss_and_without_test_results(searched: Said) -> None:
     assert searched.err.count(": validation loss ") == 12 and searched.err.count(": test accuracy ") == 4
     assert "test" not in " ".join(searched.trials[0])
 
 
-def test_the_figure_of_a_search_is_drawn_and_of_the_study_after_it_is_not(data: Path, tool: Tool) -> None:
+def test_the_figure_of_a_search_is_drawn_for_the_search_and_not_for_the_study_after_it(data: Path, tool: Tool) -> None:
     said = tool(*search_words(data, "--figures", "svg", trials=5))
     assert said.code == 0, said.err
     drawn = {p.parent.name.endswith("-search") for p in said.folder.glob("outputs/studies/*/importance.svg")}

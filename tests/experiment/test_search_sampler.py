@@ -78,12 +78,12 @@ def test_a_choice_keeps_the_values_of_hydra_and_their_types() -> None:
         assert overrides.parse_domain(word)[1] == values and set(map(repr, draw(word, 60))) == set(map(repr, values))
 
 
-def test_settings_that_never_go_together_end_the_search_after_200_draws() -> None:
+def test_settings_that_never_fit_together_end_the_search_after_200_draws() -> None:
     def refuse(values: Any) -> Config:
         raise ValueError("never")
 
     never = search_sampler.Sampler({"depth": Steps((1, 2, 3))}, "random", seed=0, make=refuse)
-    with pytest.raises(ValueError, match="200 settings in a row do not go together; the last: never"):
+    with pytest.raises(ValueError, match="200 settings in a row do not fit together; the last: never"):
         never.ask(1)
     assert {trial.state.name for trial in never.study.trials} == {"FAIL"}  # none that a model takes to be running
 
@@ -98,13 +98,13 @@ def test_settings_that_never_go_together_end_the_search_after_200_draws() -> Non
         ("bayes", 21, [10, 4, 4, 3]),
     ],
 )
-def test_bayes_is_told_losses_after_ten_trials_and_then_after_every_four(
+def test_bayes_gets_losses_after_ten_trials_and_then_after_every_four(
     kind: str, trials: int, rounds: list[int]
 ) -> None:
     assert sampler({"depth": Steps((1, 2))}, kind).rounds(trials) == rounds
 
 
-def test_a_search_of_bayes_comes_nearer_than_one_at_random() -> None:
+def test_a_bayes_search_comes_nearer_to_the_best_than_a_random_one() -> None:
     def loss(values: Any) -> float:
         return float((math.log10(values["lr"]) + 2.5) ** 2 + values["dropout"] + 0.1 * abs(values["depth"] - 2))
 

@@ -15,7 +15,7 @@ from tests.experiment.examples import Said, Tool, call_tool, distance, search_wo
 from tests.helpers import results, start, words
 
 
-def test_the_best_is_that_of_the_lowest_validation_loss_whatever_the_test_part_says(data: Path, tool: Tool) -> None:
+def test_the_best_setting_has_the_lowest_validation_loss_whatever_its_test_accuracy(data: Path, tool: Tool) -> None:
     said = tool(*search_words(data, trials=30))
     assert said.code == 0, said.err
     losses = [float(t["val_loss"]) for t in said.trials]
@@ -59,21 +59,21 @@ def test_a_trial_that_fails_is_shown_and_the_search_goes_on_and_ends_with_1(data
     assert said.code == 1 and "a fault of the code" in said.err
     assert {(t["status"], t["depth"] == "3") for t in said.trials} == {("done", False), ("failed", True)}
     assert len(said.arm("best of 20")) == 2
-    hasty = tool(*search_words(data, "--fail-fast"), score=lambda c: None, at=said.folder / "hasty")
-    assert hasty.code == 1 and "as --fail-fast asks" in hasty.err
+    fast = tool(*search_words(data, "--fail-fast"), score=lambda c: None, at=said.folder / "fast")
+    assert fast.code == 1 and "because of --fail-fast" in fast.err
     none = tool(*search_words(data), score=lambda c: None, at=said.folder / "none")
     assert none.code == 1 and "Traceback" not in none.err.replace("Traceback\n", "")
 
 
-def test_settings_that_do_not_go_together_are_replaced(data: Path, tool: Tool) -> None:
+def test_settings_that_do_not_fit_together_are_replaced(data: Path, tool: Tool) -> None:
     line = words(data, "dim=range(8,25,4)", "heads=2,8", "seeds=1")  # 12 and 20 are not divisible by 8, the ends are
     said = tool(*line, "--search", "random", "--trials", "25")
     assert said.code == 0, said.err
     assert len(said.trials) == 25 and all(int(t["dim"]) % int(t["heads"]) == 0 for t in said.trials)
-    assert "do not go together, and others took their place; the first: dim=" in said.err
+    assert "of the drawn settings do not fit together and were replaced; the first: dim=" in said.err
 
 
-def test_where_the_defaults_cannot_be_run_the_best_stands_alone_and_it_is_said(data: Path, tool: Tool) -> None:
+def test_where_the_defaults_cannot_be_run_the_best_is_run_alone_and_a_message_says_why(data: Path, tool: Tool) -> None:
     said = tool(*words(data, "dim=30", "heads=3,5", "seeds=1"), "--search", "random", "--trials", "4")
     assert said.code == 0, said.err
     assert "the defaults cannot be run (dim=30 is not divisible by heads=4" in said.err
@@ -106,7 +106,7 @@ def test_the_trials_of_bayes_do_not_depend_on_the_number_of_workers(data: Path, 
     assert same_search(one, two)
 
 
-def test_no_trial_has_a_test_number_and_the_runs_after_it_have(trained: Said) -> None:
+def test_trials_have_no_test_results_and_the_runs_after_them_have(trained: Said) -> None:
     said = trained
     assert said.code == 0, said.err
     found = {p.parent.name: json.loads(p.read_text()) for p in said.folder.glob("outputs/runs/*/result.json")}
@@ -120,9 +120,7 @@ def test_no_trial_has_a_test_number_and_the_runs_after_it_have(trained: Said) ->
 
 
 @pytest.mark.parametrize("kind", ["random", "bayes"])
-def test_a_search_that_was_stopped_goes_on_and_trains_nothing_twice(
-    kind: str, data: Path, tool: Tool, tmp_path: Path
-) -> None:
+def test_a_stopped_search_goes_on_and_trains_nothing_twice(kind: str, data: Path, tool: Tool, tmp_path: Path) -> None:
     line = search_words(data, kind=kind, trials=20)
     whole = tool(*line, at=tmp_path / "whole")
     first = tool(*line, dies=13, at=tmp_path / "cut")
@@ -159,7 +157,7 @@ def test_pruning_trains_short_and_only_the_best_third_for_longer(data: Path, too
     assert {run["steps"] for run in said.arm("best of 27")} == {9}
 
 
-def test_a_short_run_however_low_is_not_chosen_over_those_that_were_trained_in_full(data: Path, tool: Tool) -> None:
+def test_a_short_run_is_never_chosen_over_full_ones_however_low_its_loss(data: Path, tool: Tool) -> None:
     def longer_is_worse(found: Config) -> dict[str, Any]:
         return {"val_loss": distance(found)["val_loss"] + found.steps, "test_acc": 0.5}
 
@@ -170,7 +168,7 @@ def test_a_short_run_however_low_is_not_chosen_over_those_that_were_trained_in_f
     assert said.out.index(f"{float(full['val_loss']):.3f}") < said.out.index(" 3 \n")  # the longest first
 
 
-def test_survivors_that_diverge_leave_the_choice_to_those_that_do_not(data: Path, tool: Tool) -> None:
+def test_runs_that_diverge_on_the_last_rung_are_not_chosen(data: Path, tool: Tool) -> None:
     def later(found: Config) -> dict[str, Any]:
         gone = found.steps == 9 and found.lr > 2e-3 and found.seed >= 1_000_000
         return {"status": "diverged", "val_loss": None, "test_acc": None} if gone else distance(found)
@@ -185,7 +183,7 @@ def test_survivors_that_diverge_leave_the_choice_to_those_that_do_not(data: Path
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 @pytest.mark.parametrize("number,code", [(signal.SIGKILL, -9), (signal.SIGTERM, 75), (signal.SIGINT, 130)])
-def test_a_search_that_was_killed_goes_on_to_the_same_bytes(
+def test_a_killed_search_ends_with_the_same_bytes(
     number: signal.Signals, code: int, data: Path, tmp_path: Path
 ) -> None:
     settings = ("steps=100", "seeds=1", "--figures", "none", "-j", "2")

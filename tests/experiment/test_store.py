@@ -1,4 +1,4 @@
-"""Plain files, published once, found again, and never believed when damaged."""
+"""The store: files are published once, found again, and refused when they are damaged."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def test_files_are_strict_json(tmp_path: Path) -> None:
         records.loads('{"a": NaN}')
 
 
-def test_who_publishes_second_changes_nothing(tmp_path: Path) -> None:
+def test_publishing_a_second_time_changes_nothing(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
     publish_run(place, loss=0.1)
     publish_run(place, loss=0.2)
@@ -60,7 +60,7 @@ def test_who_publishes_second_changes_nothing(tmp_path: Path) -> None:
     assert list((place.root / "attempts").iterdir()) == []
 
 
-def test_a_cut_last_line_is_not_yet_written_and_a_bad_middle_line_is_named(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_skipped_and_a_bad_middle_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"step": 1}\n{"step": 2}\n{"st')
     assert [r["step"] for r in atomic_files.read_lines(path)] == [1, 2]
@@ -116,7 +116,7 @@ def test_a_death_inside_the_save_leaves_a_checkpoint_that_loads(
     assert bool((loaded["model"]["w"] == loaded["step"]).all())
 
 
-def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_not_loaded(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
     path = place.save_checkpoint("abc", state(1))
     path.write_bytes(path.read_bytes()[:-1])
@@ -137,7 +137,7 @@ def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) ->
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.doc"]
 
 
-def test_a_file_is_no_store(tmp_path: Path) -> None:
+def test_a_file_is_refused_as_a_store(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
     with pytest.raises(StoreError, match="a file, not a folder"):
         Store(tmp_path / "a")
@@ -168,7 +168,7 @@ def test_no_setting_has_the_name_of_a_result() -> None:
     assert {f.name for f in fields(Config)} & {f.name for f in fields(Result)} == set()
 
 
-def test_a_forced_run_takes_the_place_of_the_old_one_only_when_it_is_whole(
+def test_a_forced_run_replaces_the_old_one_only_when_it_is_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = Store(tmp_path / "out")
@@ -186,14 +186,14 @@ def test_a_forced_run_takes_the_place_of_the_old_one_only_when_it_is_whole(
     assert list((place.root / "attempts").iterdir()) == [] and find_faults(place) == []
 
 
-def test_a_run_that_kept_its_best_weights_is_not_one_that_kept_the_last(tmp_path: Path) -> None:
+def test_a_run_that_kept_its_best_weights_does_not_count_where_the_last_are_needed(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
     publish_run(place, weights=b"best")
     assert default_config().keep == "best" and place.finished("abc", "best") and place.finished("abc", "none")
     assert not place.finished("abc", "last")
 
 
-def test_a_store_that_another_process_has_just_begun_is_no_foreign_folder(tmp_path: Path) -> None:
+def test_a_store_that_another_process_is_creating_is_accepted(tmp_path: Path) -> None:
     (tmp_path / ".stackattn.json.x1y2").write_text("{")
     Store(tmp_path).create()
     (tmp_path / "other").mkdir()
@@ -202,7 +202,7 @@ def test_a_store_that_another_process_has_just_begun_is_no_foreign_folder(tmp_pa
         Store(tmp_path / "other")
 
 
-def test_a_claim_is_of_one_process_at_a_time_and_gives_way_to_a_stop(tmp_path: Path) -> None:
+def test_one_process_at_a_time_claims_a_run_and_waiting_ends_with_a_stop(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     place = Store(tmp_path / "out")
     with place.claimed("abc", lambda: False) as first, place.claimed("abc", lambda: True) as second:
@@ -211,7 +211,7 @@ def test_a_claim_is_of_one_process_at_a_time_and_gives_way_to_a_stop(tmp_path: P
         assert again
 
 
-def test_an_older_process_takes_no_newer_checkpoint_away(tmp_path: Path) -> None:
+def test_an_older_checkpoint_deletes_no_newer_one(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
     place.save_checkpoint("abc", state(9))
     place.save_checkpoint("abc", state(5))

@@ -38,7 +38,7 @@ def test_a_named_study_keeps_its_runs_when_it_grows(tmp_path: Path) -> None:
     assert [r["run"] for r in place.read_study("s")["runs"]] == ["c"]
 
 
-def test_a_run_of_the_same_settings_takes_the_place_of_one_whose_part_was_edited(tmp_path: Path) -> None:
+def test_a_new_run_replaces_one_of_the_same_settings_whose_part_was_edited(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
 
     def study(*runs: tuple[str, int]) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_a_run_of_the_same_settings_takes_the_place_of_one_whose_part_was_edited
     assert [r["run"] for r in place.read_study("s")["runs"]] == ["new0", "old1"]
 
 
-def test_a_study_has_one_run_of_a_point_and_seed_though_a_part_has_other_keys_or_defaults_now(tmp_path: Path) -> None:
+def test_a_study_has_one_run_of_a_point_and_seed_even_where_a_part_has_gained_keys(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
 
     def saved(run: str, pe: str, **keys: Any) -> None:

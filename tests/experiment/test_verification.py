@@ -22,7 +22,7 @@ def test_verify_reads_every_file_of_a_run(name: str, tmp_path: Path) -> None:
     assert len(find_faults(place)) == 1 and name in find_faults(place)[0]
 
 
-def test_verify_names_a_study_whose_run_is_gone_and_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_verify_names_missing_runs_of_a_study_and_files_that_cannot_be_read(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
     place.create()
     publish_run(place)
