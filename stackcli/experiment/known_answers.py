@@ -97,15 +97,15 @@ def metric_values(frames: Frames, arm: str, metric: str) -> list[float]:
 
 
 def outcome_table(name: str, outcomes: Sequence[Outcome]) -> Table:
-    made = Table(title=name, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    table = Table(title=name, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for head in ("arm", "metric", "mean", "seeds", "expected", ""):
-        made.add_column(head, justify="right" if head in ("mean", "seeds") else "left", overflow="fold")
+        table.add_column(head, justify="right" if head in ("mean", "seeds") else "left", overflow="fold")
     for o in outcomes:
         e = o.expected
         seeds = " ".join(f"{v:.3f}" for v in o.values) if len(e.arms) == 1 else ""
-        made.add_row(" - ".join(e.arms), e.metric, f"{o.mean:.4f}", seeds, f"{e.operation} {e.bound:g}",
+        table.add_row(" - ".join(e.arms), e.metric, f"{o.mean:.4f}", seeds, f"{e.operation} {e.bound:g}",
                      "held" if o.held else "FAILED")  # fmt: skip
-    return made
+    return table
 
 
 def experiment_folder(name: str) -> Path:

@@ -160,7 +160,7 @@ def match_point(point: Config, like: Config, by: str, asked: Asked) -> Sized:
     try_parts(like)
     cost = cost_of(by, asked)
     target = cost(like)
-    found = [Sized(point, made, like, cost(made), target) for made in candidates(point, like, cost, asked.fixed)]
+    found = [Sized(point, config, like, cost(config), target) for config in candidates(point, like, cost, asked.fixed)]
 
     def rank(one: Sized) -> tuple[float, ...]:
         near = abs(one.off) <= NEAR
@@ -178,30 +178,30 @@ def candidates(point: Config, like: Config, cost: Cost, fixed: bool) -> Iterator
     ways = [[point.dim]] if fixed else [range(start, 0, -heads), range(start + heads, WIDEST + 1, heads)]
     for way in ways:
         for dim in way:
-            made = replace(point, dim=dim)
-            if accepts_sizes(made):
-                yield made
-                yield fit_feed_forward(made, target, cost)
-                if (cost(made) <= target) == (dim <= start):
+            config = replace(point, dim=dim)
+            if accepts_sizes(config):
+                yield config
+                yield fit_feed_forward(config, target, cost)
+                if (cost(config) <= target) == (dim <= start):
                     break
 
 
-def fit_feed_forward(made: Config, target: int, cost: Cost) -> Config:
+def fit_feed_forward(config: Config, target: int, cost: Cost) -> Config:
     """Returns the config with the allowed ff whose cost is nearest to the target, to one decimal where that is near
     enough, else to two. Costs are linear in ff."""
-    least, most = (replace(made, ff=made.ff * factor) for factor in (1 / STRETCH, STRETCH))
+    least, most = (replace(config, ff=config.ff * factor) for factor in (1 / STRETCH, STRETCH))
     low, high = cost(least), cost(most)
     share = min(1.0, max(0.0, (target - low) / (high - low))) if high > low else 0.0
-    coarse, fine = (replace(made, ff=round(least.ff + share * (most.ff - least.ff), digits)) for digits in (1, 2))
+    coarse, fine = (replace(config, ff=round(least.ff + share * (most.ff - least.ff), digits)) for digits in (1, 2))
     return coarse if abs(cost(coarse) / target - 1) <= NEAR else fine
 
 
-def accepts_sizes(made: Config) -> bool:
+def accepts_sizes(config: Config) -> bool:
     """Returns whether every part accepts the sizes."""
     from stackcli.model.build import try_parts
 
     try:
-        try_parts(made)
+        try_parts(config)
     except ValueError:
         return False
     return True
@@ -225,33 +225,33 @@ def asked_by(data: Part) -> Asked:
 
 
 def cost_of(by: str, asked: Asked) -> Cost:
-    return lambda made: (params if by == "params" else flops)(made, asked)
+    return lambda config: (params if by == "params" else flops)(config, asked)
 
 
-def params(made: Config, asked: Asked) -> int:
+def params(config: Config, asked: Asked) -> int:
     """Counts the trained parameters of a stack without its token and position tables, without building it: per block
     4 D^2 + 4 D of attention, 2 D F + F + D of the feed-forward map and those of its joins; the first and the last norm,
     where the scheme has them; the classifier. Shared layers count once."""
     from stackcli.model.blocks import hidden_of
     from stackcli.model.build import makers
 
-    make, D, F = makers(made, max_len=1), made.dim, hidden_of(made)
+    make, D, F = makers(config, max_len=1), config.dim, hidden_of(config)
     first, second = make.join(1), make.join(1)
     second.pair(first)
     joins = {id(p): p.numel() for p in (*first.parameters(), *(second.parameters() if F else ()))}
     block = 4 * D * D + 4 * D + (2 * D * F + F + D if F else 0) + sum(joins.values())
-    scheme = registry.load_part("residual", made.residual.name)
+    scheme = registry.load_part("residual", config.residual.name)
     ends = (scheme.opening_norm + scheme.closing_norm) * sum(p.numel() for p in make.norm().parameters())
-    layers = 1 if made.share_layers else made.depth
+    layers = 1 if config.share_layers else config.depth
     return int(layers * block + ends + (D + 1) * asked.out)
 
 
-def flops(made: Config, asked: Asked) -> int:
+def flops(config: Config, asked: Asked) -> int:
     """Counts the FLOPs of a forward pass of a training sequence of median length, without building the stack."""
     from stackcli.model.build import makers
     from stackcli.model.cost import closed_flops
 
-    kind = registry.load_part("pe", made.pe.name)
-    own = made.pe.options.get("layers", "own" if kind.per_layer else "shared") == "own"
-    encoding = makers(made, asked.max_len).encoding(1 if own else 0)
-    return closed_flops(made, encoding, own=own, length=asked.length, out=asked.out, every=asked.every)
+    kind = registry.load_part("pe", config.pe.name)
+    own = config.pe.options.get("layers", "own" if kind.per_layer else "shared") == "own"
+    encoding = makers(config, asked.max_len).encoding(1 if own else 0)
+    return closed_flops(config, encoding, own=own, length=asked.length, out=asked.out, every=asked.every)
