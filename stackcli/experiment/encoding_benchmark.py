@@ -1,4 +1,4 @@
-"""What `compare-pe` asks: the same encodings on several data sets, each with the settings that it needs."""
+"""The runs of `compare-pe`: the same encodings on several data sets, each with the settings that it needs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,15 +9,15 @@ from stackcli.config.yaml_files import UsageError
 from stackcli.experiment.study import Arms
 
 DEFAULT = ("subjects", "digits", "markov")
-WANTED = {  # settings that a data set is asked with, each replaced by what is typed
+WANTED = {  # settings of each data set, where nothing else is typed
     "digits": ("epochs=16",),
     "markov": ("causal=true", "label_smoothing=0", "data.longest=8", "lr=0.003", "epochs=6"),
 }
-LANGUAGE = ("causal=true", "label_smoothing=0")  # of any other data that ask what comes next
+LANGUAGE = ("causal=true", "label_smoothing=0")  # of other data whose task is the next token
 
 
 def encoding_arms(words: Sequence[str], folder: Path | None) -> Arms:
-    """The runs of `compare-pe`: one grid for each value of `data`, by default three. Raises UsageError."""
+    """Returns the runs of `compare-pe`: one grid for each value of `data`, by default three. Raises UsageError."""
     typed = {axis.key: axis.values for axis in (overrides.parse_override(word, folder) for word in words)}
     names = [str(name) for name in typed.get("data", DEFAULT)]
     if len(names) == 1:
@@ -39,7 +39,7 @@ def encoding_arms(words: Sequence[str], folder: Path | None) -> Arms:
 
 
 def default_settings(name: str) -> tuple[str, ...]:
-    """The settings that a data set is asked with where nothing else is typed."""
+    """Returns the settings of a data set where nothing else is typed."""
     if name in WANTED or name not in registry.part_names("data"):
         return WANTED.get(name, ())
     return LANGUAGE if getattr(registry.load_part("data", name), "causal", False) else ()

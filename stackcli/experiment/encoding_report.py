@@ -21,7 +21,7 @@ def show_report(config: Config, out: Path, *, json: bool, formats: Sequence[str]
     """Prints the table and the verdict; returns 1 where a check failed, else 0. Raises ValueError for wrong sizes."""
     max_len = encoding_checks.input_length(config)
     if formats:
-        Store(out)  # where no figure can be written nothing is measured
+        Store(out)  # raises before anything is measured where no figure can be written
     with registry.blame_part("pe", config.pe.name):
         found = encoding_checks.certify(config, max_len)
     if json:
@@ -35,7 +35,7 @@ def show_report(config: Config, out: Path, *, json: bool, formats: Sequence[str]
 
 
 def describe_verdict(name: str, rows: Sequence[checked_property.Property]) -> str:
-    """How many checks passed, and which did not, in one sentence."""
+    """Says how many checks passed and which did not, in one sentence."""
     by_mark = {mark: [row.name for row in rows if row.mark == mark] for mark in ("passed", "warning", "failed")}
     passed, warnings, failed = by_mark.values()
     said = [f"{count_noun(len(passed), 'checks')} passed"]
@@ -45,17 +45,17 @@ def describe_verdict(name: str, rows: Sequence[checked_property.Property]) -> st
 
 
 def check_table(rows: Sequence[checked_property.Property]) -> Table:
-    """For a terminal of 80 columns."""
-    made = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    """Returns the checks as a table for a terminal of 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for head in ("property", "found", "", "evidence"):
-        made.add_column(head, overflow="fold", no_wrap=head == "")
+        table.add_column(head, overflow="fold", no_wrap=head == "")
     for row in rows:
-        made.add_row(row.name, row.found, row.mark, row.evidence)
-    return made
+        table.add_row(row.name, row.found, row.mark, row.evidence)
+    return table
 
 
 def draw_check(config: Config, max_len: int, out: Path, formats: Sequence[str]) -> list[Path]:
-    """The figure, where the encoding has an additive table and figures are wanted."""
+    """Draws the position table of an additive encoding, without and with the remedy; returns the paths."""
     rows = position_tables.position_table(config, max_len)
     if rows is None or not formats:
         return []

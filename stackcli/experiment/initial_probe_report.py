@@ -22,7 +22,7 @@ FIGURES = ("signal", "gradient", "slopes", "collapse")
 
 
 class Column(NamedTuple):
-    """A number of a stack as a column: its short head, and whether its mean over seeds is geometric."""
+    """A column of the table: its short head, and whether its mean over seeds is geometric."""
 
     head: str
     geometric: bool
@@ -44,7 +44,7 @@ HIDE_FIRST = ("signal_first", "cosine", "grad_ratio_init", "entropy", "apart")
 
 
 def report_probe(frames: Frames, folder: Path, options: Options, progress: Progress) -> None:
-    """Tables and sentences to stdout, files to the probe's folder."""
+    """Prints the tables and sentences, and writes the files to the folder of the probe."""
     table, slopes = summarise_stacks(frames), depth_scaling.slopes(frames.runs, frames.axes)
     written = probe_files(frames, table, slopes, folder) + draw_probe(frames, folder, options.formats)
     out = Console()
@@ -67,7 +67,8 @@ def report_probe(frames: Frames, folder: Path, options: Options, progress: Progr
 
 
 def probe_files(frames: Frames, table: pd.DataFrame, slopes: pd.DataFrame, folder: Path) -> list[Path]:
-    """The table; the slopes of each scheme and seed; a row a stack; a row a linear map, block and head."""
+    """Writes the table, the slopes of each scheme and seed, a row for each stack, and a row for each linear map, block
+    and head; returns the paths."""
     texts = {"table.csv": table, "slopes.csv": slopes, "runs.csv": frames.runs, "layers.csv": frames.layers}
     for name, rows in texts.items():
         write_file(folder / name, tables.to_csv(rows))
@@ -75,7 +76,7 @@ def probe_files(frames: Frames, table: pd.DataFrame, slopes: pd.DataFrame, folde
 
 
 def draw_probe(frames: Frames, folder: Path, formats: Sequence[str]) -> list[Path]:
-    """The figures that show a stack before training."""
+    """Draws the figures that show a stack before training; returns the paths."""
     if not formats:
         return []
     from stackcli.figures import base
@@ -89,7 +90,7 @@ def draw_probe(frames: Frames, folder: Path, formats: Sequence[str]) -> list[Pat
 
 
 def read_probe(folder: Path) -> Frames:
-    """What a probe found of each scheme and seed, as the runs of a study: `slope_free`, `order`, ... by arm."""
+    """Reads the slopes of a probe as the runs of a study: `slope_free`, `order`, ... of each arm and seed."""
     runs = pd.read_csv(folder / "slopes.csv").assign(status="done")
     none = pd.DataFrame()
     return Frames(study=folder.name, command="probe", axes=("arm",), runs=runs, curve=none, layers=none, position=none)
@@ -99,8 +100,8 @@ def read_probe(folder: Path) -> Frames:
 
 
 def summarise_stacks(frames: Frames) -> pd.DataFrame:
-    """A row a point: the axes and `depth`, `done` of `planned` seeds whose numbers are finite, the means over these,
-    and `expected`: whether the stack can be expected to train."""
+    """Returns a row for each point: the axes and `depth`; how many seeds were `planned` and how many are `done`, with
+    finite numbers; the means over these; `expected`, whether the stack can be expected to train."""
     axes = [*(axis for axis in frames.axes if axis != "depth"), "depth"]
     rows = []
     for expected in depth_scaling.expectations(frames.runs, frames.axes):
@@ -115,7 +116,7 @@ def summarise_stacks(frames: Frames) -> pd.DataFrame:
 
 
 def mean_over_seeds(runs: pd.DataFrame, column: str) -> float:
-    """Over seeds; geometric where COLUMNS says so and all are positive. NaN where nothing was taken."""
+    """Returns the mean of a column, geometric where COLUMNS says so and all are positive; NaN where it is empty."""
     values = pd.to_numeric(runs[column]).dropna() if column in runs else pd.Series(dtype=float)
     if not len(values):
         return math.nan
@@ -125,19 +126,19 @@ def mean_over_seeds(runs: pd.DataFrame, column: str) -> float:
 
 
 def render_stacks(table: pd.DataFrame, width: int = tables.WIDTH) -> Table:
-    """For a terminal of `width` columns; columns that do not fit are left out and named in the caption."""
+    """Returns the table at most `width` characters wide; columns that do not fit are named in the caption."""
     columns, hidden = list(COLUMNS), list[str]()
-    out = _drawn(table, columns, hidden)
+    out = _build_stacks(table, columns, hidden)
     for name in HIDE_FIRST:
         if Console(width=10_000).measure(out).maximum <= width:
             break
         columns.remove(name)
         hidden.append(name)
-        out = _drawn(table, columns, hidden)
+        out = _build_stacks(table, columns, hidden)
     return out
 
 
-def _drawn(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) -> Table:
+def _build_stacks(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) -> Table:
     axes, broken = list(table.attrs["axes"]), bool((table["done"] < table["planned"]).any())
     caption = f"hidden for width: {', '.join(hidden)}; --csv - shows them" if hidden else None
     out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
@@ -153,7 +154,7 @@ def _drawn(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) -
 
 
 def format_cell(value: float) -> str:
-    """Three digits or so, in at most seven characters."""
+    """Formats a number with about three digits, in at most seven characters."""
     if math.isnan(value):
         return ""
     if value and not 1e-2 <= abs(value) < 1e3:
@@ -172,19 +173,19 @@ HEADS = {
 
 
 def render_slopes(slopes: pd.DataFrame, axes: Sequence[str], width: int = tables.WIDTH) -> Table:
-    """A row a scheme: exponents over depth with their intervals over seeds, beside theory; columns that do not fit are
-    left out and named in the caption."""
+    """Returns a row for each scheme: the exponents of depth with their intervals over seeds, beside theory. Columns
+    that do not fit are named in the caption."""
     hidden: list[str] = []
-    out = _exponents(slopes, axes, hidden)
+    out = _build_slopes(slopes, axes, hidden)
     for name in ("slope_plain", "slope_update"):
         if Console(width=10_000).measure(out).maximum <= width:
             break
         hidden.append(name)
-        out = _exponents(slopes, axes, hidden)
+        out = _build_slopes(slopes, axes, hidden)
     return out
 
 
-def _exponents(slopes: pd.DataFrame, axes: Sequence[str], hidden: Sequence[str]) -> Table:
+def _build_slopes(slopes: pd.DataFrame, axes: Sequence[str], hidden: Sequence[str]) -> Table:
     caption = f"hidden for width: {', '.join(hidden)}; slopes.csv has them" if hidden else None
     heads = {name: head for name, head in HEADS.items() if name not in hidden}
     out = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
@@ -193,17 +194,17 @@ def _exponents(slopes: pd.DataFrame, axes: Sequence[str], hidden: Sequence[str])
         out.add_column(Text(axis), overflow="fold")
     for head in heads.values():
         out.add_column(Text(head), justify="right", no_wrap=True)
-    for key, mine in slopes.groupby(others, sort=False, dropna=False) if others else [(("all",), slopes)]:
-        plain, free, step = (over_seeds(mine[c]) for c in depth_scaling.SLOPES)
-        order = over_seeds(mine["order"], 3)
-        theory = format_theory(mine["theory"]) if free else ""
-        cells = dict(zip(HEADS, (plain, free, theory, step, order, format_theory(mine["order_theory"])), strict=True))
+    for key, rows in slopes.groupby(others, sort=False, dropna=False) if others else [(("all",), slopes)]:
+        plain, free, step = (over_seeds(rows[c]) for c in depth_scaling.SLOPES)
+        order = over_seeds(rows["order"], 3)
+        theory = format_theory(rows["theory"]) if free else ""
+        cells = dict(zip(HEADS, (plain, free, theory, step, order, format_theory(rows["order_theory"])), strict=True))
         out.add_row(*(Text(format_setting(k)) for k in key), *(Text(cells[name]) for name in heads))
     return out
 
 
 def over_seeds(values: pd.Series, decimals: int = 2) -> str:
-    """Mean and half the width of the interval; nothing where there is no number."""
+    """Returns the mean and half the width of its interval; empty where there is no number."""
     kept = pd.to_numeric(values).dropna()
     if not len(kept):
         return ""
@@ -215,7 +216,7 @@ def over_seeds(values: pd.Series, decimals: int = 2) -> str:
 
 
 def format_theory(values: pd.Series) -> str:
-    """What theory says, which no seed changes."""
+    """Returns the value of theory, which is the same for every seed."""
     kept = pd.to_numeric(values).dropna()
     return f"{kept.iloc[0]:g}" if len(kept) else ""
 
@@ -224,9 +225,10 @@ def format_theory(values: pd.Series) -> str:
 
 
 def describe_probe(frames: Frames, slopes: pd.DataFrame) -> list[str]:
-    """How deep each scheme can be expected to train and why, what the numbers are, and where the bounds are from."""
-    asked = sorted(set(frames.runs["depth"]))
-    out = [depth_scaling.describe_expectation(e, asked) for e in depth_scaling.expectations(frames.runs, frames.axes)]
+    """Says how deep each scheme can be expected to train and why, what the slopes are, and where the bounds come
+    from."""
+    depths = sorted(set(frames.runs["depth"]))
+    out = [depth_scaling.describe_expectation(e, depths) for e in depth_scaling.expectations(frames.runs, frames.axes)]
     drowned = depth_scaling.describe_lost_tokens(frames.runs, frames.axes)
     return [
         *out,
@@ -238,20 +240,20 @@ def describe_probe(frames: Frames, slopes: pd.DataFrame) -> list[str]:
 
 
 def describe_theory(slopes: pd.DataFrame) -> list[str]:
-    """Where the exponents are from."""
+    """Says how the exponents were measured and where their theory comes from."""
     if not len(slopes):
         return []
     sources = [text for text in dict.fromkeys(slopes["theory_source"]) if text]
     seeds = slopes["seed"].nunique()
     over = statistics.describe_mean(seeds) or "one seed"
     named = f"; theory of G3 at Xavier's initialisation: {'; '.join(sources)}" if sources else ""
-    told = [
+    sentences = [
         f"Slopes are exponents of depth, from depth {depth_scaling.FIRST}, of the last block's last map: {over}{named}."
     ]
-    return told if slopes["slope_free"].notna().any() else []
+    return sentences if slopes["slope_free"].notna().any() else []
 
 
 def describe_warmup(runs: pd.DataFrame) -> str:
-    """What the first step leaves out."""
+    """Says that a warm-up makes the first step smaller, where the runs have one."""
     warm = bool((pd.to_numeric(runs["warmup"]) > 0).any())
     return "With the warm-up of these settings the first step is smaller, and deeper stacks may train." if warm else ""

@@ -1,7 +1,7 @@
-"""`make known-answers`: recorded studies whose answer is known, run on fresh seeds and held against it.
+"""`make known-answers`: runs recorded studies on fresh seeds and compares the results with the known answers.
 
-experiments/NAME/expected.txt has a line an expectation, `ARM: METRIC OP NUMBER`: the mean over seeds of a column of
-runs.csv, or `acc@N`, `loss@N`, `excess@N` on test items of length N, or where a token has several answers the lowest
+Each line of experiments/NAME/expected.txt is an expectation, `ARM: METRIC OP NUMBER`: the mean over seeds of a column
+of runs.csv, or `acc@N`, `loss@N`, `excess@N` on test items of length N, or where a token has several answers the lowest
 accuracy of the first N (`inside@N`) and the highest of the others (`beyond@N`); `A - B: ...` for the difference of two
 arms' means.
 """
@@ -39,7 +39,7 @@ class Expectation(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What was found: the mean, each seed's value, and whether it is as expected."""
+    """The result of an expectation: the mean, the value of each seed, and whether it is as expected."""
 
     expected: Expectation
     mean: float
@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
 
 
 def read_expectations(path: Path) -> list[Expectation]:
-    """The expectations of a file. Raises ValueError for a line that is none."""
+    """Reads the expectations of a file. Raises ValueError for a line of another form."""
     out = []
     for line in path.read_text(encoding="utf-8").splitlines():
         line = line.partition("#")[0].strip()
@@ -63,7 +63,7 @@ def read_expectations(path: Path) -> list[Expectation]:
 
 
 def check_expectations(frames: Frames, expected: Sequence[Expectation]) -> list[Outcome]:
-    """Each expectation held against the runs that are done; one without any is not held."""
+    """Compares each expectation with the runs that are done; an expectation without any does not hold."""
     out = []
     for one in expected:
         each = [metric_values(frames, arm, one.metric) for arm in one.arms]
@@ -77,7 +77,7 @@ def check_expectations(frames: Frames, expected: Sequence[Expectation]) -> list[
 
 
 def metric_values(frames: Frames, arm: str, metric: str) -> list[float]:
-    """A metric of an arm's finished runs, one a seed. Raises ValueError for an arm that is not there."""
+    """Returns a metric of the finished runs of an arm, a value per seed. Raises ValueError for an unknown arm."""
     if arm not in set(frames.runs["arm"]):
         raise ValueError(f"no arm {arm!r} in {frames.study}")
     runs = paired_comparisons.finished_runs(frames.runs[frames.runs["arm"] == arm])
@@ -97,15 +97,15 @@ def metric_values(frames: Frames, arm: str, metric: str) -> list[float]:
 
 
 def outcome_table(name: str, outcomes: Sequence[Outcome]) -> Table:
-    made = Table(title=name, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    table = Table(title=name, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for head in ("arm", "metric", "mean", "seeds", "expected", ""):
-        made.add_column(head, justify="right" if head in ("mean", "seeds") else "left", overflow="fold")
+        table.add_column(head, justify="right" if head in ("mean", "seeds") else "left", overflow="fold")
     for o in outcomes:
         e = o.expected
         seeds = " ".join(f"{v:.3f}" for v in o.values) if len(e.arms) == 1 else ""
-        made.add_row(" - ".join(e.arms), e.metric, f"{o.mean:.4f}", seeds, f"{e.operation} {e.bound:g}",
+        table.add_row(" - ".join(e.arms), e.metric, f"{o.mean:.4f}", seeds, f"{e.operation} {e.bound:g}",
                      "held" if o.held else "FAILED")  # fmt: skip
-    return made
+    return table
 
 
 def experiment_folder(name: str) -> Path:
@@ -113,18 +113,19 @@ def experiment_folder(name: str) -> Path:
 
 
 def replay_study(name: str, out: Path, seed: int) -> Frames:
-    """Runs a study again, or where its folder holds a file `probe` looks at its stacks again, whose numbers of each arm
-    and seed (slope_free, order, ...) then are those of its runs. Raises CalledProcessError where the command fails."""
-    looks = (experiment_folder(name) / "probe").exists()
+    """Runs a study again. Where its folder holds a file `probe`, it is probed instead, and the numbers of each arm and
+    seed (slope_free, order, ...) are returned as runs. Raises CalledProcessError where the command fails."""
+    probed = (experiment_folder(name) / "probe").exists()
     study = f"{name}-{seed}"  # other seeds are another study
-    line = ["probe" if looks else "sweep", "--experiment", name, f"seed={seed}", "--study", study, "--out", str(out)]
+    line = ["probe" if probed else "sweep", "--experiment", name, f"seed={seed}", "--study", study, "--out", str(out)]
     subprocess.run([sys.executable, "-m", "stackcli", *line, "--quiet"], check=True)
-    if looks:
+    if probed:
         return initial_probe_report.read_probe(out / "probes" / study)
     return load_study(Store(out, create=False), study)
 
 
 def run_known_answers(words: Sequence[str] | None = None) -> int:
+    """Checks the studies that the words name, or all; returns 1 where an expectation does not hold, else 0."""
     parser = argparse.ArgumentParser(prog="python -m stackcli.experiment.known_answers", description=__doc__)
     parser.add_argument("names", nargs="*", help="studies; all that are not slow otherwise")
     parser.add_argument("--slow", action="store_true", help="the slow ones too")
@@ -139,7 +140,7 @@ def run_known_answers(words: Sequence[str] | None = None) -> int:
         try:
             outcomes = check_expectations(replay_study(name, given.out, given.seed), expected)
         except subprocess.CalledProcessError as error:
-            print(f"{name}: its runs failed (exit code {error.returncode}), so nothing of it is held")
+            print(f"{name}: its runs failed (exit code {error.returncode}), so none of its expectations holds")
             failed += len(expected)
             continue
         Console().print(outcome_table(name, outcomes))

@@ -1,4 +1,4 @@
-"""A study's files -> DataFrames."""
+"""Reads the files of a study into DataFrames."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from stackcli.experiment.store import STUDY, Store
 if TYPE_CHECKING:
     from stackcli.analysis.study_data import Frames
 
-OLD_AXIS, AXIS = "sick", "affected"  # of studies of remedies
+OLD_AXIS, AXIS = "sick", "affected"  # the former and the present name of the second axis of a study of remedies
 
 
 def _with_new_names(study: dict[str, Any]) -> dict[str, Any]:
-    """A study of remedies as it is written today: its second axis was once called otherwise."""
+    """Returns a study of remedies with the present name of its second axis."""
     if OLD_AXIS not in study["axes"]:
         return study
     runs = [
@@ -42,7 +42,7 @@ def _read_study(store: Store, name: str) -> dict[str, Any]:
 
 
 def load_study(store: Store, name: str) -> "Frames":
-    """A study as DataFrames: k of n runs where some are missing. Raises ValueError for an unknown study."""
+    """Reads a study; a run that is missing is a row without numbers. Raises ValueError for an unknown study."""
     import pandas as pd
 
     from stackcli.analysis.study_data import Frames
@@ -92,7 +92,7 @@ def load_study(store: Store, name: str) -> "Frames":
 
 
 def _times(entry: Mapping[str, Any], timings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """How long a run took, and what a step of its architecture takes, alone on the machine."""
+    """Returns how long a run took, and how long a step of its architecture takes alone on the machine."""
     seconds = read_json(folder / "provenance.json").get("seconds")
     times = {**timings.get(entry["timing"], {}).get("times", {}), "seconds": seconds}
     if entry.get("timing_same") in timings:
@@ -101,7 +101,7 @@ def _times(entry: Mapping[str, Any], timings: Mapping[str, Any], folder: Path) -
 
 
 def _numbers(frame: Any, pd: Any) -> Any:
-    """Columns of numbers with gaps become float columns with NaN."""
+    """Turns columns of numbers with gaps into float columns with NaN."""
     for column in frame.columns:
         values = frame[column].dropna()
         if len(values) and values.map(lambda v: isinstance(v, int | float) and not isinstance(v, bool)).all():
@@ -118,10 +118,11 @@ class _Columns:
         own = [f.name for f in fields(kind)]
         names = dict.fromkeys(["run", "arm", "point", "seed", *axes, *own])
         self.own, self.parts = set(own), {name: list[Any]() for name in names}
-        self.texts: dict[str, str] = {}  # each text once
+        self.texts: dict[str, str] = {}  # equal texts share one object
 
     def add(self, head: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
-        """The rows of a run; `head` holds what is the same in all of them, and gives way to what a row says itself."""
+        """Adds the rows of a run. `head` has the values that all of them share; a value of the row itself comes
+        first."""
         import numpy as np
 
         for name, parts in self.parts.items():
@@ -146,12 +147,12 @@ class _Columns:
         import numpy as np
         import pandas as pd
 
-        made: dict[str, Any] = {name: np.concatenate(parts) if parts else [] for name, parts in self.parts.items()}
-        return pd.DataFrame(made, copy=False)
+        columns: dict[str, Any] = {name: np.concatenate(parts) if parts else [] for name, parts in self.parts.items()}
+        return pd.DataFrame(columns, copy=False)
 
 
 def _position(head: Mapping[str, Any], tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each position table of a run."""
+    """Returns a row for each position table of a run."""
     import numpy as np
 
     return [
@@ -159,7 +160,7 @@ def _position(head: Mapping[str, Any], tables: list[dict[str, Any]]) -> list[dic
             **head,
             "tensor": table["name"],
             "at": np.array(table["at"], dtype=int),
-            "values": np.array(table["rows"], dtype=float),  # numbers that are not finite are texts, which it reads
+            "values": np.array(table["rows"], dtype=float),  # reads NaN and infinities, which are stored as text
         }
         for table in tables
     ]

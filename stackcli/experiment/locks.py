@@ -1,11 +1,11 @@
-"""Locks that die with their process."""
+"""Locks that end with their process."""
 
 from filelock import FileLock, Timeout
 
 
 def acquire_lock(lock: FileLock, *, seconds: float = -1) -> bool:
-    """Whether this process holds the lock after at most so many seconds (-1: however many it takes). A lock dies with
-    its process. True where the file system has no locks."""
+    """Waits at most so many seconds for a lock (-1: without a limit); returns whether this process holds it. Returns
+    True where the file system has no locks. A lock ends with its process."""
     try:
         lock.acquire(timeout=seconds, poll_interval=0.02)
     except Timeout:

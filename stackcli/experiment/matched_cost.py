@@ -1,9 +1,9 @@
-"""Fair depth, `match=params` or `match=flops`: dim and ff of every depth, so that all cost what one of them costs.
+"""Fair depth, `match=params` or `match=flops`: chooses dim and ff of every depth so that all depths cost the same.
 
-Depth against width is the confound of most ablations of depth: twice as deep is twice as many parameters. The middle
-one of the depths asked (or `match_depth=`) has the settings as typed. Every other depth has the dim, a multiple of
-heads, with which the typed ff comes nearest to its cost; where none comes within 3 %, the ff nearest to the typed one,
-at most 1.5 times larger or smaller.
+Most ablations of depth change the size too: twice as deep is twice as many parameters. Here the middle depth (or
+`match_depth=`) has the settings as typed. Every other depth has the dim, a multiple of heads, whose cost with the typed
+ff is nearest to that of the middle depth; where none is within 3 %, ff changes as little as possible, by a factor of
+1.5 at most.
 """
 
 import math
@@ -31,15 +31,15 @@ Cost = Callable[[Config], int]
 
 
 class Match(NamedTuple):
-    """What is matched (params, flops or none), and the depth whose settings are those typed; None: the middle one."""
+    """What is matched (params, flops or none), and the depth with the settings as typed; None: the middle one."""
 
     by: str
     depth: Any = None
 
 
 class Asked(NamedTuple):
-    """What the cost of a stack depends on in the data: numbers that it gives out, at each token or once, tokens of the
-    median training sequence, and positions; `fixed`: word vectors are given, whose width dim must be."""
+    """What the cost of a stack depends on in the data: the width of the output, whether every token has one, the tokens
+    of the median training sequence, and the positions; `fixed`: dim must be the width of given word vectors."""
 
     out: int
     every: bool
@@ -49,7 +49,7 @@ class Asked(NamedTuple):
 
 
 class Sized(NamedTuple):
-    """A point, the same with the dim and ff that were found, the stack whose cost it was to have, and both costs."""
+    """A point, the same with the dim and ff that were found, the stack whose cost it should have, and both costs."""
 
     point: Config
     made: Config
@@ -66,23 +66,23 @@ class Sized(NamedTuple):
 
 
 def matched_arms(words: Sequence[str], folder: Path | None, presets: Sequence[str] = ()) -> Arms:
-    """The runs of a grid, its depths matched where the words say so. Raises UsageError, and DataError for data that
-    cannot be used."""
-    mine = [word for word in words if word.partition("=")[0] in ("match", "match_depth")]
-    match, problems = read_match(mine)
+    """Returns the runs of a grid, its depths matched where the words say so. Raises UsageError, and DataError for data
+    that cannot be used."""
+    own = [word for word in words if word.partition("=")[0] in ("match", "match_depth")]
+    match, problems = read_match(own)
     try:
-        grid = parse_grid(tuple(w for w in words if w not in mine), presets=presets, config_dir=folder)
+        grid = parse_grid(tuple(w for w in words if w not in own), presets=presets, config_dir=folder)
     except UsageError as error:
         raise UsageError([*problems, *error.problems]) from None
     problems += match_problems(match, grid)
     if problems:
         raise UsageError(problems)
-    made = Arms.of_grid(grid) if match.by == "none" else match_grid(grid, match)
-    return replace(made, typed=tuple(words))
+    arms = Arms.of_grid(grid) if match.by == "none" else match_grid(grid, match)
+    return replace(arms, typed=tuple(words))
 
 
 def read_match(words: Sequence[str]) -> tuple[Match, list[str]]:
-    """The words `match=` and `match_depth=`, and what is wrong with them."""
+    """Reads the words `match=` and `match_depth=`; returns also what is wrong with them."""
     problems, given = [], dict[str, Any]()
     for word in words:
         axis = overrides.parse_override(word)
@@ -101,7 +101,7 @@ def read_match(words: Sequence[str]) -> tuple[Match, list[str]]:
 
 
 def match_problems(match: Match, grid: Grid) -> list[str]:
-    """What of a grid cannot be matched, in words."""
+    """Describes what cannot be matched in a grid."""
     if match.by not in WHAT:
         return []
     named, depths = f"match={match.by}", grid.axes.get("depth", ())
@@ -114,7 +114,7 @@ def match_problems(match: Match, grid: Grid) -> list[str]:
 
 
 def match_grid(grid: Grid, match: Match) -> Arms:
-    """The grid with dim and ff of every depth replaced. Raises UsageError where a depth cannot be matched."""
+    """Returns the grid with dim and ff of every depth replaced. Raises UsageError where a depth cannot be matched."""
     depths = sorted(c.depth for c in dict.fromkeys(replace(grid.configs[0], depth=c.depth) for c in grid.configs))
     depth = depths[(len(depths) - 1) // 2] if match.depth is None else int(match.depth)
     points = dict.fromkeys(replace(c, seed=0) for c in grid.configs)
@@ -152,15 +152,15 @@ def far_off(one: Sized, by: str, grid: Grid) -> str:
 
 
 def match_point(point: Config, like: Config, by: str, asked: Asked) -> Sized:
-    """The point with the dim and ff that bring it nearest to the cost of `like`, a stack that differs in depth alone:
-    the typed ff where that comes within 3 %, else the ff nearest to it. Raises ValueError where a part refuses the
-    typed sizes."""
+    """Returns the point with the dim and ff that bring it nearest to the cost of `like`, a stack that differs only in
+    depth: the typed ff where that comes within 3 %, else the ff nearest to it. Raises ValueError where a part refuses
+    the typed sizes."""
     from stackcli.model.build import try_parts
 
     try_parts(like)
     cost = cost_of(by, asked)
     target = cost(like)
-    found = [Sized(point, made, like, cost(made), target) for made in candidates(point, like, cost, asked.fixed)]
+    found = [Sized(point, config, like, cost(config), target) for config in candidates(point, like, cost, asked.fixed)]
 
     def rank(one: Sized) -> tuple[float, ...]:
         near = abs(one.off) <= NEAR
@@ -171,37 +171,37 @@ def match_point(point: Config, like: Config, by: str, asked: Asked) -> Sized:
 
 
 def candidates(point: Config, like: Config, cost: Cost, fixed: bool) -> Iterator[Config]:
-    """The typed ff, and the one in reach that costs the nearest to `like`, at every dim from the first guess to the
-    first one on the other side of that cost; at the typed dim alone where it is `fixed`."""
+    """Yields the typed ff, and the allowed ff whose cost is nearest to that of `like`, at every dim from a first guess
+    to the first dim on the other side of that cost; at the typed dim alone where it is `fixed`."""
     target, heads = cost(like), point.heads
     start = max(1, round(point.dim * math.sqrt(like.depth / point.depth) / heads)) * heads
     ways = [[point.dim]] if fixed else [range(start, 0, -heads), range(start + heads, WIDEST + 1, heads)]
     for way in ways:
         for dim in way:
-            made = replace(point, dim=dim)
-            if accepts_sizes(made):
-                yield made
-                yield fit_feed_forward(made, target, cost)
-                if (cost(made) <= target) == (dim <= start):
+            config = replace(point, dim=dim)
+            if accepts_sizes(config):
+                yield config
+                yield fit_feed_forward(config, target, cost)
+                if (cost(config) <= target) == (dim <= start):
                     break
 
 
-def fit_feed_forward(made: Config, target: int, cost: Cost) -> Config:
-    """With the ff in reach whose cost is nearest to the target, to one decimal where that is near enough, else to two:
-    costs grow in a line with ff."""
-    least, most = (replace(made, ff=made.ff * factor) for factor in (1 / STRETCH, STRETCH))
+def fit_feed_forward(config: Config, target: int, cost: Cost) -> Config:
+    """Returns the config with the allowed ff whose cost is nearest to the target, to one decimal where that is near
+    enough, else to two. Costs are linear in ff."""
+    least, most = (replace(config, ff=config.ff * factor) for factor in (1 / STRETCH, STRETCH))
     low, high = cost(least), cost(most)
     share = min(1.0, max(0.0, (target - low) / (high - low))) if high > low else 0.0
-    coarse, fine = (replace(made, ff=round(least.ff + share * (most.ff - least.ff), digits)) for digits in (1, 2))
+    coarse, fine = (replace(config, ff=round(least.ff + share * (most.ff - least.ff), digits)) for digits in (1, 2))
     return coarse if abs(cost(coarse) / target - 1) <= NEAR else fine
 
 
-def accepts_sizes(made: Config) -> bool:
-    """Whether every part takes the sizes."""
+def accepts_sizes(config: Config) -> bool:
+    """Returns whether every part accepts the sizes."""
     from stackcli.model.build import try_parts
 
     try:
-        try_parts(made)
+        try_parts(config)
     except ValueError:
         return False
     return True
@@ -211,7 +211,7 @@ def accepts_sizes(made: Config) -> bool:
 
 
 def asked_by(data: Part) -> Asked:
-    """Raises DataError for data that cannot be used."""
+    """Reads what the cost depends on in the data. Raises DataError for data that cannot be used."""
     import numpy as np
 
     loaded = registry.build_part("data", data.name, **data.options).load()
@@ -225,33 +225,33 @@ def asked_by(data: Part) -> Asked:
 
 
 def cost_of(by: str, asked: Asked) -> Cost:
-    return lambda made: (params if by == "params" else flops)(made, asked)
+    return lambda config: (params if by == "params" else flops)(config, asked)
 
 
-def params(made: Config, asked: Asked) -> int:
-    """Trained parameters of a stack but for its token and position tables, without making it: per block 4 D^2 + 4 D of
-    attention, 2 D F + F + D of the feed-forward map and those of its joins; the first and the last norm, where the
-    scheme has them; the classifier. Layers that are shared count once."""
+def params(config: Config, asked: Asked) -> int:
+    """Counts the trained parameters of a stack without its token and position tables, without building it: per block
+    4 D^2 + 4 D of attention, 2 D F + F + D of the feed-forward map and those of its joins; the first and the last norm,
+    where the scheme has them; the classifier. Shared layers count once."""
     from stackcli.model.blocks import hidden_of
     from stackcli.model.build import makers
 
-    make, D, F = makers(made, max_len=1), made.dim, hidden_of(made)
+    make, D, F = makers(config, max_len=1), config.dim, hidden_of(config)
     first, second = make.join(1), make.join(1)
     second.pair(first)
     joins = {id(p): p.numel() for p in (*first.parameters(), *(second.parameters() if F else ()))}
     block = 4 * D * D + 4 * D + (2 * D * F + F + D if F else 0) + sum(joins.values())
-    scheme = registry.load_part("residual", made.residual.name)
+    scheme = registry.load_part("residual", config.residual.name)
     ends = (scheme.opening_norm + scheme.closing_norm) * sum(p.numel() for p in make.norm().parameters())
-    layers = 1 if made.share_layers else made.depth
+    layers = 1 if config.share_layers else config.depth
     return int(layers * block + ends + (D + 1) * asked.out)
 
 
-def flops(made: Config, asked: Asked) -> int:
-    """FLOPs of a forward pass of one training sequence of the median length, without making the stack."""
+def flops(config: Config, asked: Asked) -> int:
+    """Counts the FLOPs of a forward pass of a training sequence of median length, without building the stack."""
     from stackcli.model.build import makers
     from stackcli.model.cost import closed_flops
 
-    kind = registry.load_part("pe", made.pe.name)
-    own = made.pe.options.get("layers", "own" if kind.per_layer else "shared") == "own"
-    encoding = makers(made, asked.max_len).encoding(1 if own else 0)
-    return closed_flops(made, encoding, own=own, length=asked.length, out=asked.out, every=asked.every)
+    kind = registry.load_part("pe", config.pe.name)
+    own = config.pe.options.get("layers", "own" if kind.per_layer else "shared") == "own"
+    encoding = makers(config, asked.max_len).encoding(1 if own else 0)
+    return closed_flops(config, encoding, own=own, length=asked.length, out=asked.out, every=asked.every)

@@ -1,4 +1,4 @@
-"""The source of a run's parts -> a hash, so that an edited part, tokeniser or data reader makes another run.
+"""Hashes the source of a run's parts, so that an edited part, tokeniser or data reader makes another run.
 
 Files are read and parsed, never imported. What cannot change a result is left out: comments, docstrings, formatting.
 A part's source is its file and the helpers that it imports: those of its own group and the modules of `SHARED`; of an
@@ -24,13 +24,13 @@ SHARED = {
 
 
 def fingerprints(names: Mapping[str, str]) -> dict[str, str]:
-    """Group -> part becomes group -> 16 hex digits of that part's source."""
+    """Returns group -> 16 hex digits of the source of the part that is named for the group."""
     return {group: fingerprint(group, name) for group, name in names.items()}
 
 
 @cache
 def fingerprint(group: str, name: str) -> str:
-    """16 hex digits of a part's source. Raises ValueError for a name that the group does not have."""
+    """Returns 16 hex digits of a part's source. Raises ValueError for a name that the group does not have."""
     if registry.built_in(group, name):
         files = {f"stackcli.{group}.{name}": PACKAGE / group / f"{name}.py"}
         follow_imports(
@@ -53,7 +53,7 @@ def fingerprint(group: str, name: str) -> str:
 
 
 def folder_of(top: str) -> Path | None:
-    """The folder in which a top-level module or package lies; found without running any of its code."""
+    """Returns the folder of a top-level module or package, without running any of its code."""
     try:
         spec = find_spec(top)
     except (ImportError, ValueError):
@@ -65,23 +65,23 @@ def folder_of(top: str) -> Path | None:
 
 
 def top_names(dist: Distribution | None) -> set[str]:
-    """The top-level modules and packages that a distribution installed, where it recorded them."""
+    """Returns the top-level modules and packages that a distribution installed, where it recorded them."""
     files = (dist.files if dist else None) or []
     return {Path(file.parts[0]).stem for file in files if file.suffix == ".py"}
 
 
 def module_file(base: Path, module: str) -> Path | None:
-    """The file of a module by its dotted name; None where there is none, as for a package without `__init__.py`."""
+    """Returns the file of a module; None where there is none, as for a package without `__init__.py`."""
     path = base.joinpath(*module.split("."))
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     return path if path.is_file() else None
 
 
-def follow_imports(files: dict[str, Path], base: Path, wanted: Callable[[str], bool]) -> None:
-    """Adds the modules below the folder `base` that the files import, and what those import in turn."""
+def follow_imports(files: dict[str, Path], base: Path, accepts: Callable[[str], bool]) -> None:
+    """Adds the modules below the folder `base` that the files import and `accepts` allows, and theirs in turn."""
     waiting = list(files.values())
     while waiting:
-        for module in filter(wanted, imported_modules(waiting.pop(), base)):
+        for module in filter(accepts, imported_modules(waiting.pop(), base)):
             path = module_file(base, module)
             if path is not None and path not in files.values():
                 files[module] = path
@@ -89,7 +89,7 @@ def follow_imports(files: dict[str, Path], base: Path, wanted: Callable[[str], b
 
 
 def imported_modules(path: Path, base: Path) -> Iterator[str]:
-    """Dotted names that a file imports; a name imported from a module may be a module itself."""
+    """Yields the dotted names that a file imports; a name imported from a module may be a module itself."""
     here = path.relative_to(base).parts[:-1]
     for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.Import):
@@ -101,14 +101,14 @@ def imported_modules(path: Path, base: Path) -> Iterator[str]:
 
 
 def source_digest(files: Mapping[str, Path], more: str) -> str:
-    """16 hex digits of the files' canonical source by name, and of a further text."""
+    """Returns 16 hex digits of the canonical source of files by name, and of another text."""
     found = [f"{name}\0{canonical(syntax_tree(path))}" for name, path in sorted(files.items())]
     return hashlib.sha256("\0".join([more, *found]).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @cache
 def syntax_tree(path: Path) -> ast.Module:
-    """A file's syntax tree; of one that cannot be parsed a tree that holds its text."""
+    """Returns the syntax tree of a file, or a tree that holds its text where it cannot be parsed."""
     text = path.read_bytes().decode("utf-8", "surrogateescape")
     try:
         return ast.parse(text)
@@ -117,7 +117,7 @@ def syntax_tree(path: Path) -> ast.Module:
 
 
 def canonical(node: object) -> str:
-    """A syntax tree as text without places, docstrings and empty fields, so that Python's versions agree on it."""
+    """Returns a syntax tree as text without line numbers, docstrings and empty fields: the same in every Python."""
     if isinstance(node, ast.AST):
         named = ((name, value) for name, value in ast.iter_fields(node) if name not in ("ctx", "kind", "type_comment"))
         each = (f"{name}={canonical(value)}" for name, value in named if value is not None and value != [])
@@ -128,5 +128,5 @@ def canonical(node: object) -> str:
 
 
 def is_docstring(node: object) -> bool:
-    """Whether a statement is a text that stands alone, which does nothing."""
+    """Returns whether a statement is only a string, which does nothing."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,7 +1,7 @@
-"""A trained run, asked: (store, run, what is asked) -> an answer for each text or sentence, with its probabilities.
+"""Predictions of a trained run: an answer for each text or sentence, with its probabilities.
 
-What can be asked depends on the run's data. A classifier of texts takes texts; one of parsed sentences (data=conllu)
-takes CoNLL-U files, whose trees it reads; a language model (data=text) says which tokens come next.
+The questions depend on the data of the run. A classifier of texts takes texts; a classifier of parsed sentences
+(data=conllu) takes CoNLL-U files and reads their trees; a language model (data=text) names the next tokens.
 """
 
 import sys
@@ -22,8 +22,8 @@ NEXT = 10  # likeliest next tokens that a language model names
 
 @dataclass(frozen=True)
 class Question:
-    """A text as the run reads it: `tokens` before any cut, empty for a blank text; `tree`, the place of each token's
-    parent, where the run's data carry trees."""
+    """A text as the run reads it: `tokens` before any cut, empty for a blank text; `tree`: the index of each token's
+    parent, where the data of the run have trees."""
 
     text: str
     tokens: tuple[str, ...]
@@ -43,13 +43,13 @@ class Answer:
 
     @property
     def row(self) -> dict[str, Any]:
-        """As a row of `--json`."""
+        """The answer as a row of `--json`."""
         counts = {"tokens": self.tokens, "unknown": self.unknown, "cut": self.cut}
         return {"text": self.text, "answer": next(iter(self.shares), None), "probability": self.shares, **counts}
 
 
 def predict(out: Path, run: str, asked: Sequence[str]) -> list[Answer]:
-    """An answer for each text, or for each sentence of the CoNLL-U files named; `-` stands for stdin, a text a line.
+    """Returns an answer for each text, or for each sentence of CoNLL-U files; `-` is stdin, with a text on each line.
 
     Raises ValueError for an unknown run, for one without weights, and for one that cannot be asked."""
     store = Store(out, create=False)
@@ -60,14 +60,16 @@ def predict(out: Path, run: str, asked: Sequence[str]) -> list[Answer]:
 
 
 def edited_parts(out: Path, run: str) -> str:
-    """What is to be said where the code of a run's parts is no longer that of its weights; empty where it is."""
+    """Says which parts of a run were edited after its training; empty where there are none."""
     store = Store(out, create=False)
     found = store.changed(store.find(run))
-    return f"{', '.join(found)}: edited since this run was trained, so these answers are not its own" if found else ""
+    return (
+        f"{', '.join(found)}: edited since this run was trained; the answers come from the edited code" if found else ""
+    )
 
 
 def describe_answers(answers: Sequence[Answer]) -> list[str]:
-    """What is to be said of the texts as a whole: how many were cut, and how many tokens are unknown."""
+    """Says how many texts were cut, and how many tokens the run does not know."""
     read, unknown = sum(a.tokens for a in answers), sum(a.unknown for a in answers)
     cut = [a for a in answers if a.cut]
     said = []
@@ -77,16 +79,16 @@ def describe_answers(answers: Sequence[Answer]) -> list[str]:
         said.append(f"{len(cut)} of {texts} longer than the run reads, cut to {count_noun(most, 'tokens')}")
     if unknown:
         said.append(
-            f"{unknown} of {count_noun(read, 'tokens')} unknown to the run: training had them too rarely or never"
+            f"{unknown} of {count_noun(read, 'tokens')} unknown to the run: they were rare or absent in training"
         )
     return said
 
 
-# ---- what is asked
+# ---- the questions
 
 
 def read_questions(config: Config, asked: Sequence[str], run: str) -> list[Question]:
-    """The questions, read as the run's own data were. Raises ValueError for data that cannot be asked about."""
+    """Reads the questions as the run read its own data. Raises ValueError for data that take no questions."""
     from stackcli.data.base import TextData
     from stackcli.data.conllu import Conllu
     from stackcli.data.text import Text
@@ -113,8 +115,8 @@ def _characters_or_words(unit: str) -> Any:
 
 
 def stdin_lines() -> list[str]:
-    """The lines of stdin, which is UTF-8 whatever the terminal's encoding. Raises ValueError naming a line that is
-    not."""
+    """Returns the lines of stdin, read as UTF-8 whatever the encoding of the terminal. Raises ValueError that names a
+    line in another encoding."""
     lines = sys.stdin.buffer.read().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     if not lines[-1]:
         lines.pop()
@@ -128,7 +130,7 @@ def stdin_lines() -> list[str]:
 
 
 def _sentences(source: Any, name: str, needs_tree: bool) -> Iterator[Question]:
-    """The sentences of a CoNLL-U file, which need no label, or of stdin."""
+    """Yields the sentences of a CoNLL-U file, which need no label, or of stdin."""
     if name == "-":
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "stdin"
@@ -153,8 +155,9 @@ def _sentences(source: Any, name: str, needs_tree: bool) -> Iterator[Question]:
 def answer_questions(
     config: Config, known: dict[str, Any], state: dict[str, Any], questions: Sequence[Question]
 ) -> list[Answer]:
-    """One answer each, in order, none for a blank text. Texts are cut, encoded and batched as in an evaluation: a
-    classifier reads the beginning of a long text, a language model the last `data.train_len` tokens."""
+    """Returns an answer for each question, without probabilities for a blank text. Texts are cut, encoded and batched
+    as in an evaluation: a classifier reads the beginning of a long text, a language model the last `data.train_len`
+    tokens."""
     language = config.data.name == "text"
     limit = int(config.data.options["train_len"]) if language else int(known["max_len"])
     vocab = {token: i for i, token in enumerate(known["vocab"])}
@@ -165,13 +168,14 @@ def answer_questions(
     for question, tokens in zip(questions, kept, strict=True):
         unknown = sum(token not in vocab for token in tokens)
         found = rank_classes(known["classes"], next(shares)) if tokens else {}
-        if language:  # padding is no token of it
+        if language:  # padding is not a token of the text
             found = dict([pair for pair in found.items() if pair[0] != words.RESERVED[0]][:NEXT])
         out.append(Answer(question.text, found, len(tokens), unknown, len(question.tokens) - len(tokens)))
     return out
 
 
 def rank_classes(classes: Sequence[str], shares: Sequence[float]) -> dict[str, float]:
+    """Returns class -> probability, likeliest first."""
     return dict(sorted(zip(classes, shares, strict=True), key=lambda item: -item[1]))
 
 
@@ -183,8 +187,8 @@ def probabilities(
     *,
     every: bool,
 ) -> list[list[float]]:
-    """Of each class for each row (tokens, tree), (N, C); where a model answers at `every` token, those after the
-    last."""
+    """Returns the probability of each class for each row (tokens, tree), (N, C); where a model answers at `every`
+    token, that after the last."""
     import numpy as np
     import torch
 

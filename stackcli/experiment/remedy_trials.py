@@ -1,10 +1,10 @@
-"""`--remedies`: for what was found, the remedies are run beside the stack as it was, paired by seed, on fresh seeds.
+"""`--remedies`: runs the remedies of each finding beside the unchanged stack, paired by seed, on fresh seeds.
 
-The seeds on which a fault was found are no fair ground: where failure is a matter of luck they were unlucky, and a
-remedy that does nothing would gain by being tried on them. So the stack as it was runs again, on seeds that no study
-and no search of it has, and each remedy on the same.
+The seeds on which a fault was found would make an unfair comparison: where failure is a matter of luck, these seeds
+were unlucky, and a remedy that does nothing would seem to help. So the unchanged stack and each remedy run on seeds
+that neither the study nor its search used.
 
-Each finding is taken up at one point, where the largest share of the runs has it (of several, the deepest); its first
+Each finding is treated at one point, where the largest share of the runs has it (of several, the deepest); its first
 `MOST` remedies are tried there. The runs form a study of their own, NAME-remedies, whose axes are the remedy ("as it
 was" first) and the affected point.
 """
@@ -29,17 +29,18 @@ from stackcli.experiment.study import Arms
 
 MOST = 6  # remedies of one finding
 
-FRESH = 2 * study.AWAY  # from the seeds of a study to those of its remedies
+FRESH = 2 * study.AWAY  # distance from the seeds of a study to those of its remedies
 
 Tried = Mapping[str, Sequence[tuple[str, ...]]]  # affected point -> words of each remedy
 
 
 def run_remedies(arms: Arms, options: Options) -> int:
-    """The command, and then the remedies of what it found; returns the exit code."""
+    """Runs the command, and then the remedies of what it found; returns the exit code."""
     code = tuning.run_tuning(arms, options)
     if options.dry_run and not code:
-        say = Progress(quiet=options.quiet).say
-        say(f"--remedies: then up to {MOST} remedies of each finding at its worst point, on fresh seeds")
+        Progress(quiet=options.quiet).say(
+            f"--remedies: then up to {MOST} remedies of each finding at its worst point, on fresh seeds"
+        )
     return code if code or options.dry_run else try_remedies(tuning.tuning_name(arms, options), arms, options)
 
 
@@ -69,19 +70,19 @@ def try_remedies(name: str, arms: Arms, options: Options) -> int:
         remedies = count_noun(len(tried[finding.point]), "remedies", "remedy")
         progress.say(f"{finding.name} at {finding.point or 'this point'}: {remedies}")
     affected = of_points(store, name, tried)
-    again = {point: on_fresh_seeds(configs) for point, configs in affected.items()}
+    fresh = {point: on_fresh_seeds(configs) for point, configs in affected.items()}
     words = (*arms.overrides, "--remedies")
     reached = {data: loss for data, loss in run_health.learnt_losses(frames).items() if math.isfinite(loss)}
     seeds = {point: sorted({c.seed for c in configs}) for point, configs in affected.items()}
     known = {"found": of_study(found, tried), "reached": reached, "seeds": seeds}
-    made = arms_of(tried, again, overrides=words, typed=arms.typed, folder=options.config_dir)
+    treated = arms_of(tried, fresh, overrides=words, typed=arms.typed, folder=options.config_dir)
     forget_shared_seeds(store, f"{name}-remedies", progress)
-    trials = replace(made, known=known)
+    trials = replace(treated, known=known)
     return study.run_study(trials, replace(options, command="remedies", study=f"{name}-remedies", tune=""))
 
 
 def of_study(found: Iterable[Finding], tried: Tried) -> dict[str, dict[str, tuple[int, int, bool]]]:
-    """Affected point -> finding -> k of n runs, and whether it is of the values tried and of no run."""
+    """Returns affected point -> finding -> k, n runs, and whether it concerns the values tried instead of the runs."""
     out: dict[str, dict[str, tuple[int, int, bool]]] = {}
     for finding in found:
         if finding.point in tried:
@@ -90,44 +91,47 @@ def of_study(found: Iterable[Finding], tried: Tried) -> dict[str, dict[str, tupl
 
 
 def on_fresh_seeds(configs: Iterable[Config]) -> list[Config]:
-    """The runs of a point on seeds that neither a study nor its search has."""
+    """Returns the runs of a point on seeds that neither the study nor its search uses."""
     return [replace(c, seed=c.seed + FRESH) for c in configs]
 
 
 def forget_shared_seeds(store: Store, name: str, progress: Progress) -> None:
-    """A study of remedies of before, compared on the seeds on which the faults were found, is not grown but left."""
+    """Deletes a study of an older version, which compared on the seeds on which the faults were found."""
     path = store.study(name) / "study.json"
     if path.is_file() and "seeds" not in store.read_study(name).get("known", {}):
         path.unlink()
-        progress.say(f"{name} compared on the seeds on which the faults were found; it is made anew, its runs are kept")
+        progress.say(
+            f"{name} compared on the seeds on which the faults were found; it is replaced, and its runs are kept"
+        )
 
 
 def find_objection(affected: Config, words: tuple[str, ...], store: Store, folder: Path | None = None) -> str:
-    """Why a remedy cannot be tried on a run; empty where it can."""
+    """Says why a remedy cannot be tried on a run; empty where it can."""
     try:
         treated = apply_remedy(affected, words, folder)
         plan.plan((treated,), store)
     except ValueError as error:
         return str(error).partition("\n")[0]
-    return "" if treated != affected else "the run has it"
+    return "" if treated != affected else "the run has it already"
 
 
 def choose_remedies(
     found: Iterable[Finding], runs: Any, can: Callable[[str, tuple[str, ...]], bool] = lambda point, words: True
 ) -> dict[str, list[tuple[str, ...]]]:
-    """Affected point -> the settings of each remedy that is tried there, none twice; `can`: whether one can be."""
+    """Returns affected point -> the settings of each remedy to try there, each once; `can`: whether one can be
+    tried."""
     out: dict[str, list[tuple[str, ...]]] = {}
     for finding in findings.worst_points(found, runs):
         tried = out.setdefault(finding.point, [])
-        those = [
+        possible = [
             remedy.words for remedy in finding.remedies if remedy.words in tried or can(finding.point, remedy.words)
         ]
-        tried += [words for words in those[:MOST] if words not in tried]
+        tried += [words for words in possible[:MOST] if words not in tried]
     return {point: tried for point, tried in out.items() if tried}
 
 
 def of_points(store: Store, name: str, points: Iterable[str]) -> dict[str, list[Config]]:
-    """Affected point -> the settings of its runs, in the study's order."""
+    """Returns affected point -> the settings of its runs, in the order of the study."""
     runs = store.read_study(name)["runs"]
     return {point: [store.config(r["run"]) for r in runs if r["point"] == point] for point in points}
 
@@ -135,8 +139,8 @@ def of_points(store: Store, name: str, points: Iterable[str]) -> dict[str, list[
 def arms_of(
     tried: Tried, affected: Mapping[str, Sequence[Config]], *, overrides: Any, typed: Any, folder: Path | None = None
 ) -> Arms:
-    """Every affected point as it was and with each of its remedies. Its base is empty, so that it grows as the study
-    does that it belongs to. Raises UsageError for words that are no settings."""
+    """Returns every affected point unchanged and with each of its remedies. The base is empty, so that the study of
+    remedies can grow with the study that they treat. Raises UsageError for words that are not settings."""
     rows: list[tuple[Config, str, str]] = []
     for point, remedies in tried.items():
         rows += [(c, point, BEFORE) for c in affected[point]]
@@ -155,11 +159,11 @@ def arms_of(
     )
 
 
-def apply_remedy(config_: Config, words: Sequence[str], folder: Path | None = None) -> Config:
-    """The run with other settings; a part that is exchanged takes its keys along. `folder`: of the user's own parts
-    and defaults. Raises UsageError."""
+def apply_remedy(config: Config, words: Sequence[str], folder: Path | None = None) -> Config:
+    """Returns the run with other settings; a part that is replaced loses its keys. `folder`: the user's own parts and
+    defaults. Raises UsageError."""
     changed = {word.partition("=")[0] for word in words}
-    flat = {k: v for k, v in config_.flat().items() if k not in changed}
+    flat = {k: v for k, v in config.flat().items() if k not in changed}
     for group in changed & set(GROUPS):
         flat = {k: v for k, v in flat.items() if not k.startswith(f"{group}.")}
     typed = (*(f"{k}={plan.quote_value(v)}" for k, v in flat.items()), *words)

@@ -1,4 +1,4 @@
-"""What a study leaves behind: the table and its sentences, files, figures, and what to type next. Never PyTorch."""
+"""The report of a study: tables, sentences, files, figures, and what to type next. Never loads PyTorch."""
 
 import sys
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from stackcli.experiment.store import Store
 
 
 def report_study(store: Store, name: str, options: Options, progress: Progress, *, again: str = "") -> None:
-    """Tables and sentences to stdout, files to the study's folder, and what to type next: `again` where runs failed."""
+    """Prints the tables and sentences, writes the files, and says what to type next: `again` where runs failed."""
     from rich.console import Console
 
     from stackcli.analysis import tables
@@ -51,7 +51,7 @@ def report_study(store: Store, name: str, options: Options, progress: Progress, 
 
 
 def evidence_tables(frames: Any) -> list[tuple[str, Any]]:
-    """The tables that follow the summary on a terminal, each with its title."""
+    """Returns the tables that follow the summary on a terminal, each with its title."""
     from stackcli.analysis import comparisons, findings_text, remedy_effects
 
     how = {
@@ -63,7 +63,7 @@ def evidence_tables(frames: Any) -> list[tuple[str, Any]]:
 
 
 def report_sentences(frames: Any) -> list[str]:
-    """What is said under the tables."""
+    """Returns the sentences under the tables."""
     from stackcli.analysis import findings, findings_text, remedy_effects
     from stackcli.analysis.certainty import describe_certainty
     from stackcli.analysis.summary_text import summary_sentences
@@ -78,7 +78,7 @@ def report_sentences(frames: Any) -> list[str]:
 
 
 def closing_lines(frames: Any, store: Store, written: Sequence[Path], progress: Progress) -> None:
-    """The disk that weights take, and the files."""
+    """Says how much disk the weights take, and which files were written."""
     disk = store.disk(dict.fromkeys(frames.runs["run"]))
     progress.say(f"kept weights: {disk / 1e6:.1f} MB (keep=none keeps none)")
     folder = store.study(frames.study)
@@ -86,7 +86,7 @@ def closing_lines(frames: Any, store: Store, written: Sequence[Path], progress: 
 
 
 def abbreviate_files(written: Sequence[Path], folder: Path) -> list[str]:
-    """The files' names, those that differ in their ending alone as one: accuracy.{png,svg}."""
+    """Returns the names of files; names that differ only in their ending become one: accuracy.{png,svg}."""
     endings: dict[Path, list[str]] = {}
     for path in written:
         endings.setdefault(path.with_suffix(""), []).append(path.suffix[1:])
@@ -95,11 +95,12 @@ def abbreviate_files(written: Sequence[Path], folder: Path) -> list[str]:
 
 
 def next_command(frames: Any, options: Options) -> str:
+    """Returns the command to type next."""
     place = f" --out {options.out}" if str(options.out) != "outputs" else ""
     done = frames.runs[frames.runs["status"] == "done"]
     if frames.command == "train" and len(done) and frames.facts_of(done).get("text"):
-        asked = "FILE.conllu" if done.iloc[0]["data"] == "conllu" else '"Why does ice float on water?"'
-        return f"stackattn predict {done.iloc[0]['run']} {asked}{place}"
+        question = "FILE.conllu" if done.iloc[0]["data"] == "conllu" else '"Why does ice float on water?"'
+        return f"stackattn predict {done.iloc[0]['run']} {question}{place}"
     follow = {
         "train": "sweep depth=1,2,4,8,16",
         "sweep": "ablate-depth",
@@ -109,7 +110,7 @@ def next_command(frames: Any, options: Options) -> str:
 
 
 def write_tables(frames: Any, folder: Path) -> list[Path]:
-    """The summary as CSV, Markdown and LaTeX; the tidy row of each run; the long rows of each step and layer."""
+    """Writes the summary as CSV, Markdown and LaTeX, and the rows of runs, steps and layers; returns the paths."""
     from stackcli.analysis import comparisons, findings, findings_text, remedy_effects, tables
 
     table = tables.summarise_points(frames)
@@ -119,7 +120,8 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
         "table.csv": tables.to_csv(table),
         "table.md": "\n\n".join(filter(None, parts)) + "\n",
         "table.tex": tables.to_latex(table),
-        "runs.csv": tables.to_csv(frames.runs.drop(columns="test_right", errors="ignore")),  # a sign an item
+        # test_right holds a digit for each test item
+        "runs.csv": tables.to_csv(frames.runs.drop(columns="test_right", errors="ignore")),
     }
     more = {
         "differences.csv": comparisons.comparison_rows(frames),
@@ -136,7 +138,7 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
         {"remedies.csv": tables.to_csv(remedy_effects.remedy_effects(frames))} if frames.command == "remedies" else {}
     )
     for name in (*more, "findings.csv", "remedies.csv"):
-        if name not in texts:  # of the study as it was before
+        if name not in texts:  # written when the study had other runs
             (folder / name).unlink(missing_ok=True)
     for name, text in texts.items():
         write_file(folder / name, text)
@@ -144,14 +146,14 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
 
 
 def write_long_tables(frames: Any, folder: Path) -> list[Path]:
-    """The rows of each step and layer, unless they stand there already, of the runs that the figures are of."""
+    """Writes the rows of each step and layer, unless they are there and the runs are still those of the figures."""
     from stackcli.analysis import tables
 
     same = read_stamp(folder)["runs"] == digest(frames.runs.to_json())
     long = {"curve.csv": frames.curve, "layers.csv": frames.layers}
     if len(frames.stack):
         long["stack.csv"] = frames.stack
-    else:  # of the study as it was before
+    else:  # written when the study had other runs
         (folder / "stack.csv").unlink(missing_ok=True)
     for name, rows in long.items():
         if not (same and (folder / name).is_file()):
@@ -159,11 +161,11 @@ def write_long_tables(frames: Any, folder: Path) -> list[Path]:
     return [folder / name for name in long]
 
 
-STAMP = "figures.json"  # of a study's figures: the runs that they were drawn from, and each file
+STAMP = "figures.json"  # which runs a study's figures were drawn from, and their files
 
 
 def delete_outdated(frames: Any, folder: Path) -> list[str]:
-    """Takes away figures that were drawn from other runs than the tables beside them; says which, in words."""
+    """Deletes figures that were drawn from other runs than the study has now; returns a message that names them."""
     stamp = read_stamp(folder)
     if not stamp["files"] or stamp["runs"] == digest(frames.runs.to_json()):
         return []
@@ -176,7 +178,7 @@ def delete_outdated(frames: Any, folder: Path) -> list[str]:
 
 
 def read_stamp(folder: Path) -> dict[str, Any]:
-    """`runs`, a hash of the runs that the figures were drawn from, and `files`."""
+    """Returns `runs`, a hash of the runs that the figures were drawn from, and `files`, their names."""
     path = folder / STAMP
     found = read_json(path, "files") if path.is_file() else {"files": []}
     return {"runs": "", **found}
@@ -185,7 +187,8 @@ def read_stamp(folder: Path) -> dict[str, Any]:
 def draw_study(
     frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] = (), *, again: bool = False
 ) -> list[Path]:
-    """Every figure that has something to show; with `again` also those that stand for the same data already."""
+    """Draws every figure that has something to show, or `only` some, and returns the paths. Figures that exist for the
+    same runs are drawn only with `again`."""
     if not formats:
         return []
     from stackcli.figures import base
@@ -210,7 +213,7 @@ def draw_study(
     drawn = [p.name for p in paths]
     before = [name for name in stamp["files"] if name not in drawn]
     if stamp["runs"] != runs:
-        for name in before:  # of other runs
+        for name in before:  # drawn from other runs
             (folder / name).unlink(missing_ok=True)
         before = []
     write_file(folder / STAMP, dumps({"runs": runs, "state": state, "files": [*drawn, *before]}) + "\n")
@@ -218,7 +221,7 @@ def draw_study(
 
 
 def describe_edits(out: Path, study: str) -> str:
-    """Which parts of a study's runs have been edited since, so that these numbers are not theirs; empty for none."""
+    """Names the parts that were edited after the runs of a study were trained with them; empty where there are none."""
     store = Store(out, create=False)
     names = [study] if study else store.studies()[:1]
     runs = [r["run"] for name in names if name in store.studies() for r in store.read_study(name)["runs"]]
@@ -227,7 +230,7 @@ def describe_edits(out: Path, study: str) -> str:
 
 
 def redraw(out: Path, study: str, formats: Sequence[str], only: Sequence[str]) -> list[Path]:
-    """`plot`: the figures of a study, from its files, whatever was drawn before."""
+    """Draws the figures of a study again from its files: the command `plot`."""
     store = Store(out, create=False)
     names = store.studies()
     if not study and not names:

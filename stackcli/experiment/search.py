@@ -1,14 +1,14 @@
-"""Hyperparameter search: Optuna is asked for settings and told their validation loss; the best is run on fresh seeds.
+"""Hyperparameter search: Optuna proposes settings, each is trained once, and the best is run again on fresh seeds.
 
-A trial is one run, on a seed away from those of the study. Trials are asked for in rounds of a fixed size and told in
-the order asked, so that a search gives the same trials whatever the number of workers, and one that was stopped goes on
-where it was: its runs are kept as all others are. They are a study of their own, NAME-search; the study NAME is the
-setting of the lowest validation loss beside the defaults, paired on the seeds that were asked for. Trials never
-see the test part.
+A trial is one run, on a seed that the study does not use. Optuna proposes trials in rounds of a fixed size and gets
+their validation losses in the same order, so that a search has the same trials whatever the number of workers, and an
+interrupted search goes on where it stopped. The trials are a study of their own, NAME-search. The study NAME compares
+the setting of the lowest validation loss with the defaults, paired on the seeds of the command. Trials never see the
+test part.
 
 `--prune` is successive halving, Jamieson and Talwalkar 2016, arXiv:1502.07943, sized as in Li et al. 2018, algorithm 1,
-arXiv:1603.06560. A short run is a run of its own, its warm-up and its cosine over its own length, and not the beginning
-of a long one: what is kept is never changed, and the longer run starts anew.
+arXiv:1603.06560. A short run is a run of its own, whose warm-up and cosine span its own length, and not the beginning
+of a long one: a stored run never changes, so the longer run starts anew.
 """
 
 from dataclasses import replace
@@ -29,31 +29,31 @@ MOST = 1000  # trials
 
 
 def run_search(space: Space, options: Options) -> int:
-    """The command; returns its exit code. Raises UsageError before anything is trained."""
+    """Runs the search and the study after it; returns the exit code. Raises UsageError before anything is trained."""
     check_options(space, options)
-    look = plan_search(space, options)
-    announce_search(look)
+    state = plan_search(space, options)
+    announce_search(state)
     if options.dry_run:
         return 0
     if options.trials > study.ASK_ABOVE and not options.yes and not study.ask_consent(options.trials):
-        look.say(f"{options.trials} trials: write --yes to start so many")
+        state.say(f"{options.trials} trials: write --yes to start so many")
         return 2
-    if not look.search():
-        return look.code
-    best = look.best()
+    if not state.search():
+        return state.code
+    best = state.best()
     if best is None:
-        return look.code
-    tell_result(look, best)
-    old = look.store.study(look.name) / "study.json"
-    old.unlink(missing_ok=True)  # an earlier choice under this name: its runs stay, the table is of this one
-    code = study.run_study(look.arms(best), replace(options, study=look.name, sampler=""))
+        return state.code
+    tell_result(state, best)
+    old = state.store.study(state.name) / "study.json"
+    old.unlink(missing_ok=True)  # an earlier choice under this name; its runs are kept
+    code = study.run_study(state.arms(best), replace(options, study=state.name, sampler=""))
     if code in (0, 1):
-        print_lines(options, regression(look, best))
-    return code or look.code
+        print_lines(options, regression(state, best))
+    return code or state.code
 
 
 def check_options(space: Space, options: Options) -> None:
-    """Raises UsageError for options that do not go together, and where Optuna is missing."""
+    """Raises UsageError for options that cannot be combined, and where Optuna is missing."""
     problems = []
     if options.sampler not in KINDS:
         kinds = " or ".join(KINDS)
@@ -95,8 +95,8 @@ def ladder(full: int, trials: int) -> list[Rung]:
 
 
 def plan_search(space: Space, options: Options) -> "SearchState":
-    """Reads the data and tries what is searched at its ends. Raises ValueError for what no trial could do, and
-    ConflictError where a study of that name was asked for with other settings."""
+    """Reads the data and checks the ends of every searched setting. Raises ValueError for settings that cannot be
+    trained, and ConflictError where a study of the same name has other settings."""
     from stackcli.experiment import plan, worker
     from stackcli.launcher.local import Local
 
@@ -113,42 +113,42 @@ def plan_search(space: Space, options: Options) -> "SearchState":
     store = Store(options.out)
     executor = Local(workers=options.jobs, preload=worker.preload())
     ends = plan.plan(corners, store)
-    look = SearchState(space, options, name, store, executor, corners, ends, rungs, length)
-    for view, axes in ((name, ("arm",)), (f"{name}-search", look.axes)):
+    state = SearchState(space, options, name, store, executor, corners, ends, rungs, length)
+    for view, axes in ((name, ("arm",)), (f"{name}-search", state.axes)):
         if (store.study(view) / "study.json").is_file():
-            check_same_base(view, store.read_study(view), {"base": look.base, "axes": axes})
+            check_same_base(view, store.read_study(view), {"base": state.base, "axes": axes})
     try:
-        look.defaults = tuple(space.config({}, seed) for seed in space.seeds)
-        plan.plan(look.defaults, store)
+        state.defaults = tuple(space.config({}, seed) for seed in space.seeds)
+        plan.plan(state.defaults, store)
     except ValueError as error:
-        look.defaults, look.without = (), str(error).partition("\n")[0]
-    return look
+        state.defaults, state.without = (), str(error).partition("\n")[0]
+    return state
 
 
 def search_name(space: Space, options: Options) -> str:
-    """The name of the study after a search: the same search has the same."""
+    """Returns the name of the study after a search; equal searches have equal names."""
     words = sorted(word for word in space.overrides if word.partition("=")[0] != "seeds")
     head = "-".join([options.sampler, *space.domains])
     return f"{head[:60]}-{digest([*words, options.sampler, options.trials, options.prune])[:8]}"
 
 
-def announce_search(look: "SearchState") -> None:
-    """What is searched, for how long, and what follows; with --dry-run an estimate."""
+def announce_search(state: "SearchState") -> None:
+    """Says what is searched, for how long, and what follows; with --dry-run also how long it will take."""
     from stackcli.experiment import plan
 
-    options, rungs = look.options, look.rungs
-    look.say(f"search {look.name}: {count_noun(options.trials, 'trials')}, {KINDS[options.sampler]}")
-    for key, domain in look.space.domains.items():
-        look.say(f"  {key}: {search_report.describe_domain(domain)}")
-    if look.length:
-        each = ", ".join(f"{rung.size} for {count_noun(rung.budget or 0, look.length)}" for rung in rungs)
+    options, rungs = state.options, state.rungs
+    state.say(f"search {state.name}: {count_noun(options.trials, 'trials')}, {KINDS[options.sampler]}")
+    for key, domain in state.space.domains.items():
+        state.say(f"  {key}: {search_report.describe_domain(domain)}")
+    if state.length:
+        each = ", ".join(f"{rung.size} for {count_noun(rung.budget or 0, state.length)}" for rung in rungs)
         spent, full = sum(r.size * (r.budget or 0) for r in rungs), options.trials * (rungs[-1].budget or 0)
-        look.say(f"  successive halving: {each}; {spent} {look.length} instead of {full}")
-    beside = f"alone, as the defaults cannot be run ({look.without})" if look.without else "beside the defaults"
-    look.say(f"then the best setting {beside} on seeds {', '.join(map(str, look.space.seeds))}")
+        state.say(f"  successive halving: {each}; {spent} {state.length} instead of {full}")
+    beside = f"alone, as the defaults cannot be run ({state.without})" if state.without else "beside the defaults"
+    state.say(f"then the best setting {beside} on seeds {', '.join(map(str, state.space.seeds))}")
     if options.dry_run:
-        size = look.ends.facts[look.corners[0].data]["sizes"]["train"]
-        mean = [sum(plan.estimate(shorten_run(c, r), size) for c in look.corners) / len(look.corners) for r in rungs]
-        final = mean[-1] * (len(look.defaults) + len(look.space.seeds))
+        size = state.ends.facts[state.corners[0].data]["sizes"]["train"]
+        mean = [sum(plan.estimate(shorten_run(c, r), size) for c in state.corners) / len(state.corners) for r in rungs]
+        final = mean[-1] * (len(state.defaults) + len(state.space.seeds))
         seconds = final + sum(one * rung.size for one, rung in zip(mean, rungs, strict=True))
-        look.say(f"about {study.duration(seconds / options.jobs)} with -j {options.jobs}")
+        state.say(f"about {study.duration(seconds / options.jobs)} with -j {options.jobs}")

@@ -1,8 +1,8 @@
-"""What matters among the settings of a search: functional ANOVA, Hutter, Hoos and Leyton-Brown, ICML 2014.
+"""The importance of each searched setting: functional ANOVA, Hutter, Hoos and Leyton-Brown, ICML 2014.
 
-A forest is fitted to the trials; the importance of a setting is the share of the forest's variance that its marginal
-explains alone, over all that was searched, and the shares are scaled to add up to 1. They do so for pure noise too, and
-so the share of variance that the forest explains in trials left out (out of bag) stands beside them.
+A forest is fitted to the trials. The importance of a setting is the share of the forest's variance that its marginal
+alone explains, over all that was searched; the shares are scaled to add up to 1. They add up to 1 for pure noise too,
+so the share of variance that the forest explains in trials left out (out of bag) is given beside them.
 """
 
 import warnings
@@ -13,15 +13,15 @@ from stackcli.config.overrides import Domain, Interval, Steps, domain_ends
 from stackcli.config.settings import Scalar
 from stackcli.experiment.search_sampler import coordinate
 
-LEAST, FEW = 10, 20  # trials: below it no importance is given; below FEW it is a rough guide
+LEAST, FEW = 10, 20  # trials: with fewer than LEAST no importance is given, with fewer than FEW a rough one
 TREES = 100
 
 Tried = Sequence[tuple[Mapping[str, Scalar], float]]
 
 
 class Found(NamedTuple):
-    """The number of settings, the importance of each key, the largest first, and the share of variance that is
-    explained out of bag; no shares where there are too few settings or where all losses are equal."""
+    """How many trials there are; the importance of each key, the largest first, empty where there are too few trials or
+    all losses are equal; the share of variance that is explained out of bag."""
 
     trials: int
     shares: dict[str, float]
@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 def measure_importances(domains: Mapping[str, Domain], tried: Tried) -> Found:
-    """`tried`: the values and the loss of each setting once, those that diverged or failed left out."""
+    """Measures the importances. `tried`: the values and the loss of each setting that trained, once."""
     if len(tried) < LEAST or len({loss for _, loss in tried}) < 2:
         return Found(len(tried), {}, 0.0)
     import optuna
@@ -53,8 +53,8 @@ def measure_importances(domains: Mapping[str, Domain], tried: Tried) -> Found:
 
 
 def out_of_bag(domains: Mapping[str, Domain], tried: Tried) -> float:
-    """R^2 of a forest's predictions for the trials that a tree was not fitted to; at most 1, and below 0 where the mean
-    would predict them better."""
+    """Returns R^2 of a forest's predictions, each from the trees that were not fitted to the trial: at most 1, and
+    below 0 where the mean would predict better."""
     import numpy as np
     from sklearn.ensemble import RandomForestRegressor
 
@@ -70,9 +70,9 @@ def out_of_bag(domains: Mapping[str, Domain], tried: Tried) -> float:
 
 
 def describe_importances(found: Found, at: str = "") -> str:
-    """The importances in words; `at`: where they were measured."""
+    """Describes the importances; `at`: the length of training after which they were measured."""
     if found.trials < LEAST:
-        return f"Too few trials to tell the importance of a setting: {found.trials}, and {LEAST} are the least."
+        return f"Too few trials for the importance of a setting: {found.trials}; at least {LEAST} are needed."
     if not found.shares:
         return "Every trial has the same validation loss: no setting matters."
     where = f" {at}" if at else ""

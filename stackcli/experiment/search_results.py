@@ -1,4 +1,4 @@
-"""What a search found: its best trials, as tables, files and sentences."""
+"""What a search prints and writes: its best trials as tables, files and sentences."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from stackcli.experiment.search_trials import SearchState, Trial, arm_name, shor
 
 
 def print_lines(options: Options, *sentences: Any) -> None:
-    """Sentences and tables to stdout, unless that is for one of the forms of the final table."""
+    """Prints sentences and tables, unless stdout is for the final table alone (--json, --csv -, --format)."""
     from rich.console import Console
 
     if options.quiet or options.json or options.csv == "-" or options.format:
@@ -20,42 +20,42 @@ def print_lines(options: Options, *sentences: Any) -> None:
         Console().print(sentence, markup=False, highlight=False)
 
 
-def tell_result(look: SearchState, best: Trial) -> None:
-    """The best trials, the importance of each setting, what was chosen; the files and the figure of the search."""
+def tell_result(state: SearchState, best: Trial) -> None:
+    """Prints the best trials, the importance of each setting and the choice; writes the files of the search."""
     from stackcli.common.atomic_files import write_file
     from stackcli.experiment.report import abbreviate_files, redraw
 
-    found, domains = trial_rows(look), look.space.domains
-    folder, path = look.store.study(f"{look.name}-search"), look.store.study(f"{look.name}-search") / "trials.csv"
+    found, domains = trial_rows(state), state.space.domains
+    folder, path = state.store.study(f"{state.name}-search"), state.store.study(f"{state.name}-search") / "trials.csv"
     write_file(path, as_csv(found))
-    written = [path, *redraw(look.options.out, folder.name, look.options.formats, ["importance"])]
-    look.say(f"{count_noun(len(look.runs), 'runs')}, {look.cached} of them there already")
-    look.say(f"wrote {', '.join(abbreviate_files(written, folder))} in {folder}")
-    rung = look.rungs[0]
-    at = f"after {count_noun(rung.budget, look.length)}" if rung.budget else ""
+    written = [path, *redraw(state.options.out, folder.name, state.options.formats, ["importance"])]
+    state.say(f"{count_noun(len(state.runs), 'runs')}, {state.cached} of them there already")
+    state.say(f"wrote {', '.join(abbreviate_files(written, folder))} in {folder}")
+    rung = state.rungs[0]
+    at = f"after {count_noun(rung.budget, state.length)}" if rung.budget else ""
     matters = search_importance.measure_importances(
-        domains, [(trial.values, loss) for trial, loss in look.scored(rung)]
+        domains, [(trial.values, loss) for trial, loss in state.scored(rung)]
     )
     print_lines(
-        look.options,
-        search_report.trial_table(found, look.axes, look.length),
+        state.options,
+        search_report.trial_table(found, state.axes, state.length),
         search_importance.describe_importances(matters, at),
         search_report.describe_edges(domains, best.values),
         search_report.describe_choice(
-            trial_point(look, best), len(look.trials), look.space.seeds, beside=bool(look.defaults)
+            trial_point(state, best), len(state.trials), state.space.seeds, beside=bool(state.defaults)
         ),
     )
 
 
-def trial_rows(look: SearchState) -> list[search_report.Row]:
-    """A row a trial, in the order asked: the settings, how long it was trained at last, its validation loss."""
+def trial_rows(state: SearchState) -> list[search_report.Row]:
+    """Returns a row for each trial in order: its settings, how long it was trained in the end, its validation loss."""
     out: list[search_report.Row] = []
-    for trial in look.trials:
-        rung = look.reached[trial.config]
-        config, loss = shorten_run(trial.config, rung), look.loss(trial.config, rung)
+    for trial in state.trials:
+        rung = state.reached[trial.config]
+        config, loss = shorten_run(trial.config, rung), state.loss(trial.config, rung)
         status = "failed" if loss is None else "done" if math.isfinite(loss) else "diverged"
-        values = {axis: config.flat().get(axis) for axis in look.axes}
-        result = {"val_loss": loss if status == "done" else None, "status": status, "run": look.runs[config]}
+        values = {axis: config.flat().get(axis) for axis in state.axes}
+        result = {"val_loss": loss if status == "done" else None, "status": status, "run": state.runs[config]}
         out.append({"trial": trial.number, **values, **result})
     return out
 
@@ -68,11 +68,11 @@ def as_csv(found: Sequence[search_report.Row]) -> str:
     return to_csv(pd.DataFrame(list(found)))
 
 
-def regression(look: SearchState, best: Trial) -> str:
-    """How much of the lowest of many was luck."""
+def regression(state: SearchState, best: Trial) -> str:
+    """Compares the lowest validation loss of the search with that on the fresh seeds."""
     from stackcli.experiment.load import load_study
 
-    runs = load_study(look.store, look.name).runs
-    mine = runs[(runs["arm"] == arm_name(look)) & (runs["status"] == "done")]
-    was = look.loss(best.config, look.rungs[-1])
-    return search_report.describe_luck(was or 0.0, mine["val_loss"].astype(float).tolist())
+    runs = load_study(state.store, state.name).runs
+    chosen = runs[(runs["arm"] == arm_name(state)) & (runs["status"] == "done")]
+    was = state.loss(best.config, state.rungs[-1])
+    return search_report.describe_luck(was or 0.0, chosen["val_loss"].astype(float).tolist())

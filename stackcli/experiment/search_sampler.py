@@ -1,8 +1,8 @@
-"""Optuna's side of a search: it is asked for settings and told their loss. Imported, like Optuna, by a search alone.
+"""Proposes the settings of a search with Optuna, which nothing but a search imports.
 
-random: each value drawn for itself. bayes: the tree-structured Parzen estimator, Bergstra et al. 2011, NeurIPS 24, with
-the joint densities of Falkner et al. 2018, arXiv:1807.01774, as Optuna does by default; it needs nothing that
-Optuna itself does not, where its Gaussian process would load PyTorch into the driver.
+random: each value is drawn independently. bayes: the tree-structured Parzen estimator, Bergstra et al. 2011, NeurIPS
+24, with the joint densities of Falkner et al. 2018, arXiv:1807.01774, as Optuna does by default. Optuna's Gaussian
+process is not offered, as it would load PyTorch into the driver.
 """
 
 import math
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 KINDS = {"random": "drawn at random", "bayes": "tree-structured Parzen estimator"}
-FIRST, ROUND = 10, 4  # trials of bayes: before it has a model, and from one model
-TRIES = 200  # settings drawn in a row that do not go together, before a search gives up
+FIRST, ROUND = 10, 4  # trials of bayes: before its first model, and from each model
+TRIES = 200  # settings that may be refused in a row before a search gives up
 
 
 class Asked(NamedTuple):
-    """A setting that was asked for: Optuna's trial, to which its loss is told, the values, and the run."""
+    """A proposed setting: the trial of Optuna to which its loss is reported, the values, and the run."""
 
     trial: Any
     values: Mapping[str, Scalar]
@@ -29,8 +29,8 @@ class Asked(NamedTuple):
 
 
 class Sampler:
-    """`make` gives the run of some values, or raises ValueError; settings that it refuses are replaced, and why they
-    were refused is kept in `refused`."""
+    """Proposes settings. `make` returns the run of some values or raises ValueError; a setting that it refuses is
+    replaced by another, and `refused` keeps the reasons."""
 
     def __init__(
         self, domains: Mapping[str, Domain], kind: str, *, seed: int, make: Callable[[Mapping[str, Scalar]], Config]
@@ -46,14 +46,14 @@ class Sampler:
         self.refused: list[str] = []
 
     def rounds(self, trials: int) -> list[int]:
-        """How many trials are asked for before their losses are told: a rule that knows nothing of the workers."""
+        """Returns how many trials are proposed before their losses are reported, whatever the number of workers."""
         if self.kind == "random":
             return [trials]
         rest = max(0, trials - FIRST)
         return [min(FIRST, trials), *[ROUND] * (rest // ROUND), *([rest % ROUND] if rest % ROUND else [])]
 
     def ask(self, count: int) -> list[Asked]:
-        """The next settings. Raises ValueError where none is found that goes together."""
+        """Returns the next settings. Raises ValueError where too many in a row are refused."""
         return [self._one() for _ in range(count)]
 
     def _one(self) -> Asked:
@@ -65,17 +65,17 @@ class Sampler:
             except ValueError as error:
                 self.tell(trial, None)
                 self.refused.append(str(error))
-        raise ValueError(f"--search: {TRIES} settings in a row do not go together; the last: {self.refused[-1]}")
+        raise ValueError(f"--search: {TRIES} settings in a row do not fit together; the last: {self.refused[-1]}")
 
     def tell(self, trial: Any, loss: float | None) -> None:
-        """The loss of a trial: infinite where it diverged, so that the model learns to stay away; None: not known."""
+        """Reports the loss of a trial: infinite where it diverged, so that the model avoids it; None: not known."""
         from optuna.trial import TrialState
 
         self.study.tell(trial, loss, state=TrialState.FAIL if loss is None else None)
 
 
 def distribution(domain: Domain) -> "BaseDistribution":
-    """A domain as Optuna draws from it; its `high` is included."""
+    """Returns a domain as a distribution of Optuna; its `high` is included."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(domain, Interval):
@@ -90,7 +90,7 @@ def distribution(domain: Domain) -> "BaseDistribution":
 
 
 def step(domain: Steps) -> int | float:
-    """The distance between neighbours, without the dust of binary subtraction."""
+    """Returns the distance between neighbours, without the rounding error of binary subtraction."""
     from decimal import Decimal
 
     first, second = domain.values[:2]
@@ -100,8 +100,8 @@ def step(domain: Steps) -> int | float:
 
 
 def value(domain: Domain, drawn: Any) -> Scalar:
-    """The setting for what Optuna has drawn: a value of the range itself; of an interval the number to the six digits
-    with which settings are shown, so that what is shown is what was trained."""
+    """Returns the setting for what Optuna drew: a value of the range itself; of an interval the number rounded to the
+    six digits that are shown, so that the number shown is the number trained."""
     if isinstance(domain, Interval):
         return int(drawn) if domain.whole else min(max(float(f"{drawn:g}"), domain.low), domain.high)
     if isinstance(domain, Steps):
@@ -111,5 +111,5 @@ def value(domain: Domain, drawn: Any) -> Scalar:
 
 
 def coordinate(domain: Domain, found: Any) -> Any:
-    """A value where the search weighs it: its logarithm where it was searched so; a choice stays what it is."""
+    """Returns a value on the scale of the search: its logarithm where that is logarithmic; a choice is unchanged."""
     return found if isinstance(domain, tuple) else math.log(found) if domain.log else float(found)

@@ -14,12 +14,12 @@ from stackcli.experiment.search_sampler import Sampler
 from stackcli.experiment.store import Store
 from stackcli.experiment.study import Arms
 
-ETA = 3  # a rung keeps one setting in so many, and trains it so many times as long
+ETA = 3  # a rung keeps one setting in ETA, and trains it ETA times as long
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting that was asked for: its number from 1, the values of the searched settings, the run in full."""
+    """A proposed setting: its number from 1, the values of the searched settings, and the run at full length."""
 
     number: int
     values: Mapping[str, Scalar]
@@ -27,26 +27,26 @@ class Trial:
 
 
 class Rung(NamedTuple):
-    """`size` settings, each trained for `budget` epochs or steps; None: for as long as it says itself."""
+    """`size` settings, each trained for `budget` epochs or steps; None: for its full length."""
 
     size: int
     budget: int | None
 
 
 def resource(config: Config) -> str:
-    """The setting that says how long a run is."""
+    """Returns the setting that decides how long a run is."""
     return "steps" if config.steps else "epochs"
 
 
 def shorten_run(config: Config, rung: Rung) -> Config:
-    """The run as a rung trains it; nobody looks at its weights or inside its layers."""
+    """Returns the run as a rung trains it: its weights are not kept and its layers not recorded."""
     length: dict[str, Any] = {} if rung.budget is None else {resource(config): rung.budget}
     return replace(config, keep="none", probes=False, **length)
 
 
 @dataclass
 class SearchState:
-    """A search under way: what it may try and how, and what came of it so far."""
+    """A search in progress: its space, its options, and its results so far."""
 
     space: Space
     options: Options
@@ -54,7 +54,7 @@ class SearchState:
     store: Store
     executor: Any
     corners: Sequence[Config]
-    ends: Any  # the sweep.Plan of the corners, which knows the data
+    ends: Any  # the plan.Plan of the corners, with the facts of the data
     rungs: Sequence[Rung]
     length: str  # the setting that is cut short; empty: none
     defaults: tuple[Config, ...] = ()
@@ -72,7 +72,7 @@ class SearchState:
 
     @property
     def base(self) -> dict[str, Any]:
-        """What all runs share, and the search itself, so that another one cannot take its name."""
+        """The settings that all runs share, and the search itself, so that another search cannot take its name."""
         each = [config.flat() for config in self.corners]
         shared = {k: v for k, v in each[0].items() if all(f.get(k, f) == v for f in each)}
         words = sorted(word for word in self.space.overrides if word.partition("=")[0] in self.space.domains)
@@ -84,32 +84,32 @@ class SearchState:
         Progress(quiet=self.options.quiet).say(text)
 
     def search(self) -> bool:
-        """Trains every trial, rung by rung; False where it was stopped."""
+        """Trains every trial, rung by rung; returns False where it was stopped."""
         from stackcli.experiment import plan
 
         self.store.create()
         self.store.tidy()
         plan.keep_facts(self.ends, self.store)
-        sampler = Sampler(self.space.domains, self.options.sampler, seed=min(self.space.seeds), make=self.made)
+        sampler = Sampler(self.space.domains, self.options.sampler, seed=min(self.space.seeds), make=self.build_config)
         for size in sampler.rounds(self.options.trials):
-            asked = sampler.ask(size)
-            here = [Trial(len(self.trials) + i, a.values, a.config) for i, a in enumerate(asked, start=1)]
-            self.trials += here
-            if not self.train(here, self.rungs[0]):
+            proposed = sampler.ask(size)
+            trials = [Trial(len(self.trials) + i, one.values, one.config) for i, one in enumerate(proposed, start=1)]
+            self.trials += trials
+            if not self.train(trials, self.rungs[0]):
                 return False
-            for a in asked:
-                sampler.tell(a.trial, self.loss(a.config, self.rungs[0]))
+            for one in proposed:
+                sampler.tell(one.trial, self.loss(one.config, self.rungs[0]))
         for below, rung in zip(self.rungs, self.rungs[1:], strict=False):
             if not self.train(self.ranked(below)[: rung.size], rung):
                 return False
         if refused := sampler.refused:
-            what = f"{len(refused)} settings that were drawn do not go together, and others took their place"
+            what = f"{len(refused)} of the drawn settings do not fit together and were replaced"
             first = refused[0].partition("\n")[0]
             self.say(f"{what}; the first: {first}")
         return True
 
-    def made(self, values: Mapping[str, Scalar]) -> Config:
-        """The run of these values. Raises ValueError where they do not go together, or not with the data."""
+    def build_config(self, values: Mapping[str, Scalar]) -> Config:
+        """Returns the run of these values. Raises ValueError where they do not fit together or do not fit the data."""
         from stackcli.experiment import plan
 
         config = self.space.config(values, self.corners[0].seed)
@@ -119,7 +119,7 @@ class SearchState:
         return config
 
     def train(self, trials: Sequence[Trial], rung: Rung) -> bool:
-        """Trains what is not there already; False where the search ends here."""
+        """Trains the runs that do not exist yet; returns False where the search ends here."""
         from stackcli.experiment import plan
 
         self.reached |= {trial.config: rung for trial in trials}
@@ -141,29 +141,30 @@ class SearchState:
         self.code = code or self.code
         self.save()
         if code in (75, 130):
-            again = study.options_line(self.options, self.arms_of(()))
-            self.say(f"stopped; finished runs and checkpoints are kept. To go on: {again}")
-        hasty = bool(statuses) and self.options.fail_fast
-        if hasty:
-            self.say("stopped at the first run that failed, as --fail-fast asks")
-        return not (hasty or code in (75, 130))
+            command = study.options_line(self.options, self.arms_of(()))
+            self.say(f"stopped; finished runs and checkpoints are kept. To go on: {command}")
+        failed_fast = bool(statuses) and self.options.fail_fast
+        if failed_fast:
+            self.say("stopped at the first run that failed, because of --fail-fast")
+        return not (failed_fast or code in (75, 130))
 
     def save(self) -> None:
-        """The study of the search, as far as it is: a view on its runs."""
+        """Saves the study of the search with the runs so far."""
         from stackcli.experiment import plan
 
         every = plan.Plan(tuple(self.runs.values()), tuple(self.runs), (), self.ends.facts, self.ends.facts_keys)
         described = study.study_record(self.arms_of(every.configs), every, self.options)
         described["command"] = "halving" if self.length else "search"
-        whole = study.with_statuses(described, self.statuses, self.store)
-        self.store.save_study(f"{self.name}-search", whole, grow=bool(self.options.study))
+        record = study.with_statuses(described, self.statuses, self.store)
+        self.store.save_study(f"{self.name}-search", record, grow=bool(self.options.study))
 
     def arms_of(self, configs: Sequence[Config]) -> Arms:
         words = self.space.overrides
         return Arms(tuple(configs), ("",) * len(configs), self.axes, self.base, words, words)
 
     def loss(self, config: Config, rung: Rung) -> float | None:
-        """Lowest validation loss of a setting on a rung, nats; infinite where it diverged, None where it failed."""
+        """Returns the lowest validation loss of a setting on a rung, nats; infinite where it diverged, None where it
+        failed."""
         run = self.runs[shorten_run(config, rung)]
         if run in self.statuses:
             return None
@@ -171,18 +172,18 @@ class SearchState:
         return float(result["val_loss"]) if result["status"] == "done" else math.inf
 
     def ranked(self, rung: Rung) -> list[Trial]:
-        """The settings that a rung trained without diverging, each once, the lowest validation loss first."""
+        """Returns the settings that a rung trained without diverging, each once, the lowest validation loss first."""
         return [trial for trial, _ in self.scored(rung)]
 
     def scored(self, rung: Rung) -> list[tuple[Trial, float]]:
-        """`ranked`, each with its validation loss in nats."""
+        """Returns what `ranked` does, each with its validation loss in nats."""
         each = {t.config: t for t in reversed(self.trials) if shorten_run(t.config, rung) in self.runs}
         found = [(t, loss) for t in each.values() if (loss := self.loss(t.config, rung)) is not None]
         return sorted((f for f in found if math.isfinite(f[1])), key=lambda f: (f[1], f[0].number))
 
     def best(self) -> Trial | None:
-        """The setting of the lowest validation loss among those trained in full; None where runs failed and none is
-        left. Raises ValueError where all have diverged."""
+        """Returns the setting of the lowest validation loss among those trained in full; None where runs failed and
+        none is left. Raises ValueError where all have diverged."""
         found = self.ranked(self.rungs[-1])
         if not found and not self.statuses:
             n = count_noun(len(self.trials), "trials")
@@ -190,18 +191,19 @@ class SearchState:
         return found[0] if found else None
 
     def arms(self, best: Trial) -> Arms:
-        """The study that follows: the best setting beside the defaults, on the seeds that were asked for."""
-        again = tuple(self.space.config(best.values, seed) for seed in self.space.seeds)
+        """Returns the study after the search: the best setting and the defaults, on the seeds of the command."""
+        chosen = tuple(self.space.config(best.values, seed) for seed in self.space.seeds)
         name = arm_name(self)
-        arms = ("defaults",) * len(self.defaults) + (name,) * len(again)
+        arms = ("defaults",) * len(self.defaults) + (name,) * len(chosen)
         words = (*self.space.overrides, f"{name}: {trial_point(self, best)}")
-        return Arms((*self.defaults, *again), arms, ("arm",), self.base, words, self.space.overrides)
+        return Arms((*self.defaults, *chosen), arms, ("arm",), self.base, words, self.space.overrides)
 
 
-def arm_name(look: SearchState) -> str:
-    return f"best of {len(look.trials)}"
+def arm_name(state: SearchState) -> str:
+    """Returns the name of the arm of the best setting."""
+    return f"best of {len(state.trials)}"
 
 
-def trial_point(look: SearchState, trial: Trial) -> str:
-    """The searched settings of a trial as text."""
-    return study.point_label(trial.config, "", tuple(look.space.domains))
+def trial_point(state: SearchState, trial: Trial) -> str:
+    """Returns the searched settings of a trial as text."""
+    return study.point_label(trial.config, "", tuple(state.space.domains))

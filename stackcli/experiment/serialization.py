@@ -8,11 +8,12 @@ from typing import Any
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """sha256 of every file in a run's folder, by name."""
+    """Returns the sha256 of every file in a folder, by name."""
     return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir()) if f.is_file()}
 
 
 def to_bytes(state: Mapping[str, Any]) -> bytes:
+    """Returns tensors and numbers as bytes in the format of `torch.save`."""
     import torch
 
     buffer = io.BytesIO()
@@ -21,7 +22,7 @@ def to_bytes(state: Mapping[str, Any]) -> bytes:
 
 
 def from_bytes(content: bytes) -> dict[str, Any]:
-    """Call only on bytes whose hash was checked: a flipped bit would load silently."""
+    """Reads what `to_bytes` wrote. Check the hash of the bytes first: a flipped bit would load silently."""
     import torch
 
     loaded: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")

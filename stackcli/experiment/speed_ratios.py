@@ -30,7 +30,7 @@ from stackcli.training.optimizer import learning_rate, optimizer
 
 
 class Reference(nn.Module):
-    """What one writes with PyTorch alone: `nn.TransformerEncoder`, learned positions, masked mean, a classifier."""
+    """The same network in plain PyTorch: `nn.TransformerEncoder`, learned positions, masked mean, a classifier."""
 
     def __init__(self, c: Config, *, vocab: int, classes: int, max_len: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Reference(nn.Module):
 def epoch(
     model: nn.Module, step: torch.optim.Optimizer, batches: list[Batch], c: Config, lrs: Sequence[float]
 ) -> float:
-    """Seconds of one pass, a learning rate a batch."""
+    """Trains for one pass over the batches, each with its learning rate; returns the seconds."""
     model.train()
     began = time.perf_counter()
     for batch, lr in zip(batches, lrs, strict=True):
@@ -67,7 +67,7 @@ def epoch(
 
 
 def ratio(name: str, one: Callable[[], float], other: Callable[[], float], rounds: int) -> float:
-    """Median over rounds of other / one, each round measuring both, in turn first; prints it with its range."""
+    """Returns the median over rounds of other / one, and prints it with its range. Both take turns to be first."""
     one(), other()
     found = []
     for i in range(rounds):
@@ -79,6 +79,7 @@ def ratio(name: str, one: Callable[[], float], other: Callable[[], float], round
 
 
 def accuracy(model: nn.Module, part: Padded) -> float:
+    """Returns the share of sequences that the model classifies correctly."""
     model.eval()
     with torch.no_grad():
         hits = sum(int((model(b.tokens, b.mask).argmax(-1) == b.labels).sum()) for b in part.in_order())
@@ -86,7 +87,7 @@ def accuracy(model: nn.Module, part: Padded) -> float:
 
 
 def against_pytorch(c: Config, loaded: Loaded, rounds: int) -> None:
-    """Our training step against `nn.TransformerEncoder`, and the test accuracy of both after the same epochs."""
+    """Compares our training step with `nn.TransformerEncoder`, and the test accuracy of both after the same epochs."""
     sizes: dict[str, Any] = {"vocab": len(loaded.vocab), "classes": len(loaded.classes), "max_len": loaded.max_len}
     torch.manual_seed(0)
     models: list[nn.Module] = [build(c, **sizes), Reference(c, **sizes)]
@@ -96,8 +97,8 @@ def against_pytorch(c: Config, loaded: Loaded, rounds: int) -> None:
 
     def run(i: int) -> float:
         rows = order(train.lengths, batch=c.batch, seed=0, epoch=turn[i], sort=True)
-        first, whole = turn[i] * len(rows), epochs * len(rows)
-        lrs = [learning_rate(c, first + at, whole) for at in range(len(rows))]
+        first, total = turn[i] * len(rows), epochs * len(rows)
+        lrs = [learning_rate(c, first + at, total) for at in range(len(rows))]
         turn[i] += 1
         return epoch(models[i], steps[i], [train.cut(r) for r in rows], c, lrs)
 
@@ -110,7 +111,7 @@ def against_pytorch(c: Config, loaded: Loaded, rounds: int) -> None:
 
 
 def length_ratio(c: Config, loaded: Loaded, rounds: int) -> None:
-    """Batches of similar length against all padded to the maximum."""
+    """Compares batches of similar length with batches padded to the maximum."""
     model = build(c, vocab=len(loaded.vocab), classes=len(loaded.classes), max_len=loaded.max_len)
     step, train = optimizer(model, c), Padded(loaded.train, max_len=loaded.max_len, device="cpu", masked=True)
     rows = [order(train.lengths, batch=c.batch, seed=0, epoch=0, sort=sort)[:20] for sort in (True, False)]
@@ -121,7 +122,7 @@ def length_ratio(c: Config, loaded: Loaded, rounds: int) -> None:
 
 
 def recording_ratio(c: Config, loaded: Loaded, rounds: int) -> None:
-    """A whole training with and without looking at the layers."""
+    """Compares a whole training with and without a record of the layers."""
 
     def train(probes: bool) -> float:
         own = replace(c, probes=probes)
@@ -138,13 +139,14 @@ def recording_ratio(c: Config, loaded: Loaded, rounds: int) -> None:
 
 
 def measure_ratios() -> None:
+    """Measures and prints all ratios: the command `make bench`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("overrides", nargs="*", help="settings, for example data=csv data.path=FILE")
-    asked = parser.parse_args()
-    rounds = asked.rounds
+    given = parser.parse_args()
+    rounds = given.rounds
     torch.set_num_threads(1)
-    configs = grid.parse_grid([*asked.overrides, "depth=2,8", "seeds=1"]).configs
+    configs = grid.parse_grid([*given.overrides, "depth=2,8", "seeds=1"]).configs
     data = configs[0].data
     loaded = registry.build_part("data", data.name, **data.options).load()
     print(f"data={data.name}, {len(loaded.train)} training sequences, one thread, torch {torch.__version__}")

@@ -1,7 +1,7 @@
-"""Rows <-> run folders <-> DataFrames. Plain files are the truth; whatever is derived can be deleted.
+"""The store: runs and studies as plain files. What is derived from them can be deleted.
 
 OUT/stackattn.json            marks a store and its format
-OUT/runs/ID/                  a published run, written once, renamed into place whole:
+OUT/runs/ID/                  a published run, written elsewhere and renamed to here:
     config.json               resolved settings, the command that reproduces it, versions
     result.json               records.Result; equal bytes for equal identity on one class of machine
     curve.jsonl layers.jsonl stack.jsonl  records.StepRow, records.LayerRow, records.StackRow
@@ -9,10 +9,10 @@ OUT/runs/ID/                  a published run, written once, renamed into place 
     words.json weights.pt     vocabulary and classes; the kept weights, with weights.json, their sha256
     manifest.json             sha256 of each of them
     provenance.json           when, how long, on what: may differ between two equal runs
-OUT/attempts/                 runs under way; a failed one leaves its log
+OUT/attempts/                 runs in progress, and the logs of failed ones
 OUT/checkpoints/ID/           the newest checkpoint of an interrupted run
 OUT/claims/ID.lock            held by the process that trains it
-OUT/facts/                    what is known of a data set
+OUT/facts/                    sizes, class shares and baselines of each data set
 OUT/studies/NAME/             study.json (which runs, which axes), times.json (step times), tables and figures
 """
 
@@ -42,11 +42,12 @@ from stackcli.experiment.studies import check_same_base, merge_studies, missing_
 
 FORMAT = 1
 STUDY = ("command", "axes", "base", "runs", "facts")  # what every study.json has
-FACTS = ("fingerprint", "sizes", "shares", "classes", "notices", "majority_acc", "tfidf_acc")  # and every set of facts
+# what every file of facts has
+FACTS = ("fingerprint", "sizes", "shares", "classes", "notices", "majority_acc", "tfidf_acc")
 
 
 class Store:
-    """A folder of runs. One that holds other things is refused, never scanned; nothing is written before `create`."""
+    """A folder of runs. A folder with other things in it is refused; nothing is written before `create`."""
 
     def __init__(self, root: Path, *, create: bool = True) -> None:
         self.root, self.marker = root, root / "stackattn.json"
@@ -66,7 +67,7 @@ class Store:
         return self.marker.is_file()
 
     def create(self) -> None:
-        """Makes the folder a store, if it is none yet. Raises OSError where it cannot be written."""
+        """Makes the folder a store unless it is one. Raises OSError where it cannot be written."""
         if self.exists:
             return
         try:
@@ -85,7 +86,7 @@ class Store:
         try:
             if self.root.exists() and not self.root.is_dir():
                 raise StoreError(f"{self.root}: a file, not a folder; write --out FOLDER")
-            begun = f".{self.marker.name}."  # what another process has begun to write here
+            begun = f".{self.marker.name}."  # temporary file of another process that creates this store
             if self.root.is_dir() and any(not f.name.startswith(begun) for f in self.root.iterdir()):
                 raise StoreError(f"{self.root}: a folder with other things in it, no store; write --out NEWFOLDER")
             above = next(f for f in (self.root, *self.root.absolute().parents) if f.exists())
@@ -99,7 +100,7 @@ class Store:
         return self.root / "runs" / run
 
     def finished(self, run: str, keep: str = "none") -> bool:
-        """Whether the run is there, with the weights that are asked for."""
+        """Returns whether the run is published, with the weights that `keep` names."""
         folder = self.run(run)
         if not (folder / "result.json").is_file():
             return False
@@ -109,8 +110,8 @@ class Store:
 
     @contextlib.contextmanager
     def claimed(self, run: str, stop: Callable[[], bool]) -> Iterator[bool]:
-        """Inside, no other process trains this run; False where `stop` came first. A claim dies with its process. Where
-        files cannot be locked there are none: two processes then do the same work, and one of them throws it away."""
+        """Inside the block no other process trains this run; yields False where `stop` came first. A claim ends with
+        its process. Where files cannot be locked, two processes may train the same run; one result is discarded."""
         lock = self._lock(run)
         while not acquire_lock(lock, seconds=0.2):
             if stop():
@@ -145,8 +146,8 @@ class Store:
         reproduce: str,
         replace: bool = False,
     ) -> Path:
-        """Writes an attempt of its own and renames it into place. If another process published first, the attempt is
-        discarded, unless the run that is there lacks the weights that are wanted or is to be replaced."""
+        """Writes an attempt and renames it to its final folder. If another process published first, the attempt is
+        discarded, unless the published run lacks the weights or `replace` is set."""
         attempt = self.root / "attempts" / f"{run}-{uuid.uuid4().hex[:8]}"
         described = {"settings": {**config.identity(), "keep": config.keep}, "source": part_sources(config)}
         try:
@@ -173,8 +174,8 @@ class Store:
         return self.run(run)
 
     def _place(self, attempt: Path, target: Path, keep: str, replace: bool) -> None:
-        """Renames an attempt to its place. What stood there goes first, if it may: between the two renames the run is
-        missing, and would be trained again after a kill."""
+        """Renames an attempt to its final folder, after moving away a run that it replaces. A kill between the two
+        renames loses that run, and the next command trains it again."""
         target.parent.mkdir(exist_ok=True)
         for _ in range(20):
             try:
@@ -193,7 +194,7 @@ class Store:
         shutil.rmtree(self.root / "checkpoints" / run, ignore_errors=True)
 
     def tidy(self) -> None:
-        """Takes away what killed processes left: attempts that nothing has touched for a day."""
+        """Deletes what killed processes left: attempts that have not changed for a day."""
         for folder in (self.root / "attempts").glob("*-*"):
             if folder.is_dir() and time.time() - folder.stat().st_mtime > 86_400:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -201,8 +202,8 @@ class Store:
     # ---- checkpoints and weights
 
     def save_checkpoint(self, run: str, state: Mapping[str, Any]) -> Path:
-        """A complete, checksummed checkpoint, or none: written, read back, its manifest written, then older ones go.
-        Where another process has taken it away meanwhile, it has saved or published a later one."""
+        """Saves a complete checkpoint or none: writes it, reads it back, writes its manifest, then deletes older ones.
+        If another process has deleted it meanwhile, that process has saved or published a later state."""
         content, folder = to_bytes(state), self.root / "checkpoints" / run
         path = folder / f"step-{state['step']:09d}.pt"
         write_file(path, content)
@@ -217,7 +218,7 @@ class Store:
         return path
 
     def load_checkpoint(self, run: str) -> dict[str, Any] | None:
-        """The newest checkpoint whose hash is right; None where there is none."""
+        """Returns the newest checkpoint whose hash is right; None where there is none."""
         for manifest in sorted((self.root / "checkpoints" / run).glob("step-*.json"), reverse=True):
             with contextlib.suppress(CorruptionError, KeyError, TypeError, OSError):
                 content = manifest.with_suffix(".pt").read_bytes()
@@ -226,8 +227,8 @@ class Store:
         return None
 
     def load_weights(self, run: str) -> tuple[Config, dict[str, Any], dict[str, Any]]:
-        """(config, words, state dict) of a run. Raises ValueError where it has none, CorruptionError where the hash of
-        the file is not the one that was written."""
+        """Returns (config, words, state dict) of a run. Raises ValueError where it kept no weights, CorruptionError
+        where the hash of the file is not the one that was written."""
         folder = self.run(run)
         if not (folder / "weights.pt").is_file():
             raise ValueError(f"{run}: no weights were kept; train it with keep=best")
@@ -247,20 +248,20 @@ class Store:
             ) from error
 
     def changed(self, run: str) -> list[str]:
-        """The parts of a run whose source is no longer that with which it was trained, as `pe=mine`. Empty for runs
-        from before the source was recorded."""
+        """Returns the parts of a run whose source was edited after its training, as `pe=mine`. Empty for old runs,
+        which did not record the source."""
         was, config = read_json(self.run(run) / "config.json").get("source", {}), self.config(run)
         names = {group: getattr(config, group).name for group in was if group in GROUPS}
         now = {g: part_source.fingerprint(g, n) if n in registry.part_names(g) else "" for g, n in names.items()}
         return [f"{group}={name}" for group, name in names.items() if now[group] != was[group]]
 
     def ids(self) -> list[str]:
-        """Published runs, newest first."""
+        """Returns the published runs, newest first."""
         folders = [f for f in (self.root / "runs").glob("*") if (f / "result.json").is_file()]
         return [f.name for f in sorted(folders, key=lambda f: (-(f / "result.json").stat().st_mtime, f.name))]
 
     def find(self, start: str) -> str:
-        """The one run whose id begins so. Raises ValueError for none or several."""
+        """Returns the only run whose id begins with `start`. Raises ValueError for none or several."""
         found = [run for run in self.ids() if start and run.startswith(start)]
         if len(found) != 1:
             what = "no run" if not found else f"{len(found)} runs"
@@ -268,7 +269,7 @@ class Store:
         return found[0]
 
     def log_failure(self, run: str, text: str) -> Path:
-        """Where a failed run's traceback is kept."""
+        """Writes the traceback of a failed run; returns the path."""
         path = self.root / "attempts" / f"{run}.log"
         write_file(path, text)
         return path
@@ -280,11 +281,11 @@ class Store:
         return read_json(path, *FACTS) if path.is_file() else None
 
     def save_facts(self, key: str, facts: Mapping[str, Any]) -> None:
-        """`facts`: a records.Facts as a dict."""
+        """Stores the facts of a data set, a records.Facts as a dict."""
         write_file(self.root / "facts" / f"{key}.json", dumps(facts) + "\n")
 
     def timings(self, name: str) -> dict[str, Any]:
-        """Architecture -> its times, each on the scale of the study's reference."""
+        """Returns architecture -> its times, each on the scale of the study's reference."""
         path = self.study(name) / "times.json"
         return dict(read_json(path)) if path.is_file() else {}
 
@@ -295,7 +296,7 @@ class Store:
         return self.root / "studies" / name
 
     def studies(self) -> list[str]:
-        """Newest first."""
+        """Returns the names of the studies, newest first."""
         found = sorted((self.root / "studies").glob("*/study.json"), key=lambda p: -p.stat().st_mtime)
         return [p.parent.name for p in found]
 
@@ -303,8 +304,8 @@ class Store:
         return dict(read_json(self.study(name) / "study.json", "axes", "base", "runs"))
 
     def save_study(self, name: str, study: Mapping[str, Any], *, grow: bool = False) -> Path:
-        """Writes a study; with `grow` the runs that it had stay in it, but for those of settings that are run anew, as
-        their data or the source of their parts has changed. Raises ConflictError where its base differs."""
+        """Writes a study. With `grow` it keeps the runs that it had, except those that new runs replace because their
+        data or the source of their parts has changed. Raises ConflictError where its base differs."""
         path = self.study(name) / "study.json"
         with self.locked_study(name):
             if path.is_file():
@@ -316,7 +317,7 @@ class Store:
 
     @contextlib.contextmanager
     def locked_study(self, name: str) -> Iterator[None]:
-        """Inside, no other process reads and writes this study: two that grow it at once both add their runs."""
+        """Inside the block no other process changes this study: two that grow it at once both add their runs."""
         lock = self._lock(f"study-{name}")
         acquire_lock(lock)
         try:
@@ -325,13 +326,13 @@ class Store:
             lock.release()
 
     def count_dropped(self, name: str, study: Mapping[str, Any], *, grow: bool) -> int:
-        """How many runs of a study as it is would not be in it if this one were saved."""
+        """Returns how many runs of the stored study are not in this one and would be dropped from it."""
         if not (self.study(name) / "study.json").is_file():
             return 0
         old = self.read_study(name)
         return 0 if grow and old["axes"] == study["axes"] else len(missing_runs(old, study))
 
     def disk(self, runs: Iterable[str]) -> int:
-        """Bytes of the kept weights."""
+        """Returns the bytes of the kept weights."""
         files = (self.run(run) / "weights.pt" for run in runs)
         return sum(f.stat().st_size for f in files if f.is_file())

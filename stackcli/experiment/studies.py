@@ -1,4 +1,4 @@
-"""study.json: a view on runs that may grow."""
+"""study.json: the list of runs of a study, which may grow."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from stackcli.experiment.identity import ConflictError
 
 
 def merge_studies(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """A study with the runs that it had as well, but for those that are run anew."""
+    """Returns the new study with the runs of the old one, except those that new runs replace."""
     runs = [*new["runs"], *missing_runs(old, new)]
     study = {**new, "runs": runs, "facts": {**old["facts"], **new["facts"]}}
     if "known" in new:
@@ -19,8 +19,8 @@ def merge_studies(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, A
 
 
 def missing_runs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The runs of `old` at whose arm, values of the axes and seed `new` has none. A study has one run of each: it is
-    replaced where its data, the source of its parts or a default of theirs has changed."""
+    """Returns the runs of `old` that no run of `new` replaces. A run replaces one with the same arm, values of the axes
+    and seed, whose data, source of a part, or default of a part has changed since."""
 
     def slot(entry: Mapping[str, Any]) -> str:
         return json.dumps([entry["arm"], [entry["settings"].get(key) for key in (*new["axes"], "seed")]])
@@ -30,8 +30,8 @@ def missing_runs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Mapping
 
 
 def check_same_base(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """A study may grow along its axes; its other settings stay. A key that a part has gained or lost since tells
-    nothing apart."""
+    """Raises ConflictError where two studies differ in a setting that is neither an axis nor the seed. A key that a
+    part has gained or lost since does not count."""
     free = set(old["axes"]) | set(new["axes"]) | {"seed"}
     was, here = old["base"], new["base"]
     alike = {group for group in GROUPS if was.get(group) == here.get(group)}
@@ -43,7 +43,8 @@ def check_same_base(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -
 
 
 def check_name(name: str) -> str:
-    """A study's name, which becomes a folder's: letters, digits, `.`, `_`, `=`, `,`, `+`, `-`. Raises ValueError."""
+    """Returns the name of a study if it is safe as a folder name: letters, digits and . _ = , + -. Raises
+    ValueError."""
     plain = all(c.isascii() and (c.isalnum() or c in "._=,+-") for c in name)
     good = plain and 0 < len(name) <= 100 and name[0].isalnum()
     if not good or name.rstrip(".") != name:

@@ -1,4 +1,4 @@
-"""One command, whole: plan, train, time, tabulate, draw. What is printed and written, and in which order."""
+"""Runs a study from start to end: plan, train, time, tabulate, draw."""
 
 import signal
 import sys
@@ -19,14 +19,14 @@ from stackcli.experiment.progress import Progress, on_test, on_validation
 from stackcli.experiment.store import Store
 from stackcli.experiment.studies import check_name
 
-ASK_ABOVE = 200  # runs
-AWAY = 1_000_000  # from the first seed of a study to the first of a search for it
+ASK_ABOVE = 200  # runs; more need a yes
+AWAY = 1_000_000  # from the first seed of a study to the first seed of its search
 
 
 @dataclass(frozen=True)
 class Arms:
-    """What a command runs: the runs in order, the arm of each (empty but in an experiment), axes and base; `typed`:
-    the words that ask for it."""
+    """What a command runs: the runs in order, the arm of each (empty outside an experiment), the axes, and the base,
+    the settings that all runs share; `typed`: the words of the command."""
 
     configs: tuple[Config, ...]
     arms: tuple[str, ...]
@@ -34,13 +34,11 @@ class Arms:
     base: Mapping[str, Any]
     overrides: tuple[str, ...]
     typed: tuple[str, ...]
-    labels: tuple[Mapping[str, str], ...] = ()  # of each run, values of axes that are no settings
-    match: Mapping[str, Any] = field(default_factory=dict)  # what all depths have alike, and as which of them
-    chosen: tuple[str, ...] = ()  # settings that were chosen for each point, and are no axes
-    notes: tuple[str, ...] = ()  # what is to be said before anything runs
-    known: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # of remedies, what the affected study found: as Frames.known
+    labels: tuple[Mapping[str, str], ...] = ()  # for each run, the values of axes that are not settings
+    match: Mapping[str, Any] = field(default_factory=dict)  # what all depths have alike, and at which depth it was set
+    chosen: tuple[str, ...] = ()  # settings that were chosen for each point; they are not axes
+    notes: tuple[str, ...] = ()  # lines to print before anything runs
+    known: Mapping[str, Any] = field(default_factory=dict)  # as Frames.known
 
     @property
     def labelled(self) -> tuple[Mapping[str, str], ...]:
@@ -54,7 +52,7 @@ class Arms:
 
     @classmethod
     def of_questions(cls, grids: Sequence[Grid], axes: Sequence[str], typed: Sequence[str]) -> "Arms":
-        """The grids of several data sets as one study, `axes` first among its axes; what they share is its base."""
+        """Joins the grids of several data sets into one study; `axes` come first, and what all share is the base."""
         configs = tuple(c for grid in grids for c in grid.configs)
         swept = tuple(dict.fromkeys([*axes, *(key for grid in grids for key in grid.axes)]))
         shared = {k: v for k, v in grids[0].base.items() if all(grid.base.get(k) == v for grid in grids)}
@@ -63,7 +61,7 @@ class Arms:
 
     @classmethod
     def of_experiment(cls, grids: Mapping[str, Grid], typed: Sequence[str]) -> "Arms":
-        """Arms of an experiment: one grid where it has one line without a name, else a named arm a line."""
+        """Returns a named arm for each line of an experiment; the grid alone where it is one line without a name."""
         if list(grids) == [""]:
             return replace(cls.of_grid(grids[""]), typed=tuple(typed))
         configs = tuple(c for grid in grids.values() for c in grid.configs)
@@ -73,14 +71,13 @@ class Arms:
 
 
 def read_experiment(name: str) -> dict[str, list[str]]:
-    """Arm -> overrides, from experiments/NAME/settings.txt."""
+    """Reads arm -> overrides from experiments/NAME/settings.txt."""
     return recorded_settings.read_experiment(name)
 
 
 def run_study(arms: Arms, options: Options) -> int:
-    """Does the command; returns its exit code."""
-    from stackcli.experiment import plan as plan_module
-    from stackcli.experiment import timing_pass, worker
+    """Runs a study; returns the exit code."""
+    from stackcli.experiment import plan, timing_pass, worker
     from stackcli.launcher.local import Local
 
     check_columns(arms.configs, options)
@@ -89,29 +86,29 @@ def run_study(arms: Arms, options: Options) -> int:
     executor = Local(workers=options.jobs, preload=worker.preload())
     soon = (lambda: None) if options.dry_run else executor.warm
     arms = along_known_axes(arms, store, name) if options.study else arms
-    plan = plan_module.plan(arms.configs, store, force=options.force, test=not options.search, soon=soon)
+    planned = plan.plan(arms.configs, store, force=options.force, test=not options.search, soon=soon)
     describe = on_validation if options.search else on_test
     progress = Progress(
-        quiet=options.quiet, total=len(plan.todo), labels=run_labels(plan.todo, arms), describe=describe
+        quiet=options.quiet, total=len(planned.todo), labels=run_labels(planned.todo, arms), describe=describe
     )
-    announce_study(arms, plan, options, progress)
+    announce_study(arms, planned, options, progress)
     if options.dry_run:
         return 0
-    if len(plan.todo) > ASK_ABOVE and not options.yes and not ask_consent(len(plan.todo)):
-        progress.say(f"{len(plan.todo)} runs: write --yes to start so many")
+    if len(planned.todo) > ASK_ABOVE and not options.yes and not ask_consent(len(planned.todo)):
+        progress.say(f"{len(planned.todo)} runs: write --yes to start so many")
         return 2
-    study = study_record(arms, plan, options)
+    study = study_record(arms, planned, options)
     store.create()
     store.tidy()
-    plan_module.keep_facts(plan, store)
+    plan.keep_facts(planned, store)
     if lost := store.count_dropped(name, study, grow=bool(options.study)):
-        how = "its axes are others now" if options.study else "a study named with --study grows instead"
+        how = "its axes have changed" if options.study else "a study named with --study grows instead"
         progress.say(
-            f"study {name}: {count_noun(lost, 'runs')} that it had and that this command does not ask for: left out of "
+            f"study {name}: {count_noun(lost, 'runs')} of it are not among those of this command: left out of "
             f"its tables and figures, and kept in the store; {how}"
         )
     store.save_study(name, study, grow=bool(options.study))
-    code, statuses = train(plan, store, executor, options, progress)
+    code, statuses = train(planned, store, executor, options, progress)
     store.save_study(name, with_statuses(study, statuses, store), grow=bool(options.study))
     if code in (75, 130):
         progress.say(f"stopped; finished runs and checkpoints are kept. To go on: {options_line(options, arms)}")
@@ -129,7 +126,7 @@ def run_study(arms: Arms, options: Options) -> int:
 
 
 def along_known_axes(arms: Arms, store: Store, name: str) -> Arms:
-    """The runs as points of a named study that has more axes already: depth=4 alone joins depth 1 and 2."""
+    """Returns the runs as points of the named study where that has more axes: depth=4 alone joins depths 1 and 2."""
     if "arm" in arms.axes or arms.labels or arms.match or name not in store.studies():
         return arms
     axes = tuple(store.read_study(name)["axes"])
@@ -142,7 +139,7 @@ TIMES = ("step_ms", "step_ms_low", "step_ms_high", "forward_ms", "backward_ms", 
 
 
 def check_columns(configs: Sequence[Config], options: Options) -> None:
-    """Raises ValueError for --cols and --sort that no run will have."""
+    """Raises ValueError for columns of --cols and --sort that no run will have."""
     known = dict.fromkeys((*(f.name for f in fields(Result)), *TIMES, "params_core"))
     known |= dict.fromkeys(key for config in configs for key in config.flat())
     for option, typed in (("--cols", options.cols), ("--sort", options.sort.removeprefix("-"))):
@@ -153,12 +150,13 @@ def check_columns(configs: Sequence[Config], options: Options) -> None:
 
 
 def run_labels(todo: Sequence[Any], arms: Arms) -> list[str]:
+    """Returns the name of each run in progress messages: its point and its seed."""
     arm = dict(zip(arms.configs, arms.arms, strict=True))
     return [f"{point_label(job.config, arm[job.config], arms.axes) or 'run'} seed={job.config.seed}" for job in todo]
 
 
 def point_label(config: Config, arm: str, axes: Sequence[str]) -> str:
-    """The swept values as text; an arm's name in an experiment."""
+    """Returns the swept values as text, or the name of the arm in an experiment."""
     if arm:
         return arm
     flat = config.flat()
@@ -166,7 +164,7 @@ def point_label(config: Config, arm: str, axes: Sequence[str]) -> str:
 
 
 def study_name(command: str, arms: Arms) -> str:
-    """A name from the command, the axes and what else was typed, so that the same study has the same name."""
+    """Returns a name made of the command, the axes and the other words typed: equal studies have equal names."""
     typed = [w for w in arms.overrides if w.partition("=")[0] not in (*arms.axes, "seed", "seeds")]
     words = "-".join([command, *arms.axes, *sorted(typed)])
     clean = "".join(c if c.isascii() and (c.isalnum() or c in "._=,+-") else "_" for c in words)
@@ -174,7 +172,8 @@ def study_name(command: str, arms: Arms) -> str:
 
 
 def announce_study(arms: Arms, plan: Any, options: Options, progress: Progress) -> None:
-    """What is about to happen: runs, axes, what is there already, notices of the data; with --dry-run an estimate."""
+    """Says what will happen: runs, axes, which runs exist, notices of the data; with --dry-run also how long it
+    takes."""
     flats = [{**c.flat(), **label} for c, label in zip(arms.configs, arms.labelled, strict=True)]
     axes = {a: list(dict.fromkeys(format_setting(flat.get(a)) for flat in flats)) for a in arms.axes if a != "arm"}
     axes |= {"arm": list(dict.fromkeys(arms.arms))} if "arm" in arms.axes else {}
@@ -205,12 +204,13 @@ def announce_study(arms: Arms, plan: Any, options: Options, progress: Progress) 
 
 
 def describe_need(config: Config) -> list[str]:
-    """What one part of a run makes of another, in words."""
+    """Says which parts of a run another part sets."""
     chosen = {group: str(getattr(config, group).name) for group in GROUPS}
     return [f"{g}={n} sets {o}={m}" for g, n in chosen.items() for o, m in parts.needed_parts(g, n).items()]
 
 
 def duration(seconds: float) -> str:
+    """Formats a duration in seconds, minutes or hours."""
     return (
         f"{seconds:.0f} s"
         if seconds < 90
@@ -229,7 +229,7 @@ def ask_consent(runs: int) -> bool:
 
 
 def study_record(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
-    """study.json: a view on runs."""
+    """Returns the content of study.json."""
     from stackcli.experiment.timing_pass import timing_key
 
     names = data_names(plan)
@@ -259,15 +259,15 @@ def study_record(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
 
 
 def same_kernel(config: Config, plan: Any) -> str:
-    """The key of this architecture's times on the explicit kernel, which every encoding can use."""
+    """Returns the timing key of the run with the explicit kernel, which every encoding can use."""
     from stackcli.experiment.timing_pass import timing_key
 
     return timing_key(replace(config, kernel="explicit"), str(plan.facts[config.data]["fingerprint"]))
 
 
 def data_names(plan: Any) -> dict[Any, str]:
-    """A name for each data set: that of its part, and where several share it the keys in which they differ, of a file
-    its name alone; the beginning of the facts' key where that is not enough."""
+    """Returns a name for each data set: that of its part; where several share a part, also the keys that differ, of a
+    path only the file name; where that is not enough, also the beginning of the key of its facts."""
     names: dict[Any, str] = {}
     for data in plan.facts:
         others = [other.options for other in plan.facts if other.name == data.name]
@@ -279,7 +279,7 @@ def data_names(plan: Any) -> dict[Any, str]:
 
 
 def with_statuses(study: dict[str, Any], statuses: Mapping[str, str], store: Store) -> dict[str, Any]:
-    """The study once its runs were tried: the `status` of those that did not finish; `published`: the run is there."""
+    """Returns the study with the `status` of each run that did not finish; `published`: whether another run exists."""
     runs = [
         {**r, "status": statuses[r["run"]]} if r["run"] in statuses else {**r, "published": store.finished(r["run"])}
         for r in study["runs"]
@@ -288,17 +288,21 @@ def with_statuses(study: dict[str, Any], statuses: Mapping[str, str], store: Sto
 
 
 def train(plan: Any, store: Store, executor: Any, options: Options, progress: Progress) -> tuple[int, dict[str, str]]:
-    """(exit code, status of the runs that did not finish)."""
+    """Trains the runs of a plan; returns (exit code, status of each run that did not finish)."""
     from stackcli.experiment import worker
 
     if not plan.todo:
         return 0, {}
-    asked: list[int] = []
+    signals: list[int] = []
 
     def interrupt(number: int, _: Any) -> None:
-        asked.append(number)
-        progress.say("stopping: running runs save; once more stops at once" if len(asked) == 1 else "stopping now")
-        executor.stop(now=len(asked) > 1)
+        signals.append(number)
+        progress.say(
+            "stopping: running runs save their state; a second signal stops at once"
+            if len(signals) == 1
+            else "stopping now"
+        )
+        executor.stop(now=len(signals) > 1)
 
     before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     statuses: dict[str, str] = {}
@@ -314,13 +318,13 @@ def train(plan: Any, store: Store, executor: Any, options: Options, progress: Pr
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if asked:
-        return (130 if asked[0] == signal.SIGINT else 75), statuses
+    if signals:
+        return (130 if signals[0] == signal.SIGINT else 75), statuses
     return (1 if statuses else 0), statuses
 
 
 def options_line(options: Options, arms: Arms) -> str:
-    """The command that goes on where this one stopped."""
+    """Returns the command that continues this one."""
     import shlex
 
     words = ["stackattn", "ablate-depth" if options.command == "remedies" else options.command]

@@ -1,4 +1,4 @@
-"""Step times of the architectures of a study, measured one after the other once its runs are done."""
+"""The timing pass: measures the step time of each architecture of a study, one by one, once its runs are done."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ from stackcli.launcher.base import Say, Stop
 
 
 def timing_key(config: Config, fingerprint: str) -> str:
-    """Of an architecture on a data set: runs that agree are timed once."""
+    """Returns the key of an architecture on a data set; runs with equal keys are timed once."""
     from stackcli.config.settings import plain
 
     keys = ("depth", "dim", "heads", "ff", "dropout", "attention_dropout", "layer_drop", "share_layers", "causal")
@@ -29,8 +29,8 @@ def timing_key(config: Config, fingerprint: str) -> str:
 
 
 def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:
-    """Measures each architecture of a study that has a result and was not measured on this machine before, alone, in a
-    process of its own, which finds PyTorch loaded. Where that fails the study has no new times, and it is said."""
+    """Measures each architecture of a study that has a finished run and was not yet measured on this machine, in a
+    process that runs alone. If that fails, says why; the study then has no new times."""
     runs = [entry for entry in store.read_study(study)["runs"] if store.finished(entry["run"])]
     every = {entry["timing"]: store.config(entry["run"]) for entry in runs}
     same = {e["timing_same"]: store.config(e["run"]) for e in runs if "timing_same" in e}
@@ -40,7 +40,7 @@ def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:
     if not new:
         return
     reference = next((f["reference"] for f in known.values() if f["reference"] in every.keys() & known.keys()), "")
-    if not reference:  # the first pass, or one whose reference is no more
+    if not reference:  # the first pass, or the reference has left the study
         known, new = {}, every
         reference = min(every, key=lambda key: estimate(every[key], 1000))
     from stackcli.launcher.local import Local
@@ -54,7 +54,7 @@ def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:
 
 
 def measured_here(found: Any) -> bool:
-    """Whether times are of this machine with this PyTorch, and of a pass that had a reference."""
+    """Returns whether times were measured on this machine with this PyTorch, beside a reference."""
     machine = found.get("machine", {})
     here = {"cores": os.cpu_count(), "system": platform.system(), "torch": version("torch")}
     return "reference" in found and all(machine.get(key) == value for key, value in here.items())
@@ -62,7 +62,7 @@ def measured_here(found: Any) -> bool:
 
 @dataclass(frozen=True)
 class Timing:
-    """A timing pass: the architectures to be measured, the reference among them, and those that are known already."""
+    """A timing pass: the architectures to measure, the reference among them, and the times that are known already."""
 
     store: Path
     study: str
@@ -72,7 +72,7 @@ class Timing:
 
 
 def time_all(job: Timing, say: Say, stop: Stop) -> None:
-    """Times architectures, each under its key, and saves what was found with the study; a job of a launcher."""
+    """Measures architectures and saves their times with the study, each under its key; a job of a launcher."""
     from stackcli.diagnostics import step_time
 
     loaded: dict[Part, Any] = {}

@@ -1,7 +1,7 @@
-"""Equal tuning: every arm of a comparison gets the same search over one setting, on seeds of its own, by validation.
+"""Equal tuning: every arm of a comparison gets the same search over one setting, by validation loss.
 
-The search is a study of its own, NAME-tune; the comparison then runs on the seeds that were asked for, each arm with
-the value that had the lowest mean validation loss. The runs of the search never see the test part.
+The search is a study of its own, NAME-tune, on seeds of its own. The comparison then runs on the seeds of the command,
+each arm with the value of its lowest mean validation loss. The runs of the search never see the test part.
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ from stackcli.experiment.progress import Progress
 from stackcli.experiment.store import Store
 from stackcli.experiment.study import Arms
 
-SEEDS = 2
+SEEDS = 2  # of each value in the search
 
 Choice = Mapping[str, Any]  # point of an arm -> the value chosen for it
 
 
 def run_tuning(arms: Arms, options: Options) -> int:
-    """The command, after a search where one is asked for; returns its exit code. Raises UsageError."""
+    """Runs the study, after a search where --tune names one; returns the exit code. Raises UsageError."""
     if not options.tune:
         return study.run_study(arms, options)
     key, values = parse_tuned(options.tune, arms)
@@ -44,13 +44,13 @@ def run_tuning(arms: Arms, options: Options) -> int:
 
 
 def tuning_name(arms: Arms, options: Options) -> str:
-    """The study's name; a tuned one tells what was searched."""
+    """Returns the name of the study, which includes the search where there is one."""
     words = (*arms.overrides, f"tune.{options.tune}") if options.tune else arms.overrides
     return options.study or study.study_name(options.command, replace(arms, overrides=words))
 
 
 def parse_tuned(word: str, arms: Arms) -> tuple[str, tuple[Any, ...]]:
-    """The setting that is searched, and its values. Raises UsageError for what cannot be searched."""
+    """Returns the setting that is searched, and its values. Raises UsageError for one that cannot be searched."""
     axis = overrides.parse_override(word)
     sizes = (*arms.chosen, "heads", "share_layers") if arms.match else ()
     if axis.key in sizes:
@@ -71,7 +71,7 @@ def parse_tuned(word: str, arms: Arms) -> tuple[str, tuple[Any, ...]]:
 
 
 def tuning_runs(arms: Arms, key: str, values: tuple[Any, ...]) -> tuple[Config, ...]:
-    """The runs of the search: every arm with every value, on seeds that the comparison does not use."""
+    """Returns the runs of the search: every arm with every value, on seeds that the comparison does not use."""
     first = min(c.seed for c in arms.configs) + study.AWAY
     seeds = range(first, first + SEEDS)
     each = dict.fromkeys(replace(c, seed=0) for c in arms.configs)
@@ -79,17 +79,17 @@ def tuning_runs(arms: Arms, key: str, values: tuple[Any, ...]) -> tuple[Config, 
 
 
 def choose_values(store: Store, name: str, arms: Arms, key: str) -> Choice:
-    """For each arm the value of the lowest mean validation loss; runs that diverged rule their value out. Raises
-    ValueError where every value is ruled out for an arm."""
+    """Returns for each arm the value of the lowest mean validation loss; a value with a run that diverged is ruled out.
+    Raises ValueError where every value is ruled out for an arm."""
     runs = load_study(store, name).runs
     best = {}
-    for config_ in dict.fromkeys(replace(c, seed=0) for c in arms.configs):
-        at = study.point_label(config_, "", arms.axes)
-        mine = runs[[all(_same(row[a], config_.flat().get(a)) for a in arms.axes) for row in runs.to_dict("records")]]
-        whole = mine.groupby(key, sort=False).filter(lambda group: bool((group["status"] == "done").all()))
-        if whole.empty:
+    for config in dict.fromkeys(replace(c, seed=0) for c in arms.configs):
+        at = study.point_label(config, "", arms.axes)
+        tried = runs[[all(_same(row[a], config.flat().get(a)) for a in arms.axes) for row in runs.to_dict("records")]]
+        complete = tried.groupby(key, sort=False).filter(lambda group: bool((group["status"] == "done").all()))
+        if complete.empty:
             raise ValueError(f"--tune {key}: no value trained {at or 'the stack'} without diverging; try smaller ones")
-        found = whole.groupby(key, sort=False)["val_loss"].mean().idxmin()
+        found = complete.groupby(key, sort=False)["val_loss"].mean().idxmin()
         best[at] = found.item() if hasattr(found, "item") else found
     return best
 
@@ -99,7 +99,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def announce_choice(best: Choice, values: tuple[Any, ...], key: str, options: Options) -> None:
-    """What was chosen, and whether it lies at an end of the values, where a better one may lie beyond."""
+    """Says what was chosen, and whether it lies at an end of the values, where a better one may lie beyond."""
     progress = Progress(quiet=options.quiet)
     ends = (min(values), max(values)) if all(isinstance(v, int | float) for v in values) else ()
     for point, value in best.items():

@@ -1,4 +1,4 @@
-"""What of a store is damaged or gone."""
+"""Finds what is damaged or missing in a store."""
 
 import shlex
 from collections.abc import Iterator
@@ -9,26 +9,26 @@ from stackcli.experiment.store import Store
 
 
 def find_faults(store: Store) -> list[str]:
-    """What is damaged or gone, in words; empty where every file of every run is as its manifest says, every study has
-    its runs, and what is known of the data can be read."""
+    """Describes what is damaged or missing; empty where every file of every run has the hash in its manifest, every
+    study has its runs, and the facts of the data can be read."""
     return [*_damaged_runs(store), *_damaged_studies(store), *_damaged_facts(store)]
 
 
 def _damaged_runs(store: Store) -> Iterator[str]:
-    """Files of runs that differ from the manifest."""
+    """Yields the files of runs that differ from their manifest."""
     for folder in sorted(f for f in (store.root / "runs").glob("*") if f.is_dir()):
         try:
-            told, found = dict(read_json(folder / "manifest.json")), hashes(folder)
+            expected, found = dict(read_json(folder / "manifest.json")), hashes(folder)
         except (CorruptionError, OSError, TypeError, ValueError) as error:
             yield f"{folder / 'manifest.json'}: damaged ({error})"
             continue
-        for name in sorted(told | found):
-            if name != "manifest.json" and told.get(name) != found.get(name):
+        for name in sorted(expected | found):
+            if name != "manifest.json" and expected.get(name) != found.get(name):
                 yield f"{folder / name}: damaged; delete {folder} and run the command again"
 
 
 def _damaged_studies(store: Store) -> Iterator[str]:
-    """Studies that cannot be read, and those of which a run is gone that was there when the study was saved."""
+    """Yields studies that cannot be read, and runs that were published when their study was saved and are gone."""
     for path in sorted((store.root / "studies").glob("*/study.json")):
         try:
             study = store.read_study(path.parent.name)
@@ -46,7 +46,7 @@ def _damaged_studies(store: Store) -> Iterator[str]:
 
 
 def _damaged_facts(store: Store) -> Iterator[str]:
-    """Facts and step times that cannot be read: both are made again where they are missing."""
+    """Yields facts and step times that cannot be read; both are made again where they are missing."""
     for path in sorted([*(store.root / "facts").glob("*.json"), *(store.root / "studies").glob("*/times.json")]):
         try:
             read_json(path)

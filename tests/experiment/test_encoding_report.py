@@ -1,4 +1,4 @@
-"""What `check` says in the end, and its exit code."""
+"""The verdict and the table of `check`."""
 
 import pytest
 

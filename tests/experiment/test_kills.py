@@ -1,4 +1,4 @@
-"""Kills at any time, and a disk that fills up: nothing finished is lost, nothing half-written is taken for whole."""
+"""Kills at any time and a full disk: nothing finished is lost, nothing half-written is read as complete."""
 
 import contextlib
 import multiprocessing as mp
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def test_after_any_kills_the_results_are_those_of_an_undisturbed_sweep(tmp_path:
     data = write_data(tmp_path / "d.csv")
     line = ["sweep", *words(data, "depth=1,2,3", "seeds=4", "steps=500", "batch=4"), "-j", "2"]
     hit, whole = tmp_path / "hit", tmp_path / "whole"
-    hit.mkdir(), whole.mkdir()
+    for folder in (hit, whole):
+        folder.mkdir()
     draw, kills, until = random.Random(7), 0, time.monotonic() + 25
     while time.monotonic() < until:
         process = start(*line, "--figures", "none", cwd=hit)
@@ -107,14 +109,14 @@ def test_a_checkpoint_that_was_said_to_be_safe_survives_forty_kills_inside_the_s
 
 
 @pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    """A file system of 300 kB; skips where this machine lets nobody mount one."""
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 kB; skips where none can be mounted."""
     place = tmp_path / "tiny"
     place.mkdir()
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(place)], capture_output=True)
     if made.returncode:
         pytest.skip("no file system can be mounted here")
-    yield place  # type: ignore[misc]
+    yield place
     subprocess.run(["umount", str(place)], check=True)
 
 

@@ -1,4 +1,4 @@
-"""Known answers: what is expected is read, held against the runs, and a failure is a failure."""
+"""Known answers: expectations are read and compared with the runs."""
 
 import subprocess
 from dataclasses import replace
@@ -18,21 +18,21 @@ def one(metric: str, operation: str, bound: float, *arms: str) -> known_answers.
     return check_expectations(STUDY, [Expectation(arms, metric, operation, bound)])[0]
 
 
-def test_means_over_seeds_are_held_against_the_bound() -> None:
+def test_means_over_seeds_are_compared_with_the_bound() -> None:
     runs = STUDY.runs[STUDY.runs["arm"] == "rope"]
     found = one("test_acc", ">=", 0.8, "rope")
     assert found.held and found.mean == pytest.approx(runs["test_acc"].mean()) and len(found.values) == 5
     assert not one("test_acc", ">=", 0.9, "rope").held and not one("test_acc", "==", 0.8, "rope").held
 
 
-def test_a_length_and_a_difference_of_two_arms_can_be_asked_for() -> None:
+def test_an_expectation_may_name_a_length_or_the_difference_of_two_arms() -> None:
     assert one("excess@32", "<=", 0.36, "rope").mean == pytest.approx(0.354)
     runs = STUDY.runs.groupby("arm")["test_acc"].mean()
     assert one("test_acc", ">=", 0.05, "rope", "none").mean == pytest.approx(runs["rope"] - runs["none"])
-    assert not one("excess@64", "<=", 1.0, "rope").held  # refused there: no number holds nothing
+    assert not one("excess@64", "<=", 1.0, "rope").held  # refused there: without a number nothing holds
 
 
-def test_the_answers_of_a_token_are_told_apart() -> None:
+def test_the_first_answers_of_a_token_and_the_rest_are_measured_apart() -> None:
     runs = STUDY.runs.assign(acc_by_output=[(1.0, 0.9, 0.2, 0.1)] * len(STUDY.runs))
     several = replace(STUDY, runs=runs)
     inside, beyond = (Expectation(("rope",), f"{name}@2", ">=", 0.5) for name in ("inside", "beyond"))
@@ -40,7 +40,7 @@ def test_the_answers_of_a_token_are_told_apart() -> None:
     assert first.mean == pytest.approx(0.9) and first.held and second.mean == pytest.approx(0.2) and not second.held
 
 
-def test_runs_that_are_not_done_hold_nothing_and_an_unknown_arm_is_named() -> None:
+def test_without_finished_runs_no_expectation_holds_and_an_unknown_arm_is_named() -> None:
     gone = replace(STUDY, runs=STUDY.runs.assign(status="diverged"))
     assert not check_expectations(gone, [Expectation(("rope",), "test_acc", ">=", 0.0)])[0].held
     with pytest.raises(ValueError, match="no arm 'ropes'"):
@@ -59,7 +59,7 @@ def test_every_recorded_expectation_is_of_an_arm_that_is_run() -> None:
         assert {arm for e in read_expectations(file) for arm in e.arms} == arms
 
 
-def test_a_study_marked_probe_is_looked_at_and_its_slopes_are_held(
+def test_a_study_marked_probe_is_probed_and_its_slopes_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []
@@ -83,7 +83,7 @@ def test_a_study_marked_probe_is_looked_at_and_its_slopes_are_held(
     ]
 
 
-def test_a_study_that_cannot_be_run_holds_nothing(
+def test_no_expectation_of_a_study_that_cannot_be_run_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(line: list[str], check: bool) -> None:
@@ -96,7 +96,7 @@ def test_a_study_that_cannot_be_run_holds_nothing(
     assert "exit code 4" in said and f"{expected} expectations failed" in said
 
 
-def test_a_line_that_is_no_expectation_is_named(tmp_path: Path) -> None:
+def test_a_line_of_another_form_is_named(tmp_path: Path) -> None:
     (tmp_path / "e.txt").write_text("# fine\nrope: test_acc = 1\n")
     with pytest.raises(ValueError, match="'rope: test_acc = 1' is not"):
         read_expectations(tmp_path / "e.txt")

@@ -1,10 +1,17 @@
-"""A study's files as frames."""
+"""Reading the files of a study into frames."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from stackcli.common.atomic_files import CorruptionError
 from stackcli.common.records import LayerRow, StepRow
+from stackcli.experiment import load
 from stackcli.experiment.load import _Columns
+from stackcli.experiment.store import Store
+from tests.experiment.examples import empty_study, publish_run, study_entry
 
 
 def test_columns_of_many_runs_are_the_frame_of_their_rows() -> None:
@@ -26,8 +33,32 @@ def test_columns_of_many_runs_are_the_frame_of_their_rows() -> None:
     assert found["step"].dtype == np.int64 and found["cosine"].isna().all() and len(found) == 3
 
 
-def test_what_a_row_says_itself_goes_before_what_its_run_says() -> None:
+def test_a_value_of_a_row_comes_before_the_value_of_its_run() -> None:
     made = _Columns(StepRow, ("lr",))
     made.add({"run": "a", "arm": "", "point": "", "seed": 0, "lr": 0.1}, [{"step": 1, "lr": 0.05}, {"step": 2}])
     assert made.frame()["lr"].tolist() == [0.05, 0.1]
     assert len(_Columns(StepRow, ()).frame()) == 0
+
+
+def test_findings_of_other_points_are_kept_when_remedies_grow(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    place.create()
+    for point, reached in (("depth=16", 0.2), ("depth=32", 0.1)):
+        known = {"found": {point: {"overfitting": [3, 3, False]}}, "reached": {"subjects": reached}}
+        place.save_study(
+            "s",
+            {**empty_study(), "command": "remedies", "runs": [study_entry("abc")], "facts": {}, "known": known},
+            grow=True,
+        )
+    found = load.load_study(place, "s").known
+    assert set(found["found"]) == {"depth=16", "depth=32"} and found["reached"] == {"subjects": 0.1}
+
+
+def test_a_run_without_one_of_its_fields_is_named_as_damaged(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    publish_run(place)
+    place.save_study("s", {**empty_study(), "command": "sweep", "runs": [study_entry("abc")], "facts": {}})
+    assert list(load.load_study(place, "s").runs["test_acc"]) == [0.5]
+    (place.run("abc") / "position.json").write_text('[{"name": "table"}]')
+    with pytest.raises(CorruptionError, match="abc: damaged"):
+        load.load_study(place, "s")

@@ -1,4 +1,4 @@
-"""Fair depth: the sizes chosen, counted again on stacks that are really built, and by loops over every other size."""
+"""Fair depth: the chosen sizes, checked on stacks that are built, and by loops over every other size."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from stackcli.config import recorded_settings
 from stackcli.config.defaults import part_defaults
 from stackcli.config.settings import Config
 from stackcli.config.yaml_files import UsageError
-from stackcli.experiment import matched_cost, tuning
+from stackcli.experiment import matched_cost
 from stackcli.experiment.identity import ConflictError
 from stackcli.experiment.matched_cost import Asked
 from stackcli.experiment.store import Store
@@ -35,7 +35,7 @@ RESIDUALS = tuple(n for n in registry.part_names("residual") if registry.built_i
 NORMS = tuple(n for n in registry.part_names("norm") if registry.built_in("norm", n))
 PES = tuple(n for n in registry.part_names("pe") if registry.built_in("pe", n))
 SOME_PES, FFS = ("learned", "relative", "rope"), (0.0, 1.0, 4.0)
-CASES = [("pre", pe, ff, DEPTHS) for pe in SOME_PES for ff in FFS]
+CASES: list[tuple[str, str, float, tuple[int, ...]]] = [("pre", pe, ff, DEPTHS) for pe in SOME_PES for ff in FFS]
 CASES += [("pre", "sinusoidal", ff, DEPTHS) for ff in (1.0, 4.0)]  # refuses an odd dim
 CASES += [(r, SOME_PES[i % 3], FFS[i // 3 % 3], (1, 4, 32)) for i, r in enumerate(RESIDUALS) if r != "pre"]
 ASKED = Asked(out=4, every=False, length=20, max_len=32)
@@ -105,7 +105,7 @@ def counted(model: StackedAttention, length: int) -> int:
     return int(counter.get_total_flops())
 
 
-KEYS = [(pe, {}) for pe in PES] + [("structural", {"form": "absolute"})]
+KEYS: list[tuple[str, dict[str, Any]]] = [(pe, {}) for pe in PES] + [("structural", {"form": "absolute"})]
 KEYS += [(pe, {"layers": kind}) for pe in PES for kind in ("own", "shared") if "layers" in part_defaults("pe", pe)]
 
 
@@ -156,7 +156,7 @@ def test_shared_layers_have_the_same_parameters_at_every_depth() -> None:
     assert len({one.dim for one in chosen(c, "flops", DEPTHS[:5])}) == 5
 
 
-def test_the_width_of_given_word_vectors_stays() -> None:
+def test_dim_stays_the_width_of_given_word_vectors() -> None:
     c, asked = config(dim=32, heads=4), ASKED._replace(fixed=True)
     near = matched_cost.match_point(replace(c, depth=5), replace(c, depth=4), "params", asked)
     assert near.made.dim == 32 and near.made.ff < 4 and abs(near.off) <= 0.03
@@ -188,7 +188,7 @@ def test_match_none_is_the_grid_as_typed() -> None:
     assert none == replace(plain, typed=("depth=1,2", "match=none"))
 
 
-def test_data_sets_are_matched_each_by_itself() -> None:
+def test_each_data_set_is_matched_separately() -> None:
     line = ("data=copy,parity", "data.size=40", "causal=true", "depth=1,4", "match=flops", *SMALL)
     found = matched_cost.matched_arms(line, None)
     lengths = {c.data.name: registry.build_part("data", c.data.name, **c.data.options).load() for c in found.configs}
@@ -229,7 +229,7 @@ def test_words_that_cannot_be_matched_are_refused(typed: str) -> None:
     assert "foo" not in typed or "match=foo" in str(error.value)
 
 
-def test_a_depth_that_cannot_be_matched_is_told_with_how_near_it_came() -> None:
+def test_a_depth_that_cannot_be_matched_is_named_with_its_nearest_sizes() -> None:
     with pytest.raises(UsageError) as error:
         matched_cost.matched_arms(("depth=2,4,8", "match=params", "dim=8", "heads=8", "ff=0"), None)
     (first, second) = error.value.problems
@@ -279,7 +279,7 @@ def line(data: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_matched_study_is_announced_told_and_found_again(data: Path, tmp_path: Path) -> None:
+def test_a_matched_study_is_announced_reported_and_found_again(data: Path, tmp_path: Path) -> None:
     dry = stackattn("ablate-depth", *line(data, "match=params"), "--dry-run", cwd=tmp_path)
     assert dry.returncode == 0 and not list(tmp_path.iterdir())
     sizes = [text for text in dry.stderr.splitlines() if text.startswith("  depth=")]
@@ -321,14 +321,3 @@ def test_each_depth_gets_its_learning_rate_and_the_sensitivity_is_drawn(data: Pa
     rows = [text.split() for text in head.splitlines() if text.split()[:1] in (["1"], ["3"])]
     shown = {f"depth={row[0]} lr={row[3]}" for row in rows}
     assert shown == {text.partition("own: ")[2].partition(" (")[0] for text in tuned} and len(shown) == 2
-
-
-@pytest.mark.parametrize("word", ["dim=16,32", "ff=1,2", "heads=1,2", "share_layers=true,false"])
-def test_what_sizes_a_stack_is_not_tuned_where_sizes_are_matched(word: str) -> None:
-    with pytest.raises(UsageError, match="match=params sizes every depth"):
-        tuning.parse_tuned(word, matched_cost.matched_arms(("depth=1,2", "match=params"), None))
-
-
-def test_a_tuned_size_must_fit_the_others() -> None:
-    with pytest.raises(UsageError, match="dim=64 is not divisible by heads=3"):
-        tuning.parse_tuned("heads=2,3", matched_cost.matched_arms(("depth=1,2",), None))

@@ -78,7 +78,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("what", [*EDITS, *HARMLESS])
-def test_an_edit_that_can_change_a_number_makes_another_run_and_no_other(what: str, package: Path) -> None:
+def test_only_an_edit_that_can_change_a_number_makes_another_run(what: str, package: Path) -> None:
     name, old, new = (EDITS | HARMLESS)[what]
     before, path = identity(package), package / "stackcli" / name
     text = path.read_text(encoding="utf-8")
@@ -116,7 +116,7 @@ def test_every_part_has_a_source_of_its_own() -> None:
         part_source.fingerprint("pe", "alibis")
 
 
-def test_files_beside_a_part_of_one_file_count_and_none_of_them_is_run(tmp_path: Path) -> None:
+def test_files_that_a_part_imports_count_and_none_of_them_is_run(tmp_path: Path) -> None:
     (tmp_path / "solo.py").write_text("import solohelp\nraise RuntimeError('this is never run')\n")
     (tmp_path / "solohelp.py").write_text("X = 1\n")
     info = tmp_path / "solo-1.0.dist-info"
@@ -137,7 +137,7 @@ def test_files_beside_a_part_of_one_file_count_and_none_of_them_is_run(tmp_path:
 
 
 @pytest.mark.parametrize("edit", ["version", "module", "helper", "neither"])
-def test_an_installed_part_is_its_version_its_module_and_what_that_imports(edit: str, tmp_path: Path) -> None:
+def test_an_installed_part_is_its_version_its_module_and_the_imports_of_that(edit: str, tmp_path: Path) -> None:
     package = tmp_path / "theirs"
     package.mkdir()
     (package / "__init__.py").write_text("")

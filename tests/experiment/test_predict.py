@@ -1,4 +1,4 @@
-"""A trained run is asked: what it says is what its report counted, and what cannot be asked is refused."""
+"""Predictions of a trained run: they agree with its report, and impossible questions are refused."""
 
 import io
 import json
@@ -10,11 +10,11 @@ import pytest
 from stackcli.cli.main import texts_last
 from stackcli.common import registry
 from stackcli.config import grid
-from stackcli.experiment import plan as plan_module
-from stackcli.experiment import worker
+from stackcli.experiment import plan, worker
 from stackcli.experiment.predict import describe_answers, predict
 from stackcli.experiment.store import Store
-from tests.helpers import SMALL, stackattn, words
+from tests.experiment.examples import call_tool
+from tests.helpers import SMALL, words
 
 LONG = "word " * 40
 
@@ -23,10 +23,10 @@ def trained(out: Path, *given: str) -> str:
     """The id of a run, trained in this process."""
     store = Store(out)
     store.create()
-    plan = plan_module.plan(grid.parse_grid(given, single=True).configs, store)
-    for job in plan.todo:
+    planned = plan.plan(grid.parse_grid(given, single=True).configs, store)
+    for job in planned.todo:
         worker.train_one(job, store, lambda _: None, lambda: False)
-    return plan.ids[0]
+    return planned.ids[0]
 
 
 def csv_file(path: Path) -> Path:
@@ -69,7 +69,7 @@ def test_the_test_texts_get_the_accuracy_that_the_run_reports(
     assert sum(right) / len(right) == pytest.approx(Store(out).result(run)["test_acc"], abs=1e-12)
 
 
-def test_a_text_is_answered_alike_alone_and_among_others(classifier: tuple[Path, str, list[str]]) -> None:
+def test_a_text_gets_the_same_answer_alone_and_among_others(classifier: tuple[Path, str, list[str]]) -> None:
     out, run, _ = classifier
     texts = ["the cat", "the newt no. 3 " + "runs " * 5, "dog", ""]
     together = predict(out, run, texts)
@@ -111,7 +111,7 @@ def test_each_line_of_stdin_has_one_line_of_answer_in_any_encoding(classifier: t
             assert [row == "" for row in lines[:-1]] == [False, True, False, True, False] and "d\\xf6g" in lines[0]
 
 
-def test_a_line_that_is_no_utf8_is_named(
+def test_a_line_that_is_not_utf8_is_named(
     classifier: tuple[Path, str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, run, _ = classifier
@@ -123,12 +123,12 @@ def test_a_line_that_is_no_utf8_is_named(
 def test_a_text_may_begin_with_a_hyphen(classifier: tuple[Path, str, list[str]], tmp_path: Path) -> None:
     out, run, _ = classifier
     for texts in (["-5 the cat has"], ["--", "--json"], ["-h is Planck's"], ["-x"], ["-- a dash", "second"]):
-        done = stackattn("predict", run, *texts, "--out", str(out), cwd=tmp_path) if "--" not in texts else stackattn(
-            "predict", run, "--out", str(out), *texts, cwd=tmp_path
-        )  # fmt: skip
+        place = ("--out", str(out))
+        line = ["predict", run, *place, *texts] if "--" in texts else ["predict", run, *texts, *place]
+        done = call_tool(line, tmp_path)
         asked = [t for t in texts if t != "--"]
-        assert done.returncode == 0 and len(done.stdout.splitlines()) == len(asked), done.stderr
-    assert stackattn("predict", run, "--jsn", "x", "--out", str(out), cwd=tmp_path).returncode == 2
+        assert done.code == 0 and len(done.out.splitlines()) == len(asked), done.err
+    assert call_tool(["predict", run, "--jsn", "x", "--out", str(out)], tmp_path).code == 2
 
 
 def test_options_of_predict_are_found_wherever_they_stand() -> None:
@@ -150,8 +150,8 @@ def test_a_language_model_names_the_likeliest_next_tokens(folder: Path) -> None:
     said = predict(folder / "text", run, ["ab c\na", "ab c\nab", "ab c", "c\n" + "ab c\n" * 9, ""])
     assert [next(iter(a.shares), None) for a in said] == ["b", " ", "\n", "a", None]
     assert [(a.tokens, a.cut) for a in said[2:]] == [(4, 0), (10, 37), (0, 0)]
-    done = stackattn("predict", run, "ab", "ab c", "--out", str(folder / "text"), cwd=folder)
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["'", "'\\n'"]  # a space and a line end are seen
+    done = call_tool(["predict", run, "ab", "ab c", "--out", str(folder / "text")], folder)
+    assert [line.split()[0] for line in done.out.splitlines()] == ["'", "'\\n'"]  # a space and a line end are seen
 
 
 def conllu(sentences: list[tuple[str, str]], labels: bool) -> str:
@@ -185,7 +185,7 @@ def test_a_run_on_parsed_sentences_reads_conllu_with_its_trees(folder: Path) -> 
 
 
 @pytest.mark.parametrize("given", [("data=copy", "causal=true", "data.train_len=3"), ("data=digits",)])
-def test_a_run_on_no_text_says_what_can_be_asked(given: tuple[str, ...], folder: Path) -> None:
+def test_a_run_without_texts_says_which_runs_answer_questions(given: tuple[str, ...], folder: Path) -> None:
     run = trained(folder / "other", *given, *SMALL)
     with pytest.raises(ValueError, match=rf"{given[0]}, which is no text.*data=subjects, csv, conllu and text"):
         predict(folder / "other", run, ["why does ice float"])

@@ -1,4 +1,4 @@
-"""Remedies: the point at which each finding is taken up, the runs that are tried there, and what they did."""
+"""Remedies: the point at which each finding is treated, the runs that are tried there, and their effects."""
 
 import io
 import math
@@ -11,9 +11,11 @@ import pytest
 from rich.console import Console
 
 from stackcli.analysis import findings, remedy_effects, run_health
-from stackcli.analysis.findings import Finding, Remedy
+from stackcli.analysis.findings import Finding
+from stackcli.analysis.remedy_catalogue import Remedy
 from stackcli.experiment import remedy_trials
 from stackcli.experiment.store import Store
+from stackcli.experiment.study import AWAY
 from tests.analysis.test_run_health import FLAT
 from tests.analysis.test_run_health import run as one_run
 from tests.analysis.test_run_health import study as of_losses
@@ -31,27 +33,27 @@ def finding(name: str, point: str, k: int, *ways: Remedy) -> Finding:
 RUNS = pd.DataFrame({"point": ["depth=2", "depth=8", "depth=16"], "depth": [2, 8, 16]})
 
 
-def test_each_finding_is_taken_up_where_most_runs_have_it_and_of_these_at_the_deepest() -> None:
+def test_each_finding_is_treated_where_most_runs_have_it_and_of_these_at_the_deepest_point() -> None:
     found = [finding("overfitting", "depth=2", 3, CALM), finding("overfitting", "depth=8", 3, CALM)]
     found += [finding("overfitting", "depth=16", 2, CALM), finding("divergence", "depth=16", 1, WARM)]
     taken = {f.name: f.point for f in findings.worst_points(found, RUNS)}
     assert taken == {"overfitting": "depth=8", "divergence": "depth=16"}
 
 
-def test_a_finding_without_a_remedy_is_not_taken_up_and_no_remedy_is_tried_twice_at_a_point() -> None:
+def test_a_finding_without_a_remedy_is_not_treated_and_no_remedy_is_tried_twice_at_a_point() -> None:
     found = [finding("divergence", "depth=16", 3, WARM), finding("underfitting", "depth=16", 3, WARM, CALM)]
     assert remedy_trials.choose_remedies(found, RUNS) == {"depth=16": [("warmup=0.2",), ("dropout=0.3",)]}
     assert remedy_trials.choose_remedies([finding("overfitting", "depth=2", 3)], RUNS) == {}
 
 
-def test_of_many_remedies_the_first_are_tried() -> None:
+def test_only_the_first_of_many_remedies_are_tried() -> None:
     many = [Remedy((f"dropout=0.{i}",), "") for i in range(1, 9)]
     assert remedy_trials.choose_remedies([finding("overfitting", "depth=2", 3, *many)], RUNS)["depth=2"] == [
         (f"dropout=0.{i}",) for i in range(1, remedy_trials.MOST + 1)
     ]
 
 
-def test_a_treated_run_differs_in_the_remedy_alone_and_a_part_takes_its_keys_along() -> None:
+def test_a_treated_run_differs_only_in_the_remedy_and_a_replaced_part_loses_its_keys() -> None:
     affected = config(residual="post", norm=part("layer", eps=1e-3), seed=7, depth=3)
     assert remedy_trials.apply_remedy(affected, ("warmup=0.2",)) == replace(affected, warmup=0.2)
     other = remedy_trials.apply_remedy(affected, ("norm=none",))
@@ -83,7 +85,7 @@ def treated_frames(monkeypatch: pytest.MonkeyPatch, still: dict[str, int]) -> An
     return replace(frames, runs=runs, command="remedies")
 
 
-def test_effects_tell_what_became_of_the_finding_the_accuracy_and_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_effects_show_how_the_finding_the_accuracy_and_the_time_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = treated_frames(monkeypatch, {"as it was": 3, "warmup=0.2": 0, "dropout=0.3": 2})
     rows = remedy_effects.remedy_effects(frames).set_index("remedy")
     assert rows["had"].tolist() == [3, 3, 3] and rows["has"].tolist() == [3, 0, 2]
@@ -95,7 +97,7 @@ def test_effects_tell_what_became_of_the_finding_the_accuracy_and_the_time(monke
     ]
 
 
-def test_where_nothing_mended_it_the_least_bad_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_remedy_removed_a_finding_the_best_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = treated_frames(monkeypatch, {"as it was": 3, "warmup=0.2": 1, "dropout=0.3": 3})
     said = remedy_effects.describe_remedies(frames)
     assert said == [
@@ -103,7 +105,7 @@ def test_where_nothing_mended_it_the_least_bad_remedy_is_named(monkeypatch: pyte
     ]
 
 
-def test_a_remedy_under_which_runs_break_mends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_remedy_with_which_runs_break_removes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = treated_frames(monkeypatch, {"as it was": 3, "warmup=0.2": 0, "dropout=0.3": 2})
     first = (frames.runs["remedy"] == "warmup=0.2") & (frames.runs["seed"] == 0)
     for broken in ("diverged", "failed"):
@@ -118,7 +120,7 @@ def test_a_remedy_under_which_runs_break_mends_nothing(monkeypatch: pytest.Monke
         assert "1 broke" in " ".join(out.file.getvalue().split())  # type: ignore[attr-defined]
 
 
-def test_what_the_affected_study_found_stands_though_the_remedies_alone_do_not_show_it(
+def test_findings_of_the_affected_study_count_even_where_the_remedies_alone_do_not_show_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     frames = treated_frames(monkeypatch, {})
@@ -134,7 +136,7 @@ def test_what_the_affected_study_found_stands_though_the_remedies_alone_do_not_s
     assert "removed" not in said and "gone" not in said
 
 
-def test_learnt_is_what_the_affected_study_reached() -> None:
+def test_the_loss_that_counts_as_learnt_comes_from_the_affected_study() -> None:
     rows = [one_run((*FLAT[:-1], 1.1), seed=s) for s in (0, 1)]  # the best there is here, and a bad one
     alone = list(run_health.completed_runs(of_losses(*rows)))
     reached = replace(of_losses(*rows), known={"reached": {"majority": 0.1}})
@@ -146,11 +148,11 @@ def test_learnt_is_what_the_affected_study_reached() -> None:
     )
 
 
-def test_a_remedy_that_cannot_be_tried_is_told_and_the_next_one_taken(tmp_path: Path) -> None:
+def test_a_remedy_that_cannot_be_tried_is_reported_and_the_next_one_tried(tmp_path: Path) -> None:
     store = Store(tmp_path / "out")
     one = config(residual="sandwich", depth=2)
     assert "layer_drop does not go with" in remedy_trials.find_objection(one, ("layer_drop=0.2",), store)
-    assert remedy_trials.find_objection(one, ("dropout=0.1",), store) == "the run has it"
+    assert remedy_trials.find_objection(one, ("dropout=0.1",), store) == "the run has it already"
     assert remedy_trials.find_objection(one, ("dropout=0.3",), store) == ""
     found = [finding("overfitting", "depth=2", 3, WARM, CALM)]
     assert remedy_trials.choose_remedies(found, RUNS, lambda point, words: words != WARM.words) == {
@@ -159,13 +161,13 @@ def test_a_remedy_that_cannot_be_tried_is_told_and_the_next_one_taken(tmp_path: 
     assert remedy_trials.choose_remedies(found, RUNS, lambda point, words: False) == {}
 
 
-def test_where_every_run_still_has_it_no_remedy_is_said_to_have_it_least(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_every_run_still_has_the_finding_no_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = treated_frames(monkeypatch, {"as it was": 3, "warmup=0.2": 3, "dropout=0.3": 3})
     assert remedy_effects.describe_remedies(frames) == ["Underfitting at depth=16: no remedy removed it in every seed."]
 
 
 @pytest.mark.slow
-def test_the_remedies_of_a_real_study_are_run_and_told(tmp_path: Path) -> None:
+def test_the_remedies_of_a_real_study_are_run_and_reported(tmp_path: Path) -> None:
     data = write_data(tmp_path / "d.csv", 80)
     affected = words(data, "depth=1,2", "residual=pre", "lr=1e-7", "steps=20", "seeds=2", "label_smoothing=0")
     done = stackattn("ablate-depth", *affected, "--remedies", "--study", "s", cwd=tmp_path)
@@ -176,7 +178,7 @@ def test_the_remedies_of_a_real_study_are_run_and_told(tmp_path: Path) -> None:
     assert again.returncode == 0 and "0 to train" in again.stderr and again.stdout == done.stdout
 
 
-def test_a_run_that_is_ill_at_one_point_and_a_remedy_at_another_is_read_once() -> None:
+def test_a_run_that_belongs_to_two_points_is_read_once_for_each() -> None:
     frames = study({"depth": [2, 4]})
     frames = replace(frames, runs=frames.runs.assign(train_loss=0.1), layers=frames.layers.assign(g4=1.0))
     twice = {
@@ -190,13 +192,13 @@ def test_a_run_that_is_ill_at_one_point_and_a_remedy_at_another_is_read_once() -
         assert a.looks.equals(b.looks) and len(a.curve) == len(b.curve)
 
 
-def test_remedies_and_the_stack_as_it_was_run_on_seeds_that_the_study_does_not_have() -> None:
+def test_remedies_and_the_unchanged_stack_run_on_seeds_that_the_study_does_not_have() -> None:
     affected = {"depth=4": [config(depth=4, seed=s) for s in (0, 1, 2)]}
     again = {point: remedy_trials.on_fresh_seeds(configs) for point, configs in affected.items()}
     arms = remedy_trials.arms_of({"depth=4": [("warmup=0.2",)]}, again, overrides=(), typed=())
     seeds = [c.seed for c in arms.configs]
     assert seeds[:3] == seeds[3:] and len(set(seeds)) == 3 and not set(seeds) & {0, 1, 2}
-    tuned = {s + n * remedy_trials.study.AWAY for s in range(3) for n in (0, 1)}  # of the study, and of a search for it
+    tuned = {s + n * AWAY for s in range(3) for n in (0, 1)}  # of the study, and of a search for it
     assert not set(seeds) & tuned
 
 
@@ -212,7 +214,7 @@ def test_a_remedy_keeps_the_parts_and_defaults_of_the_users_own_folder(tmp_path:
     assert remedy_trials.apply_remedy(replace(affected, pe=part("none")), ("pe=relative",)).pe.options["clip"] == 16
 
 
-def test_a_fault_that_fresh_seeds_do_not_show_is_not_said_to_be_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_that_fresh_seeds_do_not_show_is_not_reported_as_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = treated_frames(monkeypatch, {"as it was": 0, "warmup=0.2": 0, "dropout=0.3": 0})
     (said,) = remedy_effects.describe_remedies(
         replace(frames, known={"found": {"depth=16": {"underfitting": (3, 3, False)}}})

@@ -242,7 +242,7 @@ def test_a_study_says_what_it_leaves_out_and_no_figure_stands_beside_other_table
     drawn = {p.name for p in folder.glob("*.svg")}
     assert len(drawn) > 3
     fewer = stackattn(*line, "seeds=2", cwd=tmp_path)
-    assert "2 runs that it had and that this command does not ask for" in fewer.stderr
+    assert "2 runs of it are not among those of this command" in fewer.stderr
     assert "drawn from other runs than the study has now, and deleted" in fewer.stderr
     assert not list(folder.glob("*.svg")) and len((folder / "runs.csv").read_text().splitlines()) == 5
     back = stackattn(*line, "seeds=3", "--figures", "svg", cwd=tmp_path, figures=True)
