@@ -8,7 +8,10 @@ never parsed as mathematics, and matplotlib's global settings stay as they are.
 from importlib import import_module
 from typing import Any
 
+from stackcli.analysis.depth_scaling import FIRST, SIZES, slope, theory_of
+from stackcli.analysis.paired_comparisons import finished_runs
 from stackcli.analysis.statistics import describe_mean
+from stackcli.analysis.study_comparisons import Part, all_comparisons
 from stackcli.common import registry
 from stackcli.common.suggestions import suggest_nearest
 from stackcli.figures._figure import (
@@ -25,12 +28,10 @@ from stackcli.figures._figure import (
     save,
     shade,
 )
-from stackcli.figures._laws import FIRST, SIZES, slope, theory_of
 from stackcli.figures._lines import Lines, counts, lines, styles, swatch
 from stackcli.figures._numbers import finite, interval, log_ticks, mean_by, number
 from stackcli.figures._points import Point, Scale, facets, last_map, left_out, plain, points, scale, spread_evenly
 from stackcli.figures._style import COLUMN, DASHES, FORMATS, FULL, GREY, LINES, MARKERS, ORDERED, PALETTE, SIZE, STYLE
-from stackcli.figures._verdicts import Part, all_comparisons, finished_runs
 from stackcli.figures._words import fit, label, safe_text, width
 
 __all__ = [

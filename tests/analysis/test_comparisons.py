@@ -13,8 +13,6 @@ from stackcli.analysis import certainty, comparisons, tables
 from stackcli.analysis.study_data import Frames
 from tests.analysis.examples import FACTS, encoding_study
 
-frames = encoding_study  # the name under which tests/experiment imports it
-
 
 def test_differences_are_paired_by_seed_and_one_family() -> None:
     study = encoding_study()

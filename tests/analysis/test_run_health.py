@@ -8,10 +8,7 @@ import pandas as pd
 import pytest
 
 from stackcli.analysis import run_health
-from tests.analysis.examples import FLAT as FLAT
-from tests.analysis.examples import GUESS
-from tests.analysis.examples import run as run
-from tests.analysis.examples import study as study
+from tests.analysis.examples import FLAT, GUESS, run, study
 
 
 def looks(measure: str, value: float) -> dict[str, Any]:

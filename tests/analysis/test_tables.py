@@ -13,8 +13,6 @@ from stackcli.analysis import tables
 from stackcli.analysis.summary_text import summary_sentences
 from tests.analysis.examples import depth_study
 
-frames = depth_study  # the name under which tests/experiment imports it
-
 
 def printed(table: pd.DataFrame, width: int = 80) -> str:
     out = io.StringIO()

@@ -3,7 +3,6 @@
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,12 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from stackcli.common.records import Result
 from stackcli.data.base import UNSCORED, Examples
 from stackcli.diagnostics import layer_report, linear_probe
-from stackcli.experiment.report import write_tables
 from stackcli.training.evaluation import answers
 from stackcli.training.loop import Training
 from tests.diagnostics.examples import cka_by_loops, same_or_not, set_by_hand, trained, training, two_questions
 from tests.factory import tiny
-from tests.figures import factory
 
 
 @pytest.fixture
@@ -143,14 +139,3 @@ def test_a_resumed_training_has_the_same_rows() -> None:
         while not run.finished:
             run.advance()
     assert layer_report.layer_rows(uninterrupted) == layer_report.layer_rows(resumed)
-
-
-def test_a_study_with_rows_has_their_table_and_one_without_has_none(tmp_path: Any) -> None:
-    frames = factory.study({"depth": (1, 2)})
-    columns = dict.fromkeys([*frames.runs.columns, *(f.name for f in fields(Result))])
-    frames = replace(frames, runs=frames.runs.reindex(columns=list(columns)))
-    written = {path.name: path for path in write_tables(frames, tmp_path)}
-    lines = written["stack.csv"].read_text().splitlines()
-    assert len(lines) == 1 + len(frames.stack) and "probe_acc" in lines[0] and "cka" in lines[0]
-    bare = replace(frames, stack=frames.stack.iloc[:0])
-    assert "stack.csv" not in {path.name for path in write_tables(bare, tmp_path)}

@@ -1,16 +1,13 @@
 """Step times are medians of interleaved repeats after warm-ups."""
 
-import json
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stackcli.diagnostics import step_time
 from tests.factory import config, tiny
-from tests.helpers import stackattn, words, write_data
 
 
 def test_each_arm_is_warmed_up_and_repeated_and_its_parts_add_up_to_the_step() -> None:
@@ -78,47 +75,3 @@ def test_blocks_timed_at_different_machine_speeds_are_brought_to_one_scale(monke
     later = step_time.measure_blocks({"depth 1": configs["depth 1"], "new": configs["depth 6"]}, "depth 1",
                                   lambda _: tiny(), known=1.0)  # fmt: skip
     assert later["new"]["times"]["step_ms"] == pytest.approx(6) and later["depth 1"]["times"]["step_ms"] == 1.0
-
-
-def times(folder: Path) -> dict[str, Any]:
-    (path,) = folder.glob("outputs/studies/*/times.json")
-    return dict(json.loads(path.read_text()))
-
-
-def test_only_new_architectures_are_timed_and_the_others_keep_their_times(tmp_path: Path) -> None:
-    line = [*words(write_data(tmp_path / "d.csv"), "seeds=1"), "--study", "s"]
-    first = stackattn("sweep", "depth=1,2", *line, cwd=tmp_path)
-    assert "timing 2 architectures" in first.stderr
-    before = times(tmp_path)
-    more = stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path)
-    assert "timing 1 architecture," in more.stderr, more.stderr
-    after = times(tmp_path)
-    assert len(after) == 3 and {key: after[key] for key in before} == before
-    assert "timing" not in stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path).stderr
-
-
-def test_a_crash_of_the_timing_worker_loses_only_the_times(tmp_path: Path) -> None:
-    """The worker process is killed at the first attempt and at the second."""
-    line = words(write_data(tmp_path / "d.csv"), "seeds=1", "depth=1")
-    script = (
-        "from stackcli.experiment import timing_pass\n"
-        "import os, signal, sys\n"
-        "def dies(job, say, stop): os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    (tmp_path / "dying.py").write_text(
-        script + "timing_pass.time_all = dies\nfrom stackcli.__main__ import main\nif __name__ == '__main__': main()\n"
-    )
-    import subprocess
-    import sys
-
-    from tests.helpers import environment
-
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", "import dying; dying.main()", "sweep", *line, "--figures", "none", "--csv", "-"],
-        cwd=tmp_path, env=environment(PYTHONPATH=f"{tmp_path}:{root}"), capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "no step times: the timing pass did not finish (its process died" in done.stderr
-    assert "Traceback" not in done.stderr and "test_acc" in done.stdout.splitlines()[0]
-    assert len(list(tmp_path.glob("outputs/runs/*/result.json"))) == 1

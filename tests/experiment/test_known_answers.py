@@ -9,9 +9,9 @@ import pytest
 from stackcli.config import recorded_settings
 from stackcli.experiment import known_answers
 from stackcli.experiment.known_answers import Expectation, check_expectations, read_expectations
-from tests.analysis.test_comparisons import frames
+from tests.analysis.examples import encoding_study
 
-STUDY = replace(frames(), runs=frames().runs.query("data == 'markov'").assign(arm=lambda r: r["pe"]))
+STUDY = replace(encoding_study(), runs=encoding_study().runs.query("data == 'markov'").assign(arm=lambda r: r["pe"]))
 
 
 def one(metric: str, operation: str, bound: float, *arms: str) -> known_answers.Outcome:

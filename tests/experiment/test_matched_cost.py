@@ -12,9 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from stackcli.analysis import tables
 from stackcli.analysis.summary_text import summary_sentences
-from stackcli.cli import study_command
 from stackcli.common import registry
-from stackcli.config import recorded_settings
 from stackcli.config.defaults import part_defaults
 from stackcli.config.settings import Config
 from stackcli.config.yaml_files import UsageError
@@ -22,11 +20,10 @@ from stackcli.experiment import matched_cost
 from stackcli.experiment.identity import ConflictError
 from stackcli.experiment.matched_cost import Asked
 from stackcli.experiment.store import Store
-from stackcli.experiment.study import Arms
 from stackcli.model import cost
 from stackcli.model.build import build
 from stackcli.model.stack import StackedAttention
-from tests.analysis.test_tables import frames
+from tests.analysis.examples import depth_study
 from tests.factory import config, part, tokens
 from tests.helpers import stackattn, words, write_data
 
@@ -237,21 +234,11 @@ def test_a_depth_that_cannot_be_matched_is_named_with_its_nearest_sizes() -> Non
     assert "depth=8 comes no nearer than dim=8 ff=0" in second and "(+9" in second
 
 
-def test_a_recorded_study_may_be_matched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "fair-one").mkdir()
-    (tmp_path / "fair-one" / "settings.txt").write_text("# one line\ndepth=1,4 match=params dim=32 epochs=1\n")
-    monkeypatch.setattr(recorded_settings, "FOLDERS", (tmp_path,))
-    found: Arms = study_command.replay("fair-one", ("seeds=1",), None)
-    assert {(c.depth, c.dim) for c in found.configs} == {(1, 32), (4, 16)} and found.match["by"] == "params"
-    assert found.typed == ("--experiment", "fair-one", "seeds=1")
-    assert {c.dim for c in study_command.replay("fair-one", ("match=none",), None).configs} == {32}
-
-
 # ---- the table and its sentences
 
 
 def test_the_table_shows_what_was_chosen_and_the_sentence_how_near_it_comes() -> None:
-    study = frames()
+    study = depth_study()
     near = study.runs["depth"].map({1: 0.98, 2: 1.01, 4: 1.0, 8: 1.0, 16: 1.004})
     study.runs["flops"], study.runs["params_embedding"] = 5e6 * near, study.runs["params"] - 2e5 * near
     study.runs["dim"], study.runs["ff"] = 256 // study.runs["depth"], 4.0

@@ -16,9 +16,9 @@ from stackcli.analysis.remedy_catalogue import Remedy
 from stackcli.experiment import remedy_trials
 from stackcli.experiment.store import Store
 from stackcli.experiment.study import AWAY
-from tests.analysis.test_run_health import FLAT
-from tests.analysis.test_run_health import run as one_run
-from tests.analysis.test_run_health import study as of_losses
+from tests.analysis.examples import FLAT
+from tests.analysis.examples import run as one_run
+from tests.analysis.examples import study as of_losses
 from tests.factory import config, part
 from tests.figures.factory import study
 from tests.helpers import stackattn, words, write_data

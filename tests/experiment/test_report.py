@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from stackcli.analysis.study_data import Frames
 from stackcli.common.atomic_files import read_json
+from stackcli.common.records import Result
 from stackcli.common.registry import PartError
 from stackcli.experiment import report
 from stackcli.experiment.identity import digest
@@ -204,3 +205,14 @@ def test_parts_that_were_edited_since_a_study_are_named(tmp_path: Path) -> None:
     path.write_text(json.dumps(written))
     for name in ("s", ""):
         assert report.describe_edits(place.root, name).startswith("pe=learned: edited since these runs;")
+
+
+def test_a_study_with_rows_has_their_table_and_one_without_has_none(tmp_path: Path) -> None:
+    frames = study({"depth": (1, 2)})
+    columns = dict.fromkeys([*frames.runs.columns, *(f.name for f in fields(Result))])
+    frames = replace(frames, runs=frames.runs.reindex(columns=list(columns)))
+    written = {path.name: path for path in report.write_tables(frames, tmp_path)}
+    lines = written["stack.csv"].read_text().splitlines()
+    assert len(lines) == 1 + len(frames.stack) and "probe_acc" in lines[0] and "cka" in lines[0]
+    bare = replace(frames, stack=frames.stack.iloc[:0])
+    assert "stack.csv" not in {path.name for path in report.write_tables(bare, tmp_path)}

@@ -1,7 +1,9 @@
 """The timing pass: which architectures are measured, beside which reference, and when a time is taken again."""
 
+import json
 import os
 import platform
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
@@ -13,8 +15,9 @@ import pytest
 from stackcli.config.settings import Config
 from stackcli.experiment import timing_pass
 from stackcli.experiment.store import Store
-from stackcli.launcher.base import Outcome
+from stackcli.launcher.base import Outcome, Say, Stop
 from tests.experiment.examples import default_config, empty_study, publish_run
+from tests.helpers import stackattn, words, write_data
 
 HERE = {"cores": os.cpu_count(), "system": platform.system(), "torch": version("torch")}
 
@@ -162,3 +165,38 @@ def test_equal_architectures_share_a_key_and_an_edited_part_has_another(monkeypa
     assert len(keys | {key, timing_pass.timing_key(config, "other content")}) == 6
     monkeypatch.setattr(timing_pass, "part_sources", lambda _: {})
     assert timing_pass.timing_key(config, "content") != key
+
+
+# ---- in a command
+
+
+def stored_times(folder: Path) -> dict[str, Any]:
+    (path,) = folder.glob("outputs/studies/*/times.json")
+    return dict(json.loads(path.read_text()))
+
+
+def test_only_new_architectures_are_timed_and_the_others_keep_their_times(tmp_path: Path) -> None:
+    line = [*words(write_data(tmp_path / "d.csv"), "seeds=1"), "--study", "s"]
+    first = stackattn("sweep", "depth=1,2", *line, cwd=tmp_path)
+    assert "timing 2 architectures" in first.stderr
+    before = stored_times(tmp_path)
+    more = stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path)
+    assert "timing 1 architecture," in more.stderr, more.stderr
+    after = stored_times(tmp_path)
+    assert len(after) == 3 and {key: after[key] for key in before} == before
+    assert "timing" not in stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path).stderr
+
+
+def die(job: Any, say: Say, stop: Stop) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_crash_of_the_timing_worker_loses_only_the_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker process is killed at the first attempt and at the second."""
+    monkeypatch.setattr(timing_pass, "time_all", die)
+    line = words(write_data(tmp_path / "d.csv"), "seeds=1", "depth=1")
+    done = stackattn("sweep", *line, "--csv", "-", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "no step times: the timing pass did not finish (its process died" in done.stderr
+    assert "Traceback" not in done.stderr and "test_acc" in done.stdout.splitlines()[0]
+    assert len(list(tmp_path.glob("outputs/runs/*/result.json"))) == 1
