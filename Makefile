@@ -33,7 +33,7 @@ lint: $(STAMP) ## Ruff and mypy
 	$(BIN)/mypy
 
 test: lint ## Lint, then every test that is not slow, with the branch coverage
-	$(BIN)/python -m pytest -n 2 -m 'not slow' --cov --cov-report=
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow' --cov --cov-report=
 	@echo "branch coverage: $$($(BIN)/coverage report --format=total) % of stackcli; make coverage lists what is not covered"
 
 coverage: test ## The tests, and the lines and branches that they do not run; fails below 90 %

@@ -160,8 +160,9 @@ def test_the_worst_seed_is_reported() -> None:
 def test_a_fault_at_the_first_depth_is_reported() -> None:
     found = one(spoilt("apart", 0.0, "depth >= 1"))
     assert (found.deepest, found.first) == (None, 1)
-    assert "residual=pre: not expected to train, even at depth 1: what is asked" in depth_scaling.describe_expectation(
-        found, DEPTHS
+    assert (
+        "residual=pre: not expected to train, even at depth 1: the classified items"
+        in depth_scaling.describe_expectation(found, DEPTHS)
     )
 
 

@@ -106,7 +106,8 @@ def test_several_answers_at_each_token_have_an_accuracy_each() -> None:
 
 
 def test_shuffling_and_reversing_change_nothing_without_positions_and_the_answer_where_it_is_the_order() -> None:
-    none, alibi = (task("order", {"size": 512}, pe=pe, epochs=20, lr=0.01) for pe in ("none", "alibi"))
+    none = task("order", {"size": 512}, pe="none", epochs=2, lr=0.01)
+    alibi = task("order", {"size": 512}, pe="alibi", epochs=14, lr=0.01)
     for run in (none, alibi):
         finish(run)
     without, seen = none.result(), alibi.result()
