@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-SLOW = ("--remedies", "pe=learned,sinusoidal,relative")  # many runs, however small
+SLOW = ("--remedies", "--search", "stackattn probe", "pe=learned,sinusoidal,relative")  # many runs or stacks
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def write_long_tables(frames: Any, folder: Path) -> list[Path]:
     """Writes the rows of each step and layer, unless they are there and the runs are still those of the figures."""
     from stackcli.analysis import tables
 
-    same = read_stamp(folder)["runs"] == digest(frames.runs.to_json())
+    same = read_stamp(folder)["runs"] == hash_runs(frames)
     long = {"curve.csv": frames.curve, "layers.csv": frames.layers}
     if len(frames.stack):
         long["stack.csv"] = frames.stack
@@ -167,7 +168,7 @@ STAMP = "figures.json"  # which runs a study's figures were drawn from, and thei
 def delete_outdated(frames: Any, folder: Path) -> list[str]:
     """Deletes figures that were drawn from other runs than the study has now; returns a message that names them."""
     stamp = read_stamp(folder)
-    if not stamp["files"] or stamp["runs"] == digest(frames.runs.to_json()):
+    if not stamp["files"] or stamp["runs"] == hash_runs(frames):
         return []
     gone = [folder / name for name in stamp["files"] if (folder / name).is_file()]
     for path in gone:
@@ -175,6 +176,12 @@ def delete_outdated(frames: Any, folder: Path) -> list[str]:
     (folder / STAMP).unlink()
     why = "drawn from other runs than the study has now" if stamp["runs"] else "drawn from runs that are not recorded"
     return [f"{', '.join(abbreviate_files(gone, folder))}: {why}, and deleted; stackattn plot draws them again"]
+
+
+@lru_cache(maxsize=2)
+def hash_runs(frames: Any) -> str:
+    """The hash of a study's runs, computed once for each report."""
+    return digest(frames.runs.to_json())
 
 
 def read_stamp(folder: Path) -> dict[str, Any]:
@@ -193,7 +200,7 @@ def draw_study(
         return []
     from stackcli.figures import base
 
-    stamp, runs = read_stamp(folder), digest(frames.runs.to_json())
+    stamp, runs = read_stamp(folder), hash_runs(frames)
     state = digest([list(formats), list(only)])
     if not again and stamp["runs"] == runs and stamp.get("state") == state:
         paths = [folder / name for name in stamp["files"]]

@@ -70,11 +70,11 @@ def test_train_reuses_what_a_sweep_has_trained(data: Path, swept: Path) -> None:
         pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
     ],
 )
-def test_a_sweep_that_was_killed_goes_on_to_the_same_bytes(
+def test_a_sweep_that_was_killed_goes_on_to_the_same_bytes_and_nothing_of_the_environment_reaches_a_file(
     number: signal.Signals, code: int, data: Path, tmp_path: Path
 ) -> None:
     line = words(data, "depth=1,2", "seeds=2", "steps=200", "batch=4")
-    process = start("sweep", *line, "-j", "2", cwd=tmp_path)
+    process = start("sweep", *line, "-j", "2", cwd=tmp_path, SECRET_TOKEN="canary-4711")
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("outputs/runs/*/result.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -83,6 +83,8 @@ def test_a_sweep_that_was_killed_goes_on_to_the_same_bytes(
     assert process.returncode == code, err
     if code > 0:
         assert "To go on: stackattn sweep" in err
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 10 and not any(b"canary-4711" in path.read_bytes() for path in files)
     again = stackattn("sweep", *line, "-j", "2", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     whole = tmp_path / "whole"
@@ -151,12 +153,6 @@ def test_force_trains_again_and_weights_asked_for_later_are_trained_for(data: Pa
     kept = stackattn("train", *line, "keep=best", cwd=tmp_path)
     assert "1 to train" in kept.stderr and list(tmp_path.glob("outputs/runs/*/weights.pt"))
     assert "1 to train" in stackattn("train", *line, "--force", cwd=tmp_path).stderr
-
-
-def test_nothing_of_the_environment_reaches_a_file(data: Path, tmp_path: Path) -> None:
-    stackattn("train", *words(data), cwd=tmp_path, SECRET_TOKEN="canary-4711")
-    files = [p for p in tmp_path.rglob("*") if p.is_file()]
-    assert len(files) > 10 and not any(b"canary-4711" in p.read_bytes() for p in files)
 
 
 def test_data_that_change_while_a_sweep_runs_give_no_result(data: Path, tmp_path: Path) -> None:
