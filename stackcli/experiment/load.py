@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from operator import itemgetter
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -128,10 +127,8 @@ class _Columns:
 
         for name, parts in self.parts.items():
             if name in self.own:
-                try:
-                    values = list(map(itemgetter(name), rows))
-                except KeyError:  # of rows written before the column was
-                    values = [row.get(name, head.get(name)) for row in rows]
+                shared = head.get(name)
+                values = [row.get(name, shared) for row in rows]
                 parts.append(self._array(values))
             else:
                 parts.append(np.repeat(self._array([head.get(name)]), len(rows)))
