@@ -128,6 +128,5 @@ def frames(name: str, seeds: Sequence[int]) -> Frames:
         runs=pd.DataFrame(rows),
         curve=pd.DataFrame(curve),
         layers=pd.DataFrame(layers),
-        position=pd.DataFrame(),
         facts=facts,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ class Frames:
     `curve`: `run`, `arm`, `point`, `seed`, the axes, and the fields of `records.StepRow`.
     `layers`: the same columns, and the fields of `records.LayerRow`.
     `stack`: the same columns, and the fields of `records.StackRow`; empty if no run has any.
+    `position_tables`: reads what `position` returns, and is called once.
     `position`: the trained position tables, a row for each table: `run`, `point`, `seed`, the axes, `tensor` ("table",
     "keys 1", ...), `at`, an array (n,) of positions, or of offsets if the encoding is relative, and `values`, an array
     (n, dimensions). In long form the tables of a thousand runs would take gigabytes.
@@ -47,13 +50,18 @@ class Frames:
     runs: pd.DataFrame
     curve: pd.DataFrame
     layers: pd.DataFrame
-    position: pd.DataFrame
+    position_tables: Callable[[], pd.DataFrame] = _nothing
     stack: pd.DataFrame = field(default_factory=_nothing)
     match: dict[str, Any] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
     known: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, dict[str, object]] = field(default_factory=dict)
     machine: dict[str, object] = field(default_factory=dict)  # of the timing pass: processor, threads, load, allocator
+
+    @cached_property
+    def position(self) -> pd.DataFrame:
+        """The trained position tables. They are read when a figure asks for them, as they are most of a run's text."""
+        return self.position_tables()
 
     def facts_of(self, runs: pd.DataFrame) -> dict[str, Any]:
         """Returns the facts of the data of these runs; empty unless they share one data set."""

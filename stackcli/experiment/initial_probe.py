@@ -131,9 +131,7 @@ def build_frames(name: str, arms: Arms, starts: Mapping[int, Any]) -> Frames:
     frame = pd.DataFrame(runs)
     frame["diverged_step"] = (frame["status"] == "diverged").map({True: 0.0, False: float("nan")})
     empty = pd.DataFrame()
-    return Frames(
-        study=name, command="probe", axes=axes, runs=frame, curve=empty, layers=pd.DataFrame(layers), position=empty
-    )
+    return Frames(study=name, command="probe", axes=axes, runs=frame, curve=empty, layers=pd.DataFrame(layers))
 
 
 def swept_axes(arms: Arms) -> tuple[str, ...]:

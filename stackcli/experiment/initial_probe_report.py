@@ -93,7 +93,7 @@ def read_probe(folder: Path) -> Frames:
     """Reads the slopes of a probe as the runs of a study: `slope_free`, `order`, ... of each arm and seed."""
     runs = pd.read_csv(folder / "slopes.csv").assign(status="done")
     none = pd.DataFrame()
-    return Frames(study=folder.name, command="probe", axes=("arm",), runs=runs, curve=none, layers=none, position=none)
+    return Frames(study=folder.name, command="probe", axes=("arm",), runs=runs, curve=none, layers=none)
 
 
 # ---- the table

@@ -14,6 +14,7 @@ from stackcli.experiment.store import STUDY, Store
 if TYPE_CHECKING:
     from stackcli.analysis.study_data import Frames
 
+DAMAGE = (KeyError, TypeError, AttributeError, IndexError, ValueError)  # of a file with other content than was written
 OLD_AXIS, AXIS = "sick", "affected"  # the former and the present name of the second axis of a study of remedies
 
 
@@ -49,7 +50,7 @@ def load_study(store: Store, name: str) -> "Frames":
 
     study = _read_study(store, name)
     axes, timings = tuple(study["axes"]), store.timings(name)
-    rows, position = [], []
+    rows, finished = [], []
     curve, layers, stack = (_Columns(kind, axes) for kind in (StepRow, LayerRow, StackRow))
     for entry in study["runs"]:
         row = {"run": entry["run"], "arm": entry["arm"], "point": entry["point"], **entry["settings"]}
@@ -64,11 +65,11 @@ def load_study(store: Store, name: str) -> "Frames":
             curve.add(head, read_lines(folder / "curve.jsonl"))
             layers.add(head, read_lines(folder / "layers.jsonl"))
             stack.add(head, read_lines(folder / "stack.jsonl"))
-            position += _position(head, read_json(folder / "position.json", kind=list))
         except CorruptionError:
             raise
-        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-            raise CorruptionError(f"{folder}: damaged ({error!r}); delete it and run the command again") from error
+        except DAMAGE as error:
+            raise _damaged(folder, error) from error
+        finished.append((head, folder))
     machines = [timings[e["timing"]]["machine"] for e in study["runs"] if e["timing"] in timings]
     results = [f.name for f in fields(Result)]
     frame = pd.DataFrame(rows)
@@ -85,7 +86,7 @@ def load_study(store: Store, name: str) -> "Frames":
         curve=curve.frame(),
         layers=layers.frame(),
         stack=stack.frame(),
-        position=pd.DataFrame(position),
+        position_tables=lambda: _position_tables(finished),
         facts=study["facts"],
         machine=machines[0] if machines else {},
     )
@@ -153,16 +154,28 @@ class _Columns:
         return pd.DataFrame(columns, copy=False)
 
 
-def _position(head: Mapping[str, Any], tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns a row for each position table of a run."""
+def _position_tables(finished: Sequence[tuple[Mapping[str, Any], Path]]) -> Any:
+    """Reads the position tables of runs, given as (values that its rows share, folder): a row for each table."""
     import numpy as np
+    import pandas as pd
 
-    return [
-        {
-            **head,
-            "tensor": table["name"],
-            "at": np.array(table["at"], dtype=int),
-            "values": np.array(table["rows"], dtype=float),  # reads NaN and infinities, which are stored as text
-        }
-        for table in tables
-    ]
+    rows = []
+    for head, folder in finished:
+        tables = read_json(folder / "position.json", kind=list)
+        try:
+            rows += [
+                {
+                    **head,
+                    "tensor": table["name"],
+                    "at": np.array(table["at"], dtype=int),
+                    "values": np.array(table["rows"], dtype=float),  # numbers that are not finite are texts
+                }
+                for table in tables
+            ]
+        except DAMAGE as error:
+            raise _damaged(folder, error) from error
+    return pd.DataFrame(rows)
+
+
+def _damaged(folder: Path, error: Exception) -> CorruptionError:
+    return CorruptionError(f"{folder}: damaged ({error!r}); delete it and run the command again")

@@ -26,7 +26,7 @@ def draw(frames: Frames) -> Figure | None:
     if frames.position.empty:
         return None
     vectors = frames.position[~frames.position["tensor"].astype(str).str.startswith("bias")]  # `bias` draws the others
-    frames = replace(frames, position=vectors)
+    frames = replace(frames, position_tables=lambda: vectors)
     found = [point for point in base.points(frames) if not point.rows(frames.position).empty]
     shown = base.spread_evenly(found, POINTS)
     tables = [table for point in shown for table in _tables(point, frames.position)]

@@ -78,7 +78,6 @@ def study(*runs: Mapping[str, Any], entropy: float | None = None, shares: Sequen
         runs=pd.DataFrame([r["row"] for r in runs]),
         curve=pd.DataFrame([line for r in runs for line in r["curve"]]),
         layers=pd.DataFrame([line for r in runs for line in r["layers"]]),
-        position=pd.DataFrame(),
         facts={"majority": facts},
     )
 
@@ -120,9 +119,7 @@ def depth_study(axes: tuple[str, ...] = ("depth",), residuals: tuple[str, ...] =
         runs.loc[runs.index[-diverged:], "status"] = "diverged"
         runs.loc[runs.index[-diverged:], "test_acc"] = 99.0
     empty = pd.DataFrame()
-    return Frames(
-        study="s", command="sweep", axes=axes, runs=runs, curve=empty, layers=empty, position=empty, facts=FACTS
-    )
+    return Frames(study="s", command="sweep", axes=axes, runs=runs, curve=empty, layers=empty, facts=FACTS)
 
 
 ACC = {"learned": 0.80, "none": 0.70, "rope": 0.82}
@@ -149,7 +146,7 @@ def encoding_study(entropy: float | None = 1.5, seeds: int = 5) -> Frames:
     empty = pd.DataFrame()
     return Frames(
         study="s", command="compare-pe", axes=("pe", "data"), runs=pd.DataFrame(rows), curve=empty, layers=empty,
-        position=empty, facts=facts,
+        facts=facts,
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def probe(rows: Sequence[dict[str, Any]], axes: tuple[str, ...] = ("depth",)) ->
     usual = {**HEALTHY, **OTHER, "lr": 0.001, "warmup": 0.0, "seed": 0, "status": "done"}
     none = pd.DataFrame()
     runs = pd.DataFrame([{**usual, **row} for row in rows])
-    return Frames(study="p", command="probe", axes=axes, runs=runs, curve=none, layers=none, position=none)
+    return Frames(study="p", command="probe", axes=axes, runs=runs, curve=none, layers=none)
 
 
 def shown(table: Any, width: int = 200) -> str:

@@ -60,5 +60,10 @@ def test_a_run_without_one_of_its_fields_is_named_as_damaged(tmp_path: Path) -> 
     place.save_study("s", {**empty_study(), "command": "sweep", "runs": [study_entry("abc")], "facts": {}})
     assert list(load.load_study(place, "s").runs["test_acc"]) == [0.5]
     (place.run("abc") / "position.json").write_text('[{"name": "table"}]')
+    frames = load.load_study(place, "s")  # which reads the position tables when a figure needs them
     with pytest.raises(CorruptionError, match="abc: damaged"):
+        _ = frames.position
+    lines = place.run("abc") / "curve.jsonl"
+    lines.write_text("[1]\n")
+    with pytest.raises(CorruptionError, match="abc"):
         load.load_study(place, "s")

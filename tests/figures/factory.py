@@ -59,13 +59,14 @@ def study(
             _one(heads, head, config, broken, classes, max_len)
     frames = {name: pd.DataFrame(rows) for name, rows in heads.items()}
     machine = {"processor": "AMD EPYC 7B13 64-Core Processor", "threads": 1, "load": 0.1, "allocator": "glibc"}
-    names = frames["runs"]["data"].unique()
+    names, position = frames["runs"]["data"].unique(), frames.pop("position")
     return Frames(
         study="study",
         command=command or ("sweep" if axes else "train"),
         axes=tuple(axes),
         facts={str(name): dict(FACTS) for name in names},
         machine=machine,
+        position_tables=lambda: position,
         **frames,
     )
 
@@ -73,7 +74,7 @@ def study(
 def empty() -> Frames:
     """A study without a single run."""
     none = pd.DataFrame()
-    return Frames(study="", command="sweep", axes=("depth",), runs=none, curve=none, layers=none, position=none)
+    return Frames(study="", command="sweep", axes=("depth",), runs=none, curve=none, layers=none)
 
 
 def _one(

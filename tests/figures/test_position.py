@@ -1,12 +1,12 @@
 """Position tables: the heat map holds the table."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from stackcli.analysis.study_data import Frames
 from stackcli.figures import position
 from tests.figures import factory
 
@@ -77,7 +77,8 @@ def test_tables_of_very_different_sizes_are_drawn_in_units_of_their_own_largest_
 def test_a_table_as_drawn_comes_before_the_trained_one() -> None:
     frames = factory.study({"pe": ["learned", "none"]}, seeds=1)
     drawn = frames.position.assign(tensor="table as drawn", values=[v / 2 for v in frames.position["values"]])
-    both = Frames(**{**vars(frames), "position": pd.concat([drawn, frames.position], ignore_index=True)})
+    rows = pd.concat([drawn, frames.position], ignore_index=True)
+    both = replace(frames, position_tables=lambda: rows)
     figure = factory.draw("position", both)
     factory.check(figure)
     titles = [title for title in factory.titles(figure) if "learned" in title]
