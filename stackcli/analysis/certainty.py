@@ -51,7 +51,7 @@ def _describe_intervals(family: pd.DataFrame) -> str:
     flips, out = family[family["test"] == statistics.FLIP], ""
     if len(flips) and flips["n"].max() >= statistics.LEAST:
         kinds = {bool(n >= statistics.INVERTED) for n in flips["n"] if n >= statistics.LEAST}
-        out += f" Of paired differences they are {_kind_of_interval(kinds)}."
+        out += f" For paired differences they are {_kind_of_interval(kinds)}."
     if (family["test"] == statistics.CROSSED).any():
         out += " Against the bag of words seeds are crossed with test items (min F', Clark 1973)."
     if family["kind"].isin(LEANING).any():

@@ -25,7 +25,7 @@ def remedy_effects(frames: Frames) -> pd.DataFrame:
     Columns: `had`, the runs of the original study with the finding; `has`, the runs on fresh seeds that have it, of `n`
     done or diverged (NaN if the finding is about the values tried, not about a run); `done` of `planned` runs; `value`,
     the mean of the metric with the remedy; `mean`, `low`, `high`, `wins` of `pairs`, `p_holm` and `verdict` of the
-    paired difference; `step_ratio`, the time of a step relative to the stack as it was."""
+    paired difference; `step_ratio`, the time of a step relative to the unchanged stack."""
     found = findings.findings(frames)
     compared = comparisons.ranking_comparisons(frames)
     rows: list[dict[str, Any]] = []
@@ -75,7 +75,7 @@ def remedy_tables(frames: Frames) -> list[tuple[str, Table]]:
         names = list(dict.fromkeys(group["finding"]))
         table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
         unit = "excess" if group["metric"].iloc[0] == "test_excess" else "acc"
-        heads = ("remedy", "still found", f"test {unit}", "difference, 95 % interval", "step", "verdict")
+        heads = ("remedy", "found", f"test {unit}", "difference, 95 % interval", "step", "verdict")
         for i, head in enumerate(heads):
             table.add_column(head, justify="left" if i in (0, 5) else "right", overflow="fold")
         for remedy, lines in group.groupby("remedy", sort=False):
@@ -114,7 +114,9 @@ def describe_remedies(frames: Frames) -> list[str]:
         before = group[group["remedy"] == BEFORE]
         if len(before) and before["has"].iloc[0] == 0 and before["n"].iloc[0]:
             n = int(before["n"].iloc[0])
-            out.append(f"{what}: not seen in any of {n} fresh seeds as it was, so no remedy can be judged.")
+            out.append(
+                f"{what}: not seen in the unchanged stack on any of {n} fresh seeds, so no remedy can be judged."
+            )
             continue
         if treated["has"].isna().all():
             gains = [f"{r['remedy']} ({_gain(r['mean'])}{_cost(r['step_ratio'])})" for _, r in treated.iterrows()]

@@ -133,7 +133,7 @@ def _gap(frames: Frames, done: pd.DataFrame, table: pd.DataFrame) -> str:
         return ""
     low, high = row["baseline"], row["arm"]
     way = "grows" if row["mean"] > 0 else "shrinks"
-    words = {"better": way, "worse": way} | dict.fromkeys(LEANING, f"leaning: it {way}")
+    words = {"better": way, "worse": way} | dict.fromkeys(LEANING, f"{way} (leaning)")
     ends = [done[done["depth"] == depth]["gap_end"].mean() for depth in (low, high)]
     text = (
         f"The overfitting gap at the end, {ends[0]:.2f} nats at depth {low:g} and {ends[1]:.2f} at depth {high:g}, "

@@ -48,7 +48,9 @@ def search_space(context: typer.Context) -> Any:
     from stackcli.config.search_space import parse_space
 
     if context.params["experiment"]:
-        raise ValueError("--search and --experiment: a recorded study is replayed as it was; write its settings out")
+        raise ValueError(
+            "--search and --experiment: a recorded study is replayed as recorded; type its settings instead"
+        )
     return parse_space(tuple(context.params["overrides"] or ()), config_dir=context.params["config_dir"])
 
 

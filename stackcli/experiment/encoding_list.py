@@ -57,7 +57,7 @@ def encoding_table(rows: list[Entry], config: Config) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=f"parameters at {head}; "
                  "longer: positions beyond the trained length", caption_justify="left")  # fmt: skip
     table.add_column("pe", no_wrap=True)
-    table.add_column("what, who, when, where", overflow="fold")
+    table.add_column("method and source", overflow="fold")
     table.add_column("param-\neters", justify="right", no_wrap=True)
     table.add_column("longer", no_wrap=True)
     table.add_column("needs", max_width=12, overflow="fold")

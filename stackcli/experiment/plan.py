@@ -105,7 +105,9 @@ def check_device(devices: set[str]) -> None:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     for device in sorted(devices):
         if not there[device]:
-            raise ValueError(f"device={device}: not there; this machine has {', '.join(d for d in there if there[d])}")
+            raise ValueError(
+                f"device={device}: not available; this machine has {', '.join(d for d in there if there[d])}"
+            )
 
 
 def check_fit(config: Config, facts: Mapping[str, Any]) -> None:

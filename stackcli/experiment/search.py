@@ -36,7 +36,7 @@ def run_search(space: Space, options: Options) -> int:
     if options.dry_run:
         return 0
     if options.trials > study.ASK_ABOVE and not options.yes and not study.ask_consent(options.trials):
-        state.say(f"{options.trials} trials: write --yes to start so many")
+        state.say(f"{options.trials} trials: write --yes to start more than 200")
         return 2
     if not state.search():
         return state.code

@@ -29,7 +29,7 @@ def tell_result(state: SearchState, best: Trial) -> None:
     folder, path = state.store.study(f"{state.name}-search"), state.store.study(f"{state.name}-search") / "trials.csv"
     write_file(path, as_csv(found))
     written = [path, *redraw(state.options.out, folder.name, state.options.formats, ["importance"])]
-    state.say(f"{count_noun(len(state.runs), 'runs')}, {state.cached} of them there already")
+    state.say(f"{count_noun(len(state.runs), 'runs')}, {state.cached} of them finished before")
     state.say(f"wrote {', '.join(abbreviate_files(written, folder))} in {folder}")
     rung = state.rungs[0]
     at = f"after {count_noun(rung.budget, state.length)}" if rung.budget else ""

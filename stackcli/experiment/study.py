@@ -95,7 +95,7 @@ def run_study(arms: Arms, options: Options) -> int:
     if options.dry_run:
         return 0
     if len(planned.todo) > ASK_ABOVE and not options.yes and not ask_consent(len(planned.todo)):
-        progress.say(f"{len(planned.todo)} runs: write --yes to start so many")
+        progress.say(f"{len(planned.todo)} runs: write --yes to start more than 200")
         return 2
     study = study_record(arms, planned, options)
     store.create()
@@ -180,7 +180,7 @@ def announce_study(arms: Arms, plan: Any, options: Options, progress: Progress) 
     seeds = sorted({c.seed for c in arms.configs})
     text = "; ".join([*(f"{a} = {', '.join(v)}" for a, v in axes.items()), f"seeds {format_seeds(seeds, listed=5)}"])
     runs = count_noun(len(set(plan.ids)), "runs")
-    progress.say(f"{runs} ({text}); {plan.cached} there already, {len(plan.todo)} to train")
+    progress.say(f"{runs} ({text}); {plan.cached} finished before, {len(plan.todo)} to train")
     for note in arms.notes:
         progress.say(note)
     for data, facts in plan.facts.items():

@@ -54,7 +54,8 @@ def parse_tuned(word: str, arms: Arms) -> tuple[str, tuple[Any, ...]]:
     axis = overrides.parse_override(word)
     sizes = (*arms.chosen, "heads", "share_layers") if arms.match else ()
     if axis.key in sizes:
-        raise UsageError([f"--tune {word}: match={arms.match['by']} sizes every depth, so leave {axis.key} alone"])
+        why = f"match={arms.match['by']} sizes every depth, so that {axis.key} cannot be tuned"
+        raise UsageError([f"--tune {word}: {why}"])
     if axis.key not in validation.key_types() or axis.key in ("seed", *arms.axes) or arms.axes == ("arm",):
         what = "a setting that is a number or a word and is not compared, such as lr=0.001,0.003"
         raise UsageError([f"--tune {word}: {what}"])

@@ -1,4 +1,4 @@
-"""One run in a process of its own: built, trained, looked at, published; and the driver that hands runs out."""
+"""One run in a process of its own: built, trained, measured, published; and the driver that distributes runs."""
 
 import os
 import platform

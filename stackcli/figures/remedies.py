@@ -1,4 +1,4 @@
-"""Forest plot of remedies: the change in test accuracy against the stack as it was, on fresh seeds, and step times."""
+"""Forest plot of remedies: the change in test accuracy against the unchanged stack, on fresh seeds, and step times."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ GOOD = {"test_acc": 1.0, "test_excess": -1.0}  # the sign of a better difference
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Draws a row of panels for each affected point, its best remedy on top. If the stack as it was never finished,
+    """Draws a row of panels for each affected point, its best remedy on top. If the unchanged stack never finished,
     nothing can be paired, and the panel shows the result of each remedy instead."""
     if frames.command != "remedies" or base.finished_runs(frames.runs).empty:
         return None
@@ -90,12 +90,12 @@ def _name(part: base.Part, remedy: str) -> str:
 
 
 def _times(axes: Axes, part: base.Part, found: list[dict[str, Any]]) -> None:
-    """Draws the median time of a step relative to that of the stack as it was."""
+    """Draws the median time of a step relative to that of the unchanged stack."""
     axes.axvline(1, color=base.GREY, linewidth=0.8, label="one")
     before = _step(part, found[0]["baseline"])
     ratios = [_step(part, row["arm"]) / before for row in found]
     axes.plot(ratios, range(len(found)), "D", color=base.PALETTE[1], markersize=4, label="time")
-    _forest.dress(axes, "", [""] * len(found), "step time (1: as it was)")
+    _forest.dress(axes, "", [""] * len(found), "step time (1: unchanged stack)")
     axes.tick_params(axis="y", left=False)
     known = base.finite([*ratios, 1.0])
     room = max(0.1, 0.15 * float(np.ptp(known)))

@@ -22,7 +22,7 @@ def test_every_comparison_of_a_study_is_in_one_family_and_counted() -> None:
     # 4 depths against depth 1, the gap of the two ends, 5 depths against the bag of words
     one = describe_certainty(answered(depth_study()))
     assert "over 3 seeds at a fixed split; 10 comparisons, Holm-corrected; 3 seeds are too few to call a stack" in one
-    assert "better than another (9 can). Of paired differences they are t intervals. Against the bag of words" in one
+    assert "better than another (9 can). For paired differences they are t intervals. Against the bag of words" in one
     assert "Leaning is not corrected: about 0.5 of 10 comparisons would lean by chance alone." in one
     two = describe_certainty(answered(depth_study(("depth", "residual"), ("pre", "post"))))
     assert "20 comparisons, Holm-corrected; 3 seeds are too few" in two and "(10 can)" in two
@@ -48,7 +48,7 @@ def test_points_with_different_numbers_of_seeds_name_both_and_both_kinds_of_inte
     text = describe_certainty(with_seeds({1: 7, 2: 7, 4: 4}))
     assert text.startswith("Intervals are over 4 to 7 seeds at a fixed split; 3 comparisons, Holm-corrected; ")
     assert (
-        "Of paired differences they are those obtained by inverting the sign-flip test, below 6 pairs t intervals."
+        "For paired differences they are those obtained by inverting the sign-flip test, below 6 pairs t intervals."
         in text
     )
 

@@ -20,7 +20,7 @@ def test_the_sentences_say_what_was_found_and_how_sure() -> None:
     assert "Depth 16 has the highest mean test accuracy of 1, 2, 4, 8, 16" in text
     assert "Depth 16 against depth 1: leaning better (+0.1" in text
     assert "Depth 16 beats a bag of words (TF-IDF + logistic regression, 0.800)." in text
-    assert "leaning: it grows" in text and "16.0 times that of depth 1" in text and "exploratory" not in text
+    assert "grows (leaning)" in text and "16.0 times that of depth 1" in text and "exploratory" not in text
 
 
 def test_each_choice_of_the_other_axes_has_sentences_of_its_own() -> None:

@@ -57,5 +57,5 @@ def test_train_is_a_grid_of_one() -> None:
 def test_a_search_over_a_recorded_study_is_refused(tmp_path: Path) -> None:
     typed = ("depth=1,2", "--search", "random", "--experiment", "subjects-depth")
     done = stackattn("sweep", *typed, cwd=tmp_path)
-    assert done.returncode == 2 and "a recorded study is replayed as it was" in done.stderr
+    assert done.returncode == 2 and "a recorded study is replayed as recorded" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -80,7 +80,7 @@ def test_the_identity_of_a_run_includes_the_content_of_its_vectors_and_their_wid
     assert done.returncode == 0 and "have a vector in" in done.stderr
     moved = path.rename(tmp_path / "w.txt")
     again = stackattn("train", *words(data), f"data.vectors='{moved.as_posix()}'", cwd=tmp_path)
-    assert "1 there already" in again.stderr
+    assert "1 finished before" in again.stderr
     without = stackattn("train", *words(data), "--dry-run", cwd=tmp_path)
     assert "1 to train" in without.stderr
     wide = stackattn("train", *words(data, "dim=16"), f"data.vectors='{moved.as_posix()}'", cwd=tmp_path)

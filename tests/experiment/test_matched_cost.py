@@ -279,7 +279,7 @@ def test_a_matched_study_is_announced_reported_and_found_again(data: Path, tmp_p
     said = " ".join(done.stdout.split())
     assert "all have the 2,258 to 2,290 non-embedding parameters of depth 1, to within" in said
     again = stackattn("ablate-depth", *line(data, "match=params"), cwd=tmp_path)
-    assert "4 there already, 0 to train" in again.stderr and again.returncode == 0
+    assert "4 finished before, 0 to train" in again.stderr and again.returncode == 0
     other = stackattn("ablate-depth", *line(data, "match=params", "match_depth=3"), cwd=tmp_path)
     assert other.returncode == 0, other.stderr  # another study, not a conflict
     assert len(list(tmp_path.glob("outputs/studies/*/study.json"))) == 2

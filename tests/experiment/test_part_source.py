@@ -97,7 +97,7 @@ def test_an_edited_encoding_is_trained_again_and_both_runs_are_there(package: Pa
         assert done.returncode == 0, done.stderr
         return done.stderr
 
-    assert "1 to train" in run(*line) and "1 there already, 0 to train" in run(*line)
+    assert "1 to train" in run(*line) and "1 finished before, 0 to train" in run(*line)
     path = package / "stackcli" / "pe" / "mine.py"
     path.write_text(path.read_text().replace("-slope(", "-9 * slope("))
     assert "1 to train" in run(*line)

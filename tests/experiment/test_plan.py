@@ -119,7 +119,7 @@ def test_a_device_that_is_not_there_is_named_with_those_that_are(monkeypatch: py
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     plan.check_device({"cpu", "mps"})
-    with pytest.raises(ValueError, match="device=cuda: not there; this machine has cpu, mps"):
+    with pytest.raises(ValueError, match="device=cuda: not available; this machine has cpu, mps"):
         plan.check_device({"cpu", "cuda"})
 
 

@@ -219,4 +219,4 @@ def test_a_fault_that_fresh_seeds_do_not_show_is_not_reported_as_removed(monkeyp
     (said,) = remedy_effects.describe_remedies(
         replace(frames, known={"found": {"depth=16": {"underfitting": (3, 3, False)}}})
     )
-    assert "not seen in any of 3 fresh seeds as it was" in said
+    assert "not seen in the unchanged stack on any of 3 fresh seeds" in said

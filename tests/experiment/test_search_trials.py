@@ -128,7 +128,7 @@ def test_a_stopped_search_goes_on_and_trains_nothing_twice(kind: str, data: Path
     assert first.code == 130 and len(before) == 13
     second = tool(*line, at=tmp_path / "cut")
     assert second.code == 0 and not set(before) & set(tool.ran)
-    assert len(before) + len(tool.ran) == 24 and "20 runs, 13 of them there already" in second.err
+    assert len(before) + len(tool.ran) == 24 and "20 runs, 13 of them finished before" in second.err
     assert second.trials == whole.trials and second.study["runs"] == whole.study["runs"]
     third = tool(*line, at=tmp_path / "cut")
     assert third.code == 0 and tool.ran == []

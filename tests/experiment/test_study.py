@@ -172,7 +172,7 @@ def test_the_announcement_counts_runs_and_shares_and_repeats_notices(
     progress = Progress(quiet=False, total=0, labels=())
     study.announce_study(replace(given, notes=("a note",)), planned, options(tmp_path, dry_run=True), progress)
     assert capsys.readouterr().err.splitlines() == [
-        "4 runs (depth = 1, 2; seeds 0, 1); 4 there already, 0 to train",
+        "4 runs (depth = 1, 2; seeds 0, 1); 4 finished before, 0 to train",
         "a note",
         "data=subjects: 1 train, 2 validation, 3 test; class shares in % of each: a 25/25/25, b 75/75/75",
         "data=subjects: a notice",

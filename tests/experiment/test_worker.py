@@ -42,9 +42,9 @@ def trained(stderr: str) -> int:
 
 def test_the_same_command_again_trains_nothing_and_more_depth_trains_only_that(data: Path, swept: Path) -> None:
     again = stackattn("sweep", *words(data, "depth=1,2", "seeds=2", "steps=30"), cwd=swept)
-    assert again.returncode == 0 and "4 there already, 0 to train" in again.stderr and trained(again.stderr) == 0
+    assert again.returncode == 0 and "4 finished before, 0 to train" in again.stderr and trained(again.stderr) == 0
     grown = stackattn("sweep", *words(data, "depth=1,2,3", "seeds=2", "steps=30"), cwd=swept)
-    assert "4 there already, 2 to train" in grown.stderr and trained(grown.stderr) == 2
+    assert "4 finished before, 2 to train" in grown.stderr and trained(grown.stderr) == 2
     assert "timing" not in again.stderr and "timing 1 architecture," in grown.stderr  # beside the reference
     names = [p.parent.name for p in swept.glob("outputs/studies/*/study.json")]
     assert len(names) == 1  # the study has grown
@@ -58,7 +58,7 @@ def test_one_worker_gives_the_bytes_of_two(data: Path, swept: Path, tmp_path: Pa
 
 def test_train_reuses_what_a_sweep_has_trained(data: Path, swept: Path) -> None:
     done = stackattn("train", *words(data, "depth=2", "seed=1", "steps=30"), cwd=swept)
-    assert "1 there already, 0 to train" in done.stderr
+    assert "1 finished before, 0 to train" in done.stderr
 
 
 @POSIX
@@ -136,7 +136,7 @@ def test_a_run_that_fails_is_shown_with_its_log_and_the_others_go_on(data: Path,
     assert len(list(tmp_path.glob("outputs/runs/*/result.json"))) == 2 and "2 of 4 runs failed" in done.stdout
     assert all("frail indeed" in p.read_text() for p in tmp_path.glob("outputs/attempts/*.log"))
     assert "to try again what failed: stackattn sweep data=csv" in done.stderr
-    assert "2 there already, 2 to train" in hasty.stderr
+    assert "2 finished before, 2 to train" in hasty.stderr
     assert hasty.returncode == 1 and hasty.stderr.count("FAILED") == 1
 
 
@@ -242,7 +242,7 @@ def test_a_study_says_what_it_leaves_out_and_no_figure_stands_beside_other_table
     assert "drawn from other runs than the study has now, and deleted" in fewer.stderr
     assert not list(folder.glob("*.svg")) and len((folder / "runs.csv").read_text().splitlines()) == 5
     back = stackattn(*line, "seeds=3", "--figures", "svg", cwd=tmp_path, figures=True)
-    assert "6 there already, 0 to train" in back.stderr and {p.name for p in folder.glob("*.svg")} == drawn
+    assert "6 finished before, 0 to train" in back.stderr and {p.name for p in folder.glob("*.svg")} == drawn
     one = stackattn("plot", "--figure", "loss", "--figures", "svg", cwd=tmp_path)
     assert one.returncode == 0 and {p.name for p in folder.glob("*.svg")} == drawn
     assert "deleted" not in stackattn(*line, "seeds=3", cwd=tmp_path).stderr
