@@ -1,17 +1,89 @@
 """The interface of an attention pattern: which keys a query may attend to, besides the padding and causal masks.
 
-Shapes: T positions.
+Shapes: T positions; a piece has N blocks of b queries and K keys each.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+Sees = Callable[[Tensor, Tensor], Tensor]  # (indices of queries, indices of keys) -> True where a query sees a key
+
+
+class Piece(NamedTuple):
+    """Blocks of queries with the keys that they look at, so that no T x T tensor is needed.
+
+    queries: indices (N, b); keys: indices (N, K). Entries beyond the sequence are 0 and marked in `empty`.
+    allowed: True where a query attends to a key, (N, b, K). empty: True where a block has no query, (N, b).
+    """
+
+    queries: Tensor
+    keys: Tensor
+    allowed: Tensor
+    empty: Tensor
+
+
+class Pieces(NamedTuple):
+    """The pieces that cover all pairs of a pattern, each pair once. `merged`: every piece has all queries, and the
+    softmax of a query goes over the keys of all pieces; else every query is in one piece."""
+
+    pieces: tuple[Piece, ...]
+    merged: bool = False
+
 
 class Pattern:
-    """Base class; its constructor takes its own keys only. A pattern depends on the order of tokens in the sequence,
-    not on the positions given to the encoding."""
+    """Base class; its constructor takes its own keys, and of `seed` and `layer` those that it names. A pattern depends
+    on the order of tokens in the sequence, not on the positions given to the encoding.
+
+    A subclass defines `sees`, and `pieces` if it saves work.
+    """
+
+    def sees(self, query: Tensor, key: Tensor) -> Tensor:
+        """Returns True where the query with this index may attend to the key with this index; both broadcast."""
+        raise NotImplementedError
 
     def allowed(self, length: int, device: torch.device) -> Tensor | None:
         """Returns True if query i may attend to key j, (T, T); None if every query may attend to every key. A query may
         always attend to itself."""
-        raise NotImplementedError
+        at = torch.arange(length, device=device)
+        return self.sees(at[:, None], at[None, :])
+
+    def pieces(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
+        """Returns the pieces of a sequence; None where computing all pairs is as good."""
+        return None
+
+    def sizes(self, length: int, causal: bool) -> tuple[int, int, int] | None:
+        """Returns the rows of queries, the rows of keys and the scores that the pieces of a sequence have; None if all
+        pairs are computed."""
+        found = self.pieces(length, causal, torch.device("cpu"))
+        if found is None:
+            return None
+        queries, keys = (sum(at.numel() for at in column) for column in list(zip(*found.pieces, strict=True))[:2])
+        return queries, keys, sum(piece.allowed.numel() for piece in found.pieces)
+
+
+def cut_piece(queries: Tensor, keys: Tensor, sees: Sees, *, length: int, causal: bool) -> Piece:
+    """Makes a piece of indices (N, b) and (N, K), of which some may lie outside of 0 .. length - 1."""
+    empty, outside = ((at < 0) | (at >= length) for at in (queries, keys))
+    query, key = queries[:, :, None], keys[:, None, :]
+    allowed = sees(query, key) & ~outside[:, None, :]
+    if causal:
+        allowed = allowed & (key <= query)
+    return Piece(queries.masked_fill(empty, 0), keys.masked_fill(outside, 0), allowed & ~empty[:, :, None], empty)
+
+
+def block_width(reach: int) -> int:
+    """Returns the number of queries in a block whose queries see `reach` keys on a side: wide enough for fast matrix
+    products, and no wider than needed, as a block computes the scores of all its queries and keys."""
+    return min(max(reach, 16), 256)
+
+
+def window_blocks(length: int, reach: int, causal: bool, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Returns consecutive queries in blocks, (N, b), and the keys within `reach` of any query of the block, (N, K)."""
+    width = block_width(reach)
+    start = torch.arange(0, length, width, device=device)[:, None]
+    ahead = 0 if causal else reach
+    queries = start + torch.arange(width, device=device)
+    return queries, start + torch.arange(-reach, width + ahead, device=device)

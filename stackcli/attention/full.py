@@ -9,5 +9,8 @@ from stackcli.attention.base import Pattern
 class Full(Pattern):
     """Forbids nothing."""
 
+    def sees(self, query: Tensor, key: Tensor) -> Tensor:
+        return torch.ones_like(query - key, dtype=torch.bool)
+
     def allowed(self, length: int, device: torch.device) -> Tensor | None:
         return None

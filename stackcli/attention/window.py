@@ -1,6 +1,7 @@
 """Sliding window attention, Beltagy et al. 2020, sec. 3.1, arXiv:2004.05150: a token sees its neighbours only.
 
-It is implemented as a mask, so it costs as much as full attention. L blocks see L times as far as one block.
+Work and memory grow with T x reach: scores are computed in blocks, never for all pairs. L blocks see L times as far as
+one block.
 """
 
 from typing import Annotated
@@ -9,17 +10,27 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from stackcli.attention.base import Pattern
+from stackcli.attention.base import Pattern, Pieces, cut_piece, window_blocks
 
 
 class Window(Pattern):
-    """A token sees itself and `reach` tokens on each side; in causal attention only the tokens before it."""
+    """A token sees itself and `reach` tokens on each side; in causal attention only the tokens before it.
+
+    `reach=r` is a window of (r, r) in FlashAttention, and of (r, 0) if causal; in Hugging Face's causal models it is
+    `sliding_window=r+1`, which counts the token itself.
+    """
 
     def __init__(self, *, reach: Annotated[int, Ge(1), Le(100_000)] = 2) -> None:
         self.reach = reach
 
+    def sees(self, query: Tensor, key: Tensor) -> Tensor:
+        return (query - key).abs() <= self.reach
+
     def allowed(self, length: int, device: torch.device) -> Tensor | None:
-        if self.reach >= length - 1:
+        return None if self.reach >= length - 1 else super().allowed(length, device)
+
+    def pieces(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
+        queries, keys = window_blocks(length, self.reach, causal, device)
+        if keys.shape[1] >= length:
             return None
-        at = torch.arange(length, device=device)
-        return (at[:, None] - at[None, :]).abs() <= self.reach
+        return Pieces((cut_piece(queries, keys, self.sees, length=length, causal=causal),))

@@ -55,7 +55,7 @@ def record_traces(model: StackedAttention) -> Iterator[Tape]:
         maps: dict[str, Any] = {"qkv": block.attention.qkv, "o": block.attention.out, "block": block}
         maps |= {"ff1": block.feed.ff1, "ff2": block.feed.ff2} if block.feed is not None else {}
         handles += [m.register_forward_hook(tape.keep(f"{layer}.{name}")) for name, m in maps.items()]
-        block.attention.explicit = True
+        block.attention.explicit = block.attention.dense = True
         block.attention.weights = _keeper(tape.attention, layer)  # type: ignore[method-assign]
     try:
         yield tape
@@ -63,7 +63,7 @@ def record_traces(model: StackedAttention) -> Iterator[Tape]:
         for handle in handles:
             handle.remove()
         for attention, was in explicit.items():
-            attention.explicit = was
+            attention.explicit, attention.dense = was, False
             del attention.weights  # the method of the class is visible again
         model.train(was_training)
 

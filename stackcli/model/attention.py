@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from stackcli.attention.base import Pattern
 from stackcli.model.dropout import Dropout
+from stackcli.model.sparse_attention import sparse_attention
 from stackcli.pe.base import Context, PositionEncoding
 
 PAD = 0  # token id of padding
@@ -21,6 +22,7 @@ class Attention(nn.Module):
         if dim % heads:
             raise ValueError(f"dim={dim} is not divisible by heads={heads}")
         self.heads, self.causal, self.pattern, self.explicit = heads, causal, pattern, explicit
+        self.dense = False  # whether all pairs are computed even if the pattern has pieces; diagnostics set it
         self.drop = Dropout(dropout)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
@@ -29,8 +31,13 @@ class Attention(nn.Module):
         B, T, D = x.shape
         q, k, v = self.qkv(x).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)  # (B, H, T, E) each
         q, k = pe.rotate(q, k, ctx)
-        attend = self.by_hand if self.explicit or not pe.fused else self.by_kernel
-        y = attend(q, k, v, ctx, pe)  # (B, H, T, E)
+        found = None if self.dense else self.pattern.pieces(T, self.causal, x.device)
+        if found is not None:
+            y = sparse_attention(q, k, v, ctx, pe, found, drop=self.drop, explicit=self.explicit)
+        elif self.explicit or not pe.fused:
+            y = self.by_hand(q, k, v, ctx, pe)
+        else:
+            y = self.by_kernel(q, k, v, ctx, pe)
         projected: Tensor = self.out(y.transpose(1, 2).reshape(B, T, D))
         return projected
 

@@ -1,11 +1,13 @@
 """Builds the stack that a Config describes; every tensor is drawn from a random stream of its own."""
 
+import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from stackcli.attention.base import Pattern
 from stackcli.common import registry
 from stackcli.common.seeding import torch_at
 from stackcli.config.settings import Config
@@ -80,11 +82,24 @@ def build_encoding(config: Config, max_len: int) -> PositionEncoding:
     return Adjusted(encoding, dim=c.dim, width=width, energy=token_std(c) ** 2 if matched else None)
 
 
+def build_pattern(config: Config, layer: int) -> Pattern:
+    """Builds the attention pattern of a layer; one that draws random numbers is given the seed and the layer."""
+    name, own = config.attention.name, {"seed": config.seed, "layer": layer}
+    named = inspect.signature(registry.load_part("attention", name)).parameters
+    given = {key: value for key, value in own.items() if key in named}
+    return registry.build_part("attention", name, **given, **config.attention.options)  # type: ignore[no-any-return]
+
+
 def try_parts(config: Config) -> None:
     """Builds each part once, for sequences of one token. Raises ValueError for settings that do not fit together."""
     make = makers(config, max_len=1)
     join, encoding, init = make.join(1), make.encoding(1), make.init()
-    registry.build_part("attention", config.attention.name, **config.attention.options)
+    sparse = type(build_pattern(config, 1)).pieces is not Pattern.pieces
+    if sparse and not encoding.by_pairs:
+        raise ValueError(
+            f"pe={config.pe.name} needs the scores of all pairs of tokens, which attention={config.attention.name} does"
+            " not compute; write attention=full, or another encoding"
+        )
     sized = any(join.gain(role) != 1 for role in ("q", "k", "v", "o", "ff1", "ff2"))
     if sized and init.scales and config.init.name != config.residual.name:
         raise ValueError(
@@ -222,7 +237,7 @@ def _block(
         dim=c.dim,
         heads=c.heads,
         causal=c.causal,
-        pattern=registry.build_part("attention", c.attention.name, **c.attention.options),
+        pattern=build_pattern(c, layer),
         dropout=c.attention_dropout,
         explicit=c.kernel == "explicit",
     )

@@ -2,8 +2,9 @@
 
 from stackcli.config.settings import Config
 from stackcli.model.blocks import hidden_of
+from stackcli.model.build import build_pattern
 from stackcli.model.stack import StackedAttention
-from stackcli.pe.base import PositionEncoding
+from stackcli.pe.base import PositionEncoding, Work
 
 
 def flops(config: Config, model: StackedAttention, length: int) -> int:
@@ -13,17 +14,24 @@ def flops(config: Config, model: StackedAttention, length: int) -> int:
     return closed_flops(config, own or model.pe, own=own is not None, length=length, out=out, every=every)
 
 
+def attention_work(config: Config, length: int) -> Work:
+    """What attention computes for one sequence of this length and one head, in each block."""
+    sizes = build_pattern(config, 1).sizes(length, config.causal)
+    return Work(length, length, length**2) if sizes is None else Work(*sizes, dense=False)
+
+
 def closed_flops(config: Config, encoding: PositionEncoding, *, own: bool, length: int, out: int, every: bool) -> int:
     """Floating-point operations (multiply-adds x 2) of the matrix products in one forward pass of one sequence.
 
-    With T = `length`: 8 T D^2 + 4 T^2 D + 4 T D F for each block; those of the encoding, in every block where blocks
-    have their `own` encoding or the encoding works in every block, else once; and 2 D `out` for the classifier, at
-    `every` token or once.
+    With T = `length` and S scores, T^2 in full attention: 8 T D^2 + 4 S D + 4 T D F for each block; those of the
+    encoding, in every block where blocks have their `own` encoding or the encoding works in every block, else once; and
+    2 D `out` for the classifier, at `every` token or once.
     """
     D, T, hidden = config.dim, length, hidden_of(config)
-    block = 8 * T * D * D + 4 * T * T * D + 4 * T * D * hidden
+    work = attention_work(config, length)
+    block = 8 * T * D * D + 4 * work.scores * D + 4 * T * D * hidden
     times = config.depth if own or encoding.every_block else 1
-    return config.depth * block + times * encoding.flops(T) + 2 * D * out * (T if every else 1)
+    return config.depth * block + times * encoding.flops(T, work) + 2 * D * out * (T if every else 1)
 
 
 def count(model: StackedAttention) -> tuple[int, int]:

@@ -30,4 +30,4 @@ def on_values(weights: Tensor, table: Tensor, row: Tensor) -> Tensor:
 
 
 def _over_heads(row: Tensor) -> Tensor:
-    return row if row.dim() == 2 else row[:, None]
+    return row.unsqueeze(-3)

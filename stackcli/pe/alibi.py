@@ -56,8 +56,7 @@ class Alibi(PositionEncoding):
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
         form = self.form if self.form != "auto" else "causal" if ctx.causal else "asymmetric"
         slope = self.half_slope if form == "asymmetric" else self.slope
-        offset = offsets(ctx)  # (T, T) or (B, T, T), key minus query
-        offset = offset[None] if offset.dim() == 2 else offset[:, None]
+        offset = offsets(ctx).unsqueeze(-3)  # (1, T, T) or (B, 1, T, T), key minus query
         bias = -slope.to(q)[:, None, None] * offset.abs()  # (H, T, T) or (B, H, T, T)
         if form == "symmetric":
             return bias

@@ -6,7 +6,7 @@ Shapes: B batch, T positions, D width, H heads, E = D / H.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 from annotated_types import Ge, Gt, Le
@@ -28,6 +28,16 @@ ADDITIVE: Mapping[str, Key] = {  # keys of encodings that add a vector for each 
 }
 
 
+class Work(NamedTuple):
+    """What attention computes for one sequence and head: rows of queries, rows of keys, and scores. In full attention
+    they are T, T and T^2. `dense`: whether all queries meet all keys at once."""
+
+    queries: int
+    keys: int
+    scores: int
+    dense: bool = True
+
+
 @dataclass(frozen=True)
 class Context:
     """The positions of the tokens of a batch.
@@ -35,12 +45,20 @@ class Context:
     pos: integer positions, (T,) or (B, T). mask: True on real tokens, (B, T); None if nothing is padded.
     tree: index of each token's parent, for a root its own index, (B, T); None if the data carry no tree.
     causal: whether a token may attend to itself and earlier tokens only.
+    queries: in a piece of sparse attention the positions of its queries, (N, b) or (B, N, b); `pos` has those of its
+    keys then, (N, K) or (B, N, K). None if queries and keys are the same tokens.
     """
 
     pos: Tensor
     mask: Tensor | None = None
     tree: Tensor | None = None
     causal: bool = False
+    queries: Tensor | None = None
+
+    @property
+    def at(self) -> Tensor:
+        """Positions of the queries."""
+        return self.pos if self.queries is None else self.queries
 
 
 class PositionEncoding(nn.Module):
@@ -74,12 +92,18 @@ class PositionEncoding(nn.Module):
         return q, k
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:
-        """Returns what is added to the scaled scores, broadcastable to (B, H, T, T); None adds nothing."""
+        """Returns what is added to the scaled scores, broadcastable to (B, H, T, T); None adds nothing. In a piece of
+        sparse attention q is (B, N, H, b, E), k is (B, N, H, K, E) and the scores are (B, N, H, b, K)."""
         return None
 
     def mix(self, weights: Tensor, ctx: Context) -> Tensor | None:
         """Returns what is added to the attention output, broadcastable to (B, H, T, E); None adds nothing."""
         return None
+
+    @property
+    def by_pairs(self) -> bool:
+        """Whether `bias` and `mix` can be computed for chosen pairs of tokens, as sparse attention needs."""
+        return True
 
     @property
     def fused(self) -> bool:
@@ -93,9 +117,9 @@ class PositionEncoding(nn.Module):
         """Whether it is computed in every block instead of once before block 1."""
         return type(self).embed is PositionEncoding.embed
 
-    def flops(self, length: int) -> int:
+    def flops(self, length: int, work: Work) -> int:
         """Returns the FLOPs (2 for a multiply-add) of the hooks for one sequence: for one block if they are computed in
-        every block, else in total."""
+        every block, else in total. `work`: what attention computes."""
         return 0
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
@@ -131,8 +155,8 @@ class Adjusted(PositionEncoding):
         """Projects and scales rows (..., width) -> (..., D)."""
         return self.factor * (rows if self.project is None else rows @ self.project.to(rows).T)
 
-    def flops(self, length: int) -> int:
-        return self.inner.flops(length) + (0 if self.project is None else 2 * length * self.project.numel())
+    def flops(self, length: int, work: Work) -> int:
+        return self.inner.flops(length, work) + (0 if self.project is None else 2 * length * self.project.numel())
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         yield from ((name, at, self.up(rows)) for name, at, rows in self.inner.tables())
@@ -156,8 +180,9 @@ def bias_by_offset(pe: PositionEncoding, heads: int) -> Iterator[tuple[str, Tens
 
 
 def offsets(ctx: Context) -> Tensor:
-    """Returns key position minus query position: (T, T), or (B, T, T) if positions differ between sequences."""
-    return ctx.pos[..., None, :] - ctx.pos[..., :, None]
+    """Returns key position minus query position: (T, T), or (B, T, T) if positions differ between sequences; in a piece
+    (N, b, K) or (B, N, b, K)."""
+    return ctx.pos[..., None, :] - ctx.at[..., :, None]
 
 
 Base = Annotated[float, Gt(1), Le(1e12)] | Literal["auto"]  # of a geometric sequence of frequencies

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from stackcli.pe.base import Context, PositionEncoding
+from stackcli.pe.base import Context, PositionEncoding, Work
 
 
 class Conv(PositionEncoding):
@@ -48,5 +48,5 @@ class Conv(PositionEncoding):
         seen = F.conv1d(F.pad(real.transpose(1, 2), sides), self.weight, self.shift, groups=self.dim)  # (B, D, T)
         return x + seen.transpose(1, 2)
 
-    def flops(self, length: int) -> int:
+    def flops(self, length: int, work: Work) -> int:
         return 2 * length * self.weight.numel()

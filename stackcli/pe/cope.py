@@ -12,7 +12,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from stackcli.pe.base import Context, PositionEncoding
+from stackcli.pe.base import Context, PositionEncoding, Work
 
 
 class Cope(PositionEncoding):
@@ -42,6 +42,10 @@ class Cope(PositionEncoding):
         self.before = nn.Parameter(torch.randn(positions, dim // heads) * std)  # (P, E)
         self.after = nn.Parameter(torch.randn(positions, dim // heads) * std)
 
+    @property
+    def by_pairs(self) -> bool:
+        return False  # a count is a sum over all keys between the two
+
     def counts(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
         """Returns the sum of gates from each key to its query, both included, (B, H, T, T)."""
         gate = ((q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)).sigmoid()
@@ -68,7 +72,7 @@ class Cope(PositionEncoding):
 
         return read(low) * (1 - share) + read(high) * share
 
-    def flops(self, length: int) -> int:
+    def flops(self, length: int, work: Work) -> int:
         return 2 * length * self.dim * 4 * len(self.before) + 2 * length**2 * self.dim  # both tables are read twice
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:

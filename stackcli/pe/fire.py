@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from stackcli.pe.base import INDEXED, Context, PositionEncoding, bias_by_offset, offsets
+from stackcli.pe.base import INDEXED, Context, PositionEncoding, Work, bias_by_offset, offsets
 
 
 class Fire(PositionEncoding):
@@ -47,15 +47,15 @@ class Fire(PositionEncoding):
         return ((self.c * x).abs() + 1).log()
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
-        offset, pos = -offsets(ctx), ctx.pos.to(self.c)  # query minus key: (T, T) or (B, T, T)
-        farther = torch.maximum(pos[..., None, :], pos[..., :, None])
+        offset = -offsets(ctx)  # query minus key: (T, T) or (B, T, T)
+        farther = torch.maximum(ctx.pos.to(self.c)[..., None, :], ctx.at.to(self.c)[..., :, None])
         ahead = torch.maximum(farther, (self.stretch * self.start).abs())
         x = offset.sign() * self.psi(offset.abs().to(self.c)) / self.psi(ahead)
         scores: Tensor = self.outer(self.inner(x[..., None]).relu())  # (T, T, H) or (B, T, T, H)
         return scores.movedim(-1, -3)
 
-    def flops(self, length: int) -> int:
-        return 2 * length**2 * self.inner.out_features * (1 + self.heads)
+    def flops(self, length: int, work: Work) -> int:
+        return 2 * work.scores * self.inner.out_features * (1 + self.heads)
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         yield from bias_by_offset(self, self.heads)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from stackcli.pe.base import ADDITIVE, Context, PositionEncoding
+from stackcli.pe.base import ADDITIVE, Context, PositionEncoding, Work
 
 
 class Fourier(PositionEncoding):
@@ -66,7 +66,7 @@ class Fourier(PositionEncoding):
     def embed(self, x: Tensor, ctx: Context) -> Tensor:
         return x + self.at(ctx.pos)
 
-    def flops(self, length: int) -> int:
+    def flops(self, length: int, work: Work) -> int:
         return 2 * length * (self.inner.weight.numel() + self.outer.weight.numel())
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:

@@ -34,8 +34,7 @@ class Kerple(PositionEncoding):
         self.r2 = nn.Parameter(torch.rand(2, heads))
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
-        offset = offsets(ctx)  # (T, T) or (B, T, T)
-        offset = offset[None] if offset.dim() == 2 else offset[:, None]
+        offset = offsets(ctx).unsqueeze(-3)  # (1, T, T) or (B, 1, T, T)
         after = offset > 0
         r1, r2 = (torch.where(after, r[1], r[0]) for r in (self._wide(self.r1), self._wide(self.r2)))
         distance = offset.abs().to(r1)

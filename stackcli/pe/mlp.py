@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from stackcli.pe.base import ADDITIVE, Context, PositionEncoding
+from stackcli.pe.base import ADDITIVE, Context, PositionEncoding, Work
 
 
 class Mlp(PositionEncoding):
@@ -51,7 +51,7 @@ class Mlp(PositionEncoding):
     def embed(self, x: Tensor, ctx: Context) -> Tensor:
         return x + self.at(ctx.pos)
 
-    def flops(self, length: int) -> int:
+    def flops(self, length: int, work: Work) -> int:
         return 2 * length * self.inner.numel() * (1 + self.dim)
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:

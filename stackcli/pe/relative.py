@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from torch import Tensor
 
 from stackcli.pe._tables import draw_table, on_keys, on_values
-from stackcli.pe.base import INDEXED, Context, PositionEncoding, offsets
+from stackcli.pe.base import INDEXED, Context, PositionEncoding, Work, offsets
 
 
 class Relative(PositionEncoding):
@@ -57,8 +57,8 @@ class Relative(PositionEncoding):
     def mix(self, weights: Tensor, ctx: Context) -> Tensor | None:
         return None if self.value is None else on_values(weights, self.value, self.row(ctx))
 
-    def flops(self, length: int) -> int:
-        return 2 * length * self.dim * (2 * self.clip + 1) * ((self.key is not None) + (self.value is not None))
+    def flops(self, length: int, work: Work) -> int:
+        return 2 * work.queries * self.dim * (2 * self.clip + 1) * ((self.key is not None) + (self.value is not None))
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         at = torch.arange(-self.clip, self.clip + 1)

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from stackcli.pe._tables import draw_table, on_keys, on_values
-from stackcli.pe.base import Context, PositionEncoding, check_even
+from stackcli.pe.base import Context, PositionEncoding, Work, check_even
 
 
 def depths(tree: Tensor) -> Tensor:
@@ -90,6 +90,10 @@ class Structural(PositionEncoding):
         return self.form == "absolute"
 
     @property
+    def by_pairs(self) -> bool:
+        return self.form == "absolute"  # paths are found for all pairs at once
+
+    @property
     def every_block(self) -> bool:
         return self.form == "relative"
 
@@ -119,7 +123,7 @@ class Structural(PositionEncoding):
     def mix(self, weights: Tensor, ctx: Context) -> Tensor | None:
         return None if self.value is None else on_values(weights, self.value, self.row(ctx))
 
-    def flops(self, length: int) -> int:
+    def flops(self, length: int, work: Work) -> int:
         return 4 * length * self.dim * (self.dim if self.key is None else 2 * self.clip + 1)
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, check_even, fit_base
+from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, Work, check_even, fit_base
 
 
 def skew(scores: Tensor) -> Tensor:
@@ -56,25 +56,30 @@ class Xl(PositionEncoding):
         scale, T = 1 / math.sqrt(q.shape[-1]), q.shape[-2]
         content = (self.u[:, None] * scale) @ k.transpose(-1, -2)  # (B, H, 1, T)
         q = (q + self.v[:, None]) * scale
-        if ctx.pos.dim() == 1 and bool((ctx.pos.diff() == 1).all()):
+        if ctx.queries is None and ctx.pos.dim() == 1 and bool((ctx.pos.diff() == 1).all()):
             back = torch.arange(T - 1, -T, -1, device=q.device)  # of offsets j - i = -(T-1) .. T-1
             return content + skew(q @ self.vectors(back).transpose(-1, -2))
-        return content + self.apart(q, ctx.pos)
+        return content + self.apart(q, ctx)
 
-    def apart(self, q: Tensor, pos: Tensor) -> Tensor:
-        """Computes q_i . W R(p_i - p_j) for any positions: (B, H, T, E) and (T,) or (B, T) -> (B, H, T, T). With
-        a = p_i w and b = p_j w: sin(a - b) = sin a cos b - cos a sin b, cos(a - b) = cos a cos b + sin a sin b."""
-        device = "cpu" if pos.device.type == "mps" else pos.device
-        angle = pos.to(device)[..., None] * self.freq.to(device)  # (T, D/2) or (B, T, D/2)
-        sin, cos = (wave.to(self.project).unsqueeze(-3) for wave in (angle.sin(), angle.cos()))  # (.., 1, T, D/2)
+    def apart(self, q: Tensor, ctx: Context) -> Tensor:
+        """Computes q_i . W R(p_i - p_j) for any positions: (B, H, T, E) -> (B, H, T, T). With a = p_i w and
+        b = p_j w: sin(a - b) = sin a cos b - cos a sin b, cos(a - b) = cos a cos b + sin a sin b."""
+        (sin, cos), (key_sin, key_cos) = (self.waves(pos) for pos in (ctx.at, ctx.pos))  # (.., 1, T, D/2) each
         of_sin, of_cos = (q @ self.project.view(self.heads, -1, self.dim)).chunk(2, dim=-1)  # (B, H, T, D/2) each
         queries = torch.cat((of_cos * sin - of_sin * cos, of_cos * cos + of_sin * sin), dim=-1)  # (B, H, T, D)
-        return queries @ torch.cat((sin, cos), dim=-1).transpose(-1, -2)
+        return queries @ torch.cat((key_sin, key_cos), dim=-1).transpose(-1, -2)
 
-    def flops(self, length: int) -> int:
-        content = 2 * length * self.dim
-        if self.randomised:
-            return content + 2 * length * self.dim * (self.dim + self.heads * length)
+    def waves(self, pos: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns sin and cos of positions times frequencies: (..., T) -> (..., 1, T, D/2)."""
+        device = "cpu" if pos.device.type == "mps" else pos.device
+        angle = pos.to(device)[..., None] * self.freq.to(device)
+        sin, cos = (wave.to(self.project).unsqueeze(-3) for wave in (angle.sin(), angle.cos()))
+        return sin, cos
+
+    def flops(self, length: int, work: Work) -> int:
+        content = 2 * work.keys * self.dim
+        if self.randomised or not work.dense:
+            return content + 2 * self.dim * (work.queries * self.dim + self.heads * work.scores)
         return content + 2 * (2 * length - 1) * self.dim * (self.dim + length)
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:

@@ -1,0 +1,178 @@
+"""Attention over pieces equals attention over all pairs with a mask, in outputs and gradients, with fewer scores."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from stackcli.attention.base import Pieces
+from stackcli.common import registry
+from stackcli.model import cost
+from stackcli.model.build import build, try_parts
+from stackcli.model.stack import StackedAttention
+from stackcli.pe.base import PositionEncoding
+from tests.factory import config, padding, part, stack
+
+KINDS = {
+    "window": part("window", reach=3),
+    "wide window": part("window", reach=20),
+    "dilated": part("dilated", reach=2, gap=3),
+    "strided": part("strided", stride=6),
+    "fixed": part("fixed", stride=7, summary=2),
+    "global": part("global", reach=3, tokens=5),
+    "blocks": part("blocks", block=5, reach=1, globals=1, random=2),
+    "blocks alone": part("blocks", block=4, reach=0, globals=0, random=1),
+}
+PES = [name for name in registry.part_names("pe") if name not in ("cope", "structural")]
+LENGTHS = (1, 2, 19, 20, 21, 63, 64, 65, 127, 128, 129)
+
+
+def pieces_of(kind: str, length: int, causal: bool) -> Pieces | None:
+    model = stack(attention=KINDS[kind], depth=1, causal=causal)
+    return model.stack[0].attention.pattern.pieces(length, causal, torch.device("cpu"))
+
+
+def long_stack(kind: str, *, pe: str, **changes: Any) -> StackedAttention:
+    """A stack whose encoding covers 129 positions."""
+    small = {"dim": 8, "heads": 2, "ff": 1.0, "dropout": 0.0, "depth": 2, "attention": KINDS[kind], "pe": pe, **changes}
+    return build(config(**small), vocab=30, classes=3, max_len=129).double().eval()
+
+
+def answers(model: StackedAttention, x: Tensor, mask: Tensor | None, dense: bool) -> list[Tensor]:
+    """The output of the last block at real tokens, and the gradients of a loss on it."""
+    for block in model.stack:
+        block.attention.dense = dense
+    model.zero_grad()
+    h, ctx = model.enter(x, mask, None, None)
+    for block in model.stack:
+        h = block(h, ctx, model.pe)
+    real = h if mask is None else h[mask]
+    real.sin().sum().backward()  # type: ignore[no-untyped-call]
+    return [real.detach(), *(p.grad.clone() for p in model.parameters() if p.grad is not None)]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("pe", PES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_outputs_and_gradients_equal_those_over_all_pairs(kind: str, pe: str, causal: bool) -> None:
+    model = long_stack(kind, pe=pe, causal=causal)
+    sparse = 0
+    for length, pad in ((20, ""), (65, "right"), (65, "left"), (129, "")):
+        sparse += pieces_of(kind, length, causal) is not None
+        x = torch.randint(1, 30, (3, length), generator=torch.Generator().manual_seed(length))
+        mask = padding([length, length // 2, 3], length) if pad else None
+        mask = mask.flip(1) if mask is not None and pad == "left" else mask
+        found, expected = (answers(model, x, mask, dense) for dense in (False, True))
+        assert len(found) == len(expected) > 10
+        for a, b in zip(found, expected, strict=True):
+            assert (a - b).abs().max() < 1e-10, (length, pad)
+    assert sparse >= 3
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_pieces_have_every_pair_that_is_seen_once_and_no_other(kind: str, length: int, causal: bool) -> None:
+    found = pieces_of(kind, length, causal)
+    pattern = stack(attention=KINDS[kind], depth=1).stack[0].attention.pattern
+    at = torch.arange(length)
+    seen = pattern.sees(at[:, None], at[None, :])
+    assert bool(seen.diagonal().all())
+    if causal:
+        seen = seen.tril()
+    if found is None:
+        return
+    count = torch.zeros(length, length, dtype=torch.long)
+    for piece in found.pieces:
+        for block in range(len(piece.queries)):
+            q, k = piece.queries[block][:, None], piece.keys[block][None, :]
+            count.index_put_((q.expand(-1, k.shape[1]), k.expand(len(q), -1)), piece.allowed[block].long(), True)
+        assert not piece.allowed[piece.empty].any()
+    assert torch.equal(count, seen.long())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_later_token_changes_no_bit_of_an_earlier_output(kind: str) -> None:
+    model = long_stack(kind, pe="alibi", causal=True)
+    x = torch.randint(1, 30, (2, 96), generator=torch.Generator().manual_seed(0))
+    before = answers(model, x, None, False)[0]
+    for t in (1, 3, 7, 15, 31, 32, 63):
+        other = x.clone()
+        other[:, t] = other[:, t] % 29 + 1
+        after = answers(model, other, None, False)[0]
+        assert torch.equal(before[:, :t], after[:, :t]) and not torch.equal(before[:, t], after[:, t]), t
+
+
+@pytest.mark.parametrize("kernel", ["auto", "explicit"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_text_has_the_same_output_alone_and_in_a_padded_batch_and_again(kind: str, kernel: str) -> None:
+    model = long_stack(kind, pe="rope", kernel=kernel)
+    x, lengths = torch.randint(1, 30, (3, 70), generator=torch.Generator().manual_seed(1)), [70, 41, 1]
+    together = model(x, padding(lengths, 70))
+    assert torch.equal(together, model(x, padding(lengths, 70)))
+    for row, n in enumerate(lengths):
+        assert (together[row] - model(x[row : row + 1, :n])[0]).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_text_of_padding_alone_has_finite_gradients(kind: str) -> None:
+    model = long_stack(kind, pe="relative")
+    x = torch.randint(1, 30, (2, 65), generator=torch.Generator().manual_seed(1))
+    model(x, padding([65, 0], 65)).sum().backward()
+    assert all(bool(p.grad.isfinite().all()) for p in model.parameters() if p.grad is not None)
+
+
+def scored(kind: str, n: int, *, causal: bool, **keys: int) -> int:
+    """How many pairs are seen, by counting the pieces."""
+    pattern = registry.build_part("attention", kind, **keys)
+    found = pattern.pieces(n, causal, torch.device("cpu"))
+    return sum(int(piece.allowed.sum()) for piece in found.pieces)
+
+
+def test_the_pairs_of_windows_of_4096_tokens_are_those_of_the_closed_form() -> None:
+    assert scored("window", 4096, causal=True, reach=127) == 516_160  # 128 n - 128 * 127 / 2
+    assert scored("window", 4096, causal=False, reach=128) == 1_036_160  # 257 n - 128 * 129
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_computed_scores_grow_in_proportion_to_the_length_of_a_window(causal: bool) -> None:
+    pattern = registry.build_part("attention", "window", reach=64)
+    counts = [pattern.sizes(n, causal)[2] for n in (1024, 2048, 4096)]
+    assert counts[2] == 2 * counts[1] == 4 * counts[0] == 4096 * (64 + 64 * (1 if causal else 2))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("pe", PES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_flops_equal_pytorchs_counter(kind: str, pe: str, causal: bool) -> None:
+    model = long_stack(kind, pe=pe, causal=causal, kernel="explicit").float()
+    c = config(dim=8, heads=2, ff=1.0, depth=2, attention=KINDS[kind], pe=pe, causal=causal)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.ones(1, 129, dtype=torch.long))
+    work = cost.attention_work(c, 129)
+    assert work.scores < 129**2 and not work.dense
+    assert cost.flops(c, model, 129) == counter.get_total_flops()
+
+
+def test_encodings_that_need_all_pairs_are_refused_before_anything_runs() -> None:
+    for pe in ("cope", "structural"):
+        with pytest.raises(ValueError, match=f"pe={pe} needs the scores of all pairs .* attention=window"):
+            try_parts(config(pe=pe, attention="window"))
+        try_parts(config(pe=pe, attention="full"))
+    assert all(registry.load_part("pe", name).by_pairs is PositionEncoding.by_pairs for name in PES)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropout_keeps_the_mean_of_the_output(kind: str) -> None:
+    model = long_stack(kind, pe="none", depth=1, attention_dropout=0.3, kernel="explicit")
+    attention = model.stack[0].attention
+    x = torch.randn(1, 65, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    _, ctx = model.enter(torch.ones(1, 65, dtype=torch.long), None, None, None)
+    whole = attention(x, ctx, model.pe)
+    attention.train()
+    torch.manual_seed(0)
+    draws = torch.stack([attention(x, ctx, model.pe).detach() for _ in range(400)])
+    error = (draws.mean(0) - whole).abs() / (draws.std(0) / 20 + 1e-12)
+    assert float(error.detach().mean()) < 1.2 and float((draws - whole.detach()).abs().max()) > 0.01
