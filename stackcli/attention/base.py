@@ -1,13 +1,14 @@
-"""The interface of an attention pattern: which keys a query may attend to, besides the padding and causal masks.
+"""The interface of a kind of attention: which keys a query may attend to, besides the padding and causal masks, and
+what is done to scores, weights and outputs.
 
-Shapes: T positions; a piece has N blocks of b queries and K keys each.
+Shapes: B batch, T positions, D width, H heads, E = D / H; a piece has N blocks of b queries and K keys each.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Sees = Callable[[Tensor, Tensor], Tensor]  # (indices of queries, indices of keys) -> True where a query sees a key
 
@@ -33,20 +34,46 @@ class Pieces(NamedTuple):
     merged: bool = False
 
 
-class Pattern:
-    """Base class; its constructor takes its own keys, and of `seed` and `layer` those that it names. A pattern depends
-    on the order of tokens in the sequence, not on the positions given to the encoding.
+class Pattern(nn.Module):
+    """Base class; by itself it is full attention. Its constructor takes its own keys, and of `dim`, `heads`, `max_len`,
+    `causal`, `seed` and `layer` those that it names. A pattern depends on the order of tokens in the sequence, not on
+    the positions given to the encoding.
 
-    A subclass defines `sees`, and `pieces` if it saves work.
+    A sparse kind defines `sees`, and `pieces` where they save work. Other kinds change scores, weights or outputs.
     """
+
+    fused = True  # whether the fused kernel computes it: the scores and weights are left as they are
+    scored = True  # whether it has scores, to which an encoding can add a bias
+
+    def sink(self) -> Tensor | None:
+        """Returns the score of a key that every query sees and whose value is zero, (H,); None for no such key."""
+        return None
+
+    def mix_scores(self, scores: Tensor) -> Tensor:
+        """Transforms scores (B, H, T, T) before masks and softmax."""
+        return scores
+
+    def mix_weights(self, weights: Tensor) -> Tensor:
+        """Transforms attention weights (B, H, T, T) after the softmax."""
+        return weights
+
+    def gate(self, x: Tensor, y: Tensor) -> Tensor:
+        """Transforms the output of attention, y (B, T, D), given its input x (B, T, D)."""
+        return y
+
+    def flops(self, length: int) -> int:
+        """Returns the FLOPs (2 for a multiply-add) of these hooks for one sequence and block."""
+        return 0
 
     def sees(self, query: Tensor, key: Tensor) -> Tensor:
         """Returns True where the query with this index may attend to the key with this index; both broadcast."""
-        raise NotImplementedError
+        return torch.ones_like(query - key, dtype=torch.bool)
 
     def allowed(self, length: int, device: torch.device) -> Tensor | None:
         """Returns True if query i may attend to key j, (T, T); None if every query may attend to every key. A query may
         always attend to itself."""
+        if type(self).sees is Pattern.sees:
+            return None
         at = torch.arange(length, device=device)
         return self.sees(at[:, None], at[None, :])
 

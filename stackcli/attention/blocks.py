@@ -30,6 +30,7 @@ class Blocks(Pattern):
         globals: Annotated[int, Ge(0), Le(1000)] = 1,
         random: Annotated[int, Ge(0), Le(1000)] = 1,
     ) -> None:
+        super().__init__()
         self.seed, self.layer = seed, layer
         self.block, self.reach, self.first, self.random = block, reach, globals, random
 

@@ -18,6 +18,7 @@ class Dilated(Pattern):
     def __init__(
         self, *, reach: Annotated[int, Ge(1), Le(100_000)] = 2, gap: Annotated[int, Ge(1), Le(100_000)] = 2
     ) -> None:
+        super().__init__()
         self.reach, self.gap = reach, gap
 
     def sees(self, query: Tensor, key: Tensor) -> Tensor:

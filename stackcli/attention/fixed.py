@@ -18,6 +18,7 @@ class Fixed(Pattern):
     ) -> None:
         if summary > stride:
             raise ValueError(f"attention.summary={summary} is more than attention.stride={stride}, the size of a block")
+        super().__init__()
         self.stride, self.summary = stride, summary
 
     def sees(self, query: Tensor, key: Tensor) -> Tensor:

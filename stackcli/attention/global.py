@@ -19,6 +19,7 @@ class Global(Pattern):
     def __init__(
         self, *, reach: Annotated[int, Ge(1), Le(100_000)] = 2, tokens: Annotated[int, Ge(1), Le(100_000)] = 1
     ) -> None:
+        super().__init__()
         self.reach, self.tokens = reach, tokens
 
     def sees(self, query: Tensor, key: Tensor) -> Tensor:

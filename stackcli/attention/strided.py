@@ -17,6 +17,7 @@ class Strided(Pattern):
     only those before it. The paper gives both sets to one head ("merged heads"), as here, or one to each."""
 
     def __init__(self, *, stride: Annotated[int, Ge(2), Le(100_000)] = 8) -> None:
+        super().__init__()
         self.stride = stride
 
     def sees(self, query: Tensor, key: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ class Window(Pattern):
     """
 
     def __init__(self, *, reach: Annotated[int, Ge(1), Le(100_000)] = 2) -> None:
+        super().__init__()
         self.reach = reach
 
     def sees(self, query: Tensor, key: Tensor) -> Tensor:

@@ -230,16 +230,17 @@ def cost_of(by: str, asked: Asked) -> Cost:
 
 def params(config: Config, asked: Asked) -> int:
     """Counts the trained parameters of a stack without its token and position tables, without building it: per block
-    4 D^2 + 4 D of attention, 2 D F + F + D of the feed-forward map and those of its joins; the first and the last norm,
-    where the scheme has them; the classifier. Shared layers count once."""
+    4 D^2 + 4 D of attention and those of its kind, 2 D F + F + D of the feed-forward map and those of its joins; the
+    first and the last norm, where the scheme has them; the classifier. Shared layers count once."""
     from stackcli.model.blocks import hidden_of
-    from stackcli.model.build import makers
+    from stackcli.model.build import build_pattern, makers
 
     make, D, F = makers(config, max_len=1), config.dim, hidden_of(config)
     first, second = make.join(1), make.join(1)
     second.pair(first)
     joins = {id(p): p.numel() for p in (*first.parameters(), *(second.parameters() if F else ()))}
-    block = 4 * D * D + 4 * D + (2 * D * F + F + D if F else 0) + sum(joins.values())
+    kind = sum(p.numel() for p in build_pattern(config, 1).parameters())
+    block = 4 * D * D + 4 * D + kind + (2 * D * F + F + D if F else 0) + sum(joins.values())
     scheme = registry.load_part("residual", config.residual.name)
     ends = (scheme.opening_norm + scheme.closing_norm) * sum(p.numel() for p in make.norm().parameters())
     layers = 1 if config.share_layers else config.depth

@@ -32,24 +32,38 @@ class Attention(nn.Module):
         q, k, v = self.qkv(x).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)  # (B, H, T, E) each
         q, k = pe.rotate(q, k, ctx)
         found = None if self.dense else self.pattern.pieces(T, self.causal, x.device)
-        if found is not None:
+        if not self.pattern.scored:
+            y = self.by_kernel_features(q, k, v, ctx)
+        elif found is not None:
             y = sparse_attention(q, k, v, ctx, pe, found, drop=self.drop, explicit=self.explicit)
-        elif self.explicit or not pe.fused:
+        elif self.explicit or not (pe.fused and self.pattern.fused):
             y = self.by_hand(q, k, v, ctx, pe)
         else:
             y = self.by_kernel(q, k, v, ctx, pe)
-        projected: Tensor = self.out(y.transpose(1, 2).reshape(B, T, D))
+        projected: Tensor = self.out(self.pattern.gate(x, y.transpose(1, 2).reshape(B, T, D)))
         return projected
 
     def by_kernel(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         """Attention by PyTorch's fused kernel; the bias and the masks are passed as one mask."""
-        bias, p = pe.bias(q, k, ctx), self.drop.p if self.training else 0.0
-        if bias is None and self.causal and ctx.mask is None and not self.limits(q.shape[-2], q.device):
+        bias, p, sink = pe.bias(q, k, ctx), self.drop.p if self.training else 0.0, self.pattern.sink()
+        plain = sink is None and bias is None and ctx.mask is None
+        if plain and self.causal and not self.limits(q.shape[-2], q.device):
             return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=True)
         allowed = self.allowed(ctx, q.shape[-2])
         mask = allowed if bias is None else bias if allowed is None else bias.masked_fill(~allowed, -math.inf)
+        if sink is not None:  # one more key of zeros has the score 0, to which the mask adds
+            k, v = (F.pad(x, (0, 0, 0, 1)) for x in (k, v))
+            mask = _with_sink(mask, sink, q)
         y: Tensor = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p)
         return y
+
+    def by_kernel_features(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context) -> Tensor:
+        """Attention without scores; if it is recorded, with its weights."""
+        if not self.dense:
+            y: Tensor = self.pattern.attend(q, k, v, ctx.mask, self.causal)  # type: ignore[operator]
+            return y
+        weights: Tensor = self.pattern.weights(q, k, ctx.mask, self.causal)  # type: ignore[operator]
+        return self.weights(weights) @ v
 
     def limits(self, length: int, device: torch.device) -> bool:
         """Whether the pattern masks any key at this length."""
@@ -59,11 +73,14 @@ class Attention(nn.Module):
         """Attention written out, for encodings that the fused kernel cannot compute and for recording the weights."""
         scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)  # (B, H, T, T)
         bias, allowed = pe.bias(q, k, ctx), self.allowed(ctx, q.shape[-2])
-        if bias is not None:
-            scores += bias
+        scores = self.pattern.mix_scores(scores if bias is None else scores.add_(bias))
         if allowed is not None:
-            scores.masked_fill_(~allowed, -math.inf)
-        weights: Tensor = self.drop(self.weights(scores.softmax(-1)))  # (B, H, T, T)
+            scores = scores.masked_fill_(~allowed, -math.inf)
+        if (sink := self.pattern.sink()) is not None:
+            scores = torch.cat((scores, sink.to(scores)[:, None, None].expand(*scores.shape[:-1], 1)), dim=-1)
+        found = scores.softmax(-1)
+        found = self.pattern.mix_weights(found if sink is None else found[..., :-1])
+        weights: Tensor = self.drop(self.weights(found))  # (B, H, T, T)
         mixed = pe.mix(weights, ctx)
         return weights @ v if mixed is None else weights @ v + mixed
 
@@ -84,3 +101,16 @@ class Attention(nn.Module):
         if ctx.mask is None or allowed is None:
             return allowed
         return allowed | torch.eye(length, dtype=torch.bool, device=device)
+
+
+def _with_sink(mask: Tensor | None, sink: Tensor, q: Tensor) -> Tensor:
+    """Returns the mask to add to the scores, with a column for a sink: (B, H, T, T + 1)."""
+    B, H, T, _ = q.shape
+    column = sink.to(q)[:, None, None].expand(B, H, T, 1)
+    if mask is None:
+        added = q.new_zeros(B, H, T, T)
+    elif mask.dtype == torch.bool:
+        added = q.new_zeros(mask.shape).masked_fill(~mask, -math.inf).expand(B, H, T, T)
+    else:
+        added = mask.expand(B, H, T, T)
+    return torch.cat((added, column), dim=-1)

@@ -82,20 +82,32 @@ def build_encoding(config: Config, max_len: int) -> PositionEncoding:
     return Adjusted(encoding, dim=c.dim, width=width, energy=token_std(c) ** 2 if matched else None)
 
 
-def build_pattern(config: Config, layer: int) -> Pattern:
-    """Builds the attention pattern of a layer; one that draws random numbers is given the seed and the layer."""
-    name, own = config.attention.name, {"seed": config.seed, "layer": layer}
+def build_pattern(config: Config, layer: int, max_len: int = 1) -> Pattern:
+    """Builds the kind of attention of a layer. It draws from the random stream (seed, layer, "attention")."""
+    c, name = config, config.attention.name
+    own = {"dim": c.dim, "heads": c.heads, "max_len": max_len, "causal": c.causal, "seed": c.seed, "layer": layer}
     named = inspect.signature(registry.load_part("attention", name)).parameters
     given = {key: value for key, value in own.items() if key in named}
-    return registry.build_part("attention", name, **given, **config.attention.options)  # type: ignore[no-any-return]
+    with torch_at(c.seed, layer, "attention"):
+        return registry.build_part("attention", name, **given, **c.attention.options)  # type: ignore[no-any-return]
 
 
 def try_parts(config: Config) -> None:
     """Builds each part once, for sequences of one token. Raises ValueError for settings that do not fit together."""
     make = makers(config, max_len=1)
     join, encoding, init = make.join(1), make.encoding(1), make.init()
-    sparse = type(build_pattern(config, 1)).pieces is not Pattern.pieces
-    if sparse and not encoding.by_pairs:
+    pattern = build_pattern(config, 1)
+    hooks = (type(encoding).bias is PositionEncoding.bias) and (type(encoding).mix is PositionEncoding.mix)
+    if not (pattern.scored or hooks or isinstance(encoding, Adjusted)):
+        raise ValueError(
+            f"pe={config.pe.name} adds to the scores of attention; attention={config.attention.name} has none. Write"
+            " attention=full, or an encoding that changes the tokens or rotates queries and keys"
+        )
+    if config.attention_dropout and not pattern.scored:
+        raise ValueError(
+            f"attention_dropout needs attention weights, which attention={config.attention.name} never has"
+        )
+    if type(pattern).pieces is not Pattern.pieces and not encoding.by_pairs:
         raise ValueError(
             f"pe={config.pe.name} needs the scores of all pairs of tokens, which attention={config.attention.name} does"
             " not compute; write attention=full, or another encoding"

@@ -23,13 +23,15 @@ def attention_work(config: Config, length: int) -> Work:
 def closed_flops(config: Config, encoding: PositionEncoding, *, own: bool, length: int, out: int, every: bool) -> int:
     """Floating-point operations (multiply-adds x 2) of the matrix products in one forward pass of one sequence.
 
-    With T = `length` and S scores, T^2 in full attention: 8 T D^2 + 4 S D + 4 T D F for each block; those of the
-    encoding, in every block where blocks have their `own` encoding or the encoding works in every block, else once; and
-    2 D `out` for the classifier, at `every` token or once.
+    With T = `length` and S scores, T^2 in full attention: 8 T D^2 + 4 S D + 4 T D F for each block; those of the kind
+    of attention; those of the encoding, in every block where blocks have their `own` encoding or the encoding works in
+    every block, else once; and 2 D `out` for the classifier, at `every` token or once.
     """
     D, T, hidden = config.dim, length, hidden_of(config)
     work = attention_work(config, length)
-    block = 8 * T * D * D + 4 * work.scores * D + 4 * T * D * hidden
+    pattern = build_pattern(config, 1)
+    scored = 4 * work.scores * D if pattern.scored else 0
+    block = 8 * T * D * D + scored + pattern.flops(T) + 4 * T * D * hidden
     times = config.depth if own or encoding.every_block else 1
     return config.depth * block + times * encoding.flops(T, work) + 2 * D * out * (T if every else 1)
 

@@ -120,7 +120,9 @@ class StackedAttention(nn.Module):
     def kernel(self) -> str:
         """Name of the attention kernel in use: fused or explicit."""
         first = self.stack[0]
-        return "explicit" if first.attention.explicit or not (first.own or self.pe).fused else "fused"
+        attention = first.attention
+        fused = (first.own or self.pe).fused and attention.pattern.fused
+        return "explicit" if attention.explicit or not fused else "fused"
 
 
 def pool(x: Tensor, mask: Tensor | None) -> Tensor:

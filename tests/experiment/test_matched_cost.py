@@ -94,6 +94,12 @@ def test_the_closed_form_counts_what_a_stack_has(residual: str, share: bool) -> 
             assert matched_cost.params(c, ASKED) == core_of(built(c)), c
 
 
+@pytest.mark.parametrize("kind", registry.part_names("attention"))
+def test_the_parameters_of_every_kind_of_attention_are_counted(kind: str) -> None:
+    c = config(attention=kind, pe="none", dim=12, heads=2, depth=3)
+    assert matched_cost.params(c, ASKED) == core_of(built(c))
+
+
 def counted(model: StackedAttention, length: int) -> int:
     """FLOPs by PyTorch's own counter, in a forward pass of one sequence, which is a chain where a tree is asked for."""
     chain = torch.arange(length).sub(1).clamp(min=0).expand(1, length)

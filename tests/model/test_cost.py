@@ -6,8 +6,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from stackcli.common import registry
 from stackcli.model import cost
+from stackcli.model.build import build
 from tests.factory import config, part, stack, tokens
 from tests.model.examples import PES
+
+TINY = {"dim": 16, "heads": 2, "ff": 2.0, "kernel": "explicit", "pe": "none"}
 
 
 @pytest.mark.parametrize("pe", PES)
@@ -77,3 +80,19 @@ def test_shared_layers_have_the_parameters_of_one_layer_and_the_operations_of_al
         assert cost.count(shared) == one
         c = config(dim=16, heads=2, ff=2.0, depth=depth)
         assert cost.flops(c, shared, 9) == cost.flops(c, stack(pe=pe, depth=depth), 9)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("kind", ["softmax1", "sink", "gated", "talking", "linear"])
+def test_the_flops_of_kinds_of_attention_equal_pytorchs_counter(kind: str, causal: bool) -> None:
+    for length in (1, 11, 70):
+        model = build(config(**TINY, attention=kind, causal=causal), vocab=30, classes=3, max_len=70).float().eval()
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            model(torch.ones(1, length, dtype=torch.long))
+        assert cost.flops(config(**TINY, attention=kind, causal=causal), model, length) == counter.get_total_flops()
+
+
+def test_a_gate_and_maps_over_heads_are_counted_as_parameters() -> None:
+    full = cost.count(stack(attention="full"))[0]
+    added = {"gated": 2 * (16 * 16 + 16), "talking": 2 * 2 * 2 * 2, "sink": 2 * 2, "softmax1": 0, "linear": 0}
+    assert {kind: cost.count(stack(attention=kind))[0] - full for kind in added} == added

@@ -1,0 +1,42 @@
+"""Softmax with one in the denominator: weights in loops, and what a head leaves out."""
+
+import math
+
+import pytest
+import torch
+
+from tests.attention import oracle
+from tests.factory import padding, part, stack, tokens
+
+
+@pytest.mark.parametrize("kernel", ["auto", "explicit"])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_tokens_output_is_the_sum_over_keys_with_one_more_in_the_denominator(
+    kernel: str, causal: bool, padded: bool
+) -> None:
+    oracle.check_sums("softmax1", math.inf, kernel=kernel, causal=causal, padded=padded, more=[1.0, 1.0])
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("pe", ["none", "alibi", "rope", "relative"])
+def test_the_kernels_agree_in_outputs_and_gradients(pe: str, causal: bool) -> None:
+    found = []
+    for kernel in ("auto", "explicit"):
+        model = stack(attention="softmax1", pe=pe, causal=causal, kernel=kernel)
+        logits = model(tokens(), padding([9, 5, 1], 9))
+        logits.sin().sum().backward()
+        found.append([logits, *(p.grad for p in model.parameters())])
+    assert all((a - b).abs().max() < 1e-12 for a, b in zip(*found, strict=True))
+
+
+def test_it_is_a_sink_whose_score_stays_at_zero() -> None:
+    one, sink = (stack(attention=kind)(tokens()) for kind in ("softmax1", part("sink", start=0.0)))
+    assert (one - sink).abs().max() < 1e-12
+
+
+def test_far_below_zero_a_head_attends_to_nothing_and_far_above_it_is_full_attention() -> None:
+    scores = torch.tensor([1.0, 2.0, 3.0])
+    for shift, left in ((-60.0, 1.0), (60.0, 0.0)):
+        weights = torch.cat((scores + shift, torch.zeros(1))).softmax(-1)[:-1]
+        assert float(1 - weights.sum()) == pytest.approx(left, abs=1e-6)
