@@ -39,9 +39,11 @@ class Pattern(nn.Module):
     `causal`, `seed` and `layer` those that it names. A pattern depends on the order of tokens in the sequence, not on
     the positions given to the encoding.
 
-    A sparse kind defines `sees`, and `pieces` where they save work. Other kinds change scores, weights or outputs.
+    A sparse kind defines `sees` and `cut`. Other kinds change scores, weights or outputs.
     """
 
+    short = 256  # tokens below which all pairs are computed with a mask, as one product is faster than many small ones
+    share = 8  # so many times fewer scores than all pairs, or all pairs are computed: measured on two cores
     fused = True  # whether the fused kernel computes it: the scores and weights are left as they are
     scored = True  # whether it has scores, to which an encoding can add a bias
 
@@ -78,7 +80,13 @@ class Pattern(nn.Module):
         return self.sees(at[:, None], at[None, :])
 
     def pieces(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
-        """Returns the pieces of a sequence; None where computing all pairs is as good."""
+        """Returns the pieces of a sequence; None where computing all pairs is at least as fast."""
+        found = self.cut(length, causal, device) if length >= self.short else None
+        few = found is not None and self.share * sum(p.allowed.numel() for p in found.pieces) <= length**2
+        return found if few else None
+
+    def cut(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
+        """Cuts a sequence into pieces; None if it has none, as a full pattern or a sequence that is too short."""
         return None
 
     def sizes(self, length: int, causal: bool) -> tuple[int, int, int] | None:

@@ -50,7 +50,7 @@ class Blocks(Pattern):
         rows = self.drawn(int(q.max()) + 1 if q.numel() else 0).to(q.device)[q.clamp(min=0)]  # (..., random)
         return near | (rows == k[..., None]).any(-1)
 
-    def pieces(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
+    def cut(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
         count, g = -(-length // self.block), min(self.first * self.block, length)
         if count <= self.first:
             return None
@@ -62,8 +62,6 @@ class Blocks(Pattern):
         within = torch.arange(self.block, device=device)
         keys = torch.where(blocks[..., None] < 0, -1, blocks[..., None] * self.block + within).flatten(1)
         queries = rows[:, None] * self.block + within
-        if queries.numel() * keys.shape[1] + g * length >= length**2:
-            return None
         others = cut_piece(queries, keys, self._given, length=length, causal=causal)
         if not g:
             return Pieces((others,))

@@ -25,11 +25,9 @@ class Dilated(Pattern):
         offset = query - key
         return (offset % self.gap == 0) & (offset.abs() <= self.reach * self.gap)
 
-    def pieces(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
+    def cut(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
         own = -(-length // self.gap)  # tokens of the longest of the `gap` sequences
         queries, keys = window_blocks(own, self.reach, causal, device)
-        if self.gap * queries.numel() * keys.shape[1] >= length**2:
-            return None
         first = torch.arange(self.gap, device=device)[:, None, None]
         queries, keys = ((first + self.gap * at).flatten(0, 1) for at in (queries, keys))  # (gap N, b) and (gap N, K)
         return Pieces((cut_piece(queries, keys, self.sees, length=length, causal=causal),))

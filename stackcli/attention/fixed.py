@@ -25,13 +25,11 @@ class Fixed(Pattern):
         same = query.div(self.stride, rounding_mode="floor") == key.div(self.stride, rounding_mode="floor")
         return same | (key % self.stride >= self.stride - self.summary)
 
-    def pieces(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
+    def cut(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
         start = torch.arange(0, length, self.stride, device=device)
         own = start[:, None] + torch.arange(self.stride, device=device)  # (N, stride)
         last = own[:, self.stride - self.summary :]  # (N, summary)
         elsewhere = last.expand(len(start), *last.shape).clone()
         elsewhere[torch.arange(len(start)), torch.arange(len(start))] = -1  # a block's own are among its tokens
         keys = torch.cat((own, elsewhere.flatten(1)), dim=1)  # (N, stride + N summary)
-        if own.numel() * keys.shape[1] >= length**2:
-            return None
         return Pieces((cut_piece(own, keys, self.sees, length=length, causal=causal),))

@@ -25,11 +25,11 @@ class Global(Pattern):
     def sees(self, query: Tensor, key: Tensor) -> Tensor:
         return ((query - key).abs() <= self.reach) | (query < self.tokens) | (key < self.tokens)
 
-    def pieces(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
+    def cut(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
         g = min(self.tokens, length)
         queries, keys = window_blocks(length - g, self.reach, causal, device)
         first, every = torch.arange(g, device=device)[None], torch.arange(length, device=device)[None]
-        if length == g or queries.numel() * (keys.shape[1] + g) + g * length >= length**2:
+        if length == g:
             return None
         keys = torch.where(keys < 0, -1, keys + g)  # the first are beside the window, not in it
         keys = torch.cat((keys, first.expand(len(keys), -1)), dim=1)

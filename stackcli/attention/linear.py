@@ -16,7 +16,8 @@ LEAST = 1e-30  # of the denominator, which is 0 where nothing but padding is see
 class Linear(Pattern):
     """Weights phi(q_i) . phi(k_j) over their sum, with phi(x) = elu(x) + 1. Causal attention sums over j <= i.
 
-    Queries and keys are not scaled, as in the authors' code. There are no scores to which an encoding could add a bias.
+    Queries and keys are not scaled, as in the authors' code. There are no scores to which an encoding could add a bias,
+    and phi undoes what a rotation encodes, so only encodings that change the tokens go with it.
     """
 
     scored = False

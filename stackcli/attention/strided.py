@@ -30,11 +30,9 @@ class Strided(Pattern):
         offset = query - key
         return (offset % self.stride == 0) & (offset != 0)
 
-    def pieces(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
+    def cut(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
         queries, keys = window_blocks(length, self.stride - 1, causal, device)
         column = torch.arange(self.stride, device=device)[:, None]
         rows = column + self.stride * torch.arange(-(-length // self.stride), device=device)  # (stride, T / stride)
-        if queries.numel() * keys.shape[1] + rows.numel() * rows.shape[1] >= length**2:
-            return None
         near = cut_piece(queries, keys, self.near, length=length, causal=causal)
         return Pieces((near, cut_piece(rows, rows, self.far, length=length, causal=causal)), merged=True)

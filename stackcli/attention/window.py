@@ -30,8 +30,6 @@ class Window(Pattern):
     def allowed(self, length: int, device: torch.device) -> Tensor | None:
         return None if self.reach >= length - 1 else super().allowed(length, device)
 
-    def pieces(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
+    def cut(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
         queries, keys = window_blocks(length, self.reach, causal, device)
-        if keys.shape[1] >= length:
-            return None
         return Pieces((cut_piece(queries, keys, self.sees, length=length, causal=causal),))

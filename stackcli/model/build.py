@@ -97,17 +97,17 @@ def try_parts(config: Config) -> None:
     make = makers(config, max_len=1)
     join, encoding, init = make.join(1), make.encoding(1), make.init()
     pattern = build_pattern(config, 1)
-    hooks = (type(encoding).bias is PositionEncoding.bias) and (type(encoding).mix is PositionEncoding.mix)
-    if not (pattern.scored or hooks or isinstance(encoding, Adjusted)):
+    pairwise = any(getattr(type(encoding), h) is not getattr(PositionEncoding, h) for h in ("rotate", "bias", "mix"))
+    if pairwise and not pattern.scored:
         raise ValueError(
-            f"pe={config.pe.name} adds to the scores of attention; attention={config.attention.name} has none. Write"
-            " attention=full, or an encoding that changes the tokens or rotates queries and keys"
+            f"pe={config.pe.name} works on the scores of attention; attention={config.attention.name} has none. Write"
+            " attention=full, or an encoding that changes the tokens, such as learned, sinusoidal or conv"
         )
     if config.attention_dropout and not pattern.scored:
         raise ValueError(
             f"attention_dropout needs attention weights, which attention={config.attention.name} never has"
         )
-    if type(pattern).pieces is not Pattern.pieces and not encoding.by_pairs:
+    if type(pattern).cut is not Pattern.cut and not encoding.by_pairs:
         raise ValueError(
             f"pe={config.pe.name} needs the scores of all pairs of tokens, which attention={config.attention.name} does"
             " not compute; write attention=full, or another encoding"

@@ -7,6 +7,8 @@ from stackcli.attention.blocks import Blocks
 from tests.attention import oracle
 from tests.factory import part, stack
 
+pytestmark = pytest.mark.usefixtures("cut_short")
+
 
 def pattern(**given: int) -> Blocks:
     own = {"seed": 0, "layer": 1, "block": 4, "reach": 1, "globals": 1, "random": 2}

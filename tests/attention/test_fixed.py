@@ -7,6 +7,8 @@ from stackcli.common import registry
 from tests.attention import oracle
 from tests.factory import part, stack
 
+pytestmark = pytest.mark.usefixtures("cut_short")
+
 
 def sees(i: int, j: int, stride: int, summary: int) -> bool:
     return i // stride == j // stride or j % stride in range(stride - summary, stride)

@@ -7,6 +7,8 @@ from stackcli.common import registry
 from tests.attention import oracle
 from tests.factory import part, stack
 
+pytestmark = pytest.mark.usefixtures("cut_short")
+
 
 def sees(i: int, j: int, reach: int, tokens: int) -> bool:
     return abs(i - j) <= reach or min(i, j) < tokens

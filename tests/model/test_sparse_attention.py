@@ -15,6 +15,8 @@ from stackcli.model.stack import StackedAttention
 from stackcli.pe.base import PositionEncoding
 from tests.factory import config, padding, part, stack
 
+pytestmark = pytest.mark.usefixtures("cut_short")
+
 KINDS = {
     "window": part("window", reach=3),
     "wide window": part("window", reach=20),
@@ -154,6 +156,14 @@ def test_flops_equal_pytorchs_counter(kind: str, pe: str, causal: bool) -> None:
     work = cost.attention_work(c, 129)
     assert work.scores < 129**2 and not work.dense
     assert cost.flops(c, model, 129) == counter.get_total_flops()
+
+
+def test_short_sequences_and_those_with_many_pairs_are_computed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    window = registry.build_part("attention", "window", reach=16)
+    assert [window.sizes(n, False) is not None for n in (100, 255, 256, 384, 512)] == [False, False, False, True, True]
+    work = cost.attention_work(config(attention="window"), 100)
+    assert work.dense and work.scores == 100**2
 
 
 def test_encodings_that_need_all_pairs_are_refused_before_anything_runs() -> None:
