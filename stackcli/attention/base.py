@@ -43,7 +43,7 @@ class Pattern(nn.Module):
     """
 
     short = 256  # tokens below which all pairs are computed with a mask, as one product is faster than many small ones
-    share = 8  # so many times fewer scores than all pairs, or all pairs are computed: measured on two cores
+    share = 4  # times fewer scores than all pairs, twice as many if merged, or all pairs are computed (measured)
     fused = True  # whether the fused kernel computes it: the scores and weights are left as they are
     scored = True  # whether it has scores, to which an encoding can add a bias
 
@@ -82,8 +82,10 @@ class Pattern(nn.Module):
     def pieces(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
         """Returns the pieces of a sequence; None where computing all pairs is at least as fast."""
         found = self.cut(length, causal, device) if length >= self.short else None
-        few = found is not None and self.share * sum(p.allowed.numel() for p in found.pieces) <= length**2
-        return found if few else None
+        if found is None:
+            return None
+        scores = sum(piece.allowed.numel() for piece in found.pieces) * (2 if found.merged else 1)
+        return found if self.share * scores <= length**2 else None
 
     def cut(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
         """Cuts a sequence into pieces; None if it has none, as a full pattern or a sequence that is too short."""
