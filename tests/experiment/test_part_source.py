@@ -65,7 +65,7 @@ def identity(package: Path) -> str:
 EDITS = {
     "the part": ("pe/mine.py", "-slope(", "-2 * slope("),
     "its helper": ("pe/_mine.py", "return strength", "return strength / 2"),
-    "the base of its group": ("pe/base.py", "ctx.pos[..., None, :] - ctx.pos", "2 * ctx.pos[..., None, :] - ctx.pos"),
+    "the base of its group": ("pe/base.py", "ctx.pos[..., None, :] - ctx.at", "2 * ctx.pos[..., None, :] - ctx.at"),
     "the tokeniser": ("data/_tokens.py", "TEST_SHARE, VAL_SHARE = 0.15", "TEST_SHARE, VAL_SHARE = 0.16"),
     "the data reader": ("data/base.py", "max_len", "longest"),
 }

@@ -74,9 +74,13 @@ def test_outputs_and_gradients_equal_those_over_all_pairs(kind: str, pe: str, ca
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_pieces_have_every_pair_that_is_seen_once_and_no_other(kind: str, length: int, causal: bool) -> None:
+def test_the_pieces_have_every_pair_that_is_seen_once_and_no_other(kind: str, causal: bool) -> None:
+    for length in LENGTHS:
+        check_pieces(kind, length, causal)
+
+
+def check_pieces(kind: str, length: int, causal: bool) -> None:
     found = pieces_of(kind, length, causal)
     pattern = stack(attention=KINDS[kind], depth=1).stack[0].attention.pattern
     at = torch.arange(length)
@@ -85,6 +89,7 @@ def test_the_pieces_have_every_pair_that_is_seen_once_and_no_other(kind: str, le
     if causal:
         seen = seen.tril()
     if found is None:
+        assert length < 6
         return
     count = torch.zeros(length, length, dtype=torch.long)
     for piece in found.pieces:
@@ -146,11 +151,15 @@ def test_computed_scores_grow_in_proportion_to_the_length_of_a_window(causal: bo
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("pe", PES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_flops_equal_pytorchs_counter(kind: str, pe: str, causal: bool) -> None:
-    model = long_stack(kind, pe=pe, causal=causal, kernel="explicit").float()
-    c = config(dim=8, heads=2, ff=1.0, depth=2, attention=KINDS[kind], pe=pe, causal=causal)
+def test_flops_equal_pytorchs_counter(kind: str, causal: bool) -> None:
+    for pe in ("none", "mlp", "alibi", "relative", "fire", "xl"):  # what they compute grows with T, T^2 or the pieces
+        check_flops(kind, pe, causal)
+
+
+def check_flops(kind: str, pe: str, causal: bool) -> None:
+    model = long_stack(kind, pe=pe, causal=causal, kernel="explicit", depth=1).float()
+    c = config(dim=8, heads=2, ff=1.0, depth=1, attention=KINDS[kind], pe=pe, causal=causal)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.ones(1, 129, dtype=torch.long))
     work = cost.attention_work(c, 129)
