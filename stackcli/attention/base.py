@@ -46,6 +46,7 @@ class Pattern(nn.Module):
     share = 4  # times fewer scores than all pairs, twice as many if merged, or all pairs are computed (measured)
     fused = True  # whether the fused kernel computes it: the scores and weights are left as they are
     scored = True  # whether it has scores, to which an encoding can add a bias
+    signed = False  # whether its weights may be negative, so that they have no entropy
 
     def sink(self) -> Tensor | None:
         """Returns the score of a key that every query sees and whose value is zero, (H,); None for no such key."""

@@ -19,6 +19,7 @@ class Talking(Pattern):
     """
 
     fused = False
+    signed = True
 
     def __init__(self, *, heads: int, std: Annotated[float, Gt(0), Le(10)] = 0.1) -> None:
         super().__init__()

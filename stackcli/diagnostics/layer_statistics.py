@@ -97,11 +97,7 @@ def look(
         for layer, block in enumerate(model.stack, start=1):
             out += _maps(layer, block, tape, by_tensor, delta, updates, step)
             out.append(_block(layer, tape.outputs[f"{layer}.block"], delta[f"{layer}.block"], batch.mask, out, step))
-            entropy, even = head_entropy(tape.attention[layer], batch.mask), even_entropy(block.attention, batch)
-            out += [
-                LayerRow(step=step, layer=layer, tensor=f"head{h}", entropy=e, even=even)
-                for h, e in enumerate(entropy.tolist())
-            ]
+            out += _heads(layer, block.attention, tape.attention[layer], batch, step)
     return out
 
 
@@ -186,6 +182,19 @@ def rank_residual(x: Tensor, real: Tensor) -> float | None:
     rest, size = ((x - mean) * kept).norm(dim=(1, 2)), (x * kept).norm(dim=(1, 2))
     nonzero = size > 0
     return float((rest[nonzero] / size[nonzero]).mean()) if bool(nonzero.any()) else None
+
+
+def _heads(layer: int, attention: Attention, found: Tensor, batch: Batch, step: int) -> list[LayerRow]:
+    """Returns a row for each head with its entropy; none if the weights may be negative. A sink takes a part of each
+    query's weight: the entropy is that of the shares of what is left."""
+    if attention.pattern.signed:
+        return []
+    found = found if attention.pattern.sink() is None else found / found.sum(-1, keepdim=True).clamp(min=1e-30)
+    even = even_entropy(attention, batch)
+    return [
+        LayerRow(step=step, layer=layer, tensor=f"head{h}", entropy=e, even=even)
+        for h, e in enumerate(head_entropy(found, batch.mask).tolist())
+    ]
 
 
 def head_entropy(weights: Tensor, mask: Tensor | None) -> Tensor:

@@ -239,7 +239,7 @@ def params(config: Config, asked: Asked) -> int:
     first, second = make.join(1), make.join(1)
     second.pair(first)
     joins = {id(p): p.numel() for p in (*first.parameters(), *(second.parameters() if F else ()))}
-    kind = sum(p.numel() for p in build_pattern(config, 1).parameters())
+    kind = sum(p.numel() for p in build_pattern(config, 1, asked.max_len).parameters())
     block = 4 * D * D + 4 * D + kind + (2 * D * F + F + D if F else 0) + sum(joins.values())
     scheme = registry.load_part("residual", config.residual.name)
     ends = (scheme.opening_norm + scheme.closing_norm) * sum(p.numel() for p in make.norm().parameters())

@@ -150,7 +150,7 @@ def build(
     sizes that do not fit together."""
     c, make = config, makers(config, max_len)
     own = c.pe.options.get("layers", "own" if registry.load_part("pe", c.pe.name).per_layer else "shared") == "own"
-    blocks = [_block(c, layer, make.join, make.encoding if own else None) for layer in range(1, c.depth + 1)]
+    blocks = [_block(c, layer, max_len, make.join, make.encoding if own else None) for layer in range(1, c.depth + 1)]
     if c.share_layers:
         for block in blocks[1:]:
             share(blocks[0], block)
@@ -241,6 +241,7 @@ def build_for(config: Config, loaded: Loaded) -> StackedAttention:
 def _block(
     config: Config,
     layer: int,
+    max_len: int,
     join: Callable[[int], Residual],
     encoding: Callable[[int], PositionEncoding] | None,
 ) -> Block:
@@ -249,7 +250,7 @@ def _block(
         dim=c.dim,
         heads=c.heads,
         causal=c.causal,
-        pattern=build_pattern(c, layer),
+        pattern=build_pattern(c, layer, max_len),
         dropout=c.attention_dropout,
         explicit=c.kernel == "explicit",
     )

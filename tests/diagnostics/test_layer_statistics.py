@@ -182,3 +182,21 @@ def test_uniform_attention_has_the_entropy_log_of_the_number_of_keys(
             logs.append(math.log(len(seen)))
     found = layer_statistics.even_entropy(stack(causal=causal, attention=attention).stack[0].attention, batch)
     assert math.isclose(found, sum(logs) / len(logs), rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["talking", "lowrank"])
+def test_weights_that_may_be_negative_have_no_entropy(kind: str) -> None:
+    model = stack(attention=kind, pe="none").float()
+    batch = Batch(tokens(), torch.zeros(3, dtype=torch.long), padding([9, 5, 1], 9))
+    rows = layer_statistics.look(model, batch, step=0, updates={})
+    assert rows and not [row for row in rows if row.tensor.startswith("head")]
+    assert all(math.isfinite(row.signal) for row in rows if row.signal is not None)
+
+
+def test_the_entropy_beside_a_sink_is_that_of_the_shares_of_what_it_leaves() -> None:
+    batch = Batch(tokens(), torch.zeros(3, dtype=torch.long), None)
+    entropies = []
+    for kind in (part("sink", start=-60.0), part("sink", start=2.0)):  # of which the first takes nothing
+        rows = layer_statistics.look(stack(attention=kind, pe="none", depth=1).float(), batch, step=0, updates={})
+        entropies.append([row.entropy for row in rows if row.tensor.startswith("head")])
+    assert len(entropies[0]) == 2 and entropies[1] == pytest.approx(entropies[0], abs=1e-5)
