@@ -128,7 +128,6 @@ def test_no_file_is_longer_than_350_lines_and_no_function_longer_than_50() -> No
 
 
 NO_TEST_FILE = {  # module -> where its behaviour is tested, or why it has none
-    "attention/base": "an interface without behaviour",
     "figures/_curves": "draws for test_loss and test_accuracy_steps",
     "figures/_forest": "draws for test_differences and test_remedies",
     "figures/_profiles": "draws for test_removal and test_layer_probe",

@@ -116,9 +116,10 @@ def device_bytes(config: Config) -> float:
     return CUDA_CONTEXT + stack_bytes(plain, longest) + attention_bytes(config, longest)
 
 
-def attention_bytes(config: Config, tokens: int) -> int:
-    """Scores and attention weights of all blocks in training, for a batch of sequences of so many tokens; float32."""
-    return config.depth * config.batch * config.heads * tokens**2 * 2 * 4
+def attention_bytes(config: Config, tokens: int, scores: int | None = None) -> int:
+    """Scores and attention weights of all blocks in training, for a batch of sequences of so many tokens; float32.
+    `scores`: how many are computed for a sequence and head, tokens squared unless given."""
+    return config.depth * config.batch * config.heads * (tokens**2 if scores is None else scores) * 2 * 4
 
 
 def longest_input(config: Config) -> int:

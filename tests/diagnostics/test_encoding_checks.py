@@ -119,3 +119,10 @@ def test_the_memory_of_attention_counts_scores_and_weights(monkeypatch: pytest.M
     assert rows["attention memory"].mark == ""
     more = {row.name: row for row in encoding_checks._cost(small, 2048)}["attention memory"]
     assert (more.found, more.mark) == ("1.5 GiB", "warning") and "this machine has 1.0 GiB" in more.evidence
+
+
+def test_the_memory_of_a_window_counts_the_scores_of_its_blocks() -> None:
+    small = config(dim=16, heads=2, depth=3, batch=8, pe="none", attention=part("window", reach=16))
+    rows = {row.name: row for row in encoding_checks._cost(small, 1024)}
+    scores = 64 * 16 * 48  # 64 blocks of 16 queries by 48 keys
+    assert rows["attention memory"].found == f"{3 * 8 * 2 * scores * 8 / 2**20:,.1f} MiB"
