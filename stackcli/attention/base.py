@@ -42,8 +42,8 @@ class Pattern(nn.Module):
     A sparse kind defines `sees` and `cut`. Other kinds change scores, weights or outputs.
     """
 
-    short = 256  # tokens below which all pairs are computed with a mask, as one product is faster than many small ones
-    share = 4  # times fewer scores than all pairs, twice as many if merged, or all pairs are computed (measured)
+    short = 256  # tokens; below, all pairs are computed with a mask, as one product is faster than many small ones
+    share = 4  # pieces are used if they have at most 1/4 of all scores, or 1/8 if merged; else all pairs were faster
     fused = True  # whether the fused kernel computes it: the scores and weights are left as they are
     scored = True  # whether it has scores, to which an encoding can add a bias
     signed = False  # whether its weights may be negative, so that they have no entropy
@@ -63,6 +63,15 @@ class Pattern(nn.Module):
     def gate(self, x: Tensor, y: Tensor) -> Tensor:
         """Transforms the output of attention, y (B, T, D), given its input x (B, T, D)."""
         return y
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        """Computes the attention of a kind that is not `scored`: (B, H, T, E) -> (B, H, T, E). mask: True on real
+        tokens, (B, T)."""
+        raise NotImplementedError
+
+    def weights(self, q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
+        """Returns how much of each value `attend` takes, (B, H, T, T), for diagnostics."""
+        raise NotImplementedError
 
     def flops(self, length: int) -> int:
         """Returns the FLOPs (2 for a multiply-add) of these hooks for one sequence and block."""

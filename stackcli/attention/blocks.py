@@ -25,6 +25,7 @@ class Blocks(Pattern):
         *,
         seed: int,
         layer: int,
+        max_len: int,
         block: Annotated[int, Ge(1), Le(100_000)] = 4,
         reach: Annotated[int, Ge(0), Le(1000)] = 1,
         globals: Annotated[int, Ge(0), Le(1000)] = 1,
@@ -33,9 +34,15 @@ class Blocks(Pattern):
         super().__init__()
         self.seed, self.layer = seed, layer
         self.block, self.reach, self.first, self.random = block, reach, globals, random
+        self.register_buffer("rows", self.draw(-(-max_len // block)), persistent=False)
+        self.rows: Tensor
 
     def drawn(self, count: int) -> Tensor:
         """Returns the random blocks of each of `count` blocks, (count, random), -1 where there are not so many."""
+        return self.rows[:count] if count <= len(self.rows) else self.draw(count).to(self.rows.device)
+
+    def draw(self, count: int) -> Tensor:
+        """Draws what `drawn` returns."""
         rows = torch.full((count, self.random), -1)
         for row in range(self.first + self.reach + 1, count):
             candidates = row - self.reach - self.first  # blocks from `first` on, before the window
@@ -47,7 +54,7 @@ class Blocks(Pattern):
     def sees(self, query: Tensor, key: Tensor) -> Tensor:
         q, k = (at.div(self.block, rounding_mode="floor") for at in (query, key))
         near = ((q - k).abs() <= self.reach) | (q < self.first) | (k < self.first)
-        rows = self.drawn(int(q.max()) + 1 if q.numel() else 0).to(q.device)[q.clamp(min=0)]  # (..., random)
+        rows = self.drawn(int(q.max()) + 1 if q.numel() else 0)[q.clamp(min=0)]  # (..., random)
         return near | (rows == k[..., None]).any(-1)
 
     def cut(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
@@ -58,17 +65,13 @@ class Blocks(Pattern):
         near = rows[:, None] + torch.arange(-self.reach, (0 if causal else self.reach) + 1, device=device)
         near = near.masked_fill((near < self.first) | (near >= count), -1)
         first = torch.arange(self.first, device=device).expand(len(rows), -1)
-        blocks = torch.cat((near, first, self.drawn(count).to(device)[rows]), dim=1)  # (N, seen blocks)
+        blocks = torch.cat((near, first, self.drawn(count)[rows]), dim=1)  # (N, seen blocks)
         within = torch.arange(self.block, device=device)
         keys = torch.where(blocks[..., None] < 0, -1, blocks[..., None] * self.block + within).flatten(1)
         queries = rows[:, None] * self.block + within
-        others = cut_piece(queries, keys, self._given, length=length, causal=causal)
+        every_pair = super().sees  # the keys of a piece were chosen block by block
+        others = cut_piece(queries, keys, every_pair, length=length, causal=causal)
         if not g:
             return Pieces((others,))
         at, every = (torch.arange(n, device=device)[None] for n in (g, length))
-        return Pieces((others, cut_piece(at, every, self._given, length=length, causal=causal)))
-
-    @staticmethod
-    def _given(query: Tensor, key: Tensor) -> Tensor:
-        """The keys of a piece were chosen block by block: all of them are seen."""
-        return torch.ones_like(query - key, dtype=torch.bool)
+        return Pieces((others, cut_piece(at, every, every_pair, length=length, causal=causal)))

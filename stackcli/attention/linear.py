@@ -33,18 +33,18 @@ class Linear(Pattern):
         padded = -(-length // CHUNK) * CHUNK
         return 2 * padded * (2 * self.dim * summed + CHUNK * (self.dim + self.heads * summed))
 
-    def weights(self, q: Tensor, k: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+    def weights(self, q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
         """Returns the attention weights (B, H, T, T), for diagnostics."""
         q, k = features(q), features(k, mask)
         products = q @ k.transpose(-1, -2)
-        products = products.tril() if causal else products
+        products = products.tril() if self.causal else products
         return products / products.sum(-1, keepdim=True).clamp(min=LEAST)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """Computes attention (B, H, T, E) -> (B, H, T, E) without any T x T tensor."""
         q, k = features(q), features(k, mask)
         v = torch.cat((v, torch.ones_like(v[..., :1])), dim=-1)  # the last column sums to the denominator
-        y = causal_sums(q, k, v) if causal else q @ (k.transpose(-1, -2) @ v)
+        y = causal_sums(q, k, v) if self.causal else q @ (k.transpose(-1, -2) @ v)
         return y[..., :-1] / y[..., -1:].clamp(min=LEAST)
 
 

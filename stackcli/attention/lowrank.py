@@ -44,13 +44,13 @@ class Lowrank(Pattern):
         out: Tensor = table[:, :T] @ real
         return out
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """Computes attention (B, H, T, E) -> (B, H, T, E)."""
         k, v = self.projected(k, self.keys, mask), self.projected(v, self.values, mask)
         out: Tensor = ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(-1) @ v
         return out
 
-    def weights(self, q: Tensor, k: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+    def weights(self, q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
         """Returns how much of each token's value reaches each query, (B, H, T, T), for diagnostics."""
         projected = self.projected(k, self.keys, mask)
         rows = ((q * q.shape[-1] ** -0.5) @ projected.transpose(-1, -2)).softmax(-1)

@@ -206,7 +206,8 @@ def draw_study(
         paths = [folder / name for name in stamp["files"]]
         if all(p.is_file() for p in paths):
             return paths
-    paths, _ = [], frames.position  # read now, so that a damaged file is reported before anything is drawn
+    _ = frames.position  # read now, so that a damaged file is reported before anything is drawn
+    paths = []
     for name in only or base.figure_names():
         try:
             figure = base.load_figure(name)(frames)

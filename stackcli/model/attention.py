@@ -33,7 +33,7 @@ class Attention(nn.Module):
         q, k = pe.rotate(q, k, ctx)
         found = None if self.dense else self.pattern.pieces(T, self.causal, x.device)
         if not self.pattern.scored:
-            y = self.by_kernel_features(q, k, v, ctx)
+            y = self.without_scores(q, k, v, ctx)
         elif found is not None:
             y = sparse_attention(q, k, v, ctx, pe, found, drop=self.drop, explicit=self.explicit)
         elif self.explicit or not (pe.fused and self.pattern.fused):
@@ -57,13 +57,11 @@ class Attention(nn.Module):
         y: Tensor = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p)
         return y
 
-    def by_kernel_features(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context) -> Tensor:
-        """Attention without scores; if it is recorded, with its weights."""
-        if not self.dense:
-            y: Tensor = self.pattern.attend(q, k, v, ctx.mask, self.causal)  # type: ignore[operator]
-            return y
-        weights: Tensor = self.pattern.weights(q, k, ctx.mask, self.causal)  # type: ignore[operator]
-        return self.weights(weights) @ v
+    def without_scores(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context) -> Tensor:
+        """Attention of a kind without scores; where it is recorded, by its weights."""
+        if self.dense:
+            return self.weights(self.pattern.weights(q, k, ctx.mask)) @ v
+        return self.pattern.attend(q, k, v, ctx.mask)
 
     def limits(self, length: int, device: torch.device) -> bool:
         """Whether the pattern masks any key at this length."""

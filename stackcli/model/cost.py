@@ -16,7 +16,7 @@ def flops(config: Config, model: StackedAttention, length: int) -> int:
 
 def attention_work(config: Config, length: int) -> Work:
     """What attention computes for one sequence of this length and one head, in each block."""
-    sizes = build_pattern(config, 1).sizes(length, config.causal)
+    sizes = build_pattern(config, 1, length).sizes(length, config.causal)
     return Work(length, length, length**2) if sizes is None else Work(*sizes, dense=False)
 
 

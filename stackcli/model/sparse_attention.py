@@ -109,9 +109,8 @@ def merge_sums(sums: list[Sums], pieces: tuple[Piece, ...]) -> Tensor:
     placed = [Sums(*(restore_order([x], (piece,)) for x in s)) for s, piece in zip(sums, pieces, strict=True)]
     highest = torch.stack([s.highest for s in placed]).amax(0)
     scales = [(s.highest - highest).exp() for s in placed]
-    weighted = sum((s.weighted * scale for s, scale in zip(placed, scales, strict=True)), torch.zeros(()))
-    total = sum((s.total * scale for s, scale in zip(placed, scales, strict=True)), torch.zeros(()))
-    return torch.as_tensor(weighted / total)
+    weighted = torch.stack([s.weighted * scale for s, scale in zip(placed, scales, strict=True)]).sum(0)
+    return weighted / torch.stack([s.total * scale for s, scale in zip(placed, scales, strict=True)]).sum(0)
 
 
 def restore_order(parts: list[Tensor], pieces: tuple[Piece, ...]) -> Tensor:

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("cut_short")
 
 
 def pattern(**given: int) -> Blocks:
-    own = {"seed": 0, "layer": 1, "block": 4, "reach": 1, "globals": 1, "random": 2}
+    own = {"seed": 0, "layer": 1, "max_len": 64, "block": 4, "reach": 1, "globals": 1, "random": 2}
     return Blocks(**{**own, **given})
 
 

@@ -24,7 +24,7 @@ def test_a_tokens_output_is_the_weighted_mean_with_products_of_features(causal: 
     torch.manual_seed(0)
     q, k, v = (torch.randn(2, 1, 6, 3, dtype=torch.float64) for _ in range(3))
     lengths = [6, 4]
-    found = linear(causal).attend(q, k, v, padding(lengths, 6), causal)
+    found = linear(causal).attend(q, k, v, padding(lengths, 6))
     for b, n in enumerate(lengths):
         for i in range(n):
             seen = range(i + 1 if causal else n)
@@ -47,7 +47,7 @@ def test_the_sums_equal_the_attention_weights_times_the_values_in_outputs_and_gr
     for dense in (False, True):
         q, k, v = (x.clone().requires_grad_() for x in given)
         kind = linear(causal)
-        out = kind.weights(q, k, mask, causal) @ v if dense else kind.attend(q, k, v, mask, causal)
+        out = kind.weights(q, k, mask) @ v if dense else kind.attend(q, k, v, mask)
         out.sin().sum().backward()  # type: ignore[no-untyped-call]
         found.append([out, q.grad, k.grad, v.grad])
     assert all(bool(a.isfinite().all()) and (a - b).abs().max() < 1e-10 for a, b in zip(*found, strict=True))

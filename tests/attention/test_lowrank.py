@@ -15,7 +15,7 @@ def test_a_querys_output_is_the_softmax_over_the_projected_keys_times_the_projec
     kind = Lowrank(dim=6, max_len=9, causal=False, rows=4).double()
     q, k, v = (torch.randn(2, 2, 5, 3, dtype=torch.float64) for _ in range(3))
     lengths = [5, 3]
-    found = kind.attend(q, k, v, padding(lengths, 5), False)
+    found = kind.attend(q, k, v, padding(lengths, 5))
     for b, n in enumerate(lengths):
         for h in range(2):
             rows = [sum(kind.keys[r, j] * k[b, h, j] for j in range(n)) for r in range(4)]
@@ -31,7 +31,7 @@ def test_the_weights_of_diagnostics_times_the_values_are_the_output() -> None:
     kind = Lowrank(dim=6, max_len=9, causal=False, rows=4).double()
     q, k, v = (torch.randn(2, 2, 5, 3, dtype=torch.float64) for _ in range(3))
     mask = padding([5, 2], 5)
-    assert (kind.weights(q, k, mask, False) @ v - kind.attend(q, k, v, mask, False)).abs().max() < 1e-12
+    assert (kind.weights(q, k, mask) @ v - kind.attend(q, k, v, mask)).abs().max() < 1e-12
 
 
 def test_a_text_has_the_same_answer_alone_and_in_a_padded_batch() -> None:

@@ -121,7 +121,7 @@ class InThisProcess:
         pass
 
 
-def test_a_stack_that_fails_is_named_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def fail_at_depth_2(monkeypatch: pytest.MonkeyPatch) -> None:
     def measure(c: Any, loaded: Any) -> initialisation.Start:
         if c.depth == 2:
             raise RuntimeError("no memory")
@@ -129,6 +129,10 @@ def test_a_stack_that_fails_is_named_and_the_others_go_on(monkeypatch: pytest.Mo
 
     real = initialisation.measure
     monkeypatch.setattr(initialisation, "measure", measure)
+
+
+def test_a_stack_that_fails_is_named_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_at_depth_2(monkeypatch)
     given = arms(*SMALL, "batch=8", "depth=1,2,3", "seeds=1")
     loaded = initial_probe.read_probe_rows(given.configs)
     last = dict(initial_probe.probe_stacks(given.configs, loaded, InThisProcess()))
@@ -186,13 +190,7 @@ def test_a_process_that_dies_loses_its_own_stack_alone(tmp_path: Path, monkeypat
 def test_the_command_names_a_stack_that_failed_and_reports_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def measure(c: Any, loaded: Any) -> initialisation.Start:
-        if c.depth == 2:
-            raise RuntimeError("no memory")
-        return real(c, loaded)
-
-    real = initialisation.measure
-    monkeypatch.setattr(initialisation, "measure", measure)
+    fail_at_depth_2(monkeypatch)
     monkeypatch.setattr(initial_probe, "Local", lambda **_: InThisProcess())
     words = ["probe", *TINY, "data.lags=2", "batch=8", "depth=1,2", "residual=pre", "seeds=1"]
     words += ["--figures", "none"]
