@@ -203,9 +203,10 @@ def first_step(model: core.StackedAttention, batch: Batch, config: Config, captu
     """
     for parameter, grad in captured.grads.items():
         parameter.grad = grad
+    adam = optimizer(model, config)
     if config.clip:
-        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-    optimizer(model, config).step()
+        adam.clip_gradients(config.clip)
+    adam.step()
     settle(model, batch)
     outputs: list[Tensor] = []
     ends = dict.fromkeys((model.stack[0], model.stack[-1]))
@@ -257,7 +258,7 @@ def collapse_theory(config: Config, model: core.StackedAttention) -> float | Non
     block = model.stack[0]
     kind = type(block.own or model.pe)
     seen = [getattr(kind, hook) is not getattr(PositionEncoding, hook) for hook in ATTENTION_HOOKS]
-    limited = block.attention.causal or block.attention.limits(TOKENS, torch.device("cpu"))
+    limited = block.attention.causal or block.attention.pattern.allowed(TOKENS, torch.device("cpu")) is not None
     if any(seen) or limited or config.norm.name not in ("layer", "rms", "none"):
         return None
     return 3.0 if config.residual.name == "none" else 1.0

@@ -27,7 +27,7 @@ from stackcli.model.build import build_for
 from stackcli.model.stack import StackedAttention
 from stackcli.training.batching import Padded
 from stackcli.training.evaluation import forward_loss
-from stackcli.training.optimizer import optimizer
+from stackcli.training.optimizer import FlatAdamW, optimizer
 
 WARMUPS, REPEATS = 3, 10
 BLOCK = 4  # architectures timed together with the reference
@@ -40,7 +40,7 @@ class Arm:
     config: Config
     model: StackedAttention
     batch: Batch
-    optimizer: torch.optim.Optimizer
+    optimizer: FlatAdamW
     times: dict[str, list[float]] = field(
         default_factory=lambda: {"forward": [], "backward": [], "update": [], "step": []}
     )
@@ -54,7 +54,7 @@ class Arm:
         loss.backward()  # type: ignore[no-untyped-call]
         marks.append(_mark(self.config.device))
         if self.config.clip:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+            self.optimizer.clip_gradients(self.config.clip)
         self.optimizer.step()
         marks.append(_mark(self.config.device))
         if self.config.device == "cuda":

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from stackcli.common.memory import keep_freed_memory
 from stackcli.launcher.base import PREEMPTED, Outcome, Work
 
 
@@ -102,6 +103,7 @@ def describe_end(code: int | None) -> str:
 
 def _enter(work: Work, payload: Any, pipe: Connection) -> None:
     """A worker's life: Ctrl-C is the driver's affair; its message, or SIGTERM, asks the loop to save and leave."""
+    keep_freed_memory()
     asked: list[bool] = []
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: asked.append(True))

@@ -1,10 +1,12 @@
 """Multi-head self-attention: scores, position encodings, masks, and the two kernels."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from stackcli.attention.base import Pattern
 from stackcli.model.dropout import Dropout
@@ -28,10 +30,15 @@ class Attention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
-        B, T, D = x.shape
-        q, k, v = self.qkv(x).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)  # (B, H, T, E) each
+        projected: Tensor = self.out(self.pattern.gate(x, self.mix_values(self.qkv(x), ctx, pe)))
+        return projected
+
+    def mix_values(self, qkv: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
+        """Queries, keys and values (B, T, 3 D) -> the outputs of the heads side by side, (B, T, D)."""
+        B, T, D = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+        q, k, v = SplitHeads.apply(qkv, self.heads)  # type: ignore[no-untyped-call]  # (B, H, T, E) each
         q, k = pe.rotate(q, k, ctx)
-        found = None if self.dense else self.pattern.pieces(T, self.causal, x.device)
+        found = None if self.dense else self.pattern.pieces(T, self.causal, qkv.device)
         if not self.pattern.scored:
             y = self.without_scores(q, k, v, ctx)
         elif found is not None:
@@ -40,17 +47,25 @@ class Attention(nn.Module):
             y = self.by_hand(q, k, v, ctx, pe)
         else:
             y = self.by_kernel(q, k, v, ctx, pe)
-        projected: Tensor = self.out(self.pattern.gate(x, y.transpose(1, 2).reshape(B, T, D)))
-        return projected
+        return y.transpose(1, 2).reshape(B, T, D)
 
     def by_kernel(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         """Attention by PyTorch's fused kernel; the bias and the masks are passed as one mask."""
-        bias, p, sink = pe.bias(q, k, ctx), self.drop.p if self.training else 0.0, self.pattern.sink()
-        plain = sink is None and bias is None and ctx.mask is None
-        if plain and self.causal and not self.limits(q.shape[-2], q.device):
-            return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=True)
-        allowed = self.allowed(ctx, q.shape[-2])
-        mask = allowed if bias is None else bias if allowed is None else bias.masked_fill(~allowed, -math.inf)
+        bias, p, sink = bias_of(pe, q, k, ctx), self.drop.p if self.training else 0.0, self.pattern.sink()
+        pattern = self.pattern.allowed(q.shape[-2], q.device)
+        if bias is None and sink is None and pattern is None:
+            if self.causal and ctx.mask is None:
+                return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=True)
+            return F.scaled_dot_product_attention(
+                q, k, v, attn_mask=additive_mask(ctx, q, causal=self.causal), dropout_p=p
+            )
+
+        def make() -> Tensor | None:
+            allowed = join_masks(pattern, ctx, q.shape[-2], causal=self.causal)
+            return allowed if bias is None else bias if allowed is None else bias.masked_fill(~allowed, -math.inf)
+
+        once = pattern is None and pe.bias_of_positions
+        mask = ctx.keep((id(pe), "masked", q.dtype), make) if once else make()
         if sink is not None:  # one more key of zeros has the score 0, to which the mask adds
             k, v = (F.pad(x, (0, 0, 0, 1)) for x in (k, v))
             mask = _with_sink(mask, sink, q)
@@ -63,14 +78,10 @@ class Attention(nn.Module):
             return self.weights(self.pattern.weights(q, k, ctx.mask)) @ v
         return self.pattern.attend(q, k, v, ctx.mask)
 
-    def limits(self, length: int, device: torch.device) -> bool:
-        """Whether the pattern masks any key at this length."""
-        return self.pattern.allowed(length, device) is not None
-
     def by_hand(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         """Attention written out, for encodings that the fused kernel cannot compute and for recording the weights."""
         scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)  # (B, H, T, T)
-        bias, allowed = pe.bias(q, k, ctx), self.allowed(ctx, q.shape[-2])
+        bias, allowed = bias_of(pe, q, k, ctx), self.allowed(ctx, q.shape[-2])
         scores = self.pattern.mix_scores(scores if bias is None else scores.add_(bias))
         if allowed is not None:
             scores = scores.masked_fill_(~allowed, -math.inf)
@@ -82,23 +93,65 @@ class Attention(nn.Module):
         mixed = pe.mix(weights, ctx)
         return weights @ v if mixed is None else weights @ v + mixed
 
+    def allowed(self, ctx: Context, length: int) -> Tensor | None:
+        """True where query i may attend to key j, broadcastable to (B, 1, T, T); None where nothing is masked."""
+        return join_masks(self.pattern.allowed(length, ctx.pos.device), ctx, length, causal=self.causal)
+
     def weights(self, weights: Tensor) -> Tensor:
         """Returns the attention weights (B, H, T, T) unchanged; diagnostics replace this method to record them."""
         return weights
 
-    def allowed(self, ctx: Context, length: int) -> Tensor | None:
-        """True where query i may attend to key j, broadcastable to (B, 1, T, T); None where nothing is masked. In a
-        padded batch every token may attend to itself, padding included, so that no softmax is empty and gives NaN."""
-        allowed = None if ctx.mask is None else ctx.mask[:, None, None, :]  # (B, 1, 1, T)
-        device = ctx.pos.device
-        pattern = self.pattern.allowed(length, device)
-        past = torch.ones(length, length, dtype=torch.bool, device=device).tril() if self.causal else None
-        for mask in (pattern, past):
-            if mask is not None:
-                allowed = mask if allowed is None else mask & allowed
-        if ctx.mask is None or allowed is None:
-            return allowed
-        return allowed | torch.eye(length, dtype=torch.bool, device=device)
+
+class SplitHeads(torch.autograd.Function):
+    """Views of queries, keys and values by head: (B, T, 3 D) -> three (B, H, T, E). Its gradient is copied once, that
+    of `permute` and `unbind` twice."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, heads: int) -> tuple[Tensor, ...]:
+        B, T, D3 = qkv.shape
+        return qkv.view(B, T, 3, heads, D3 // 3 // heads).permute(2, 0, 3, 1, 4).unbind()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return torch.stack([grad.transpose(1, 2) for grad in grads], dim=2).flatten(2), None
+
+
+def bias_of(pe: PositionEncoding, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:
+    """The encoding's bias; if it depends on positions only, it is computed once for all blocks."""
+    if not pe.bias_of_positions:
+        return pe.bias(q, k, ctx)
+    return ctx.keep((id(pe), "bias", q.dtype), lambda: pe.bias(q, k, ctx))
+
+
+def join_masks(pattern: Tensor | None, ctx: Context, length: int, *, causal: bool) -> Tensor | None:
+    """True where query i may attend to key j by the pattern (T, T), the padding and the causal mask, broadcastable to
+    (B, 1, T, T); None where nothing is masked."""
+    common = ctx.keep(f"allowed {causal}", lambda: common_mask(ctx, length, causal=causal))
+    if pattern is None or common is None:
+        return common if pattern is None else pattern
+    return pattern & common
+
+
+def common_mask(ctx: Context, length: int, *, causal: bool) -> Tensor | None:
+    """The padding and the causal mask, the same in every block. In a padded batch every token may attend to itself,
+    padding included, so that no softmax is empty and gives NaN."""
+    device = ctx.pos.device
+    past = torch.ones(length, length, dtype=torch.bool, device=device).tril() if causal else None
+    if ctx.mask is None:
+        return past
+    allowed = ctx.mask[:, None, None, :]  # (B, 1, 1, T)
+    return (allowed if past is None else past & allowed) | torch.eye(length, dtype=torch.bool, device=device)
+
+
+def additive_mask(ctx: Context, like: Tensor, *, causal: bool) -> Tensor | None:
+    """The mask of `common_mask` as numbers to add to scores: 0 and -inf."""
+
+    def make() -> Tensor | None:
+        allowed = join_masks(None, ctx, like.shape[-2], causal=causal)
+        return None if allowed is None else like.new_zeros(allowed.shape).masked_fill_(~allowed, -math.inf)
+
+    return ctx.keep(f"additive {causal} {like.dtype}", make)
 
 
 def _with_sink(mask: Tensor | None, sink: Tensor, q: Tensor) -> Tensor:

@@ -1,13 +1,17 @@
 """A block: self-attention and a feed-forward network, each joined to the residual stream."""
 
 from collections.abc import Iterator
+from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stackcli.attention.base import Pattern
 from stackcli.config.settings import Config
 from stackcli.model.attention import Attention
 from stackcli.model.dropout import Dropout, LayerDrop
+from stackcli.model.fused_block import after_attention, normed_map
 from stackcli.pe.base import Context, PositionEncoding
 from stackcli.residual.base import Residual
 
@@ -48,15 +52,35 @@ class Block(nn.Module):
         self.own, self.dropout, self.skip = own, Dropout(dropout), LayerDrop(layer_drop)
         if feed_join is not None:
             feed_join.pair(join)
+        self.fused = self.fusible
 
     def forward(self, x: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         pe = pe if self.own is None else self.own
+        if self.fused and self.training and not torch.is_autocast_enabled(x.device.type):
+            return self.fused_forward(x, ctx, pe)
         x = self.join(x, lambda h: self.skip(self.dropout(self.attention(h, ctx, pe))), ctx.mask)
         if self.feed is None or self.feed_join is None:
             return x
         feed = self.feed
         y: Tensor = self.feed_join(x, lambda h: self.skip(self.dropout(feed(h))), ctx.mask)
         return y
+
+    @property
+    def fusible(self) -> bool:
+        """Whether `fused_forward` computes this block: pre-LN or post-LN, layer normalisation, no layer drop."""
+        joins, pattern = [self.join, self.feed_join], type(self.attention.pattern)
+        plain = all(join is not None and join.order and isinstance(join.norm, nn.LayerNorm) for join in joins)
+        return plain and pattern.gate is Pattern.gate and self.skip.p == 0
+
+    def fused_forward(self, x: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
+        """What `forward` computes in training, with fewer passes over memory; hooks of the modules are not called."""
+        assert self.feed is not None and self.feed_join is not None
+        attention, feed, before = self.attention, self.feed, self.join.order == "pre"
+        norms: list[Any] = [self.join.norm, self.feed_join.norm]
+        qkv = normed_map(x, norms.pop(0), attention.qkv) if before else attention.qkv(x)
+        y, maps = attention.mix_values(qkv, ctx, pe), [attention.out, feed.ff1, feed.ff2]
+        kept = self.dropout.scales(x), self.dropout.scales(x)
+        return after_attention(x, y, *kept, before=before, norms=norms, maps=maps)
 
     def joins(self) -> Iterator[Residual]:
         """Yields the residual joins of the branches, in order."""

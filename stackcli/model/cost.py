@@ -25,14 +25,16 @@ def closed_flops(config: Config, encoding: PositionEncoding, *, own: bool, lengt
 
     With T = `length` and S scores, T^2 in full attention: 8 T D^2 + 4 S D + 4 T D F for each block; those of the kind
     of attention; those of the encoding, in every block where blocks have their `own` encoding or the encoding works in
-    every block, else once; and 2 D `out` for the classifier, at `every` token or once.
+    every block, else once (so also a bias of positions alone in full attention); and 2 D `out` for the classifier, at
+    `every` token or once.
     """
     D, T, hidden = config.dim, length, hidden_of(config)
     work = attention_work(config, length)
     pattern = build_pattern(config, 1)
     scored = 4 * work.scores * D if pattern.scored else 0
     block = 8 * T * D * D + scored + pattern.flops(T) + 4 * T * D * hidden
-    times = config.depth if own or encoding.every_block else 1
+    once = not encoding.every_block or (encoding.bias_of_positions and work.dense)
+    times = config.depth if own or not once else 1
     return config.depth * block + times * encoding.flops(T, work) + 2 * D * out * (T if every else 1)
 
 

@@ -62,7 +62,7 @@ class StackedAttention(nn.Module):
     ) -> tuple[Tensor, Context]:
         """Returns the input of block 1, (B, T, D), and the context that every block is given."""
         pos = self.positions(tokens, mask) if pos is None else pos
-        ctx = Context(pos, mask, tree, causal=self.stack[0].attention.causal)
+        ctx = Context(pos, mask, tree, causal=self.stack[0].attention.causal, kept={})
         x = self.pe.embed(self.embedding(tokens), ctx)
         if self.opening is not None:
             x = self.opening(x, mask)

@@ -2,12 +2,20 @@
 
 The queries are multiplied with each row of the table once, and each pair picks its product. The weights are summed by
 row before they are multiplied with the table. Memory is T x rows and T x T.
+
+Where the relation is a clipped offset and positions are consecutive, most pairs have the first or the last row, so only
+a band beside the diagonal needs to pick.
 """
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+BLOCK = 64  # queries whose keys are divided into far before, near, and far after
 
 
 def draw_table(rows: int, width: int) -> nn.Parameter:
@@ -27,6 +35,76 @@ def on_values(weights: Tensor, table: Tensor, row: Tensor) -> Tensor:
     """Computes sum over j of weights_ij table[row_ij]: weights (B, H, T, T), table (N, E) -> (B, H, T, E)."""
     by_row = weights.new_zeros(*weights.shape[:-1], len(table))
     return by_row.scatter_add(-1, _over_heads(row).expand(weights.shape), weights) @ table
+
+
+def on_near_keys(q: Tensor, table: Tensor, clip: int) -> Tensor:
+    """Computes `on_keys` for consecutive positions, row_ij = min(max(j - i, -clip), clip) + clip."""
+    found: Tensor = Spread.apply((q / math.sqrt(q.shape[-1])) @ table.T, clip)  # type: ignore[no-untyped-call]
+    return found
+
+
+def on_near_values(weights: Tensor, table: Tensor, clip: int) -> Tensor:
+    """Computes `on_values` for consecutive positions, row_ij = min(max(j - i, -clip), clip) + clip."""
+    found: Tensor = Fold.apply(weights, clip)  # type: ignore[no-untyped-call]
+    return found @ table
+
+
+class Spread(torch.autograd.Function):
+    """Numbers by clipped offset (..., T, 2 clip + 1) -> numbers by key (..., T, T)."""
+
+    @staticmethod
+    def forward(ctx: Any, by_offset: Tensor, clip: int) -> Tensor:
+        ctx.clip = clip
+        return spread(by_offset, clip)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return fold(grad, ctx.clip), None
+
+
+class Fold(torch.autograd.Function):
+    """Numbers by key (..., T, T) -> their sums by clipped offset (..., T, 2 clip + 1)."""
+
+    @staticmethod
+    def forward(ctx: Any, by_key: Tensor, clip: int) -> Tensor:
+        ctx.clip = clip
+        return fold(by_key, clip)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return spread(grad, ctx.clip), None
+
+
+def spread(by_offset: Tensor, clip: int) -> Tensor:
+    T = by_offset.shape[-2]
+    out = by_offset.new_empty(*by_offset.shape[:-1], T)
+    for rows, near, row in bands(T, clip, by_offset.device):
+        part = by_offset[..., rows, :]
+        out[..., rows, : near.start] = part[..., :1]
+        out[..., rows, near.stop :] = part[..., -1:]
+        out[..., rows, near] = part.gather(-1, row.expand(*part.shape[:-1], row.shape[-1]))
+    return out
+
+
+def fold(by_key: Tensor, clip: int) -> Tensor:
+    out = by_key.new_zeros(*by_key.shape[:-1], 2 * clip + 1)
+    for rows, near, row in bands(by_key.shape[-1], clip, by_key.device):
+        part, sums = by_key[..., rows, :], out[..., rows, :]
+        sums.scatter_add_(-1, row.expand(*part.shape[:-1], row.shape[-1]), part[..., near])
+        sums[..., 0] += part[..., : near.start].sum(-1)
+        sums[..., -1] += part[..., near.stop :].sum(-1)
+    return out
+
+
+def bands(length: int, clip: int, device: torch.device) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Yields blocks of queries, the keys of which some offset is not clipped, and the rows of their pairs (b, K)."""
+    for start in range(0, length, BLOCK):
+        end = min(start + BLOCK, length)
+        near = slice(max(0, start - clip), min(length, end + clip))
+        offset = torch.arange(near.start, near.stop, device=device) - torch.arange(start, end, device=device)[:, None]
+        yield slice(start, end), near, offset.clamp(-clip, clip) + clip
 
 
 def _over_heads(row: Tensor) -> Tensor:

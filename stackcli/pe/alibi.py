@@ -34,6 +34,7 @@ class Alibi(PositionEncoding):
     common = INDEXED
     beyond = "exact"
     relative = True
+    bias_of_positions = True
 
     def __init__(
         self,

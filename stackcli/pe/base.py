@@ -4,15 +4,17 @@ Shapes: B batch, T positions, D width, H heads, E = D / H.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from stackcli.common.registry import Key
+
+Kept = TypeVar("Kept")
 
 INDEXED: Mapping[str, Key] = {  # keys of encodings that read positions
     "randomised": Key(bool, False),
@@ -47,6 +49,7 @@ class Context:
     causal: whether a token may attend to itself and earlier tokens only.
     queries: in a piece of sparse attention the positions of its queries, (N, b) or (B, N, b); `pos` has those of its
     keys then, (N, K) or (B, N, K). None if queries and keys are the same tokens.
+    kept: results of `keep`, by name; None if nothing is kept.
     """
 
     pos: Tensor
@@ -54,6 +57,16 @@ class Context:
     tree: Tensor | None = None
     causal: bool = False
     queries: Tensor | None = None
+    kept: dict[Hashable, Any] | None = field(default=None, repr=False, compare=False)
+
+    def keep(self, name: Hashable, make: Callable[[], Kept]) -> Kept:
+        """Returns what `make` computes; in a forward pass of the stack it is computed once and shared by all blocks."""
+        if self.kept is None:
+            return make()
+        if name not in self.kept:
+            self.kept[name] = make()
+        found: Kept = self.kept[name]
+        return found
 
     @property
     def at(self) -> Tensor:
@@ -75,6 +88,7 @@ class PositionEncoding(nn.Module):
     beyond: Literal["exact", "defined", "refused"] = "exact"  # at positions not seen in training
     relative = False  # whether the output ignores a shift of all positions
     needs_tree = False
+    bias_of_positions = False  # whether `bias` depends on positions only, so that one serves all blocks of a batch
     maps: ClassVar[tuple[str, ...]] = ()  # names of its parameters that are matrices of linear maps, and so are decayed
     causal = False  # whether attention is causal; set by the model
     randomised = False  # whether positions are drawn at random, and so are not consecutive; set by the model
@@ -183,6 +197,11 @@ def offsets(ctx: Context) -> Tensor:
     """Returns key position minus query position: (T, T), or (B, T, T) if positions differ between sequences; in a piece
     (N, b, K) or (B, N, b, K)."""
     return ctx.pos[..., None, :] - ctx.at[..., :, None]
+
+
+def consecutive(ctx: Context) -> bool:
+    """Returns True if queries and keys are the same tokens and each position is one more than that before it."""
+    return ctx.queries is None and ctx.pos.dim() == 1 and bool((ctx.pos.diff() == 1).all())
 
 
 Base = Annotated[float, Gt(1), Le(1e12)] | Literal["auto"]  # of a geometric sequence of frequencies

@@ -58,22 +58,17 @@ class Cope(PositionEncoding):
         return torch.where(_after(q), through - before_own, own - upto)
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
-        last = len(self.before) - 1
-        at = self.counts(q, k, ctx).clamp(max=last)
-        low = at.detach().floor().long().clamp(max=last)
-        high = (low + 1).clamp(max=last)
-        share = at - low
-        q = q / math.sqrt(q.shape[-1])
-        after = _after(q)
-
-        def read(row: Tensor) -> Tensor:
-            back, ahead = (q @ table.T for table in (self.before, self.after))  # (B, H, T, P)
-            return torch.where(after, ahead.gather(-1, row), back.gather(-1, row))
-
-        return read(low) * (1 - share) + read(high) * share
+        rows = len(self.before)
+        at = self.counts(q, k, ctx).clamp(max=rows - 1)
+        low = at.detach().long().clamp(max=max(rows - 2, 0))  # the whole position below; the last has none above it
+        tables = torch.cat((self.before, self.after))  # (2 P, E)
+        products = (q / math.sqrt(q.shape[-1])) @ tables.T  # (B, H, T, 2 P)
+        row = low + rows * _after(q)
+        here, above = (products.gather(-1, r) for r in (row, row + 1))
+        return torch.lerp(here, above, at - low)
 
     def flops(self, length: int, work: Work) -> int:
-        return 2 * length * self.dim * 4 * len(self.before) + 2 * length**2 * self.dim  # both tables are read twice
+        return 2 * length * self.dim * 2 * len(self.before) + 2 * length**2 * self.dim
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         at = torch.arange(len(self.before))

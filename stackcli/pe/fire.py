@@ -26,6 +26,7 @@ class Fire(PositionEncoding):
     common = INDEXED
     beyond = "defined"
     relative = True  # as long as no position reaches the threshold
+    bias_of_positions = True
 
     def __init__(
         self,

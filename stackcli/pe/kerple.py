@@ -26,6 +26,7 @@ class Kerple(PositionEncoding):
     common = INDEXED
     beyond = "exact"
     relative = True
+    bias_of_positions = True
 
     def __init__(self, *, dim: int, heads: int, max_len: int, form: Literal["log", "power"] = "log") -> None:
         super().__init__(dim=dim, heads=heads, max_len=max_len)

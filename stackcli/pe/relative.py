@@ -11,8 +11,10 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from stackcli.pe._tables import draw_table, on_keys, on_values
-from stackcli.pe.base import INDEXED, Context, PositionEncoding, Work, offsets
+from stackcli.pe._tables import draw_table, on_keys, on_near_keys, on_near_values, on_values
+from stackcli.pe.base import INDEXED, Context, PositionEncoding, Work, consecutive, offsets
+
+LONG = 96  # tokens
 
 
 class Relative(PositionEncoding):
@@ -52,10 +54,16 @@ class Relative(PositionEncoding):
         return offsets(ctx).clamp(-self.clip, self.clip) + self.clip
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:
-        return None if self.key is None else on_keys(q, self.key, self.row(ctx))
+        if self.key is None:
+            return None
+        return on_near_keys(q, self.key, self.clip) if near(ctx) else on_keys(q, self.key, self.row(ctx))
 
     def mix(self, weights: Tensor, ctx: Context) -> Tensor | None:
-        return None if self.value is None else on_values(weights, self.value, self.row(ctx))
+        if self.value is None:
+            return None
+        if near(ctx):
+            return on_near_values(weights, self.value, self.clip)
+        return on_values(weights, self.value, self.row(ctx))
 
     def flops(self, length: int, work: Work) -> int:
         return 2 * work.queries * self.dim * (2 * self.clip + 1) * ((self.key is not None) + (self.value is not None))
@@ -63,3 +71,8 @@ class Relative(PositionEncoding):
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         at = torch.arange(-self.clip, self.clip + 1)
         yield from ((name, at, t) for name, t in (("keys", self.key), ("values", self.value)) if t is not None)
+
+
+def near(ctx: Context) -> bool:
+    """Whether positions are consecutive and so many that dividing the keys into near and far is faster."""
+    return ctx.pos.shape[-1] >= LONG and consecutive(ctx)

@@ -115,7 +115,9 @@ class Structural(PositionEncoding):
         return x + self.scale * (text @ self.of_text.T + depth @ self.of_tree.T).tanh()
 
     def row(self, ctx: Context) -> Tensor:
-        return paths(self.tree(ctx)).clamp(-self.clip, self.clip) + self.clip  # (B, T, T)
+        """Returns the row of the tables for each (query, key), (B, T, T)."""
+        tree = self.tree(ctx)
+        return ctx.keep(("paths", self.clip), lambda: paths(tree).clamp(-self.clip, self.clip) + self.clip)
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:
         return None if self.key is None else on_keys(q, self.key, self.row(ctx))

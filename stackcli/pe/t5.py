@@ -41,6 +41,7 @@ class T5(PositionEncoding):
     common = INDEXED
     beyond = "exact"
     relative = True
+    bias_of_positions = True
 
     def __init__(
         self,

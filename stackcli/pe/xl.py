@@ -10,24 +10,33 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, Work, check_even, fit_base
+from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, Work, check_even, consecutive, fit_base
+
+BLOCK = 64  # queries
 
 
-def skew(scores: Tensor) -> Tensor:
-    """Turns scores by offset (..., T, 2T - 1), offsets -(T-1) .. T-1, into scores by key (..., T, T): row i keeps the T
-    offsets -i .. T-1-i. Huang et al. 2018, sec. 3.4.1, arXiv:1809.04281; it only reshapes and needs no index."""
-    T = scores.shape[-2]
-    flat = torch.nn.functional.pad(scores, (0, 1)).flatten(-2)[..., :-T]  # row i starts i places earlier
-    return flat.view(*flat.shape[:-1], T, 2 * T - 1)[..., T - 1 :]
+def by_offset(q: Tensor, vectors: Tensor) -> Tensor:
+    """Computes q_i . vectors[j - i + T - 1]: queries (B, H, T, E), vectors of offsets -(T-1) .. T-1 (H, 2T - 1, E)
+    -> (B, H, T, T). A block of queries is multiplied with the vectors of its offsets, and row i of the product is read
+    i places earlier, as in Huang et al. 2018, sec. 3.4.1, arXiv:1809.04281."""
+    B, H, T, _ = q.shape
+    parts = []
+    for start in range(0, T, BLOCK):
+        end = min(start + BLOCK, T)
+        products = q[..., start:end, :] @ vectors[:, T - end : 2 * T - 1 - start].transpose(-1, -2)  # (B, H, b, W)
+        b, W = products.shape[-2:]
+        parts.append(products.as_strided((B, H, b, T), (H * b * W, b * W, W - 1, 1), products.storage_offset() + b - 1))
+    return torch.cat(parts, dim=-2)
 
 
 class Xl(PositionEncoding):
     """Adds q_i . r + u . k_j + v . r to the scores, with r = W R(i - j) and R the sinusoid of the offset; u and v are
     learned and the same for every query (terms b, c and d of the paper; term a is the score itself).
 
-    Each layer has its own W, u and v. If positions are consecutive, the scores by offset are skewed into place.
-    Otherwise sin and cos of a difference are written as products of those of both positions, so that a score is the
-    product of D numbers for the query and D numbers for the key's position. Raises ValueError for an odd dim.
+    Each layer has its own W, u and v. u is added to the queries, which gives term c. If positions are consecutive, a
+    query is multiplied with the vectors of all offsets. Otherwise sin and cos of a difference are written as products
+    of those of both positions, so that a score is the product of D numbers for the query and D numbers for the key's
+    position. Raises ValueError for an odd dim.
     """
 
     per_layer = True
@@ -52,14 +61,15 @@ class Xl(PositionEncoding):
         sinusoid = torch.cat((angle.sin(), angle.cos()), dim=-1).to(self.project)
         return (sinusoid @ self.project.T).view(len(back), self.heads, -1).transpose(0, 1)
 
+    def rotate(self, q: Tensor, k: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
+        return q + self.u[:, None], k
+
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
-        scale, T = 1 / math.sqrt(q.shape[-1]), q.shape[-2]
-        content = (self.u[:, None] * scale) @ k.transpose(-1, -2)  # (B, H, 1, T)
-        q = (q + self.v[:, None]) * scale
-        if ctx.queries is None and ctx.pos.dim() == 1 and bool((ctx.pos.diff() == 1).all()):
-            back = torch.arange(T - 1, -T, -1, device=q.device)  # of offsets j - i = -(T-1) .. T-1
-            return content + skew(q @ self.vectors(back).transpose(-1, -2))
-        return content + self.apart(q, ctx)
+        q = (q + (self.v - self.u)[:, None]) / math.sqrt(q.shape[-1])
+        if not consecutive(ctx):
+            return self.apart(q, ctx)
+        T = q.shape[-2]
+        return by_offset(q, self.vectors(torch.arange(T - 1, -T, -1, device=q.device)))  # of offsets j - i, from below
 
     def apart(self, q: Tensor, ctx: Context) -> Tensor:
         """Computes q_i . W R(p_i - p_j) for any positions: (B, H, T, E) -> (B, H, T, T). With a = p_i w and
@@ -77,10 +87,10 @@ class Xl(PositionEncoding):
         return sin, cos
 
     def flops(self, length: int, work: Work) -> int:
-        content = 2 * work.keys * self.dim
         if self.randomised or not work.dense:
-            return content + 2 * self.dim * (work.queries * self.dim + self.heads * work.scores)
-        return content + 2 * (2 * length - 1) * self.dim * (self.dim + length)
+            return 2 * self.dim * (work.queries * self.dim + self.heads * work.scores)
+        blocks = [min(BLOCK, length - start) for start in range(0, length, BLOCK)]
+        return 2 * self.dim * ((2 * length - 1) * self.dim + sum(b * (length + b - 1) for b in blocks))
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         at = torch.arange(-self.max_len + 1, self.max_len, device=self.u.device)

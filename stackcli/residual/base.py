@@ -4,7 +4,7 @@ Shapes: B batch, T positions, D width.
 """
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -19,6 +19,9 @@ class Residual(nn.Module):
     opening_norm = False  # whether the input of block 1, tokens and positions together, is normalised
     closing_norm = False  # whether the stack ends with a normalisation of its own
     profiled = False  # whether `settle` must be called after a first pass and before training
+    order: ClassVar[Literal["pre", "post"] | None] = (
+        None  # of a scheme that is x + branch(norm(x)), or norm(x + branch(x))
+    )
     needs: ClassVar[Mapping[str, str]] = {}  # group -> part that the paper's scheme requires
 
     def __init__(self, *, dim: int, depth: int, branches: int, layer: int, norm: Callable[[], nn.Module]) -> None:

@@ -8,6 +8,8 @@ from stackcli.residual.base import Branch, Residual
 class Post(Residual):
     """The stream is normalised after every branch."""
 
+    order = "post"
+
     def forward(self, x: Tensor, branch: Branch, mask: Tensor | None = None) -> Tensor:
         normed: Tensor = self.norm(x + branch(x), mask)
         return normed

@@ -9,6 +9,7 @@ class Pre(Residual):
     """The stream itself is not normalised, so the stack ends with one more normalisation."""
 
     closing_norm = True
+    order = "pre"
 
     def forward(self, x: Tensor, branch: Branch, mask: Tensor | None = None) -> Tensor:
         return x + branch(self.norm(x, mask))

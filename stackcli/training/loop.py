@@ -113,7 +113,7 @@ class Training:
     def advance(self) -> None:
         """Makes one optimiser step, and evaluates at the end of an epoch."""
         config, step = self.config, self.step
-        torch.manual_seed(address(config.seed, "dropout", step))
+        seed_dropout(config, step)
         self.model.train()
         loss = forward_loss(self.model, self._batch(step), config.label_smoothing)
         if self.auxiliary:
@@ -131,7 +131,7 @@ class Training:
 
     def _update(self, step: int) -> None:
         if self.config.clip:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+            self.optimizer.clip_gradients(self.config.clip)
         lr = learning_rate(self.config, step, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -290,6 +290,15 @@ class Training:
         self.stopped_early, self.diverged_step = state["stopped_early"], state["diverged_step"]
         self.curve = [StepRow(**row) for row in state["curve"]]
         self.layers = [LayerRow(**row) for row in state["layers"]]
+
+
+def seed_dropout(config: Config, step: int) -> None:
+    """Seeds PyTorch's generator for a step. Seeding that of the CPU alone is a hundred times faster than all."""
+    seed = address(config.seed, "dropout", step)
+    if config.device == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
 
 
 def weights_hash(model: nn.Module) -> str:

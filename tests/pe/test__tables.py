@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from stackcli.pe._tables import draw_table, on_keys, on_values
+from stackcli.pe._tables import draw_table, on_keys, on_near_keys, on_near_values, on_values
 from tests.pe.oracle import B, E, H, T, heads
 
 ROWS = 3
@@ -55,3 +55,20 @@ def test_a_table_is_drawn_as_torchs_xavier_uniform() -> None:
     torch.manual_seed(3)
     expected = torch.nn.init.xavier_uniform_(torch.empty(33, 8))
     assert table.requires_grad and torch.allclose(table.detach(), expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("length,clip", [(1, 0), (5, 0), (9, 16), (64, 3), (65, 3), (130, 16), (200, 70), (70, 69)])
+def test_near_and_far_keys_give_what_every_pair_gives(length: int, clip: int) -> None:
+    draw = torch.Generator().manual_seed(length)
+    q = torch.randn(2, 3, length, 4, dtype=torch.float64, generator=draw, requires_grad=True)
+    weights = torch.randn(2, 3, length, length, dtype=torch.float64, generator=draw, requires_grad=True)
+    table = torch.randn(2 * clip + 1, 4, dtype=torch.float64, generator=draw, requires_grad=True)
+    at = torch.arange(length)
+    rows = (at[None, :] - at[:, None]).clamp(-clip, clip) + clip
+    for near, every, x in ((on_near_keys, on_keys, q), (on_near_values, on_values, weights)):
+        found, expected = near(x, table, clip), every(x, table, rows)
+        assert found.shape == expected.shape and (found - expected).abs().max() < 1e-12
+        goal = torch.randn(expected.shape, dtype=torch.float64, generator=draw)
+        pairs = (torch.autograd.grad(y, (x, table), goal) for y in (found, expected))
+        for a, b in zip(*pairs, strict=True):
+            assert (a - b).abs().max() < 1e-11

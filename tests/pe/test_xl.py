@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stackcli.pe.base import Context
-from stackcli.pe.xl import Xl, skew
+from stackcli.pe.xl import Xl, by_offset
 from tests.factory import stack, tokens
 from tests.pe.oracle import POSITIONS, B, D, E, H, T, heads
 
@@ -19,10 +19,17 @@ def encoding() -> Xl:
     return pe
 
 
+def added(pe: Xl, q: torch.Tensor, k: torch.Tensor, ctx: Context) -> torch.Tensor:
+    """What the encoding adds to the scaled scores."""
+    turned, same = pe.rotate(q, k, ctx)
+    assert same is k
+    return (turned - q) @ k.transpose(-1, -2) / math.sqrt(E) + pe.bias(turned, k, ctx)
+
+
 @pytest.mark.parametrize("where", POSITIONS)
-def test_the_bias_is_terms_b_c_and_d_of_the_paper(where: str) -> None:
+def test_the_encoding_adds_terms_b_c_and_d_of_the_paper(where: str) -> None:
     pe, (q, k) = encoding(), heads(2)
-    found = pe.bias(q, k, Context(POSITIONS[where]))
+    found = added(pe, q, k, Context(POSITIONS[where]))
     for b in range(B):
         pos = (POSITIONS[where] if POSITIONS[where].dim() == 1 else POSITIONS[where][b]).tolist()
         for i in range(T):
@@ -38,13 +45,21 @@ def test_the_bias_is_terms_b_c_and_d_of_the_paper(where: str) -> None:
                     assert abs(float(expected - found[b, h, i, j])) < 1e-12
 
 
-def test_skewing_moves_each_offset_to_its_key() -> None:
-    offsets = torch.arange(-(T - 1), T).expand(2, T, 2 * T - 1)
-    at = torch.arange(T)
-    assert torch.equal(skew(offsets), (at[None] - at[:, None]).expand(2, T, T))
+@pytest.mark.parametrize("length", [1, 2, 5, 63, 64, 65, 130])
+def test_products_by_offset_are_those_of_the_definition(length: int) -> None:
+    draw = torch.Generator().manual_seed(length)
+    q = torch.randn(2, 3, length, 4, dtype=torch.float64, generator=draw, requires_grad=True)
+    vectors = torch.randn(3, 2 * length - 1, 4, dtype=torch.float64, generator=draw, requires_grad=True)
+    at = torch.arange(length)
+    chosen = vectors[:, at[None] - at[:, None] + length - 1]  # (H, T, T, E)
+    found, expected = by_offset(q, vectors), torch.einsum("bhie,hije->bhij", q, chosen)
+    assert (found - expected).abs().max() < 1e-12
+    goal = torch.randn(expected.shape, dtype=torch.float64, generator=draw)
+    for a, b in zip(*(torch.autograd.grad(y, (q, vectors), goal) for y in (found, expected)), strict=True):
+        assert (a - b).abs().max() < 1e-12
 
 
-def test_skewing_gives_the_same_as_the_formula_for_any_positions() -> None:
+def test_consecutive_positions_give_the_same_as_the_formula_for_any_positions() -> None:
     pe, (q, k) = encoding(), heads(2)
     skewed = pe.bias(q, k, Context(torch.arange(T)))
     apart = pe.bias(q, k, Context(torch.arange(T).expand(B, T)))
