@@ -257,7 +257,8 @@ def collapse_theory(config: Config, model: core.StackedAttention) -> float | Non
     block = model.stack[0]
     kind = type(block.own or model.pe)
     seen = [getattr(kind, hook) is not getattr(PositionEncoding, hook) for hook in ATTENTION_HOOKS]
-    limited = block.attention.causal or block.attention.limits(TOKENS, torch.device("cpu"))
+    pattern = block.attention.pattern
+    limited = block.attention.causal or pattern.limits(TOKENS) or pattern.extends
     if any(seen) or limited or config.norm.name not in ("layer", "rms", "none"):
         return None
     return 3.0 if config.residual.name == "none" else 1.0

@@ -1,6 +1,7 @@
 """Multi-head self-attention: scores, position encodings, masks, and the two kernels."""
 
 import math
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,9 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         B, T, D = x.shape
         q, k, v = self.qkv(x).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)  # (B, H, T, E) each
+        if self.pattern.extends:
+            y = self.with_more_keys(q, k, v, ctx, pe)
+            return self.project(x, y)
         q, k = pe.rotate(q, k, ctx)
         found = None if self.dense else self.pattern.pieces(T, self.causal, x.device)
         if not self.pattern.scored:
@@ -40,14 +44,37 @@ class Attention(nn.Module):
             y = self.by_hand(q, k, v, ctx, pe)
         else:
             y = self.by_kernel(q, k, v, ctx, pe)
-        projected: Tensor = self.out(self.pattern.gate(x, y.transpose(1, 2).reshape(B, T, D)))
+        return self.project(x, y)
+
+    def project(self, x: Tensor, y: Tensor) -> Tensor:
+        """Joins the heads' outputs, (B, H, T, E) -> (B, T, D); x: the input of attention."""
+        projected: Tensor = self.out(self.pattern.gate(x, y.transpose(1, 2).reshape(x.shape)))
         return projected
+
+    def with_more_keys(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
+        """Attention of a kind that adds keys to those of the tokens."""
+
+        def rotate(q: Tensor, k: Tensor, pos: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+            return pe.rotate(q, k, replace(ctx, pos=pos, mask=mask))
+
+        def record(weights: Tensor) -> None:
+            self.weights(self.pattern.fold(weights, ctx.mask))
+
+        length, device, pattern = q.shape[-2], q.device, self.pattern
+        found = (pattern.whole if self.dense else pattern.pieces)(length, self.causal, device)
+        assert found is not None
+        q, k, v, pos, mask, added = pattern.extend(q, k, v, ctx.pos, ctx.mask, rotate)
+        more = replace(ctx, pos=pos, mask=mask)
+        seen = record if self.dense else None
+        return sparse_attention(
+            q, k, v, more, pe, found, drop=self.drop, explicit=self.explicit, added=added, record=seen
+        )
 
     def by_kernel(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         """Attention by PyTorch's fused kernel; the bias and the masks are passed as one mask."""
         bias, p, sink = pe.bias(q, k, ctx), self.drop.p if self.training else 0.0, self.pattern.sink()
         plain = sink is None and bias is None and ctx.mask is None
-        if plain and self.causal and not self.limits(q.shape[-2], q.device):
+        if plain and self.causal and not self.pattern.limits(q.shape[-2]):
             return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=True)
         allowed = self.allowed(ctx, q.shape[-2])
         mask = allowed if bias is None else bias if allowed is None else bias.masked_fill(~allowed, -math.inf)
@@ -62,10 +89,6 @@ class Attention(nn.Module):
         if self.dense:
             return self.weights(self.pattern.weights(q, k, ctx.mask)) @ v
         return self.pattern.attend(q, k, v, ctx.mask)
-
-    def limits(self, length: int, device: torch.device) -> bool:
-        """Whether the pattern masks any key at this length."""
-        return self.pattern.allowed(length, device) is not None
 
     def by_hand(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         """Attention written out, for encodings that the fused kernel cannot compute and for recording the weights."""

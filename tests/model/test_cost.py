@@ -83,11 +83,11 @@ def test_shared_layers_have_the_parameters_of_one_layer_and_the_operations_of_al
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("kind", ["softmax1", "sink", "gated", "talking", "linear", "lowrank"])
+@pytest.mark.parametrize("kind", ["softmax1", "sink", "gated", "talking", "linear", "lowrank", "hierarchical"])
 def test_the_flops_of_kinds_of_attention_equal_pytorchs_counter(kind: str, causal: bool) -> None:
     if kind == "lowrank" and causal:
         pytest.skip("it is refused")
-    for length in (1, 11, 70):
+    for length in (1, 11, 70, 300) if kind == "hierarchical" else (1, 11, 70):
         model = build(config(**TINY, attention=kind, causal=causal), vocab=30, classes=3, max_len=70).float().eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             model(torch.ones(1, length, dtype=torch.long))
