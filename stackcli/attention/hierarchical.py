@@ -36,7 +36,7 @@ class Hierarchical(Pattern):
     def extend(self, q: Tensor, k: Tensor, v: Tensor, pos: Tensor, mask: Tensor | None, rotate: Rotate) -> Extended:
         T = q.shape[-2]
         real = q.new_ones(1, T, dtype=torch.bool) if mask is None else mask
-        counted = F.pad(real, (0, -T % self.chunk)).unflatten(1, (-1, self.chunk))  # (B or 1, N, chunk)
+        counted = F.pad(real, (0, -T % self.chunk)).view(len(real), -1, self.chunk)  # (B or 1, N, chunk)
         count = counted.sum(-1)  # (B or 1, N)
         k, v = (torch.cat((x, self.means(x, None if mask is None else counted, count)), dim=-2) for x in (k, v))
         middle = (counted.cumsum(-1) < (count[..., None] + 1) // 2).sum(-1)  # place in its chunk
@@ -51,17 +51,19 @@ class Hierarchical(Pattern):
 
     def means(self, x: Tensor, counted: Tensor | None, count: Tensor) -> Tensor:
         """Returns the means over the real tokens of the chunks: (B, H, T, E) -> (B, H, N, E)."""
-        chunks = F.pad(x, (0, 0, 0, -x.shape[-2] % self.chunk)).unflatten(2, (-1, self.chunk))  # (B, H, N, chunk, E)
+        B, H, T, E = x.shape
+        chunks = F.pad(x, (0, 0, 0, -T % self.chunk)).view(B, H, -1, self.chunk, E)
         if counted is not None:
             chunks = chunks * counted[:, None, :, :, None].to(x)
-        return chunks.sum(-2) / count.clamp(min=1).to(x)[:, None, :, None]
+        means: Tensor = chunks.sum(-2) / count.clamp(min=1).to(x)[:, None, :, None]
+        return means
 
     def fold(self, weights: Tensor, mask: Tensor | None) -> Tensor:
         T = weights.shape[-2]
-        own, far = weights.split((T, weights.shape[-1] - T), dim=-1)
+        own, far = weights[..., :T], weights[..., T:]
         real = weights.new_ones(1, T) if mask is None else mask.to(weights)
-        count = F.pad(real, (0, -T % self.chunk)).unflatten(1, (-1, self.chunk)).sum(-1).clamp(min=1)  # (B or 1, N)
-        spread = (far / count[:, None, None]).repeat_interleave(self.chunk, dim=-1)[..., :T]
+        count = F.pad(real, (0, -T % self.chunk)).view(len(real), -1, self.chunk).sum(-1).clamp(min=1)  # (B or 1, N)
+        spread: Tensor = (far / count[:, None, None]).repeat_interleave(self.chunk, dim=-1)[..., :T]
         return own + spread * real[:, None, None]
 
     def cut(self, length: int, causal: bool, device: torch.device) -> Pieces | None:

@@ -118,11 +118,12 @@ class StackedAttention(nn.Module):
 
     @property
     def kernel(self) -> str:
-        """Name of the attention kernel in use: fused or explicit."""
-        first = self.stack[0]
-        attention = first.attention
-        fused = (first.own or self.pe).fused and attention.pattern.fused
-        return "explicit" if attention.explicit or not fused else "fused"
+        """Name of the attention kernel in use: fused or explicit, or both where layers differ, in their order."""
+        names = []
+        for block in self.stack:
+            fused = (block.own or self.pe).fused and block.attention.pattern.fused
+            names.append("explicit" if block.attention.explicit or not fused else "fused")
+        return ", ".join(dict.fromkeys(names))
 
 
 def pool(x: Tensor, mask: Tensor | None) -> Tensor:

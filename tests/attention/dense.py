@@ -35,10 +35,14 @@ SEES: dict[str, Callable[[Any, int, int], bool]] = {
 }
 
 
+def _every(pattern: Any, i: int, j: int) -> bool:
+    return True
+
+
 @cache
 def seen(name: str, pattern: Pattern, T: int) -> Tensor:
     """True if query i sees key j, (T, T); for `hierarchical`, if it sees the token itself and not a summary."""
-    sees = SEES.get(name, lambda p, i, j: True)
+    sees = SEES.get(name, _every)
     return torch.tensor([[sees(pattern, i, j) for j in range(T)] for i in range(T)])
 
 
@@ -87,8 +91,9 @@ def masked(
     scores = scores_of(q, k, ctx, pe)
     if name == "talking":
         scores = torch.einsum("hg,bgij->bhij", pattern.before, scores)
-    more = {"softmax1": lambda: torch.zeros(1, 1, 1, 1).to(q), "sink": lambda: pattern.score.view(1, -1, 1, 1)}
-    weights = softmax(scores, allowed & seen(name, pattern, q.shape[2]), more[name]() if name in more else None)
+    zero = torch.zeros(1, 1, 1, 1).to(q)
+    more = zero if name == "softmax1" else pattern.score.view(1, -1, 1, 1) if name == "sink" else None
+    weights = softmax(scores, allowed & seen(name, pattern, q.shape[2]), more)
     if name == "talking":
         weights = torch.einsum("hg,bgij->bhij", pattern.after, weights)
     mixed = pe.mix(weights, ctx)

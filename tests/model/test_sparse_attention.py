@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from stackcli.attention.base import Pieces
 from stackcli.common import registry
 from stackcli.model import cost
-from stackcli.model.build import build, try_parts
+from stackcli.model.build import build
+from stackcli.model.compatibility import try_parts
 from stackcli.model.stack import StackedAttention
 from stackcli.pe.base import PositionEncoding
 from tests.factory import config, padding, part, stack
