@@ -67,6 +67,11 @@ class Pattern(nn.Module):
     signed = False  # whether its weights may be negative, so that they have no entropy
     extends = False  # whether it adds keys to those of the tokens
 
+    def prepare(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Transforms the input of attention, (B, T, D), before queries, keys and values are computed. mask: True on
+        real tokens, (B, T)."""
+        return x
+
     def sink(self) -> Tensor | None:
         """Returns the score of a key that every query sees and whose value is zero, (H,); None for no such key."""
         return None
@@ -128,13 +133,17 @@ class Pattern(nn.Module):
         found = self.cut(length, causal, device) if length >= self.short else None
         if found is not None:
             scores = sum(piece.allowed.numel() for piece in found.pieces) * (2 if found.merged else 1)
-            if self.share * scores <= length**2:
+            if self.share * scores <= self.pairs(length):
                 return found
         return self.whole(length, causal, device) if self.extends else None
 
     def whole(self, length: int, causal: bool, device: torch.device) -> Pieces:
         """Returns one piece with all queries, (1, T), and all keys, (1, K'), of a kind that adds keys."""
         raise NotImplementedError
+
+    def pairs(self, length: int) -> int:
+        """Returns the number of scores of a head where all pairs are computed."""
+        return length**2
 
     def cut(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
         """Cuts a sequence into pieces; None if it has none, as a full pattern or a sequence that is too short."""

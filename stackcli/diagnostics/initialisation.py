@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stackcli.attention.base import Pattern
 from stackcli.common.records import LayerRow
 from stackcli.common.seeding import generator
 from stackcli.config.settings import Config
@@ -258,7 +259,8 @@ def collapse_theory(config: Config, model: core.StackedAttention) -> float | Non
     kind = type(block.own or model.pe)
     seen = [getattr(kind, hook) is not getattr(PositionEncoding, hook) for hook in ATTENTION_HOOKS]
     pattern = block.attention.pattern
-    limited = block.attention.causal or pattern.limits(TOKENS) or pattern.extends
+    mixed = pattern.extends or type(pattern).prepare is not Pattern.prepare
+    limited = block.attention.causal or pattern.limits(TOKENS) or mixed
     if any(seen) or limited or config.norm.name not in ("layer", "rms", "none"):
         return None
     return 3.0 if config.residual.name == "none" else 1.0

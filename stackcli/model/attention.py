@@ -30,7 +30,11 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         B, T, D = x.shape
-        q, k, v = self.qkv(x).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)  # (B, H, T, E) each
+        q, k, v = (
+            self.qkv(self.pattern.prepare(x, ctx.mask))
+            .view(B, T, 3, self.heads, D // self.heads)
+            .permute(2, 0, 3, 1, 4)
+        )  # (B, H, T, E) each
         if self.pattern.extends:
             y = self.with_more_keys(q, k, v, ctx, pe)
             return self.project(x, y)

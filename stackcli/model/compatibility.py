@@ -50,7 +50,10 @@ def check_pair(config: Config, encoding: PositionEncoding, pattern: Pattern, pe:
             f"pe.by_layer: {pe} is added to the tokens once, before layer 1, so it cannot be that of some layers; list"
             " encodings that are computed in every layer, such as rope, alibi or relative, and none"
         )
-    pairwise = any(getattr(type(encoding), h) is not getattr(PositionEncoding, h) for h in ("rotate", "bias", "mix"))
+    hooks = ("rotate", "bias", "mix")
+    pairwise = encoding.every_block and any(
+        getattr(type(encoding), h) is not getattr(PositionEncoding, h) for h in hooks
+    )
     if pairwise and not pattern.scored:
         raise ValueError(
             f"pe={pe} works on the scores of attention; attention={attention} has none. Write"

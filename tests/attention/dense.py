@@ -8,12 +8,14 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from stackcli.attention.base import Pattern
+from stackcli.attention.blocks import Blocks
 from stackcli.model.attention import Attention
 from stackcli.pe.base import Context, PositionEncoding
 
@@ -28,7 +30,7 @@ SEES: dict[str, Callable[[Any, int, int], bool]] = {
     "blocks": lambda p, i, j: (
         abs(i // p.block - j // p.block) <= p.reach
         or min(i, j) // p.block < p.first
-        or j // p.block in p.drawn(i // p.block + 1)[i // p.block].tolist()
+        or j // p.block in p.rows[i // p.block]
     ),
     "hierarchical": lambda p, i, j: abs(i // p.chunk - j // p.chunk) <= 1,
     "conv": lambda p, i, j: abs(i - j) <= p.reach,
@@ -39,10 +41,17 @@ def _every(pattern: Any, i: int, j: int) -> bool:
     return True
 
 
-@cache
 def seen(name: str, pattern: Pattern, T: int) -> Tensor:
     """True if query i sees key j, (T, T); for `hierarchical`, if it sees the token itself and not a summary."""
-    sees = SEES.get(name, _every)
+    settings: dict[str, Any] = {key: value for key, value in vars(pattern).items() if isinstance(value, int)}
+    if isinstance(pattern, Blocks):
+        settings["rows"] = tuple(map(tuple, pattern.drawn(-(-T // pattern.block)).tolist()))
+    return _seen(name, tuple(sorted(settings.items())), T)
+
+
+@cache
+def _seen(name: str, settings: tuple[tuple[str, Any], ...], T: int) -> Tensor:
+    pattern, sees = SimpleNamespace(**dict(settings)), SEES.get(name, _every)
     return torch.tensor([[sees(pattern, i, j) for j in range(T)] for i in range(T)])
 
 
