@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 Sees = Callable[[Tensor, Tensor], Tensor]  # (indices of queries, indices of keys) -> True where a query sees a key
+Rotate = Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]  # q, k, positions, mask -> q, k
 
 
 class Piece(NamedTuple):
@@ -34,12 +35,29 @@ class Pieces(NamedTuple):
     merged: bool = False
 
 
+class Extended(NamedTuple):
+    """Queries and keys, rotated by the encoding, where a kind adds keys to those of the tokens: K' keys, the T tokens
+    first.
+
+    q: (B, H, T, E). k, v: (B, H, K', E). pos: positions of the keys, (K',) or (B, K'). mask: True on real keys,
+    (B, K'); None without padding. added: what is added to the scores of each key, (B or 1, H or 1, K').
+    """
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    pos: Tensor
+    mask: Tensor | None
+    added: Tensor
+
+
 class Pattern(nn.Module):
     """Base class; by itself it is full attention. Its constructor takes its own keys, and of `dim`, `heads`, `max_len`,
     `causal`, `seed` and `layer` those that it names. A pattern depends on the order of tokens in the sequence, not on
     the positions given to the encoding.
 
-    A sparse kind defines `sees` and `cut`. Other kinds change scores, weights or outputs.
+    A sparse kind defines `sees` and `cut`. A kind that adds keys defines `extend`, `fold`, `cut` and `whole`. Other
+    kinds change scores, weights or outputs.
     """
 
     short = 256  # tokens; below, all pairs are computed with a mask, as one product is faster than many small ones
@@ -47,6 +65,12 @@ class Pattern(nn.Module):
     fused = True  # whether the fused kernel computes it: the scores and weights are left as they are
     scored = True  # whether it has scores, to which an encoding can add a bias
     signed = False  # whether its weights may be negative, so that they have no entropy
+    extends = False  # whether it adds keys to those of the tokens
+
+    def prepare(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Transforms the input of attention, (B, T, D), before queries, keys and values are computed. mask: True on
+        real tokens, (B, T)."""
+        return x
 
     def sink(self) -> Tensor | None:
         """Returns the score of a key that every query sees and whose value is zero, (H,); None for no such key."""
@@ -73,6 +97,16 @@ class Pattern(nn.Module):
         """Returns how much of each value `attend` takes, (B, H, T, T), for diagnostics."""
         raise NotImplementedError
 
+    def extend(self, q: Tensor, k: Tensor, v: Tensor, pos: Tensor, mask: Tensor | None, rotate: Rotate) -> Extended:
+        """Adds keys: q, k, v (B, H, T, E) before `rotate`, positions (T,) or (B, T), mask (B, T). Only called where
+        `extends` is true."""
+        raise NotImplementedError
+
+    def fold(self, weights: Tensor, mask: Tensor | None) -> Tensor:
+        """Spreads attention weights over K' keys, (B, H, T, K'), over the tokens that the keys stand for, (B, H, T, T),
+        for diagnostics. mask: True on real tokens, (B, T)."""
+        raise NotImplementedError
+
     def flops(self, length: int) -> int:
         """Returns the FLOPs (2 for a multiply-add) of these hooks for one sequence and block."""
         return 0
@@ -81,21 +115,35 @@ class Pattern(nn.Module):
         """Returns True where the query with this index may attend to the key with this index; both broadcast."""
         return torch.ones_like(query - key, dtype=torch.bool)
 
+    def limits(self, length: int) -> bool:
+        """Returns whether there are keys in a sequence of this length that a query does not see."""
+        return type(self).sees is not Pattern.sees
+
     def allowed(self, length: int, device: torch.device) -> Tensor | None:
         """Returns True if query i may attend to key j, (T, T); None if every query may attend to every key. A query may
         always attend to itself."""
-        if type(self).sees is Pattern.sees:
+        if not self.limits(length):
             return None
         at = torch.arange(length, device=device)
         return self.sees(at[:, None], at[None, :])
 
     def pieces(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
-        """Returns the pieces of a sequence; None where computing all pairs is at least as fast."""
+        """Returns the pieces of a sequence; None where computing all pairs is at least as fast. A kind that adds keys
+        has one piece of all pairs there."""
         found = self.cut(length, causal, device) if length >= self.short else None
-        if found is None:
-            return None
-        scores = sum(piece.allowed.numel() for piece in found.pieces) * (2 if found.merged else 1)
-        return found if self.share * scores <= length**2 else None
+        if found is not None:
+            scores = sum(piece.allowed.numel() for piece in found.pieces) * (2 if found.merged else 1)
+            if self.share * scores <= self.pairs(length):
+                return found
+        return self.whole(length, causal, device) if self.extends else None
+
+    def whole(self, length: int, causal: bool, device: torch.device) -> Pieces:
+        """Returns one piece with all queries, (1, T), and all keys, (1, K'), of a kind that adds keys."""
+        raise NotImplementedError
+
+    def pairs(self, length: int) -> int:
+        """Returns the number of scores of a head where all pairs are computed."""
+        return length**2
 
     def cut(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
         """Cuts a sequence into pieces; None if it has none, as a full pattern or a sequence that is too short."""

@@ -27,8 +27,8 @@ class Window(Pattern):
     def sees(self, query: Tensor, key: Tensor) -> Tensor:
         return (query - key).abs() <= self.reach
 
-    def allowed(self, length: int, device: torch.device) -> Tensor | None:
-        return None if self.reach >= length - 1 else super().allowed(length, device)
+    def limits(self, length: int) -> bool:
+        return self.reach < length - 1
 
     def cut(self, length: int, causal: bool, device: torch.device) -> Pieces | None:
         queries, keys = window_blocks(length, self.reach, causal, device)

@@ -15,6 +15,7 @@ app = typer.Typer(
     name="stackattn",
     help="What happens when self-attention layers with position encodings are stacked?\n\n"
     "Settings are written key=value, several values with commas: depth=1,2,4,8,16 pe=learned,relative pe.clip=8. "
+    "In attention.layers and pe.by_layer commas separate layers: attention.layers=window,full. "
     "Every setting with its default: stackattn list settings.",
     epilog="Example: stackattn sweep depth=1,2,4,8,16",
     no_args_is_help=True,

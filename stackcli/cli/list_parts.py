@@ -23,7 +23,7 @@ def list_parts(
         from stackcli.common import registry
         from stackcli.config import recorded_settings
         from stackcli.config.grid import describe_settings
-        from stackcli.config.settings import GROUPS
+        from stackcli.config.settings import GROUPS, LISTED
 
         if group:
             check_choice("list", group, (*GROUPS, "settings", "experiments"))
@@ -37,6 +37,8 @@ def list_parts(
             print(name)
             for choice in registry.part_names(name):
                 print(f"  {choice:12} {registry.part_summary(name, choice)}")
+            if name in LISTED:
+                print(f"  {name}.{LISTED[name]}=A,B chooses one for each layer, repeated over the depth")
         return 0
 
     run_guarded(action, debug)

@@ -16,8 +16,9 @@ from stackcli.config.defaults import (
     is_whole_for_decimal,
     part_defaults,
 )
+from stackcli.config.layers import check_listed, listed_names, merge_parts
 from stackcli.config.overrides import Axis, parse_override
-from stackcli.config.settings import GROUPS, Config, Part, Scalar
+from stackcli.config.settings import GROUPS, LIST_KEYS, LISTED, Config, Part, Scalar
 from stackcli.config.validation import check_together, check_values, find_problems, format_value, is_float, key_types
 from stackcli.config.yaml_files import UsageError
 
@@ -105,14 +106,15 @@ def setting_keys() -> tuple[str, ...]:
         if registry.built_in(g, n)
         for k in part_defaults(g, n)
     }
-    return (*flat, *GROUPS, *sorted(own))
+    return (*flat, *GROUPS, *sorted({*own, *LIST_KEYS}))
 
 
 def setting_choices() -> dict[str, tuple[str, ...]]:
     """Key -> what may be written for it, where that is a choice."""
     literal = {k: tuple(a.__args__) for k, a in key_types().items() if getattr(a, "__origin__", None) is _literal()}
     flags = {k: ("true", "false") for k, a in key_types().items() if a is bool}
-    return {**{g: registry.part_names(g) for g in GROUPS}, **literal, **flags}
+    lists = {f"{group}.{key}": registry.part_names(group) for group, key in LISTED.items()}
+    return {**{g: registry.part_names(g) for g in GROUPS}, **literal, **flags, **lists}
 
 
 def describe_settings() -> str:
@@ -138,20 +140,22 @@ def check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str]
                     str(name), registry.part_names(group), "choose from " + ", ".join(registry.part_names(group))
                 )
                 problems.append(f"{group}={format_value(name)}: no such part{why}{offered}")
+    problems += check_listed(values)
     for key in values:
         group, dot, own = key.partition(".")
-        if key in flat or key in GROUPS:
+        if key in flat or key in GROUPS or key in LIST_KEYS:
             continue
         if not dot or group not in GROUPS:
             problems.append(
                 f"unknown key {key!r}{suggest_nearest(key, setting_keys(), 'see: stackattn list settings')}"
             )
             continue
-        names = [n for n in values.get(group, (chosen[group],)) if n in registry.part_names(group)]
+        names = listed_names(values, group) or values.get(group, (chosen[group],))
+        names = tuple(n for n in names if n in registry.part_names(group))
         known = {k for n in names for k in part_defaults(group, n, extra)}
         if names and own not in known:
             has = ", ".join(f"{group}.{k}" for k in sorted(known)) or "none"
-            hint = suggest_nearest(own, known, f"its keys: {has}")
+            hint = suggest_nearest(own, {*known, *filter(None, [LISTED.get(group)])}, f"its keys: {has}")
             problems.append(f"unknown key {key!r} for {group}={','.join(names)}{hint}")
     if problems:
         raise UsageError(problems)
@@ -189,13 +193,18 @@ def build_configs(
     points: dict[Config, None] = {}
     for combination in itertools.product(*swept.values()):
         asked = {**fixed, **dict(zip(swept, combination, strict=True))}
-        wanted, unmet = _needed({g: str(asked.get(g, chosen[g])) for g in GROUPS}, asked)
+        listed = {g: names for g in LISTED if (names := listed_names({k: (v,) for k, v in asked.items()}, g))}
+        first = {g: names[0] for g, names in listed.items()}
+        wanted, unmet = _needed({g: str(first.get(g, asked.get(g, chosen[g]))) for g in GROUPS}, asked)
         problems += [text for text in unmet if text not in problems]
         choice = tuple(wanted.items())
         values_here = compose_settings(choice, extra)
         plain = {k: asked.get(k, values_here[k]) for k in flat if k not in ("seeds", "seed")}
         wrong = check_values([plain])
-        made = {g: _part(g, name, values_here[g], asked, wrong) for g, name in choice}
+        made = {g: _part(g, name, values_here[g], asked, wrong) for g, name in choice if g not in listed}
+        for g, names in listed.items():
+            each = {n: _part(g, n, part_defaults(g, n, extra), asked, wrong) for n in dict.fromkeys(names)}
+            made[g] = merge_parts(g, names, each, asked, wrong)
         wrong += check_together(plain) if not wrong else []
         problems += wrong
         if not wrong:

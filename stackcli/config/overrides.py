@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from stackcli.common import registry
-from stackcli.config.settings import GROUPS, Scalar
+from stackcli.config.settings import GROUPS, LIST_KEYS, Scalar
 from stackcli.config.yaml_files import UsageError
 
 WORD = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?)=(?P<value>.*)", re.DOTALL)
+
+
+EXAMPLES = {"attention.layers": "window,window,full", "pe.by_layer": "rope,none"}
 
 
 # ---- one word
@@ -154,7 +157,7 @@ def _parsed(word: str) -> Any:
 
 def _listed(word: str, key: str, value: Any) -> tuple[Scalar, ...]:
     """The values one by one. Raises UsageError where one is given twice."""
-    values = _values(word, key, value)
+    values = _lists(word, value) if key in LIST_KEYS else _values(word, key, value)
     if len(values) > len(set(map(repr, values))):
         raise UsageError([f"{word}: a value is given twice"])
     return values
@@ -172,6 +175,24 @@ def _values(word: str, key: str, value: Any) -> tuple[Scalar, ...]:
     if isinstance(value, RangeSweep):
         return _range(word, value)
     return (_scalar(word, value),)
+
+
+def _lists(word: str, value: Any) -> tuple[Scalar, ...]:
+    """The values of a key whose value is a list of names, each as text, a,b: commas separate the names of one list, and
+    several lists are [a,b],[c]."""
+    from hydra.core.override_parser.types import ChoiceSweep
+
+    given = value.list if isinstance(value, ChoiceSweep) else [value]
+    lists = given if any(isinstance(item, list) for item in given) else [given]
+    found = []
+    for names in lists:
+        named = [_scalar(word, name) for name in names] if isinstance(names, list) else [None]
+        text = ",".join(name if isinstance(name, str) else "" for name in named)
+        if not all(name.strip() for name in text.split(",")):
+            key = word.partition("=")[0]
+            raise UsageError([f"{word}: a list of names, one for each layer; write {key}=[{EXAMPLES[key]}]"])
+        found.append(",".join(name.strip() for name in text.split(",")))
+    return tuple(found)
 
 
 def _scalar(word: str, value: Any) -> Scalar:

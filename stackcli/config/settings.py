@@ -13,6 +13,8 @@ from annotated_types import Ge, Gt, Le, Lt
 
 Scalar = bool | int | float | str | None
 GROUPS = ("pe", "residual", "norm", "attention", "init", "data")
+LISTED = {"attention": "layers", "pe": "by_layer"}  # group -> its key for a list of parts, one for each layer
+LIST_KEYS = tuple(f"{group}.{key}" for group, key in LISTED.items())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,16 @@ class Config:
     attention: Part
     init: Part
     data: Part
+
+    def kinds(self, group: str) -> tuple[str, ...]:
+        """Names of the parts of layers 1, 2, ..., repeated over the depth; one name where all layers have the same."""
+        part: Part = getattr(self, group)
+        return tuple(str(part.options.get(LISTED.get(group, ""), part.name)).split(","))
+
+    def kind(self, group: str, layer: int) -> str:
+        """Name of the part of a layer, counted from 1."""
+        names = self.kinds(group)
+        return names[(layer - 1) % len(names)]
 
     def identity(self) -> dict[str, Any]:
         """The settings that can change a result, as plain values, sorted: what a run's hash is made of."""

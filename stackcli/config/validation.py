@@ -118,8 +118,8 @@ def device_bytes(config: Config) -> float:
 
 def attention_bytes(config: Config, tokens: int, scores: int | None = None) -> int:
     """Scores and attention weights of all blocks in training, for a batch of sequences of so many tokens; float32.
-    `scores`: how many are computed for a sequence and head, tokens squared unless given."""
-    return config.depth * config.batch * config.heads * (tokens**2 if scores is None else scores) * 2 * 4
+    `scores`: how many all blocks compute for a sequence and head, tokens squared in each unless given."""
+    return config.batch * config.heads * (config.depth * tokens**2 if scores is None else scores) * 2 * 4
 
 
 def longest_input(config: Config) -> int:

@@ -238,7 +238,7 @@ def _cost(config: Config, max_len: int) -> list[Property]:
     own = [t for encoder in encoders(model) for t in (*encoder.parameters(), *encoder.buffers())]
     params = sum(p.numel() for encoder in encoders(model) for p in encoder.parameters())
     flops, base = (cost.flops(config, m, max_len) for m in (model, bare))
-    scores = cost.attention_work(config, max_len).scores
+    scores = cost.all_scores(config, max_len)
     attention, there = attention_bytes(config, max_len, scores), machine_memory()
     batch = f"scores and weights, batch={config.batch} of {max_len:,} tokens, depth={config.depth}, in training"
     much = there is not None and attention > there

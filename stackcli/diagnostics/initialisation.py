@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stackcli.attention.base import Pattern
 from stackcli.common.records import LayerRow
 from stackcli.common.seeding import generator
 from stackcli.config.settings import Config
@@ -258,7 +259,9 @@ def collapse_theory(config: Config, model: core.StackedAttention) -> float | Non
     block = model.stack[0]
     kind = type(block.own or model.pe)
     seen = [getattr(kind, hook) is not getattr(PositionEncoding, hook) for hook in ATTENTION_HOOKS]
-    limited = block.attention.causal or block.attention.pattern.allowed(TOKENS, torch.device("cpu")) is not None
+    pattern = block.attention.pattern
+    mixed = pattern.extends or type(pattern).prepare is not Pattern.prepare
+    limited = block.attention.causal or pattern.limits(TOKENS) or mixed
     if any(seen) or limited or config.norm.name not in ("layer", "rms", "none"):
         return None
     return 3.0 if config.residual.name == "none" else 1.0

@@ -19,6 +19,8 @@ from stackcli.experiment.store import Store
 
 def show_report(config: Config, out: Path, *, json: bool, formats: Sequence[str]) -> int:
     """Prints the table and the verdict; returns 1 where a check failed, else 0. Raises ValueError for wrong sizes."""
+    if len(config.kinds("pe")) > 1:
+        raise ValueError(f"check looks at one encoding; write pe={config.pe.name} without pe.by_layer")
     max_len = encoding_checks.input_length(config)
     if formats:
         Store(out)  # raises before anything is measured where no figure can be written

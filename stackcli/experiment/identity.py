@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from stackcli.config.settings import GROUPS, Config
+from stackcli.config.settings import GROUPS, LISTED, Config
 from stackcli.experiment import part_source
 
 NUMERICS_VERSION = 3  # raised when the same settings give other numbers; a test of a golden loss guards it
@@ -28,8 +28,11 @@ def run_id(config: Config, fingerprint: str, *, test: bool = True) -> str:
 
 
 def part_sources(config: Config) -> dict[str, str]:
-    """Returns group -> hash of the source of the part that the run uses."""
-    return part_source.fingerprints({group: getattr(config, group).name for group in GROUPS})
+    """Returns group -> hash of the source of the part that the run uses, and group.name -> that of each further part
+    where layers have different ones."""
+    found = part_source.fingerprints({group: getattr(config, group).name for group in GROUPS})
+    more = {(group, name) for group in LISTED for name in config.kinds(group) if name != getattr(config, group).name}
+    return found | {f"{group}.{name}": part_source.fingerprint(group, name) for group, name in sorted(more)}
 
 
 def digest(value: Any) -> str:

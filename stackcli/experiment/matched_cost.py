@@ -155,7 +155,7 @@ def match_point(point: Config, like: Config, by: str, asked: Asked) -> Sized:
     """Returns the point with the dim and ff that bring it nearest to the cost of `like`, a stack that differs only in
     depth: the typed ff where that comes within 3 %, else the ff nearest to it. Raises ValueError where a part refuses
     the typed sizes."""
-    from stackcli.model.build import try_parts
+    from stackcli.model.compatibility import try_parts
 
     try_parts(like)
     cost = cost_of(by, asked)
@@ -198,7 +198,7 @@ def fit_feed_forward(config: Config, target: int, cost: Cost) -> Config:
 
 def accepts_sizes(config: Config) -> bool:
     """Returns whether every part accepts the sizes."""
-    from stackcli.model.build import try_parts
+    from stackcli.model.compatibility import try_parts
 
     try:
         try_parts(config)
@@ -239,12 +239,14 @@ def params(config: Config, asked: Asked) -> int:
     first, second = make.join(1), make.join(1)
     second.pair(first)
     joins = {id(p): p.numel() for p in (*first.parameters(), *(second.parameters() if F else ()))}
-    kind = sum(p.numel() for p in build_pattern(config, 1, asked.max_len).parameters())
-    block = 4 * D * D + 4 * D + kind + (2 * D * F + F + D if F else 0) + sum(joins.values())
+    block = 4 * D * D + 4 * D + (2 * D * F + F + D if F else 0) + sum(joins.values())
     scheme = registry.load_part("residual", config.residual.name)
     ends = (scheme.opening_norm + scheme.closing_norm) * sum(p.numel() for p in make.norm().parameters())
-    layers = 1 if config.share_layers else config.depth
-    return int(layers * block + ends + (D + 1) * asked.out)
+    layers, n = 1 if config.share_layers else config.depth, len(config.kinds("attention"))
+    own = [build_pattern(config, layer, asked.max_len).parameters() for layer in range(1, min(n, layers) + 1)]
+    sizes = [sum(p.numel() for p in parameters) for parameters in own]
+    kinds = sum(sizes[layer % n] for layer in range(layers))
+    return int(layers * block + kinds + ends + (D + 1) * asked.out)
 
 
 def flops(config: Config, asked: Asked) -> int:
@@ -252,7 +254,6 @@ def flops(config: Config, asked: Asked) -> int:
     from stackcli.model.build import makers
     from stackcli.model.cost import closed_flops
 
-    kind = registry.load_part("pe", config.pe.name)
-    own = config.pe.options.get("layers", "own" if kind.per_layer else "shared") == "own"
-    encoding = makers(config, asked.max_len).encoding(1 if own else 0)
-    return closed_flops(config, encoding, own=own, length=asked.length, out=asked.out, every=asked.every)
+    make = makers(config, asked.max_len)
+    encodings = [make.encoding(layer) for layer, _ in enumerate(config.kinds("pe"), start=1)]
+    return closed_flops(config, encodings, length=asked.length, out=asked.out, every=asked.every)

@@ -9,7 +9,7 @@ from typing import Any
 
 from stackcli.common import registry
 from stackcli.common.records import Facts
-from stackcli.config.settings import Config, Part
+from stackcli.config.settings import GROUPS, Config, Part
 from stackcli.experiment import part_source
 from stackcli.experiment.identity import NUMERICS_VERSION, digest, part_sources, run_id
 from stackcli.experiment.store import Store
@@ -128,29 +128,31 @@ def check_fit(config: Config, facts: Mapping[str, Any]) -> None:
         )
 
 
+DECIDING = (*GROUPS, "dim", "heads", "causal", "share_layers")  # settings that may not fit together
+
+
 def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:
     """Builds every combination of parts once, without the rest of the model, so that sizes that do not fit are found
     before the first run. Raises ValueError that names all of them."""
     distinct = {
-        (c.dim, c.heads, c.pe, c.residual, c.norm, c.attention, c.init, c.data, c.layer_drop > 0): (c, facts)
+        (tuple(getattr(c, name) for name in DECIDING), c.layer_drop > 0, c.attention_dropout > 0): (c, facts)
         for c, facts in jobs
     }
     if not distinct:
         return
-    from stackcli.model.build import try_parts
+    from stackcli.model.compatibility import try_parts
 
     problems: dict[str, None] = {}
     for config, facts in distinct.values():
         try:
-            if registry.load_part("pe", config.pe.name).needs_tree and not facts.get("tree"):
+            trees = [name for name in config.kinds("pe") if registry.load_part("pe", name).needs_tree]
+            if trees and not facts.get("tree"):
                 why = (
                     f": {reason}; parse the sentences, or choose another pe"
                     if (reason := facts.get("treeless"))
                     else ""
                 )
-                raise ValueError(
-                    f"pe={config.pe.name} needs data that carry a tree, which data={config.data.name} lack{why}"
-                )
+                raise ValueError(f"pe={trees[0]} needs data that carry a tree, which data={config.data.name} lack{why}")
             try_parts(config)
         except ValueError as error:
             problems[str(error)] = None

@@ -251,9 +251,10 @@ class Store:
         """Returns the parts of a run whose source was edited after its training, as `pe=mine`. Empty for old runs,
         which did not record the source."""
         was, config = read_json(self.run(run) / "config.json").get("source", {}), self.config(run)
-        names = {group: getattr(config, group).name for group in was if group in GROUPS}
-        now = {g: part_source.fingerprint(g, n) if n in registry.part_names(g) else "" for g, n in names.items()}
-        return [f"{group}={name}" for group, name in names.items() if now[group] != was[group]]
+        split = {key: (g, name) for key in was for g, _, name in [key.partition(".")] if g in GROUPS}
+        parts = {key: (g, name or getattr(config, g).name) for key, (g, name) in split.items()}
+        now = {k: part_source.fingerprint(g, n) if n in registry.part_names(g) else "" for k, (g, n) in parts.items()}
+        return [f"{group}={name}" for key, (group, name) in parts.items() if now[key] != was[key]]
 
     def ids(self) -> list[str]:
         """Returns the published runs, newest first."""

@@ -1,6 +1,7 @@
 """Multi-head self-attention: scores, position encodings, masks, and the two kernels."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -30,24 +31,48 @@ class Attention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
-        projected: Tensor = self.out(self.pattern.gate(x, self.mix_values(self.qkv(x), ctx, pe)))
+        qkv = self.qkv(self.pattern.prepare(x, ctx.mask))
+        projected: Tensor = self.out(self.pattern.gate(x, self.mix_values(qkv, ctx, pe)))
         return projected
 
     def mix_values(self, qkv: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         """Queries, keys and values (B, T, 3 D) -> the outputs of the heads side by side, (B, T, D)."""
-        B, T, D = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
         q, k, v = SplitHeads.apply(qkv, self.heads)  # type: ignore[no-untyped-call]  # (B, H, T, E) each
+        y = self.attend(q, k, v, ctx, pe)
+        return y.transpose(1, 2).flatten(2)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
+        """Queries, keys and values of the heads -> their outputs, (B, H, T, E) each."""
+        if self.pattern.extends:
+            return self.with_more_keys(q, k, v, ctx, pe)
         q, k = pe.rotate(q, k, ctx)
-        found = None if self.dense else self.pattern.pieces(T, self.causal, qkv.device)
+        found = None if self.dense else self.pattern.pieces(q.shape[-2], self.causal, q.device)
         if not self.pattern.scored:
-            y = self.without_scores(q, k, v, ctx)
-        elif found is not None:
-            y = sparse_attention(q, k, v, ctx, pe, found, drop=self.drop, explicit=self.explicit)
-        elif self.explicit or not (pe.fused and self.pattern.fused):
-            y = self.by_hand(q, k, v, ctx, pe)
-        else:
-            y = self.by_kernel(q, k, v, ctx, pe)
-        return y.transpose(1, 2).reshape(B, T, D)
+            return self.without_scores(q, k, v, ctx)
+        if found is not None:
+            return sparse_attention(q, k, v, ctx, pe, found, drop=self.drop, explicit=self.explicit)
+        if self.explicit or not (pe.fused and self.pattern.fused):
+            return self.by_hand(q, k, v, ctx, pe)
+        return self.by_kernel(q, k, v, ctx, pe)
+
+    def with_more_keys(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
+        """Attention of a kind that adds keys to those of the tokens."""
+
+        def rotate(q: Tensor, k: Tensor, pos: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+            return pe.rotate(q, k, replace(ctx, pos=pos, mask=mask))
+
+        def record(weights: Tensor) -> None:
+            self.weights(self.pattern.fold(weights, ctx.mask))
+
+        length, device, pattern = q.shape[-2], q.device, self.pattern
+        found = (pattern.whole if self.dense else pattern.pieces)(length, self.causal, device)
+        assert found is not None
+        q, k, v, pos, mask, added = pattern.extend(q, k, v, ctx.pos, ctx.mask, rotate)
+        more = replace(ctx, pos=pos, mask=mask)
+        seen = record if self.dense else None
+        return sparse_attention(
+            q, k, v, more, pe, found, drop=self.drop, explicit=self.explicit, added=added, record=seen
+        )
 
     def by_kernel(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         """Attention by PyTorch's fused kernel; the bias and the masks are passed as one mask."""

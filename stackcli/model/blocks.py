@@ -70,7 +70,8 @@ class Block(nn.Module):
         """Whether `fused_forward` computes this block: pre-LN or post-LN, layer normalisation, no layer drop."""
         joins, pattern = [self.join, self.feed_join], type(self.attention.pattern)
         plain = all(join is not None and join.order and isinstance(join.norm, nn.LayerNorm) for join in joins)
-        return plain and pattern.gate is Pattern.gate and self.skip.p == 0
+        own = pattern.gate is not Pattern.gate or pattern.prepare is not Pattern.prepare
+        return plain and not own and self.skip.p == 0
 
     def fused_forward(self, x: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         """What `forward` computes in training, with fewer passes over memory; hooks of the modules are not called."""

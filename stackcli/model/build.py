@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from stackcli.attention.base import Pattern
 from stackcli.common import registry
 from stackcli.common.seeding import torch_at
-from stackcli.config.settings import Config
+from stackcli.config.settings import LISTED, Config
 from stackcli.data.base import Loaded
 from stackcli.init.base import Init
 from stackcli.model.attention import Attention
@@ -22,11 +22,12 @@ from stackcli.residual.base import Branch, Residual
 
 
 class Makers(NamedTuple):
-    """Constructors of the parts that a Config names; `join` and `encoding` take the layer."""
+    """Constructors of the parts that a Config names; `join` and `encoding` take the layer, 0 for an encoding that all
+    layers share."""
 
     norm: Callable[[], nn.Module]
     join: Callable[[int], Residual]
-    encoding: Callable[[int], PositionEncoding]
+    encoding: Callable[..., PositionEncoding]  # of a layer, and a name where layers have different ones
     init: Callable[[], Init]
 
 
@@ -42,9 +43,9 @@ def makers(config: Config, max_len: int) -> Makers:
         options = c.residual.options
         return registry.build_part("residual", c.residual.name, **sizes, layer=layer, norm=norm, **options)  # type: ignore[no-any-return]
 
-    def encoding(layer: int) -> PositionEncoding:
+    def encoding(layer: int, name: str = "") -> PositionEncoding:
         with torch_at(c.seed, layer, "pe"):
-            return build_encoding(c, max_len)
+            return build_encoding(c, max_len, name or c.kind("pe", max(layer, 1)))
 
     def init() -> Init:
         return registry.build_part("init", c.init.name, **sizes, **c.init.options)  # type: ignore[no-any-return]
@@ -63,17 +64,33 @@ def drawn_from(config: Config) -> int:
     return int(options.get("range", 2048)) if options.get("randomised") else 0
 
 
-def build_encoding(config: Config, max_len: int) -> PositionEncoding:
-    """Builds the position encoding, with the keys that several encodings share (dim, scale, ...) applied to it. Raises
-    ValueError for an encoding wider than the stack."""
-    c, kind, options = config, registry.load_part("pe", config.pe.name), dict(config.pe.options)
+def own_options(config: Config, group: str, name: str) -> dict[str, Any]:
+    """Returns the keys of a part; of those of a list of parts, one for each layer, the keys that this part has."""
+    options = getattr(config, group).options
+    if LISTED.get(group) not in options:
+        return dict(options)
+    known = registry.keys_of(group, name)
+    return {key: value for key, value in options.items() if key in known}
+
+
+def has_own(config: Config, name: str) -> bool:
+    """Returns whether each layer has an instance of the encoding of its own."""
+    per_layer = registry.load_part("pe", name).per_layer
+    return bool(own_options(config, "pe", name).get("layers", "own" if per_layer else "shared") == "own")
+
+
+def build_encoding(config: Config, max_len: int, name: str = "") -> PositionEncoding:
+    """Builds the position encoding, by default that of layer 1, with the keys that several encodings share (dim, scale,
+    ...) applied to it. Raises ValueError for an encoding wider than the stack."""
+    c, name = config, name or config.pe.name
+    kind, options = registry.load_part("pe", name), own_options(config, "pe", name)
     inner = {key: value for key, value in options.items() if key in registry.own_keys(kind)}
     reach, width = drawn_from(c) or max_len, options.get("dim") or c.dim
     if width > c.dim:
         raise ValueError(f"pe.dim={width} is more than dim={c.dim}")
     heads = c.heads if width == c.dim else 1
     encoding: PositionEncoding = registry.build_part(
-        "pe", c.pe.name, dim=width, heads=heads, max_len=max(reach, max_len), **inner
+        "pe", name, dim=width, heads=heads, max_len=max(reach, max_len), **inner
     )
     encoding.causal, encoding.randomised = c.causal, drawn_from(c) > 0
     matched = options.get("scale") == "matched"
@@ -84,62 +101,24 @@ def build_encoding(config: Config, max_len: int) -> PositionEncoding:
 
 def build_pattern(config: Config, layer: int, max_len: int = 1) -> Pattern:
     """Builds the kind of attention of a layer. It draws from the random stream (seed, layer, "attention")."""
-    c, name = config, config.attention.name
+    c, name = config, config.kind("attention", layer)
     own = {"dim": c.dim, "heads": c.heads, "max_len": max_len, "causal": c.causal, "seed": c.seed, "layer": layer}
     named = inspect.signature(registry.load_part("attention", name)).parameters
     given = {key: value for key, value in own.items() if key in named}
     with torch_at(c.seed, layer, "attention"):
-        return registry.build_part("attention", name, **given, **c.attention.options)  # type: ignore[no-any-return]
+        return registry.build_part("attention", name, **given, **own_options(c, "attention", name))  # type: ignore[no-any-return]
 
 
-def try_parts(config: Config) -> None:
-    """Builds each part once, for sequences of one token. Raises ValueError for settings that do not fit together."""
-    make = makers(config, max_len=1)
-    join, encoding, init = make.join(1), make.encoding(1), make.init()
-    pattern = build_pattern(config, 1)
-    pairwise = any(getattr(type(encoding), h) is not getattr(PositionEncoding, h) for h in ("rotate", "bias", "mix"))
-    if pairwise and not pattern.scored:
-        raise ValueError(
-            f"pe={config.pe.name} works on the scores of attention; attention={config.attention.name} has none. Write"
-            " attention=full, or an encoding that changes the tokens, such as learned, sinusoidal or conv"
-        )
-    if config.attention_dropout and not pattern.scored:
-        raise ValueError(
-            f"attention_dropout needs attention weights, which attention={config.attention.name} never has"
-        )
-    if type(pattern).cut is not Pattern.cut and not encoding.by_pairs:
-        raise ValueError(
-            f"pe={config.pe.name} needs the scores of all pairs of tokens, which attention={config.attention.name} does"
-            " not compute; write attention=full, or another encoding"
-        )
-    sized = any(join.gain(role) != 1 for role in ("q", "k", "v", "o", "ff1", "ff2"))
-    if sized and init.scales and config.init.name != config.residual.name:
-        raise ValueError(
-            f"residual={config.residual.name} sizes its branches by depth, and init={config.init.name} would do so"
-            " again; write init=default, xavier, small or orthogonal"
-        )
-    if init.scales and config.residual.options.get("beta"):
-        raise ValueError(f"residual.beta would do nothing: init={config.init.name} has its own; write init=xavier")
-    if config.init.name == "zero" and config.residual.name == "rezero":
-        raise ValueError(
-            "residual=rezero and init=zero both start every branch at zero, so neither can be trained; write"
-            " init=default"
-        )
-    if config.layer_drop and config.residual.name == "none":
-        raise ValueError("layer_drop needs a skip connection: residual=none has none")
-    if config.layer_drop and config.residual.name == "sandwich":
-        raise ValueError("layer_drop does not go with residual=sandwich, whose norm undoes the scaling of a branch")
-    if config.share_layers and join.profiled:
-        raise ValueError(
-            f"residual={config.residual.name} sizes every block by those before it; write share_layers=false"
-        )
-    options = config.pe.options
-    if options.get("pretrain") and options.get("loss") == "none":
-        raise ValueError("pe.pretrain needs pe.loss=order or pe.loss=smooth")
-    if options.get("loss", "none") != "none" and not any(True for _ in encoding.parameters()):
-        raise ValueError(
-            f"pe.loss={options['loss']} needs an encoding with something to train, not pe={config.pe.name}"
-        )
+def layer_encodings(config: Config, max_len: int) -> tuple[PositionEncoding, list[PositionEncoding | None]]:
+    """Returns the encoding of the stack and those of its blocks, None where they use that of the stack. Where layers
+    have different encodings, those that are not of one layer alone are shared by the layers with that encoding."""
+    c, make, layers = config, makers(config, max_len), range(1, config.depth + 1)
+    names = [c.kind("pe", layer) for layer in layers]
+    if len(set(c.kinds("pe"))) == 1 and not has_own(c, c.pe.name):
+        return make.encoding(0), [None] * c.depth
+    shared = {name: make.encoding(0, name) for name in dict.fromkeys(names) if not has_own(c, name)}
+    blocks = [shared.get(name) or make.encoding(layer) for layer, name in zip(layers, names, strict=True)]
+    return PositionEncoding(dim=c.dim, heads=c.heads, max_len=max_len), [*blocks]
 
 
 def build(
@@ -149,14 +128,13 @@ def build(
     layer 1 is the same at every depth. `every`: the stack gives `outputs` answers at every token. Raises ValueError for
     sizes that do not fit together."""
     c, make = config, makers(config, max_len)
-    own = c.pe.options.get("layers", "own" if registry.load_part("pe", c.pe.name).per_layer else "shared") == "own"
-    blocks = [_block(c, layer, max_len, make.join, make.encoding if own else None) for layer in range(1, c.depth + 1)]
+    pe, own = layer_encodings(c, max_len)
+    blocks = [_block(c, layer, max_len, make.join, own[layer - 1]) for layer in range(1, c.depth + 1)]
     if c.share_layers:
         for block in blocks[1:]:
             share(blocks[0], block)
     scheme = registry.load_part("residual", c.residual.name)
     opening, closing = (make.norm() if has_norm else None for has_norm in (scheme.opening_norm, scheme.closing_norm))
-    pe = PositionEncoding(dim=c.dim, heads=c.heads, max_len=max_len) if own else make.encoding(0)
     model = StackedAttention(
         vocab=vocab,
         classes=classes,
@@ -243,7 +221,7 @@ def _block(
     layer: int,
     max_len: int,
     join: Callable[[int], Residual],
-    encoding: Callable[[int], PositionEncoding] | None,
+    own: PositionEncoding | None,
 ) -> Block:
     c, hidden = config, hidden_of(config)
     attention = Attention(
@@ -259,7 +237,7 @@ def _block(
         join=join(layer),
         feed=FeedForward(dim=c.dim, hidden=hidden) if hidden else None,
         feed_join=join(layer) if hidden else None,
-        own=encoding(layer) if encoding else None,
+        own=own,
         dropout=c.dropout,
         layer_drop=c.layer_drop * layer / c.depth,
     )

@@ -1,5 +1,7 @@
 """What a stack costs: floating-point operations in closed form, and parameters."""
 
+from collections.abc import Sequence
+
 from stackcli.config.settings import Config
 from stackcli.model.blocks import hidden_of
 from stackcli.model.build import build_pattern
@@ -9,33 +11,42 @@ from stackcli.pe.base import PositionEncoding, Work
 
 def flops(config: Config, model: StackedAttention, length: int) -> int:
     """Floating-point operations of one forward pass of this stack on one sequence; see `closed_flops`."""
-    own = model.stack[0].own
-    out, every = model.head.out_features, model.every
-    return closed_flops(config, own or model.pe, own=own is not None, length=length, out=out, every=every)
+    encodings = [block.own or model.pe for block in model.stack]
+    return closed_flops(config, encodings, length=length, out=model.head.out_features, every=model.every)
 
 
-def attention_work(config: Config, length: int) -> Work:
-    """What attention computes for one sequence of this length and one head, in each block."""
-    sizes = build_pattern(config, 1, length).sizes(length, config.causal)
+def attention_work(config: Config, length: int, layer: int = 1) -> Work:
+    """What attention computes for one sequence of this length and one head, in a block."""
+    sizes = build_pattern(config, layer, length).sizes(length, config.causal)
     return Work(length, length, length**2) if sizes is None else Work(*sizes, dense=False)
 
 
-def closed_flops(config: Config, encoding: PositionEncoding, *, own: bool, length: int, out: int, every: bool) -> int:
+def all_scores(config: Config, length: int) -> int:
+    """Number of scores of one sequence of this length and one head, in all blocks."""
+    kinds = len(config.kinds("attention"))
+    each = [attention_work(config, length, layer).scores for layer in range(1, min(kinds, config.depth) + 1)]
+    return sum(each[layer % kinds] for layer in range(config.depth))
+
+
+def closed_flops(config: Config, encodings: Sequence[PositionEncoding], *, length: int, out: int, every: bool) -> int:
     """Floating-point operations (multiply-adds x 2) of the matrix products in one forward pass of one sequence.
 
     With T = `length` and S scores, T^2 in full attention: 8 T D^2 + 4 S D + 4 T D F for each block; those of the kind
-    of attention; those of the encoding, in every block where blocks have their `own` encoding or the encoding works in
-    every block, else once (so also a bias of positions alone in full attention); and 2 D `out` for the classifier, at
-    `every` token or once.
+    of attention; those of the encoding, in every block, or once if it is computed once; and 2 D `out` for the
+    classifier, at `every` token or once. encodings: of the blocks, repeated over the depth.
     """
     D, T, hidden = config.dim, length, hidden_of(config)
-    work = attention_work(config, length)
-    pattern = build_pattern(config, 1)
-    scored = 4 * work.scores * D if pattern.scored else 0
-    block = 8 * T * D * D + scored + pattern.flops(T) + 4 * T * D * hidden
-    once = not encoding.every_block or (encoding.bias_of_positions and work.dense)
-    times = config.depth if own or not once else 1
-    return config.depth * block + times * encoding.flops(T, work) + 2 * D * out * (T if every else 1)
+    kinds = range(1, min(len(config.kinds("attention")), config.depth) + 1)
+    parts = [(attention_work(config, T, layer), build_pattern(config, layer)) for layer in kinds]
+    total, counted = 2 * D * out * (T if every else 1), set[object]()
+    for layer in range(config.depth):
+        (work, pattern), encoding = parts[layer % len(parts)], encodings[layer % len(encodings)]
+        scored = 4 * work.scores * D if pattern.scored else 0
+        total += 8 * T * D * D + scored + pattern.flops(T) + 4 * T * D * hidden
+        once = "embed" if not encoding.every_block else "bias" if encoding.bias_of_positions and work.dense else layer
+        total += encoding.flops(T, work) if (type(encoding), once) not in counted else 0
+        counted.add((type(encoding), once))
+    return total
 
 
 def count(model: StackedAttention) -> tuple[int, int]:

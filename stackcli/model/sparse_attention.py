@@ -4,6 +4,7 @@ Shapes: B batch, T positions, H heads, E = D / H; a piece has N blocks of b quer
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -16,11 +17,29 @@ from stackcli.pe.base import Context, PositionEncoding
 
 
 def sparse_attention(
-    q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding, found: Pieces, *, drop: Dropout, explicit: bool
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    ctx: Context,
+    pe: PositionEncoding,
+    found: Pieces,
+    *,
+    drop: Dropout,
+    explicit: bool,
+    added: Tensor | None = None,
+    record: Callable[[Tensor], None] | None = None,
 ) -> Tensor:
-    """Computes attention on q, k, v (B, H, T, E) -> (B, H, T, E). If the pieces share queries, their sums are merged
-    (Milakov and Gimelshein 2018, arXiv:1805.02867)."""
-    cuts = [gather_piece(q, k, v, ctx, pe, piece) for piece in found.pieces]
+    """Computes attention on q (B, H, T, E) and k, v (B, H, K, E) -> (B, H, T, E). If the pieces share queries, their
+    sums are merged (Milakov and Gimelshein 2018, arXiv:1805.02867).
+
+    The keys are those of the tokens, whose first T positions in `ctx` are those of the queries, and those that a kind
+    adds. added: what is added to the scores of each key, (B or 1, H or 1, K). record: called with the weights
+    (B, H, T, K) where there is one piece of all pairs.
+    """
+    cuts = [gather_piece(q, k, v, ctx, pe, piece, added) for piece in found.pieces]
+    if record is not None:
+        (only,) = cuts
+        record(attention_weights(only)[:, 0])
     if found.merged:
         return merge_sums([partial_sums(c, drop) for c in cuts], found.pieces)
     kernel = explicit_attention if explicit or not pe.fused else fused_attention
@@ -40,7 +59,9 @@ class Cut(NamedTuple):
     pe: PositionEncoding
 
 
-def gather_piece(q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding, piece: Piece) -> Cut:
+def gather_piece(
+    q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding, piece: Piece, added: Tensor | None = None
+) -> Cut:
     """Takes the queries and keys of a piece out of the sequence."""
     q, k, v = (gather_tokens(x, at) for x, at in ((q, piece.queries), (k, piece.keys), (v, piece.keys)))
     own = Context(ctx.pos[..., piece.keys], causal=ctx.causal, queries=ctx.pos[..., piece.queries])
@@ -50,7 +71,11 @@ def gather_piece(q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEnco
         allowed = (allowed & ctx.mask[:, piece.keys][:, :, None, None]) | itself[:, None]
     else:
         allowed = allowed[None]
-    return Cut(q, k, v, pe.bias(q, k, own), allowed, own, pe)
+    bias = pe.bias(q, k, own)
+    if added is not None:
+        more = added[..., piece.keys].transpose(1, 2).unsqueeze(-2).to(q)  # (B or 1, N, H or 1, 1, K)
+        bias = more if bias is None else bias + more
+    return Cut(q, k, v, bias, allowed, own, pe)
 
 
 def gather_tokens(x: Tensor, at: Tensor) -> Tensor:
@@ -72,11 +97,16 @@ def fused_attention(c: Cut, drop: Dropout) -> Tensor:
 
 def explicit_attention(c: Cut, drop: Dropout) -> Tensor:
     """Attention of a piece, written out."""
-    allowed = c.allowed | ~c.allowed.any(-1, keepdim=True)
-    weights = drop(piece_scores(c).masked_fill(~allowed, -math.inf).softmax(-1))  # (B, N, H, b, K)
+    weights = drop(attention_weights(c))
     mixed = c.pe.mix(weights, c.ctx)
     out: Tensor = weights @ c.v if mixed is None else weights @ c.v + mixed
     return out
+
+
+def attention_weights(c: Cut) -> Tensor:
+    """Attention weights of a piece, (B, N, H, b, K)."""
+    allowed = c.allowed | ~c.allowed.any(-1, keepdim=True)
+    return piece_scores(c).masked_fill(~allowed, -math.inf).softmax(-1)
 
 
 def piece_scores(c: Cut) -> Tensor:

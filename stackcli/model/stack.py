@@ -63,7 +63,10 @@ class StackedAttention(nn.Module):
         """Returns the input of block 1, (B, T, D), and the context that every block is given."""
         pos = self.positions(tokens, mask) if pos is None else pos
         ctx = Context(pos, mask, tree, causal=self.stack[0].attention.causal, kept={})
-        x = self.pe.embed(self.embedding(tokens), ctx)
+        x = self.embedding(tokens)
+        if mask is not None:  # so that NaN or inf at padding reaches no token and no gradient, in any block
+            x = x.masked_fill(~mask[..., None], 0)
+        x = self.pe.embed(x, ctx)
         if self.opening is not None:
             x = self.opening(x, mask)
         return self.dropout(x), ctx
@@ -118,11 +121,12 @@ class StackedAttention(nn.Module):
 
     @property
     def kernel(self) -> str:
-        """Name of the attention kernel in use: fused or explicit."""
-        first = self.stack[0]
-        attention = first.attention
-        fused = (first.own or self.pe).fused and attention.pattern.fused
-        return "explicit" if attention.explicit or not fused else "fused"
+        """Name of the attention kernel in use: fused or explicit, or both where layers differ, in their order."""
+        names = []
+        for block in self.stack:
+            fused = (block.own or self.pe).fused and block.attention.pattern.fused
+            names.append("explicit" if block.attention.explicit or not fused else "fused")
+        return ", ".join(dict.fromkeys(names))
 
 
 def pool(x: Tensor, mask: Tensor | None) -> Tensor:
@@ -134,10 +138,10 @@ def pool(x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def matrices(model: nn.Module) -> Iterator[nn.Parameter]:
-    """Yields the parameters that weight decay applies to: token vectors and the matrices of linear maps and
-    convolutions. Biases, gains and tables of vectors, such as those of positions, are not decayed."""
+    """Yields the parameters that weight decay applies to: token vectors and the matrices of linear maps, convolutions
+    and recurrent units. Biases, gains and tables of vectors, such as those of positions, are not decayed."""
     for module in model.modules():
-        decayed = isinstance(module, nn.Linear | nn.Embedding | nn.Conv1d | nn.Conv2d)
+        decayed = isinstance(module, nn.Linear | nn.Embedding | nn.Conv1d | nn.Conv2d | nn.GRU)
         maps = getattr(module, "maps", ())  # of a position encoding: its own matrices of linear maps
         for name, parameter in module.named_parameters(recurse=False):
             if parameter.dim() >= 2 and (decayed or name in maps):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stackcli.attention.linear import CHUNK, Linear
-from stackcli.model.build import try_parts
+from stackcli.model.compatibility import try_parts
 from tests.factory import config, padding, stack, tokens
 
 

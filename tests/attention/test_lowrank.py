@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stackcli.attention.lowrank import Lowrank
-from stackcli.model.build import try_parts
+from stackcli.model.compatibility import try_parts
 from tests.factory import config, padding, part, stack, tokens
 
 

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stackcli.common.seeding import torch_at
-from stackcli.model.build import build, try_parts
+from stackcli.model.build import build
+from stackcli.model.compatibility import try_parts
 from stackcli.model.stack import StackedAttention
 from tests.factory import config, padding, stack, tokens
 

@@ -64,13 +64,6 @@ def test_the_probability_of_layer_drop_rises_linearly_to_the_last_block() -> Non
     assert [block.skip.p for block in model.stack] == pytest.approx([0.4 * layer / 5 for layer in range(1, 6)])
 
 
-def test_layer_drop_is_refused_without_a_skip_connection() -> None:
-    with pytest.raises(ValueError, match="layer_drop needs a skip connection: residual=none"):
-        build.try_parts(config(residual="none", layer_drop=0.1))
-    build.try_parts(config(residual="none", layer_drop=0.0))
-    build.try_parts(config(residual="pre", layer_drop=0.1))
-
-
 def test_an_encoding_wider_than_the_stack_is_refused() -> None:
     with pytest.raises(ValueError, match=r"pe\.dim=32 is more than dim=16"):
         build.build_encoding(config(dim=16, heads=2, pe=part("learned", dim=32)), 8)

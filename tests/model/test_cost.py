@@ -83,11 +83,13 @@ def test_shared_layers_have_the_parameters_of_one_layer_and_the_operations_of_al
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("kind", ["softmax1", "sink", "gated", "talking", "linear", "lowrank"])
+@pytest.mark.parametrize(
+    "kind", ["softmax1", "sink", "gated", "talking", "linear", "lowrank", "hierarchical", "conv", "recurrent"]
+)
 def test_the_flops_of_kinds_of_attention_equal_pytorchs_counter(kind: str, causal: bool) -> None:
     if kind == "lowrank" and causal:
         pytest.skip("it is refused")
-    for length in (1, 11, 70):
+    for length in (1, 11, 70, 300) if kind in ("hierarchical", "conv") else (1, 11, 70):
         model = build(config(**TINY, attention=kind, causal=causal), vocab=30, classes=3, max_len=70).float().eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             model(torch.ones(1, length, dtype=torch.long))
@@ -96,5 +98,13 @@ def test_the_flops_of_kinds_of_attention_equal_pytorchs_counter(kind: str, causa
 
 def test_a_gate_and_maps_over_heads_are_counted_as_parameters() -> None:
     full = cost.count(stack(attention="full"))[0]
-    added = {"gated": 2 * (16 * 16 + 16), "talking": 2 * 2 * 2 * 2, "sink": 2 * 2, "softmax1": 0, "linear": 0}
+    added = {
+        "gated": 2 * (16 * 16 + 16),
+        "talking": 2 * 2 * 2 * 2,
+        "sink": 2 * 2,
+        "softmax1": 0,
+        "linear": 0,
+        "conv": 0,
+    }
+    added["recurrent"] = 2 * 2 * 3 * (8 * 16 + 8 * 8 + 2 * 8)
     assert {kind: cost.count(stack(attention=kind))[0] - full for kind in added} == added

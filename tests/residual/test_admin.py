@@ -11,6 +11,7 @@ from stackcli.diagnostics import layer_statistics
 from stackcli.model import build
 from stackcli.model import stack as core
 from stackcli.model.batch import Batch
+from stackcli.model.compatibility import try_parts
 from stackcli.pe.base import Context
 from stackcli.residual.admin import Admin
 from stackcli.training.loop import Training
@@ -163,4 +164,4 @@ def test_stored_weights_include_the_omegas() -> None:
 
 def test_shared_layers_are_refused_because_omega_depends_on_earlier_blocks() -> None:
     with pytest.raises(ValueError, match="residual=admin sizes every block by those before it"):
-        build.try_parts(config(residual="admin", share_layers=True))
+        try_parts(config(residual="admin", share_layers=True))

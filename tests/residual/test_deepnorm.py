@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stackcli.model.build import try_parts
+from stackcli.model.compatibility import try_parts
 from tests.factory import config, padding, part, stack, tokens
 from tests.residual import oracle
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stackcli.model.build import try_parts
+from stackcli.model.compatibility import try_parts
 from tests.factory import config
 from tests.residual import oracle
 

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from stackcli.common.seeding import generator
-from stackcli.model.build import build, try_parts
+from stackcli.model.build import build
+from stackcli.model.compatibility import try_parts
 from stackcli.training.position_losses import MARGIN, Auxiliary, position_table
 from tests.factory import config, part
 from tests.training.examples import finish, training
