@@ -5,7 +5,6 @@ Parameters: 6 D^2 + 6 D for each layer if causal, else 4.5 D^2 + 6 D.
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from stackcli.attention.base import Pattern
 
@@ -24,19 +23,25 @@ class Recurrent(Pattern):
         super().__init__()
         if dim % 2 and not causal:
             raise ValueError(f"attention=recurrent reads in two directions and needs an even dim, not dim={dim}")
-        self.rnn = nn.GRU(dim, dim if causal else dim // 2, batch_first=True, bidirectional=not causal)
+        width, ways = (dim, 1) if causal else (dim // 2, 2)
+        self.units = nn.ModuleList(nn.GRU(dim, width, batch_first=True) for _ in range(ways))  # ahead, back
 
     def prepare(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        states: Tensor
+        if mask is not None:
+            x = x.masked_fill(~mask[..., None], 0)
+        return torch.cat(
+            [self.read(unit, x, mask, way) for unit, way in zip(self.units, (1, -1), strict=False)], dim=-1
+        )
+
+    def read(self, unit: nn.Module, x: Tensor, mask: Tensor | None, way: int) -> Tensor:
+        """Returns the states of a unit that reads ahead, way=1, or back, way=-1: (B, T, D) -> (B, T, width). What
+        follows the real tokens in the order of reading changes none of their states, so padding is read last."""
         if mask is None:
-            states, _ = self.rnn(x)
-            return states
-        order = mask.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[..., None]  # real tokens first
-        real = x.masked_fill(~mask[..., None], 0).gather(1, order.expand_as(x))
-        lengths = mask.sum(1).clamp(min=1).cpu()
-        packed = pack_padded_sequence(real, lengths, batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=x.shape[1])
-        return states.gather(1, order.argsort(dim=1).expand_as(x))
+            return unit(x)[0] if way == 1 else unit(x.flip(1))[0].flip(1)  # type: ignore[no-any-return]
+        at = way * torch.arange(x.shape[1], device=x.device)
+        order = at.masked_fill(~mask, x.shape[1]).argsort(dim=1)[..., None]  # (B, T, 1)
+        states: Tensor = unit(x.gather(1, order.expand_as(x)))[0]
+        return states.gather(1, order.argsort(dim=1).expand_as(states))
 
     def flops(self, length: int) -> int:
-        return 2 * length * sum(p.numel() for p in self.rnn.parameters() if p.dim() == 2)
+        return 2 * length * sum(p.numel() for p in self.parameters() if p.dim() == 2)

@@ -2,11 +2,13 @@
 
 import math
 
+import torch
+
 from stackcli.attention.base import Pattern
 from stackcli.config.settings import LISTED, Config
 from stackcli.init.base import Init
 from stackcli.model.build import build_pattern, makers
-from stackcli.pe.base import PositionEncoding
+from stackcli.pe.base import Context, PositionEncoding
 from stackcli.residual.base import Residual
 
 
@@ -61,11 +63,25 @@ def check_pair(config: Config, encoding: PositionEncoding, pattern: Pattern, pe:
         )
     if config.attention_dropout and not pattern.scored:
         raise ValueError(f"attention_dropout needs attention weights, which attention={attention} never has")
+    if type(pattern).mix_scores is not Pattern.mix_scores and masks_keys(config, encoding):
+        raise ValueError(
+            f"pe={pe} hides some keys from some heads, and attention={attention} mixes the scores of all heads; write"
+            " pe.form=symmetric, or another encoding"
+        )
     if type(pattern).cut is not Pattern.cut and not encoding.by_pairs:
         raise ValueError(
             f"pe={pe} needs the scores of all pairs of tokens, which attention={attention} does"
             " not compute; write attention=full, or another encoding"
         )
+
+
+def masks_keys(config: Config, encoding: PositionEncoding) -> bool:
+    """Returns whether the encoding's bias is minus infinity for some keys, as in forms of ALiBi."""
+    q = torch.zeros(1, config.heads, 2, config.dim // config.heads)
+    tree = torch.zeros(1, 2, dtype=torch.long)
+    with torch.no_grad():
+        bias = encoding.bias(q, q, Context(torch.arange(2), tree=tree, causal=config.causal))
+    return bias is not None and bool(bias.isinf().any())
 
 
 def check_scaling(config: Config, join: Residual, init: Init) -> None:

@@ -182,20 +182,19 @@ def lowrank(
 
 
 def recurrent(pattern: Any, x: Tensor, real: Tensor) -> Tensor:
-    """The states of a gated recurrent unit over the real tokens, written out; zeros at padding."""
-    rnn, rows = pattern.rnn, []
-    ways = ("", "_reverse") if rnn.bidirectional else ("",)
+    """The states of gated recurrent units over the real tokens, written out; zeros at padding."""
+    rows = []
     for b in range(len(x)):
         places, halves = real[b].nonzero()[:, 0].tolist(), []
-        for way in ways:
-            w, u, c, d = (getattr(rnn, f"{name}_l0{way}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-            state, states = x.new_zeros(rnn.hidden_size), {}
-            for t in reversed(places) if way else places:
+        for unit, order in zip(pattern.units, (places, places[::-1]), strict=False):
+            w, u, c, d = (getattr(unit, f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+            state, states = x.new_zeros(unit.hidden_size), {}
+            for t in order:
                 (r, z, n), (hr, hz, hn) = ((a @ m.T + o).chunk(3) for a, m, o in ((x[b, t], w, c), (state, u, d)))
                 r, z = (r + hr).sigmoid(), (z + hz).sigmoid()
                 state = (1 - z) * (n + r * hn).tanh() + z * state
                 states[t] = state
-            zero = x.new_zeros(rnn.hidden_size)
+            zero = x.new_zeros(unit.hidden_size)
             halves.append(torch.stack([states.get(t, zero) for t in range(x.shape[1])]))
         rows.append(torch.cat(halves, dim=-1))
     return torch.stack(rows)

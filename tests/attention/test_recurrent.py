@@ -76,10 +76,10 @@ def test_layers_draw_units_of_their_own_whose_matrices_are_decayed() -> None:
     model = stack(attention="recurrent", depth=2)
     first, second = (block.attention.pattern for block in model.stack)
     assert isinstance(first, Recurrent) and isinstance(second, Recurrent)
-    assert not torch.equal(*(unit.rnn.get_parameter("weight_ih_l0") for unit in (first, second)))
+    assert not torch.equal(*(kind.units.get_parameter("0.weight_ih_l0") for kind in (first, second)))
     decayed = {id(p) for p in matrices(model)}
-    assert {p.dim() == 2 for p in first.rnn.parameters() if id(p) in decayed} == {True}
-    assert all(id(p) in decayed for p in first.rnn.parameters() if p.dim() == 2)
+    assert {p.dim() == 2 for p in first.parameters() if id(p) in decayed} == {True}
+    assert all(id(p) in decayed for p in first.parameters() if p.dim() == 2)
 
 
 def test_an_odd_width_has_no_two_halves() -> None:

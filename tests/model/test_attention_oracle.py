@@ -41,7 +41,8 @@ PAIRS = [(kind, pe) for kind in registry.part_names("attention") for pe in PES]
 
 def refused(kind: str, pe: str, causal: bool) -> bool:
     no_scores = kind in ("linear", "lowrank") and pe in OF_SCORES
-    return no_scores or (kind in SPARSE and pe in ALL_PAIRS) or (kind == "lowrank" and causal)
+    hidden = (kind, pe) == ("talking", "alibi")  # minus infinity cannot be mixed over heads
+    return no_scores or hidden or (kind in SPARSE and pe in ALL_PAIRS) or (kind == "lowrank" and causal)
 
 
 def changes(kind: str, pe: str, causal: bool, **more: Any) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def outcome(model: StackedAttention, x: Tensor, mask: Tensor | None, tree: Tenso
 
 
 def difference(a: list[Tensor], b: list[Tensor]) -> float:
-    assert len(a) == len(b) > 4
+    assert len(a) == len(b) > 4 and all(bool(t.isfinite().all()) for t in (*a, *b))
     return max(float((x - y).abs().max()) for x, y in zip(a, b, strict=True))
 
 
@@ -105,7 +106,7 @@ def check_oracle(kind: str, pe: str, causal: bool) -> tuple[int, float]:
 def test_outputs_and_gradients_equal_those_of_the_definition(kind: str, pe: str) -> None:
     for causal in (False, True):
         if refused(kind, pe, causal):
-            with pytest.raises(ValueError, match=r"(works on|needs) the scores|mixes tokens of all places"):
+            with pytest.raises(ValueError, match=r"(works on|needs|mixes) the scores|mixes tokens of all places"):
                 try_parts(config(**changes(kind, pe, causal)))
             continue
         try_parts(config(**changes(kind, pe, causal)))

@@ -3,7 +3,7 @@
 import pytest
 
 from stackcli.model.compatibility import try_parts
-from tests.factory import config, part
+from tests.factory import config, padding, part, stack, tokens
 
 
 def test_layer_drop_is_refused_without_a_skip_connection() -> None:
@@ -30,6 +30,17 @@ def test_each_layers_kind_of_attention_is_tried_with_its_own_encoding() -> None:
         try_parts(config(pe=listed, attention=part("full", layers="full,full,window")))
     with pytest.raises(ValueError, match="pe=rope works on the scores of attention; attention=linear has none"):
         try_parts(config(pe="rope", attention=part("full", layers="full,linear")))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_minus_infinity_of_one_head_is_not_mixed_into_others(causal: bool) -> None:
+    with pytest.raises(ValueError, match="pe=alibi hides some keys from some heads, and attention=talking mixes"):
+        try_parts(config(pe="alibi", attention="talking", causal=causal))
+    symmetric = {"pe": part("alibi", form="symmetric"), "attention": "talking", "causal": causal}
+    try_parts(config(**symmetric))
+    model = stack(**symmetric)
+    model(tokens(), padding([9, 5, 1], 9)).sum().backward()
+    assert all(bool(p.grad.isfinite().all()) for p in model.parameters() if p.grad is not None)
 
 
 def test_layers_that_differ_share_no_weights() -> None:
