@@ -25,10 +25,12 @@ class Rows(Sequence[np.ndarray]):
 
     @classmethod
     def of(cls, rows: Sequence[Any]) -> "Rows":
-        """Returns the rows of a sequence of sequences."""
+        """Returns the rows of a sequence of sequences, or of arrays of one type."""
         if isinstance(rows, cls):
             return rows
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        if len(rows) and isinstance(rows[0], np.ndarray):
+            return cls(np.concatenate(rows), np.cumsum(lengths) - lengths, lengths)
         values = np.fromiter(chain.from_iterable(rows), np.int32, int(lengths.sum()))
         return cls(values, np.cumsum(lengths) - lengths, lengths)
 

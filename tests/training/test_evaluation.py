@@ -75,7 +75,7 @@ def test_only_tokens_with_a_target_are_scored() -> None:
     examples = registry.build_part("data", "copy", size=64, train_len=4, longest=1).load().val
     with torch.no_grad():
         for tokens, targets in zip(examples.tokens, examples.targets, strict=True):
-            logp = run.model.eval()(torch.tensor([tokens])).log_softmax(-1)[0].double()
+            logp = run.model.eval()(torch.tensor(tokens)[None]).log_softmax(-1)[0].double()
             for t, target in enumerate(targets):
                 if target >= 0:
                     total, count = total - float(logp[t, target]), count + 1
