@@ -35,9 +35,10 @@ class Rows(Sequence[np.ndarray]):
         return cls(values, np.cumsum(lengths) - lengths, lengths)
 
     @classmethod
-    def windows(cls, values: np.ndarray, *, length: int, count: int) -> "Rows":
-        """Returns `count` consecutive windows of `length` numbers."""
-        return cls(values, range(0, count * length, length), np.broadcast_to(np.int64(length), count))
+    def windows(cls, values: np.ndarray, *, length: int, count: int, first: int = 0) -> "Rows":
+        """Returns `count` consecutive windows of `length` numbers, from number `first` on."""
+        starts = range(first, first + count * length, length)
+        return cls(values, starts, np.broadcast_to(np.int64(length), count))
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -72,8 +73,9 @@ class Rows(Sequence[np.ndarray]):
         return np.where(inside, found, np.int64(fill))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles the rows alone, without the rest of the array of which they are views."""
-        if self.values.size <= self.lengths.sum() + 1:
+        """Pickles the array of which the rows are views, once for all rows of it, or where they are less than half of
+        it the rows alone."""
+        if self.values.size <= 2 * self.lengths.sum():
             return Rows, (self.values, self.starts, np.array(self.lengths))
         lengths = np.array(self.lengths)
         return Rows, (self.flat(), np.cumsum(lengths) - lengths, lengths)

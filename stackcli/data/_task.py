@@ -68,6 +68,9 @@ class Task(Data):
         """Returns the largest number of tokens of an item of this length."""
         return length
 
+    def longest_input(self) -> int:
+        return self.tokens_of(self.train_len)
+
     def entropy(self) -> float | None:
         """Returns the lowest mean loss that any model can reach on the test part, in nats per scored item; None if it
         is unknown."""

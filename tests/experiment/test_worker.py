@@ -1,6 +1,7 @@
 """A sweep, whole: nothing is trained twice, nothing is lost, and the bits do not depend on how it was run."""
 
 import json
+import pickle
 import shlex
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from stackcli.config import grid
+from stackcli.data.csv import Csv
 from stackcli.experiment import plan, timing_pass, worker
 from stackcli.experiment.store import Store
 from tests.factory import part
@@ -169,6 +171,27 @@ def test_data_that_change_while_a_sweep_runs_give_no_result(data: Path, tmp_path
     written = (place.run(planned.run) / "result.json").stat().st_mtime_ns
     worker.run_job(planned, lambda _: None, lambda: False)  # another process would find it done
     assert (place.run(planned.run) / "result.json").stat().st_mtime_ns == written
+
+
+def test_a_worker_that_is_given_the_data_does_not_load_them_and_gives_the_same_bytes_and_notices_an_edit(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "d.csv"
+    file.write_bytes(data.read_bytes())
+    configs = grid.parse_grid([*words(file, "steps=10"), "seeds=1"]).configs
+    alone, given = Store(tmp_path / "alone"), Store(tmp_path / "given")
+    for place in (alone, given):
+        place.create()
+    (planned,) = plan.plan(configs, alone).todo
+    worker.run_job(planned, lambda _: None, lambda: False)
+    (job,) = plan.with_data(plan.plan(configs, given))
+    monkeypatch.setattr(Csv, "load", lambda _: pytest.fail("the data were loaded"))
+    worker.run_job(pickle.loads(pickle.dumps(job)), lambda _: None, lambda: False)
+    one, two = results(alone.root), results(given.root)
+    assert one == two and any("result.json" in str(name) for name in one)
+    write_data(file, rows=61)
+    with pytest.raises(ValueError, match="data=csv has changed since the command began"):
+        worker.run_job(replace(job, replace=True), lambda _: None, lambda: False)
 
 
 def test_a_part_that_is_edited_while_a_sweep_runs_gives_no_result(data: Path, tmp_path: Path) -> None:
