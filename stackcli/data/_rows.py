@@ -76,6 +76,8 @@ class Rows(Sequence[np.ndarray]):
         """Pickles the array of which the rows are views, once for all rows of it, or where they are less than half of
         it the rows alone."""
         if self.values.size <= 2 * self.lengths.sum():
+            if isinstance(self.starts, range) and len(self) and self.starts.step == self.lengths[0]:
+                return _windows, (self.values, self.starts)
             return Rows, (self.values, self.starts, np.array(self.lengths))
         lengths = np.array(self.lengths)
         return Rows, (self.flat(), np.cumsum(lengths) - lengths, lengths)
@@ -91,3 +93,8 @@ class Rows(Sequence[np.ndarray]):
             return self.starts.start + self.starts.step * rows.astype(np.int64)
         found: np.ndarray = self.starts[rows]
         return found
+
+
+def _windows(values: np.ndarray, starts: range) -> Rows:
+    """Returns the windows that begin at `starts`, each as long as the step from one to the next."""
+    return Rows.windows(values, length=starts.step, count=len(starts), first=starts.start)
