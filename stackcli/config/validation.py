@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from stackcli.common import registry
 from stackcli.config.settings import GROUPS, Config
 
 BYTES_A_WEIGHT = 16  # weight, gradient and two moments of Adam, 4 bytes each
@@ -123,8 +124,9 @@ def attention_bytes(config: Config, tokens: int, scores: int | None = None) -> i
 
 
 def longest_input(config: Config) -> int:
-    """The longest sequence in training that the config's data promise, in tokens; 128 where they promise none."""
-    return int(config.data.options.get("max_len", config.data.options.get("train_len", 128)))
+    """The longest sequence in training that the config's data promise, in tokens; 128 where they promise none. Raises
+    ValueError for options that the data refuse."""
+    return int(registry.build_part("data", config.data.name, **config.data.options).longest_input())
 
 
 def runs_at_once(configs: Iterable[Config], cores: int, device_memory: float | None = None) -> int:

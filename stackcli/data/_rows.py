@@ -25,17 +25,20 @@ class Rows(Sequence[np.ndarray]):
 
     @classmethod
     def of(cls, rows: Sequence[Any]) -> "Rows":
-        """Returns the rows of a sequence of sequences."""
+        """Returns the rows of a sequence of sequences, or of arrays of one type."""
         if isinstance(rows, cls):
             return rows
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        if len(rows) and isinstance(rows[0], np.ndarray):
+            return cls(np.concatenate(rows), np.cumsum(lengths) - lengths, lengths)
         values = np.fromiter(chain.from_iterable(rows), np.int32, int(lengths.sum()))
         return cls(values, np.cumsum(lengths) - lengths, lengths)
 
     @classmethod
-    def windows(cls, values: np.ndarray, *, length: int, count: int) -> "Rows":
-        """Returns `count` consecutive windows of `length` numbers."""
-        return cls(values, range(0, count * length, length), np.broadcast_to(np.int64(length), count))
+    def windows(cls, values: np.ndarray, *, length: int, count: int, first: int = 0) -> "Rows":
+        """Returns `count` consecutive windows of `length` numbers, from number `first` on."""
+        starts = range(first, first + count * length, length)
+        return cls(values, starts, np.broadcast_to(np.int64(length), count))
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -70,8 +73,11 @@ class Rows(Sequence[np.ndarray]):
         return np.where(inside, found, np.int64(fill))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles the rows alone, without the rest of the array of which they are views."""
-        if self.values.size <= self.lengths.sum() + 1:
+        """Pickles the array of which the rows are views, once for all rows of it, or where they are less than half of
+        it the rows alone."""
+        if self.values.size <= 2 * self.lengths.sum():
+            if isinstance(self.starts, range) and len(self) and self.starts.step == self.lengths[0]:
+                return _windows, (self.values, self.starts)
             return Rows, (self.values, self.starts, np.array(self.lengths))
         lengths = np.array(self.lengths)
         return Rows, (self.flat(), np.cumsum(lengths) - lengths, lengths)
@@ -87,3 +93,8 @@ class Rows(Sequence[np.ndarray]):
             return self.starts.start + self.starts.step * rows.astype(np.int64)
         found: np.ndarray = self.starts[rows]
         return found
+
+
+def _windows(values: np.ndarray, starts: range) -> Rows:
+    """Returns the windows that begin at `starts`, each as long as the step from one to the next."""
+    return Rows.windows(values, length=starts.step, count=len(starts), first=starts.start)

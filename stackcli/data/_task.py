@@ -15,6 +15,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from stackcli.common.seeding import generator
+from stackcli.data._rows import Rows
 from stackcli.data.base import UNSCORED, Data, Examples, Loaded, replace_labels
 
 Length = Annotated[int, Ge(1), Le(100_000)]
@@ -37,10 +38,10 @@ class Item:
     """One sequence: its token ids, and its class or the classes of its tokens, `outputs` for each token in turn.
     `log_probs`: the log probability that the source gives to each target; empty where every answer is certain."""
 
-    tokens: Sequence[int]
+    tokens: Sequence[int] | np.ndarray
     label: int = UNSCORED
-    targets: Sequence[int] = ()
-    tree: Sequence[int] = ()
+    targets: Sequence[int] | np.ndarray = ()
+    tree: Sequence[int] | np.ndarray = ()
     log_probs: Sequence[float] = ()
 
 
@@ -53,6 +54,7 @@ class Task(Data):
     outputs = 1
     causal = False
     fixed = False  # whether all training items have length `train_len`
+    least = 1  # the least length of a training item, where lengths vary
 
     def __init__(self, *, train_len: int, longest: int, size: int, noise: float, seed: int, **own: Any) -> None:
         self.train_len, self.longest, self.size, self.noise, self.seed = train_len, longest, size, noise, seed
@@ -65,6 +67,9 @@ class Task(Data):
     def tokens_of(self, length: int) -> int:
         """Returns the largest number of tokens of an item of this length."""
         return length
+
+    def longest_input(self) -> int:
+        return self.tokens_of(self.train_len)
 
     def entropy(self) -> float | None:
         """Returns the lowest mean loss that any model can reach on the test part, in nats per scored item; None if it
@@ -113,27 +118,31 @@ class Task(Data):
         )
 
     def part(self, name: str, count: int, length: int | None) -> Examples:
-        """Draws `count` items of one length; with None, of lengths from 1 to `train_len` or of `train_len` alone."""
-        items = []
+        """Draws `count` items of one length; with None, of lengths from `least` to `train_len`, or of `train_len`."""
+        rows: dict[str, list[np.ndarray]] = {"tokens": [], "targets": [], "trees": []}
+        labels, log_probs = list[int](), list[tuple[float, ...]]()
+        known = name == "test" and self.entropy() is not None
         for index in range(count):
-            draw = generator("task", type(self).__name__, self.seed, name, length or 0, index // self.pair)
-            n = length or (self.train_len if self.fixed else int(draw.integers(1, self.train_len + 1)))
-            items.append(self.partner(self.item(draw, n), index % self.pair))
-        every = bool(items[0].targets)
-        return Examples(
-            tokens=tuple(tuple(map(int, item.tokens)) for item in items),
-            labels=() if every else tuple(self.add_noise(name, i, [item.label])[0] for i, item in enumerate(items)),
-            texts=("",) * count,
-            targets=tuple(self.add_noise(name, i, item.targets) for i, item in enumerate(items)) if every else (),
-            trees=tuple(tuple(map(int, item.tree)) for item in items) if items[0].tree else (),
-            log_probs=tuple(map(self.log_probs, items)) if name == "test" and self.entropy() is not None else (),
-        )
+            item = self.numbered_item(name, index, length)
+            found = (item.tokens, self.add_noise(name, index, item.targets), item.tree)
+            for several, row in zip(rows.values(), found, strict=True):
+                several += [np.asarray(row, dtype=np.int32)] if len(row) else []
+            labels += self.add_noise(name, index, [] if len(item.targets) else [item.label])
+            log_probs += [self.log_probs(item)] if known else []
+        packed = {key: Rows.of(several) for key, several in rows.items() if several}
+        return Examples(**packed, labels=tuple(labels), texts=("",) * count, log_probs=tuple(log_probs))
+
+    def numbered_item(self, name: str, index: int, length: int | None) -> Item:
+        """Draws item number `index` of a part."""
+        draw = generator("task", type(self).__name__, self.seed, name, length or 0, index // self.pair)
+        n = length or (self.train_len if self.fixed else int(draw.integers(self.least, self.train_len + 1)))
+        return self.partner(self.item(draw, n), index % self.pair)
 
     def log_probs(self, item: Item) -> tuple[float, ...]:
         """Returns the log probability of each target of a test item under the source; 0 where it is certain."""
         return tuple(map(float, item.log_probs)) or (0.0,) * max(1, len(item.targets))
 
-    def add_noise(self, part: str, index: int, answers: Sequence[int]) -> tuple[int, ...]:
+    def add_noise(self, part: str, index: int, answers: Sequence[int] | np.ndarray) -> tuple[int, ...]:
         """Returns the answers of an item, some of them replaced; those of a test item are never replaced."""
         noise = 0.0 if part == "test" else self.noise
         return replace_labels(

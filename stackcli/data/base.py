@@ -129,6 +129,11 @@ class Data:
         """Returns the three parts."""
         raise NotImplementedError
 
+    def longest_input(self) -> int:
+        """Returns the largest number of tokens of a training sequence, as far as it is known without reading the data;
+        128 if it is not."""
+        return int(getattr(self, "max_len", getattr(self, "train_len", 128)))
+
 
 def choose_kept(names: Sequence[str], labels: Sequence[Any], size: int) -> list[int]:
     """Returns the indices of the `size` training items that are used, in order; 0 uses all.

@@ -191,5 +191,5 @@ def renumber(tokens: np.ndarray, kinds: Mapping[str, int], vocab: Sequence[str])
 def windows(tokens: np.ndarray, length: int) -> Examples:
     """Returns consecutive whole windows; the target of each token is the next one. Both are views of the tokens."""
     count = len(range(0, len(tokens) - length, length))
-    targets = Rows.windows(tokens[1:], length=length, count=count)
+    targets = Rows.windows(tokens, length=length, count=count, first=1)
     return Examples(tokens=Rows.windows(tokens, length=length, count=count), labels=(), texts=(), targets=targets)

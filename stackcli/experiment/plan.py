@@ -3,13 +3,15 @@
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from stackcli.common import registry
 from stackcli.common.records import Facts
 from stackcli.config.settings import GROUPS, Config, Part
+from stackcli.data.base import Loaded
 from stackcli.experiment import part_source
 from stackcli.experiment.identity import NUMERICS_VERSION, digest, part_sources, run_id
 from stackcli.experiment.store import Store
@@ -29,6 +31,7 @@ class Job:
     source: Mapping[str, str]  # group -> hash of the source of its part
     replace: bool = False
     test: bool = True  # whether the run reads the test part
+    loaded: Loaded | None = field(default=None, compare=False, repr=False)  # the data, where they are loaded already
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Plan:
     todo: tuple[Job, ...]
     facts: Mapping[Part, Mapping[str, Any]]
     facts_keys: Mapping[Part, str]
+    load: Mapping[Part, Callable[[], Loaded]] = field(default_factory=dict)  # each loads a data set, once
 
     @property
     def cached(self) -> int:
@@ -63,6 +67,7 @@ def plan(
         data: registry.build_part("data", data.name, **data.options) for data in dict.fromkeys(c.data for c in configs)
     }
     prints = {data: fingerprint(data, source) for data, source in sources.items()}
+    load = {data: cache(source.load) for data, source in sources.items()}
     ids = tuple(run_id(c, prints[c.data], test=test) for c in configs)
     todo: dict[str, Job] = {}
     for run, config in zip(ids, configs, strict=True):
@@ -73,13 +78,13 @@ def plan(
         soon()
     facts: dict[Part, Mapping[str, Any]] = {}
     keys: dict[Part, str] = {}
-    for data, source in sources.items():
-        keys[data], facts[data] = data_facts(data, source, prints[data], store)
+    for data in sources:
+        keys[data], facts[data] = data_facts(data, load[data], prints[data], store)
     for config in configs:
         check_fit(config, facts[config.data])
     check_parts((job.config, facts[job.config.data]) for job in todo.values())
     longest_first = sorted(todo.values(), key=lambda j: -estimate(j.config, facts[j.config.data]["sizes"]["train"]))
-    return Plan(ids, tuple(configs), tuple(longest_first), facts, keys)
+    return Plan(ids, tuple(configs), tuple(longest_first), facts, keys, load)
 
 
 def fingerprint(data: Part, source: Any) -> str:
@@ -160,7 +165,28 @@ def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:
         raise ValueError("\n".join(problems))
 
 
-def data_facts(data: Part, source: Any, content: str, store: Store) -> tuple[str, Mapping[str, Any]]:
+def with_data(plan: Plan) -> list[Job]:
+    """Returns the runs to train with their data, so that no worker has to read and tokenise them again."""
+    found: dict[Part, Loaded | None] = {}
+    for job in plan.todo:
+        data = job.config.data
+        if data not in found:
+            found[data] = load_unchanged(data, plan.load[data], job.content) if data in plan.load else None
+    return [replace(job, loaded=found[job.config.data]) for job in plan.todo]
+
+
+def load_unchanged(data: Part, load: Callable[[], Loaded], content: str) -> Loaded | None:
+    """Returns the data; None if they cannot be loaded now or are no longer those that were planned, which the worker
+    then reports."""
+    try:
+        loaded = load()
+        after = registry.build_part("data", data.name, **data.options).fingerprint()
+    except Exception:
+        return None
+    return loaded if after == content else None
+
+
+def data_facts(data: Part, load: Callable[[], Loaded], content: str, store: Store) -> tuple[str, Mapping[str, Any]]:
     """Returns (key, facts) of a data set, baselines included, from the store or worked out; `keep_facts` stores
     them."""
     options = data.placeless
@@ -172,7 +198,7 @@ def data_facts(data: Part, source: Any, content: str, store: Store) -> tuple[str
         from stackcli.training import baselines
 
         with registry.blame_part("data", data.name):
-            loaded = source.load()
+            loaded = load()
         found: Facts = baselines.facts(data.name, content, loaded)
         facts = asdict(found)
     return key, facts

@@ -10,7 +10,7 @@ from stackcli import __version__
 from stackcli.common import registry
 from stackcli.config.settings import GROUPS
 from stackcli.experiment.identity import part_sources
-from stackcli.experiment.plan import Job, Plan
+from stackcli.experiment.plan import Job, Plan, with_data
 from stackcli.experiment.serialization import to_bytes
 from stackcli.experiment.store import Store
 from stackcli.launcher.base import PREEMPTED, Executor, Outcome, Say, Stop
@@ -39,7 +39,7 @@ DRAWN = "table as drawn"  # of the positions before the first step
 
 def run_plan(plan: Plan, executor: Executor, store: Store) -> Iterator[tuple[Job, Outcome]]:
     """Trains what is to be trained, and yields what happens; a failed run's log lies where the outcome says."""
-    for outcome in executor.run(run_job, plan.todo):
+    for outcome in executor.run(run_job, with_data(plan)):
         job = plan.todo[outcome.job]
         if outcome.state == "failed":
             last = str(outcome.detail).strip().rpartition("\n")[2]
@@ -81,7 +81,7 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
     data = registry.build_part("data", config.data.name, **config.data.options)
-    loaded = data.load()
+    loaded = data.load() if job.loaded is None else job.loaded
     if data.fingerprint() != job.content:
         raise ValueError(f"data={config.data.name} has changed since the command began; run it again")
     model = build_for(config, loaded).to(config.device)

@@ -99,4 +99,6 @@ def select_scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     if labels.dim() == 1:
         return logits, labels
     scored = labels != UNSCORED
+    if bool(scored.all()):  # without a copy, which is large for the words of a language
+        return logits.flatten(0, -2), labels.flatten()
     return logits[scored], labels[scored]

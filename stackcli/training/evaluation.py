@@ -18,6 +18,7 @@ from stackcli.model.batch import Batch
 from stackcli.training.batching import Padded, select_scored
 
 EVALUATION = 64  # sequences in a batch of an evaluation
+AT_ONCE = 1 << 22  # logits in double precision at a time
 
 
 def forward_loss(model: core.StackedAttention, batch: Batch, smoothing: float = 0.0) -> Tensor:
@@ -28,7 +29,7 @@ def forward_loss(model: core.StackedAttention, batch: Batch, smoothing: float = 
 
 class Answers(NamedTuple):
     """Mean loss in nats per scored item; the class answered (`said`) and the true class of each, (N,). `output`: which
-    of the token's answers each is."""
+    of the token's answers each is; empty where a token has one."""
 
     loss: float
     said: np.ndarray
@@ -53,18 +54,26 @@ def answers(model: core.StackedAttention, part: Padded, *, full: bool, change: C
     """Returns the answers of the model in eval mode; their loss has no smoothing. `change` is applied to each batch."""
     model.eval()
     size = len(part) if part.targets is None else int(part.targets.lengths.sum())
-    rows = np.zeros((3, size), dtype=np.min_scalar_type(max(model.classes, model.outputs)))  # said, true, output
+    kinds = np.min_scalar_type(max(model.classes, model.outputs))
+    said, true, output = (np.zeros(n, dtype=kinds) for n in (size, size, size if model.outputs > 1 else 0))
     total, used = 0.0, 0
     for batch in (change(place_tokens(model, batch)) for batch in part.in_order(EVALUATION, full=full)):
         logits, labels = select_scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
-        total += float(F.cross_entropy(logits.cpu().double(), labels.cpu(), reduction="sum"))
+        total += summed_loss(logits.cpu(), labels.cpu())
         place = slice(used, used + len(labels))
-        rows[0, place], rows[1, place] = logits.argmax(-1).cpu().numpy(), labels.cpu().numpy()
+        said[place], true[place] = logits.argmax(-1).cpu().numpy(), labels.cpu().numpy()
         if model.outputs > 1:
             which = torch.arange(model.outputs).expand(batch.labels.shape)
-            rows[2, place] = which[batch.labels.cpu() != UNSCORED].numpy()
+            output[place] = which[batch.labels.cpu() != UNSCORED].numpy()
         used += len(labels)
-    return Answers(total / used, *rows[:, :used])
+    return Answers(total / used, said[:used], true[:used], output[:used])
+
+
+def summed_loss(logits: Tensor, labels: Tensor) -> float:
+    """Returns the summed cross-entropy in nats, computed in double precision, a few rows at a time to save memory."""
+    step = max(1, AT_ONCE // logits.shape[-1])
+    parts = zip(torch.split(logits, step), torch.split(labels, step), strict=True)
+    return sum(float(F.cross_entropy(some.double(), asked, reduction="sum")) for some, asked in parts)
 
 
 def subset(examples: Examples, size: int) -> Examples:

@@ -5,7 +5,14 @@ from typing import Annotated, Literal
 import pytest
 from annotated_types import Ge
 
-from stackcli.config.validation import CUDA_CONTEXT, check_values, device_bytes, find_problems, runs_at_once
+from stackcli.config.validation import (
+    CUDA_CONTEXT,
+    check_values,
+    device_bytes,
+    find_problems,
+    longest_input,
+    runs_at_once,
+)
 from tests.factory import config, part
 
 
@@ -65,3 +72,21 @@ def test_a_key_of_a_part_is_checked_against_its_own_annotation() -> None:
         "pe.copy=0: must be at least 1",
         "pe.text=3: must be text; quote it with '...'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "tokens"),
+    [
+        ("subjects", {"max_len": 40}, 40),
+        ("digits", {}, 64),
+        ("digits", {"upsample": 4}, 1024),
+        ("digits", {"upsample": 4, "max_len": 100}, 100),
+        ("markov", {"train_len": 24}, 24),
+        ("recall", {"train_len": 8, "distance": 100}, 124),
+        ("copy", {"train_len": 10}, 21),
+        ("text", {"train_len": 50}, 50),
+        ("conllu", {"max_len": 30}, 30),
+    ],
+)
+def test_the_longest_input_is_that_of_the_data(name: str, options: dict[str, int], tokens: int) -> None:
+    assert longest_input(config(data=part(name, **options))) == tokens

@@ -121,7 +121,7 @@ def test_facts_and_baselines_depend_on_size_and_noise(tmp_path: Path) -> None:
     store, keys, found = Store(tmp_path), set(), []
     for options in ({}, {"size": 40}, {"size": 40, "noise": 0.5}):
         source = registry.build_part("data", "subjects", **options)
-        key, facts = plan_module.data_facts(part("subjects", **options), source, source.fingerprint(), store)
+        key, facts = plan_module.data_facts(part("subjects", **options), source.load, source.fingerprint(), store)
         keys.add(key)
         found.append(facts)
     assert len(keys) == 3 and [facts["sizes"]["train"] for facts in found[1:]] == [40, 40]

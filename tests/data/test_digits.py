@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from stackcli.data.digits import Digits
 
 
@@ -29,4 +31,36 @@ def _of(digits: Any) -> tuple[Any, Any]:
 
 
 def test_max_len_cuts_the_picture() -> None:
-    assert {len(t) for t in Digits(max_len=10).load().train.tokens} == {10}
+    whole, cut = Digits().load(), Digits(max_len=10).load()
+    assert cut.train.tokens == tuple(row[:10] for row in whole.train.tokens)
+    assert [
+        Digits(upsample=n, max_len=m).load().max_len for n, m in ((1, 0), (1, 999), (2, 0), (2, 100), (4, 9999))
+    ] == [
+        64,
+        64,
+        256,
+        100,
+        1024,
+    ]
+    assert {len(t) for t in Digits(upsample=2, max_len=100).load().train.tokens} == {100}
+
+
+@pytest.mark.parametrize("upsample", [1, 2, 4])
+def test_upsampling_repeats_each_pixel_in_its_row_and_each_row(upsample: int) -> None:
+    whole, large = Digits(size=50).load(), Digits(size=50, upsample=upsample).load()
+    for part in ("train", "val", "test"):
+        one, other = getattr(whole, part), getattr(large, part)
+        assert one.labels == other.labels
+        for pixels, tokens in zip(one.tokens, other.tokens, strict=True):
+            side = 8 * upsample
+            assert len(tokens) == side * side
+            for y in range(side):
+                for x in range(side):
+                    assert tokens[y * side + x] == pixels[(y // upsample) * 8 + x // upsample]
+    assert large.vocab == whole.vocab and large.max_len == 64 * upsample**2
+
+
+def test_upsampled_pictures_have_the_same_parts_and_wrong_labels() -> None:
+    one, other = Digits(noise=0.3), Digits(noise=0.3, upsample=2)
+    assert one.fingerprint() == other.fingerprint()
+    assert one.load().train.labels == other.load().train.labels != Digits().load().train.labels

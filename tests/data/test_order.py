@@ -17,7 +17,7 @@ def test_the_answer_is_which_of_the_two_comes_first() -> None:
 def test_each_item_is_followed_by_its_reversal() -> None:
     loaded = load("order")
     for part in every_part(loaded):
-        assert all(a == b[::-1] for a, b in zip(part.tokens[::2], part.tokens[1::2], strict=True))
+        assert all(tuple(a) == tuple(b[::-1]) for a, b in zip(part.tokens[::2], part.tokens[1::2], strict=True))
         assert sum(part.labels) * 2 == len(part)
 
 

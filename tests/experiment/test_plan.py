@@ -10,9 +10,12 @@ import pytest
 from stackcli.common import registry
 from stackcli.config import grid, overrides
 from stackcli.config.settings import Config, Part
+from stackcli.data.base import Loaded
+from stackcli.data.csv import Csv
 from stackcli.experiment import plan
 from stackcli.experiment.store import Store
 from tests.experiment.examples import default_config, publish_run
+from tests.helpers import write_data
 
 LAG = ("data=lag", "data.size=40", "data.train_len=12", "causal=true", "dim=8", "heads=2", "batch=8", "seeds=1")
 
@@ -60,19 +63,40 @@ def test_soon_is_called_only_where_something_is_trained(store: Store) -> None:
 
 
 def test_facts_that_are_stored_are_read_and_the_data_are_not_loaded(tmp_path: Path) -> None:
-    class Unread:
-        def load(self) -> NoReturn:
-            raise AssertionError("the data were loaded")
+    def unread() -> NoReturn:
+        raise AssertionError("the data were loaded")
 
     place, data = Store(tmp_path / "out"), configs()[0].data
     real = registry.build_part("data", data.name, **data.options)
-    key, facts = plan.data_facts(data, real, "content", place)
+    key, facts = plan.data_facts(data, real.load, "content", place)
     assert facts["sizes"]["train"] == 40
     place.save_facts(key, facts)
-    again, found = plan.data_facts(data, Unread(), "content", place)
+    again, found = plan.data_facts(data, unread, "content", place)
     assert again == key and found["sizes"] == facts["sizes"] and found["majority_acc"] == facts["majority_acc"]
     with pytest.raises(AssertionError, match="were loaded"):
-        plan.data_facts(data, Unread(), "other content", place)
+        plan.data_facts(data, unread, "other content", place)
+
+
+def test_the_data_of_all_runs_are_loaded_once_and_not_if_they_have_changed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_data(tmp_path / "d.csv")
+    loads, real = list[str](), Csv.load
+
+    def load(self: Csv) -> Loaded:
+        loads.append(self.path)
+        return real(self)
+
+    monkeypatch.setattr(Csv, "load", load)
+    line = ("data=csv", f"data.path={file}", "dim=8", "heads=2", "batch=8", "seeds=2", "depth=1,2")
+    planned = plan.plan(grid.parse_grid(line).configs, Store(tmp_path / "out"))
+    jobs = plan.with_data(planned)
+    assert len(jobs) == 4 and loads == [str(file)] and jobs == list(planned.todo)
+    assert len({id(job.loaded) for job in jobs}) == 1 and jobs[0].loaded == Csv(path=str(file)).load()
+    file.write_text(file.read_text() + "one more question,a\n")
+    assert [job.loaded for job in plan.with_data(planned)] == [None] * 4
+    file.unlink()
+    assert [job.loaded for job in plan.with_data(planned)] == [None] * 4
 
 
 def test_the_estimate_is_that_of_its_formula() -> None:

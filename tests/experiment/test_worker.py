@@ -1,6 +1,7 @@
 """A sweep, whole: nothing is trained twice, nothing is lost, and the bits do not depend on how it was run."""
 
 import json
+import pickle
 import shlex
 import signal
 import subprocess
@@ -11,13 +12,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stackcli.config import grid
+from stackcli.data.csv import Csv
 from stackcli.experiment import plan, timing_pass, worker
 from stackcli.experiment.store import Store
 from tests.factory import part
-from tests.helpers import installed, results, stackattn, start, words, write_data
+from tests.helpers import environment, installed, results, stackattn, start, words, write_data
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 
@@ -171,6 +174,27 @@ def test_data_that_change_while_a_sweep_runs_give_no_result(data: Path, tmp_path
     assert (place.run(planned.run) / "result.json").stat().st_mtime_ns == written
 
 
+def test_a_worker_that_is_given_the_data_does_not_load_them_and_gives_the_same_bytes_and_notices_an_edit(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "d.csv"
+    file.write_bytes(data.read_bytes())
+    configs = grid.parse_grid([*words(file, "steps=10"), "seeds=1"]).configs
+    alone, given = Store(tmp_path / "alone"), Store(tmp_path / "given")
+    for place in (alone, given):
+        place.create()
+    (planned,) = plan.plan(configs, alone).todo
+    worker.run_job(planned, lambda _: None, lambda: False)
+    (job,) = plan.with_data(plan.plan(configs, given))
+    monkeypatch.setattr(Csv, "load", lambda _: pytest.fail("the data were loaded"))
+    worker.run_job(pickle.loads(pickle.dumps(job)), lambda _: None, lambda: False)
+    one, two = results(alone.root), results(given.root)
+    assert one == two and any("result.json" in str(name) for name in one)
+    write_data(file, rows=61)
+    with pytest.raises(ValueError, match="data=csv has changed since the command began"):
+        worker.run_job(replace(job, replace=True), lambda _: None, lambda: False)
+
+
 def test_a_part_that_is_edited_while_a_sweep_runs_gives_no_result(data: Path, tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
     place.create()
@@ -267,3 +291,39 @@ def test_a_worker_that_somebody_else_stops_twice_is_a_lost_run(data: Path, tmp_p
         done = stackattn("sweep", *words(data, "pe=learned,frail", "seeds=1"), cwd=tmp_path)
     assert done.returncode == 1 and "1 of 2 runs" in done.stdout, done.stderr
     assert "signal that was not ours" in done.stderr
+
+
+# ---- memory
+
+MEASURE = """
+import importlib, pickle, re, sys
+from pathlib import Path
+from stackcli.experiment import worker
+
+for module in worker.preload():
+    importlib.import_module(module)
+with open(sys.argv[1], "rb") as sent:
+    job = pickle.load(sent)
+worker.run_job(job, lambda _: None, lambda: False)
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_a_whole_run_on_a_large_text_takes_at_most_three_times_its_size_in_memory(tmp_path: Path) -> None:
+    draw, peaks, sizes = np.random.default_rng(0), list[int](), (400_000, 10_000_000)
+    letters = "".join(map(chr, 97 + draw.integers(0, 26, sizes[-1])))
+    model = ["depth=1", "dim=16", "heads=2", "ff=1", "steps=3", "pe=none", "causal=true", "seeds=1"]
+    for size in sizes:
+        file, place = tmp_path / f"{size}.txt", Store(tmp_path / str(size))
+        file.write_text(letters[:size])
+        place.create()
+        (job,) = plan.with_data(plan.plan(grid.parse_grid(["data=text", f"data.path={file}", *model]).configs, place))
+        (tmp_path / "job").write_bytes(pickle.dumps(job))
+        command = [sys.executable, "-c", MEASURE, str(tmp_path / "job")]
+        env = environment(OMP_NUM_THREADS="1")
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+        assert place.ids() == [job.run]
+        peaks.append(int(done.stdout))
+    assert peaks[1] - peaks[0] <= 3 * sizes[1], peaks

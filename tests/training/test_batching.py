@@ -78,3 +78,13 @@ def test_observed_rows_are_at_most_32_different_rows_in_order() -> None:
     assert observed_rows(5).tolist() == [0, 1, 2, 3, 4]
     rows = observed_rows(1000).tolist()
     assert len(rows) == len(set(rows)) == 32 and rows == sorted(rows) and rows[0] >= 0 and rows[-1] < 1000
+
+
+def test_logits_are_not_copied_where_every_token_is_scored() -> None:
+    logits, labels = torch.randn(3, 4, 2, 5), torch.randint(0, 5, (3, 4, 2))
+    found, asked = select_scored(logits, labels)
+    assert found.data_ptr() == logits.data_ptr() and torch.equal(found, logits[labels >= 0])
+    assert torch.equal(asked, labels[labels >= 0])
+    labels[1, 2, 0] = UNSCORED
+    found, asked = select_scored(logits, labels)
+    assert torch.equal(found, logits[labels != UNSCORED]) and torch.equal(asked, labels[labels != UNSCORED])

@@ -4,6 +4,7 @@ import math
 import tracemalloc
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -24,6 +25,7 @@ from stackcli.training.evaluation import (
     right_by_item,
     shuffle_tokens,
     subset,
+    summed_loss,
 )
 from tests.factory import config, tiny
 from tests.training.examples import finish, task, training
@@ -75,7 +77,7 @@ def test_only_tokens_with_a_target_are_scored() -> None:
     examples = registry.build_part("data", "copy", size=64, train_len=4, longest=1).load().val
     with torch.no_grad():
         for tokens, targets in zip(examples.tokens, examples.targets, strict=True):
-            logp = run.model.eval()(torch.tensor([tokens])).log_softmax(-1)[0].double()
+            logp = run.model.eval()(torch.tensor(tokens)[None]).log_softmax(-1)[0].double()
             for t, target in enumerate(targets):
                 if target >= 0:
                     total, count = total - float(logp[t, target]), count + 1
@@ -194,3 +196,13 @@ def test_the_subset_of_the_training_part_has_no_item_twice_and_keeps_their_order
     picked = subset(examples, 20).labels
     assert len(set(picked)) == 20 and list(picked) == sorted(picked) and picked != tuple(range(20))
     assert subset(examples, 80).labels == tuple(range(50))
+
+
+def test_the_loss_computed_a_few_rows_at_a_time_is_the_sum_over_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = torch.randn(50, 7, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(50) % 7
+    whole = -sum(float(torch.log_softmax(row.double(), 0)[c]) for row, c in zip(logits, labels, strict=True))
+    assert summed_loss(logits, labels) == pytest.approx(whole, rel=1e-12)
+    for most in (1, 7, 22, 350):
+        monkeypatch.setattr("stackcli.training.evaluation.AT_ONCE", most)
+        assert summed_loss(logits, labels) == pytest.approx(whole, rel=1e-12)
