@@ -1,4 +1,4 @@
-"""How a cost grows: exponents with intervals, lengths from which one kind is cheaper, and costs at lengths not measured.
+"""How a cost grows: exponents with intervals, crossovers of kinds of attention, and costs at lengths not measured.
 
 `points` is a frame with a row for each measured point: the axes, `seq` among them (tokens), `status` (only rows that
 are "done" count), `step_ms`, `memory` (bytes), and other numbers of `diagnostics.step_cost`. An arm is a choice of

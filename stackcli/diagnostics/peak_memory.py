@@ -104,8 +104,8 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 def free_memory(device: str) -> float:
-    """Returns the bytes that a new process can use: of the CUDA device, or of this machine and of the control group that
-    this process is in; infinite where it is not known."""
+    """Returns the bytes that a new process can use: of the CUDA device, or of this machine and of the control group of
+    this process; infinite where it is not known."""
     if device == "cuda":
         return float(torch.cuda.mem_get_info()[0])
     found = [_available(), *(limit - used for limit, used in _group_limits())]

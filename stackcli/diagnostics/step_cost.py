@@ -145,7 +145,7 @@ def measure_memory(request: Request, say: Any = None, stop: Any = None) -> dict[
     peak_memory.return_freed_memory()
     if config.device == "cpu":
         peak_memory.limit_memory(request.free)
-    out: dict[str, Any] = {"status": "out of memory"}
+    out: dict[str, Any] = {"status": "out of memory", "free": request.free}
     try:
         out |= count_costs(point)
         if out["needed"] > request.free:
