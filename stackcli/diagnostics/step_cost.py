@@ -5,7 +5,6 @@ Times are milliseconds for a batch: inference (a forward pass without gradients)
 and AdamW) and step (the last three).
 """
 
-import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -14,33 +13,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from stackcli.attention.base import Pattern
-from stackcli.common import registry
 from stackcli.common.seeding import address, generator
-from stackcli.config.settings import Config
-from stackcli.config.validation import attention_bytes, stack_bytes
 from stackcli.diagnostics import peak_memory
+from stackcli.diagnostics.cost_counts import CLASSES, Point, count_costs
 from stackcli.diagnostics.step_time import Arm
 from stackcli.model import cost
 from stackcli.model.batch import Batch
-from stackcli.model.build import build, build_pattern, makers, profile
-from stackcli.pe.base import PositionEncoding, Work
+from stackcli.model.build import build, profile
 from stackcli.training.evaluation import forward_loss
 from stackcli.training.optimizer import optimizer
 
-VOCAB, CLASSES = 256, 4  # of the random tokens, and of their answers
+VOCAB = 256  # of the random tokens
 SHORT = 8  # tokens of the step that loads code and makes AdamW's moments before the memory of a step is measured
 WARMUPS, LEAST, MOST = 2, 5, 25  # turns that are discarded; turns that count
 SLOW, FEW = 2.0, 3  # from so many seconds of a turn on, so few turns are enough
 PARTS = ("inference", "forward", "backward", "update", "step")
-
-
-class Point(NamedTuple):
-    """A stack, built for `max_len` positions, and the length at which it is measured, in tokens."""
-
-    config: Config
-    length: int
-    max_len: int
 
 
 def build_point(point: Point) -> Arm:
@@ -77,55 +64,6 @@ def _now(device: str) -> float:
     elif device == "mps":
         torch.mps.synchronize()
     return time.perf_counter()
-
-
-# ---- what is counted
-
-
-def count_costs(point: Point) -> dict[str, Any]:
-    """Returns closed forms: `flops` of a forward pass of the batch, `score_bytes` of scores and attention weights if
-    all were kept (NaN for a kind without scores), the `kernel`, and `needed`, about the bytes that a step takes."""
-    config, n = point.config, point.length
-    own = owns_encoding(config)
-    encoding = makers(config, point.max_len).encoding(int(own))
-    pattern, work = build_pattern(config, 1, point.max_len), cost.attention_work(config, n)
-    flops = cost.closed_flops(config, encoding, own=own, length=n, out=CLASSES, every=False)
-    fused = config.kernel == "auto" and encoding.fused and pattern.fused
-    return {
-        "flops": config.batch * flops,
-        "score_bytes": float(attention_bytes(config, n, work.scores)) if pattern.scored else math.nan,
-        "kernel": "fused" if fused else "explicit",
-        "needed": needed_bytes(point, encoding, pattern, work, fused=fused),
-    }
-
-
-def owns_encoding(config: Config) -> bool:
-    """Whether every block has an encoding of its own."""
-    kind = registry.load_part("pe", config.pe.name)
-    return bool(config.pe.options.get("layers", "own" if kind.per_layer else "shared") == "own")
-
-
-def needed_bytes(point: Point, encoding: PositionEncoding, pattern: Pattern, work: Work, *, fused: bool) -> float:
-    """Returns about the bytes that a step takes: weights, optimiser and activations; the rows that a sparse kind
-    gathers; and scores, or the masks that the fused kernel is given in their place, a float and a truth value each."""
-    config = point.config
-    plain = {key: getattr(config, key) for key in ("depth", "dim", "ff", "batch")}
-    tables = 16 * sum(p.numel() for p in (*encoding.parameters(), *pattern.parameters()))
-    each = 4 * config.batch * config.dim * config.depth  # bytes of a vector for each row in every block
-    rest = stack_bytes(plain, point.length) + tables
-    if not pattern.scored:
-        return rest + 6 * point.length * each
-    rest += 0 if work.dense else (work.queries + 2 * work.keys) * each
-    biased = type(encoding).bias is not PositionEncoding.bias
-    if not fused:
-        copies = 1 + 0.5 * biased + 1.5 * (not pattern.fused)
-        return rest + copies * attention_bytes(config, point.length, work.scores)
-    masked = biased or not work.dense or type(pattern).sees is not Pattern.sees
-    heads = config.heads if biased else 1
-    return rest + 5 * work.scores * config.batch * config.depth * heads * masked
-
-
-# ---- what is measured
 
 
 class Request(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any
 
 from stackcli.common.wording import count_noun, format_setting
 from stackcli.config.settings import Options
+from stackcli.config.validation import in_words
 from stackcli.experiment import study
 from stackcli.experiment.cost_points import CostPlan, describe_plan
 from stackcli.experiment.progress import Progress
@@ -34,8 +35,10 @@ def run_cost(asked: CostPlan, options: Options) -> int:
     progress = Progress(quiet=options.quiet, total=len(points), labels=label_points(asked), noun="points")
     for line in (describe_plan(asked), *asked.notes):
         progress.say(line)
-    executor = Local(workers=1, preload=["stackcli.diagnostics.step_cost", "torch._dynamo"])
     free = {device: peak_memory.free_memory(device) for device in {point.config.device for point in points}}
+    if options.dry_run:
+        return announce_estimate(asked, min(free.values()), progress)
+    executor = Local(workers=1, preload=["stackcli.diagnostics.step_cost", "torch._dynamo"])
     rows: list[dict[str, Any]] = [{"status": "stopped"} for _ in points]
     stopped = False
     try:
@@ -57,6 +60,36 @@ def run_cost(asked: CostPlan, options: Options) -> int:
     store.create()
     report_cost(frame, asked, store.root / "costs" / name, options, progress)
     return 130 if stopped else int((frame["status"] == "failed").any())
+
+
+def announce_estimate(asked: CostPlan, free: float, progress: Progress) -> int:
+    """Says about how long the command takes and what it needs, from closed forms and a quick calibration of this
+    machine's speed; returns the exit code."""
+    from stackcli.diagnostics.cost_estimate import estimate_points, estimate_total
+
+    rows, labels = estimate_points(asked.points, free), label_points(asked)
+    fitting = [row for row in rows if row["status"] == "counted"]
+    for label, row in zip(labels, rows, strict=True):
+        warning = "" if row["status"] == "counted" else f"; WILL NOT FIT, as {in_words(free)} are free"
+        progress.say(f"{label}: about {format_seconds(row['seconds'])} a step, {in_words(row['needed'])}{warning}")
+    total = estimate_total([row["seconds"] for row in fitting], BUDGET)
+    most = max((row["needed"] for row in fitting), default=0.0)
+    progress.say(
+        f"{count_noun(len(fitting), 'points')} of {len(rows)} would be measured, in about {format_seconds(total)}; the"
+        f" largest needs about {in_words(most)} of the {in_words(free)} that are free"
+    )
+    return 0
+
+
+def format_seconds(seconds: float) -> str:
+    """Formats a duration roughly.
+
+    >>> format_seconds(0.0123), format_seconds(42.3), format_seconds(200), format_seconds(9000)
+    ('0.012 s', '42 s', '3 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def named_arms(asked: CostPlan) -> study.Arms:

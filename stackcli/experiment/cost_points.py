@@ -1,6 +1,7 @@
 """The points of `cost`: from the words typed to every stack at every length, with all that is wrong said beforehand."""
 
 import difflib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ REACH = 64  # tokens on each side, where a kind of attention looks at its neighb
 WANTED = {"window": {"reach": REACH}, "dilated": {"reach": REACH}, "global": {"reach": REACH}}
 LONGEST = 1_000_000  # tokens; as pe.range, the most positions that an encoding may have
 MOST = 500  # points
+WRITE = "write lengths as seq=256,512,1024"
 REFUSED = {
     "seeds": "time and memory do not depend on the seed; leave seeds out",
     "data": "cost uses random tokens and reads no data; leave data out, and write the lengths as seq=256,512,1024",
@@ -49,7 +51,7 @@ class CostPlan:
     def points(self) -> list[Any]:
         """A diagnostics.step_cost.Point for each stack and length, the lengths innermost. Every stack is built for the
         longest length, so that it is the same stack at every length."""
-        from stackcli.diagnostics.step_cost import Point
+        from stackcli.diagnostics.cost_counts import Point
 
         longest = max(self.lengths)
         return [Point(config, length, longest) for config in self.arms.configs for length in self.lengths]
@@ -103,19 +105,15 @@ def read_lengths(words: Sequence[str]) -> tuple[list[int], list[str]]:
         return [1], list(error.problems)
     found, problems = list[int](), list[str]()
     for value in values:
-        number = not isinstance(value, bool) and isinstance(value, int | float)
-        if not number or value != value or value in (float("inf"), -float("inf")) or value != int(value):  # type: ignore[arg-type]
-            problems.append(
-                f"seq={format_value(value)}: must be a whole number of tokens; write lengths as seq=256,512,1024"
-            )
-        elif value < 1:  # type: ignore[operator]
-            problems.append(f"seq={format_value(value)}: must be at least 1 token; write lengths as seq=256,512,1024")
-        elif value > LONGEST:  # type: ignore[operator]
-            problems.append(
-                f"seq={format_value(value)}: at most {LONGEST:,} tokens, the most positions that an encoding may have"
-            )
+        shown = f"seq={format_value(value)}"
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value % 1:
+            problems.append(f"{shown}: must be a whole number of tokens; {WRITE}")
+        elif value < 1:
+            problems.append(f"{shown}: must be at least 1 token; {WRITE}")
+        elif value > LONGEST:
+            problems.append(f"{shown}: at most {LONGEST:,} tokens, the most positions that an encoding may have")
         else:
-            found.append(int(value))  # type: ignore[arg-type]
+            found.append(int(value))
     if len(set(found)) < len(found):
         problems.append(f"{words[0]}: a value is given twice")
     return sorted(found) or [1], problems
