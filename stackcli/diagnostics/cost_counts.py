@@ -85,10 +85,10 @@ def needed_bytes(point: Point, encoding: PositionEncoding, pattern: Pattern, wor
     if not pattern.scored:
         return rest + 6 * point.length * each
     rest += 0 if work.dense else (work.queries + 2 * work.keys) * each
-    biased = type(encoding).bias is not PositionEncoding.bias
-    if not fused:
-        copies = 1 + 0.5 * biased + 1.5 * (not pattern.fused)
-        return rest + copies * attention_bytes(config, point.length, work.scores)
+    biased = type(encoding).bias is not PositionEncoding.bias or pattern.sink() is not None
+    if not fused:  # so many numbers for each pair are kept in every block, and two more in the block at work
+        kept = 1 + biased + 2 * (not pattern.fused)
+        return rest + (kept * config.depth + 2) * 4 * config.batch * config.heads * work.scores
     masked = biased or not work.dense or type(pattern).sees is not Pattern.sees
     heads = config.heads if biased else 1
     return rest + 5 * work.scores * config.batch * config.depth * heads * masked

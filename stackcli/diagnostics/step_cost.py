@@ -67,11 +67,10 @@ def _now(device: str) -> float:
 
 
 class Request(NamedTuple):
-    """A point to measure; `free`: the bytes that it may use; `run`: whether to run it, or only to count."""
+    """A point to measure, and the bytes that it may use."""
 
     point: Point
     free: float
-    run: bool
 
 
 def measure_memory(request: Request, say: Any = None, stop: Any = None) -> dict[str, Any]:
@@ -88,8 +87,6 @@ def measure_memory(request: Request, say: Any = None, stop: Any = None) -> dict[
         out |= count_costs(point)
         if out["needed"] > request.free:
             return {**out, "status": "needs memory"}
-        if not request.run:
-            return {**out, "status": "counted"}
         arm = build_point(point)
         out["params"] = cost.count(arm.model)[0]
         whole, arm.batch = arm.batch, shorten(arm.batch)

@@ -109,7 +109,7 @@ def fill_memory(
     """Counts the costs of each point and measures its memory, in a process of its own; adds them to its row."""
     from stackcli.diagnostics.step_cost import Request, measure_memory
 
-    jobs = [Request(point, free[point.config.device], True) for point in points]
+    jobs = [Request(point, free[point.config.device]) for point in points]
     for outcome in executor.run(measure_memory, jobs):
         row = rows[outcome.job]
         if outcome.state == "done":
