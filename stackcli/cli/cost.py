@@ -20,7 +20,7 @@ from stackcli.cli.options import (
 )
 
 
-@app.command(epilog="Example: stackattn cost seq=512,1024,2048,4096 attention=full,window depth=2,8")
+@app.command(epilog="Example: stackattn cost seq=512,1024,2048 attention=full,window")
 def cost(
     context: typer.Context,
     overrides: Overrides = None,

@@ -67,7 +67,6 @@ def plan_costs(words: Sequence[str], folder: Path | None = None) -> CostPlan:
         grid = parse_grid(rest, presets=PRESETS, config_dir=folder)
     except UsageError as error:
         raise UsageError([*problems, *error.problems]) from None
-    problems += ["seed takes one value here: time and memory do not depend on it"] if len(grid.seeds) > 1 else []
     points = len(grid.configs) * len(lengths)
     if points > MOST:
         problems.append(f"{points:,} points; at most {MOST}, as each has a process of its own. Give fewer values")
@@ -88,6 +87,8 @@ def refuse_words(words: Sequence[str]) -> None:
         group = key.partition(".")[0]
         if group in REFUSED:
             problems.append(f"{word}: {REFUSED[group]}")
+        elif key == "seed" and len(overrides.parse_override(word).values) > 1:
+            problems.append(f"{word}: time and memory do not depend on the seed; write one value")
         elif key.isidentifier() and key not in (*setting_keys(), "seq"):
             near = difflib.get_close_matches(key, (*setting_keys(), "seq"), n=1, cutoff=0.6)
             problems += [f"unknown key {key!r}; did you mean seq?"] if near == ["seq"] else []

@@ -44,7 +44,8 @@ def report_cost(frame: pd.DataFrame, asked: CostPlan, folder: Path, options: Opt
     elif options.csv == "-":
         print(tables.to_csv(frame), end="")
     elif not options.quiet:
-        print(write_report(frame, asked, min(tables.WIDTH, Console().width)), end="")
+        narrow = Console().width
+        print(text if narrow >= tables.WIDTH else write_report(frame, asked, narrow), end="")
     if options.csv not in ("", "-"):
         write_file(Path(options.csv), tables.to_csv(frame))
         written.append(Path(options.csv))

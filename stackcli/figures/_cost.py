@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
+from matplotlib.text import Text
 from matplotlib.ticker import NullLocator
 from scipy.optimize import isotonic_regression
 
@@ -21,10 +21,13 @@ from stackcli.figures._words import fit, safe_text
 
 PANELS = 6
 ROOM = 105.0  # points that a label at the end of a line may take
+EDGE = 1.06  # where labels begin, as a share of the panel's width
 COST = {
     "time": ("step_ms", 1.0, "time of a training step (ms)", "medians; bars: quartiles"),
     "memory": ("memory", 2.0**20, "peak memory of a step (MiB)", "above weights and optimiser"),
 }
+
+End = tuple[Text, tuple[float, float]]  # the label of a line and its last point
 
 
 @draw_in_style
@@ -47,7 +50,7 @@ def draw_cost(points: pd.DataFrame, axes: Sequence[str], name: str) -> Figure | 
     values = list(dict.fromkeys(points[lined])) if lined else [None]
     kept = spread_evenly(values, LINES)
     looks = dict(zip(kept, styles(len(kept)), strict=True))
-    ends: list[tuple[Axes, list[Annotation]]] = []
+    ends: list[tuple[Axes, list[End]]] = []
     for panel, key in zip(panels, shown, strict=True):
         own = done[[row == key for row in map(tuple, done[split].itertuples(index=False))]]
         labels = []
@@ -74,7 +77,7 @@ def draw_cost(points: pd.DataFrame, axes: Sequence[str], name: str) -> Figure | 
     return figure
 
 
-def _line(axes: Axes, rows: pd.DataFrame, column: str, look: dict[str, Any], name: str) -> Annotation:
+def _line(axes: Axes, rows: pd.DataFrame, column: str, look: dict[str, Any], name: str) -> End:
     x, y = rows["seq"].to_numpy(dtype=float), rows[column].to_numpy(dtype=float)
     axes.plot(x, y, **look, label="points")
     if column == "step_ms":
@@ -85,18 +88,8 @@ def _line(axes: Axes, rows: pd.DataFrame, column: str, look: dict[str, Any], nam
     if found.n > 1:
         text += f"n^{number(round(found.exponent, 2))}"
         text += f", last {number(round(found.last, 2))}" if found.n > 2 else ""
-    line = {"arrowstyle": "-", "color": look["color"], "linewidth": 0.5, "alpha": 0.6, "shrinkA": 0, "shrinkB": 3}
-    return axes.annotate(
-        text,
-        (x[-1], y[-1]),
-        (1.06, 0.5),
-        textcoords="axes fraction",
-        color=look["color"],
-        size=SIZE,
-        va="center",
-        arrowprops=line,
-        annotation_clip=False,
-    )
+    label = axes.text(EDGE, 0.5, text, transform=axes.transAxes, color=look["color"], size=SIZE, va="center")
+    return label, (x[-1], y[-1])
 
 
 def _dress(panels: Sequence[Axes], lengths: list[int]) -> None:
@@ -108,18 +101,20 @@ def _dress(panels: Sequence[Axes], lengths: list[int]) -> None:
         axes.set_xlabel("length (tokens)")
 
 
-def _separate(figure: Figure, ends: Sequence[tuple[Axes, list[Annotation]]]) -> None:
-    """Moves each label as near to the end of its line as the others allow."""
+def _separate(figure: Figure, ends: Sequence[tuple[Axes, list[End]]]) -> None:
+    """Moves each label as near to the end of its line as the others allow, and joins the two."""
     engine: Any = figure.get_layout_engine()
     engine.execute(figure)
     for axes, labels in ends:
         if not labels:
             continue
-        low, high = np.log(axes.get_ylim())
-        at = np.array([(np.log(label.xy[1]) - low) / (high - low) for label in labels])
+        low, high = (np.log([bounds[i] for bounds in (axes.get_xlim(), axes.get_ylim())]) for i in (0, 1))
+        at = np.array([(np.log(place) - low) / (high - low) for _, place in labels])  # shares of the panel
         gap = 1.35 * SIZE / (axes.get_position().height * figure.get_figheight() * 72)
-        for label, place in zip(labels, spread_labels(at, gap), strict=True):
-            label.set_position((1.06, place))
+        for (label, _), (x, y), to in zip(labels, at, spread_labels(at[:, 1], gap), strict=True):
+            label.set_y(to)
+            thin = {"color": label.get_color(), "linewidth": 0.5, "alpha": 0.6, "clip_on": False}
+            axes.plot([x, EDGE - 0.01], [y, to], transform=axes.transAxes, **thin, label="leader")
 
 
 def spread_labels(at: np.ndarray[Any, Any], gap: float) -> np.ndarray[Any, Any]:
