@@ -86,7 +86,7 @@ def render_exponents(
     if len(crossing):
         where = {tuple(row[axis] for axis in others): row for row in crossing.to_dict("records")}
         head = f"faster than\n{base}"
-        cells[head] = lambda row: _crossing(where.get(tuple(row[axis] for axis in others)))
+        cells[head] = lambda row: format_crossing(where.get(tuple(row[axis] for axis in others)))
     return _render(exponents, others, cells, width, ("last\nslope ",))
 
 
@@ -94,7 +94,8 @@ def _plain(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.2f}"
 
 
-def _crossing(row: Mapping[str, Any] | None) -> str:
+def format_crossing(row: Mapping[str, Any] | None) -> str:
+    """Formats from which length on an arm is faster: always, never, from 736, below 736."""
     if row is None:
         return ""
     kind = str(row["where"])
@@ -140,7 +141,7 @@ def _render(rows: pd.DataFrame, axes: Sequence[str], cells: Cells, width: int, h
 
 def _build(rows: pd.DataFrame, axes: Sequence[str], cells: Cells, hidden: Sequence[str]) -> Table:
     caption = f"hidden for width: {', '.join(hidden)}; table.csv and exponents.csv have all" if hidden else None
-    out = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
+    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
     for axis in axes:
         number = axis in rows and pd.api.types.is_numeric_dtype(rows[axis])
         out.add_column(Text(axis), justify="right" if number else "left", overflow="fold")

@@ -41,14 +41,21 @@ def name_arm(row: Mapping[str, Any], axes: Sequence[str]) -> str:
 
 def span(values: Iterable[float], form: str = "{:.2f}") -> str:
     """Returns one number, or the least and the largest: 1.20 to 1.35."""
-    low, high = (form.format(f(list(values))) for f in (min, max))
+    found = [value + 0.0 if round(value, 2) else 0.0 for value in values]
+    low, high = (form.format(f(found)) for f in (min, max))
     return low if low == high else f"{low} to {high}"
 
 
 def say_share(ratios: Sequence[float]) -> str:
     """Says a ratio in words: 1/4.3 of, 1.5 times; of several the range."""
-    texts = list(dict.fromkeys(f"1/{1 / r:.2g} of" if r < 0.95 else f"{r:.2g} times" for r in sorted(ratios)))
-    return texts[0] if len(texts) == 1 else f"{texts[0].removesuffix(' of')} to {texts[-1]}"
+    texts = list(dict.fromkeys(_share(r) for r in sorted(ratios)))
+    return texts[0] if len(texts) == 1 else f"{texts[0].rpartition(' ')[0]} to {texts[-1]}"
+
+
+def _share(ratio: float) -> str:
+    if ratio > 0.95:
+        return f"{ratio:.2g} times"
+    return f"1/{1 / ratio:.2g} of" if ratio > 0.01 else f"1/{1 / ratio:,.0f} of"
 
 
 def compare_kinds(points: pd.DataFrame, axes: Sequence[str], base: str) -> list[str]:

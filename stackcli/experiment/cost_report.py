@@ -1,6 +1,7 @@
 """What `cost` prints and writes: the table of all points, how the costs grow, sentences, files and figures."""
 
 import io
+import math
 import os
 import platform
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ PARTS = ("inference_ms", "forward_ms", "backward_ms", "update_ms", "step_ms")
 COLUMNS = ("status", "repeats", *(f"{name}{end}" for name in PARTS for end in ("", "_low", "_high")))
 COLUMNS += ("memory", "method", "needed", "free", "score_bytes", "flops", "params", "kernel", "why")
 TEXTS = ("status", "method", "kernel", "why")
+WIDE = 0.25  # quartiles further apart, as a share of the median, are worth a warning
 BASE = "full"  # the kind of attention with which the others are compared
 
 
@@ -73,7 +75,7 @@ def write_report(frame: pd.DataFrame, asked: CostPlan, width: int = tables.WIDTH
 
 
 def describe_conditions(frame: pd.DataFrame, asked: CostPlan) -> list[str]:
-    """Says how the numbers were measured, and on what."""
+    """Says how the numbers were measured and on what, and warns of a busy machine."""
     from stackcli.diagnostics.peak_memory import METHODS
 
     done = cost_scaling.measured_points(frame)
@@ -81,13 +83,17 @@ def describe_conditions(frame: pd.DataFrame, asked: CostPlan) -> list[str]:
         return []
     turns = cost_text.span(done["repeats"], "{:.0f}")
     threads = " or ".join(str(n) for n in sorted({config.threads for config in asked.arms.configs}))
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    cores = count_noun(os.cpu_count() or 1, "cores")
+    cores, load = os.cpu_count() or 1, os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
+    machine = f"{platform.machine()}{'' if math.isnan(load) else f', load {load:.1f}'}"
     methods = [METHODS[name] for name in dict.fromkeys(done["method"].dropna())]
+    wide = int(((done["step_ms_high"] - done["step_ms_low"]) / done["step_ms"] > WIDE).sum())
+    warned = f"At {wide} of {count_noun(len(done), 'points')} the quartiles are more than {100 * WIDE:.0f} % apart"
+    busy = f"{warned}{f', and the load was {load:.1f}' if load > cores else ''}: other programs were at work, so times"
     return [
-        f"Times are medians of {turns} turns; {threads} of {cores} ({platform.machine()}{load}). Memory is the peak of"
-        f" a step above weights and optimiser: {'; '.join(methods)}. Every stack is built for {max(asked.lengths):,}"
-        " tokens."
+        f"Times are medians of {turns} turns; {threads} of {count_noun(cores, 'cores')} ({machine}). Memory is the peak"
+        f" of a step above weights and optimiser: {'; '.join(methods)}. Every stack is built for"
+        f" {max(asked.lengths):,} tokens.",
+        *([f"{busy} are too long and their exponents uncertain; run it again on a quiet machine."] if wide else []),
     ]
 
 

@@ -113,7 +113,7 @@ def _separate(figure: Figure, ends: Sequence[tuple[Axes, list[End]]]) -> None:
         gap = 1.35 * SIZE / (axes.get_position().height * figure.get_figheight() * 72)
         for (label, _), (x, y), to in zip(labels, at, spread_labels(at[:, 1], gap), strict=True):
             label.set_y(to)
-            thin = {"color": label.get_color(), "linewidth": 0.5, "alpha": 0.6, "clip_on": False}
+            thin: dict[str, Any] = {"color": label.get_color(), "linewidth": 0.5, "alpha": 0.6, "clip_on": False}
             axes.plot([x, EDGE - 0.01], [y, to], transform=axes.transAxes, **thin, label="leader")
 
 

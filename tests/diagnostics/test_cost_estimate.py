@@ -1,5 +1,6 @@
 """Estimates follow the FLOPs from steps that were timed, and no point that is too large is timed."""
 
+import time
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ def simulate(monkeypatch: pytest.MonkeyPatch, start: float, rate: float) -> list
         return start + rate * float(count_costs(point)["flops"])
 
     monkeypatch.setattr(cost_estimate, "time_step", time_step)
-    monkeypatch.setattr(cost_estimate.time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
     return timed
 
 
@@ -45,7 +46,7 @@ def test_a_point_that_does_not_fit_is_never_timed(monkeypatch: pytest.MonkeyPatc
 
 def test_a_calibration_that_takes_too_long_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     timed, clock = simulate(monkeypatch, 0.004, 1e-9), iter(range(0, 100))
-    monkeypatch.setattr(cost_estimate.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
     rows = cost_estimate.estimate_points(POINTS, 1e12)
     assert len(timed) == 2  # the discarded one, and one more
     assert all(row["seconds"] > 0 for row in rows)
