@@ -152,7 +152,8 @@ def _exponents(key: dict[str, Any], rows: pd.DataFrame, along: str) -> dict[str,
 
 def size_exponents(points: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
     """Returns a row for each other axis of numbers (`axis`: depth, heads, ...) and each choice of the rest, at the
-    longest length at which all of its values were measured: the exponents as in `length_exponents`, with `values`."""
+    longest length at which all of its values were measured: the exponents as in `length_exponents`, with `values`. The
+    column of the axis lists its values."""
     done, out = measured_points(points), []
     for axis in axes:
         if axis == "seq" or not pd.api.types.is_numeric_dtype(points[axis]) or points[axis].dtype == bool:
@@ -163,7 +164,8 @@ def size_exponents(points: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
             whole = whole[whole == asked]
             if len(whole):
                 rows = rows[rows["seq"] == whole.index.max()]
-                out.append({"axis": axis, "seq": int(whole.index.max()), **_exponents(key, rows, axis)})
+                swept = ", ".join(f"{value:g}" for value in rows[axis])
+                out.append({"axis": axis, "seq": int(whole.index.max()), axis: swept, **_exponents(key, rows, axis)})
     return pd.DataFrame(out)
 
 

@@ -83,13 +83,14 @@ def describe_growth(exponents: pd.DataFrame, axes: Sequence[str]) -> list[str]:
     if known.empty:
         return []
     if len(known) <= LISTED:
-        each = [_growth(row, axes) for row in known.to_dict("records")]
+        each, bounds = [_growth(row, axes) for row in known.to_dict("records")], "; in brackets 95 % intervals"
     else:
+        bounds = ""
         by = "attention" if "attention" in axes else next(axis for axis in axes if axis != "seq")
         groups = known.groupby(by, sort=False)
         each = [f"n^{span(rows['time'])} with {name_value(by, key)}" for key, rows in groups]
     lengths = span(known["lengths"], "{:.0f}")
-    return [f"Step time grows with the length n as {'; '.join(each)} ({lengths} lengths; in brackets 95 % intervals)."]
+    return [f"Step time grows with the length n as {'; '.join(each)} ({lengths} lengths{bounds})."]
 
 
 def _growth(row: Mapping[str, Any], axes: Sequence[str]) -> str:

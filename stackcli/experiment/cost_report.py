@@ -98,10 +98,12 @@ def describe_conditions(frame: pd.DataFrame, asked: CostPlan) -> list[str]:
 
 
 def write_costs(frame: pd.DataFrame, asked: CostPlan, text: str, folder: Path) -> list[Path]:
-    """Writes a row for each point, the exponents, the predictions and the report; returns the paths."""
+    """Writes a row for each point, the exponents of length and of other sizes, the predictions and the report; returns
+    the paths."""
     texts = {
         "table.csv": tables.to_csv(frame),
         "exponents.csv": tables.to_csv(cost_scaling.length_exponents(frame, asked.axes)),
+        "sizes.csv": tables.to_csv(cost_scaling.size_exponents(frame, asked.axes)),
         "predictions.csv": tables.to_csv(cost_scaling.predictions(frame, asked.axes)),
         "report.txt": text,
     }

@@ -134,6 +134,7 @@ def test_the_exponent_of_depth_is_taken_at_the_longest_length_with_all_depths() 
     assert [*found["axis"]] == ["depth", "depth"] and [*found["seq"]] == [2048, 4096]
     each = [1.5 + 6 * math.log(n) / math.log(4) for n in (2048, 4096)]  # n^(8 - 2) over a factor of 4 in depth
     assert np.allclose(found["time"], each) and [*found["values"]] == [2, 2]
+    assert [*found["depth"]] == ["2, 8", "2, 8"] and [*found["attention"]] == ["full", "window"]
 
 
 def test_a_kind_is_compared_with_full_at_the_same_settings() -> None:

@@ -32,6 +32,7 @@ def test_growth_is_given_for_each_arm_or_for_each_kind_of_many() -> None:
     assert "(5 lengths; in brackets 95 % intervals)" in text and "A single power" not in text
     many = said(complete(points(depths=(1, 2, 4))), ("attention", "depth", "seq"))
     assert "grows with the length n as n^2.00 with attention=full; n^1.00 with attention=window" in many
+    assert "(5 lengths)." in many
 
 
 def test_a_curve_is_not_called_a_power() -> None:

@@ -12,6 +12,7 @@ from stackcli.diagnostics.cost_counts import Point
 from stackcli.diagnostics.step_cost import Request, Timing
 from stackcli.diagnostics.step_time import Arm
 from stackcli.launcher.local import Local
+from stackcli.training.evaluation import forward_loss
 from tests.factory import config
 from tests.helpers import load_workers
 
@@ -38,12 +39,18 @@ def test_a_point_has_random_tokens_without_padding_and_positions_for_the_longest
     assert step_cost.shorten(arm.batch).tokens.shape == (3, step_cost.SHORT)
 
 
-def test_inference_changes_no_weight_and_keeps_no_gradient() -> None:
-    arm = step_cost.build_point(point())
+def test_inference_is_a_forward_pass_in_eval_mode_without_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    arm, modes, real = step_cost.build_point(point()), list[tuple[bool, bool]](), forward_loss
+
+    def look(model: Any, batch: Any) -> Any:
+        modes.append((model.training, torch.is_grad_enabled()))
+        return real(model, batch)
+
+    monkeypatch.setattr(step_cost, "forward_loss", look)
     before = {k: v.clone() for k, v in arm.model.state_dict().items()}
     step_cost.infer(arm)
+    assert modes == [(False, False)] and arm.model.training
     assert all(torch.equal(v, before[k]) for k, v in arm.model.state_dict().items())
-    assert all(p.grad is None for p in arm.model.parameters()) and arm.model.training
     assert len(arm.times["inference"]) == 1 and arm.times["step"] == []
     arm.step()
     assert any(not torch.equal(v, before[k]) for k, v in arm.model.state_dict().items())

@@ -34,7 +34,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
 def test_every_point_has_times_and_memory_and_the_files_are_there(measured: tuple[Path, str, str]) -> None:
     folder, said, notes = measured
     (place,) = (folder / "outputs" / "costs").iterdir()
-    names = {"table.csv", "exponents.csv", "predictions.csv", "report.txt", "time.png", "memory.png"}
+    names = {"table.csv", "exponents.csv", "sizes.csv", "predictions.csv", "report.txt", "time.png", "memory.png"}
     assert {path.name for path in place.iterdir()} == names
     table = pd.read_csv(place / "table.csv")
     assert [*table["seq"]] == [32, 64, 512, 1024] * 2 and set(table["status"]) == {"done"}

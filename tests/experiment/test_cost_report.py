@@ -74,7 +74,7 @@ def test_the_files_hold_the_rows_and_the_table_goes_where_it_is_asked(
     frame = cost_report.build_points(asked, rows(asked))
     options = Options(command="cost", out=tmp_path, json=True, csv=str(tmp_path / "t.csv"), formats=("svg",))
     cost_report.report_cost(frame, asked, tmp_path / "f", options, Progress(quiet=False))
-    names = {"table.csv", "exponents.csv", "predictions.csv", "report.txt", "time.svg", "memory.svg"}
+    names = {"table.csv", "exponents.csv", "sizes.csv", "predictions.csv", "report.txt", "time.svg", "memory.svg"}
     assert {path.name for path in (tmp_path / "f").iterdir()} == names
     said = capsys.readouterr()
     assert len(json.loads(said.out)) == 16 and "wrote table.csv" in said.err
