@@ -23,7 +23,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-SLOW = ("--remedies", "--search", "stackattn probe", "pe=learned,sinusoidal,relative")  # many runs or stacks
+# words of commands with many runs, stacks or points
+SLOW = ("--remedies", "--search", "stackattn probe", "pe=learned,sinusoidal,relative", "stackattn cost")
 
 
 @pytest.mark.parametrize(

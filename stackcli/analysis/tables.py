@@ -197,7 +197,7 @@ def _cell(row: dict[str, Any], name: str) -> str:
     if value is None or math.isnan(value):
         return ""
     if name.startswith("params") or name == "flops":
-        return _large(value)
+        return format_count(value)
     decimals = COLUMNS[name].decimals if name in COLUMNS else 3
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     tiny = "ratio" in name and 0 < abs(value) < 0.005
@@ -208,8 +208,9 @@ def _cell(row: dict[str, Any], name: str) -> str:
     return f"{text}±{half.removeprefix('0')}"
 
 
-def _large(value: float) -> str:
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+def format_count(value: float) -> str:
+    """Returns a count with three digits and a unit: 1.31M."""
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g}{unit}"
     return f"{value:.0f}"

@@ -16,6 +16,7 @@ COMMANDS = (
     "predict",
     "check",
     "probe",
+    "cost",
     "list_parts",
     "runs",
     "verify",
@@ -43,7 +44,7 @@ def setting_words() -> frozenset[str]:
     """What may stand before the = of a setting, but for the keys of parts."""
     from stackcli.config.settings import Config
 
-    return frozenset({field.name for field in fields(Config)} | {"seeds", "match", "match_depth"})
+    return frozenset({field.name for field in fields(Config)} | {"seeds", "match", "match_depth", "seq"})
 
 
 def texts_last(words: list[str]) -> list[str]:

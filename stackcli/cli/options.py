@@ -21,7 +21,8 @@ def complete(incomplete: str) -> list[str]:
         key, equals, typed = incomplete.partition("=")
         prefix = f"{key}="
         if not equals:
-            return [f"{name}=" for name in setting_keys() if name.startswith(key)]
+            own = ("seq",) if words[1:2] == ["cost"] else ()
+            return [f"{name}=" for name in (*setting_keys(), *own) if name.startswith(key)]
     head, comma, last = typed.rpartition(",")
     return [f"{prefix}{head}{comma}{c}" for c in setting_choices().get(key, ()) if c.startswith(last)]
 

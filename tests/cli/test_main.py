@@ -21,6 +21,7 @@ COMMANDS = (
     "verify",
     "check",
     "probe",
+    "cost",
 )
 
 

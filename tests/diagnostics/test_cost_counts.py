@@ -1,0 +1,81 @@
+"""What is counted equals PyTorch's count, and what a step needs is near to what it takes."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from stackcli.common import registry
+from stackcli.config.settings import Config
+from stackcli.diagnostics import cost_counts, step_cost
+from stackcli.diagnostics.cost_counts import Point
+from stackcli.launcher.local import Local
+from tests.factory import config, part
+from tests.helpers import load_workers
+
+SMALL: dict[str, Any] = {"dim": 16, "heads": 2, "ff": 2.0, "batch": 2, "pe": "none"}
+
+
+def small(**changes: Any) -> Config:
+    return config(**{**SMALL, **changes})
+
+
+@pytest.mark.parametrize("kind", registry.part_names("attention"))
+def test_the_flops_are_pytorchs_count(kind: str) -> None:
+    point = Point(small(attention=kind, kernel="explicit"), 300, 320)
+    arm = step_cost.build_point(point)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        arm.model.eval()(arm.batch.tokens)
+    assert cost_counts.count_costs(point)["flops"] == counter.get_total_flops()
+
+
+def test_scores_take_eight_bytes_for_each_pair_head_sequence_and_block() -> None:
+    found = cost_counts.count_costs(Point(small(depth=3), 100, 100))
+    assert found["score_bytes"] == 3 * 2 * 2 * 100**2 * 8 and found["kernel"] == "fused"
+    assert cost_counts.count_costs(Point(small(kernel="explicit"), 100, 100))["kernel"] == "explicit"
+    assert cost_counts.count_costs(Point(small(pe="relative"), 100, 100))["kernel"] == "explicit"  # a learned bias
+    assert math.isnan(cost_counts.count_costs(Point(small(attention="linear"), 100, 100))["score_bytes"])
+
+
+def test_only_scores_that_are_kept_are_needed() -> None:
+    fused, explicit = (cost_counts.count_costs(Point(small(kernel=k), 2000, 2000)) for k in ("auto", "explicit"))
+    pairs = 2 * 2 * 4 * 2000**2  # bytes of a number for each pair, of two heads and two sequences
+    assert explicit["needed"] - fused["needed"] == pytest.approx(4 * pairs)  # one in each of two blocks, and two more
+    biased = cost_counts.count_costs(Point(small(pe="alibi"), 2000, 2000))  # a bias, given to the kernel as its mask
+    assert fused["needed"] + 0.4 * fused["score_bytes"] < biased["needed"] < explicit["needed"]
+
+
+@pytest.mark.parametrize("kind", ["strided", "window", "full"])
+def test_beyond_what_can_be_counted_numbers_are_extrapolated(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pieces of `strided` have about n^2 / 8 scores; those of a window n times a constant."""
+    point = Point(small(attention=kind), 4096, 4096)
+    exact = cost_counts.count_exactly(point)
+    seen: list[int] = []
+
+    def count(asked: Point, real: Any = cost_counts.count_exactly) -> Any:
+        seen.append(asked.length)
+        return real(asked)
+
+    monkeypatch.setattr(cost_counts, "count_exactly", count)
+    monkeypatch.setattr(cost_counts, "COUNTED", 1024)
+    monkeypatch.setattr(cost_counts, "MANY", 1e6)
+    found = cost_counts.count_costs(point)
+    assert seen == ([1024, 512] if kind == "strided" else [4096])
+    for name in ("flops", "score_bytes", "needed"):
+        assert found[name] == pytest.approx(exact[name], rel=0.25), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", ["auto", "explicit"])
+@pytest.mark.parametrize("kind", registry.part_names("attention"))
+def test_what_a_step_needs_is_within_a_factor_of_two_and_a_half(kind: str, kernel: str) -> None:
+    load_workers()
+    keys = {"reach": 32} if kind == "window" else {}
+    options = {**config(attention=kind).attention.options, **keys}
+    c = replace(config(dim=32, heads=4, batch=2, pe="none", kernel=kernel), attention=part(kind, **options))
+    job = step_cost.Request(Point(c, 1024, 1024), 8e9)
+    (done,) = [o for o in Local(workers=1).run(step_cost.measure_memory, [job]) if o.state != "started"]
+    assert 0.4 < done.detail["needed"] / done.detail["memory"] < 2.5, (kind, done.detail)
