@@ -4,7 +4,6 @@ import math
 from typing import Any, NamedTuple
 
 from stackcli.attention.base import Pattern
-from stackcli.common import registry
 from stackcli.config.settings import Config
 from stackcli.config.validation import attention_bytes, stack_bytes
 from stackcli.model import cost
@@ -55,23 +54,18 @@ def _scores(point: Point, length: int, small: int = 0) -> float:
 def count_exactly(point: Point) -> dict[str, Any]:
     """Returns the numbers of `count_costs`, none of them extrapolated."""
     config, n = point.config, point.length
-    own = owns_encoding(config)
-    encoding = makers(config, point.max_len).encoding(int(own))
-    pattern, work = build_pattern(config, 1, point.max_len), cost.attention_work(config, n)
-    flops = cost.closed_flops(config, encoding, own=own, length=n, out=CLASSES, every=False)
+    make = makers(config, point.max_len)
+    encodings = [make.encoding(layer) for layer in range(1, len(config.kinds("pe")) + 1)]
+    encoding, pattern = encodings[0], build_pattern(config, 1, point.max_len)
+    work = cost.attention_work(config, n)
+    flops = cost.closed_flops(config, encodings, length=n, out=CLASSES, every=False)
     fused = config.kernel == "auto" and encoding.fused and pattern.fused
     return {
         "flops": config.batch * flops,
-        "score_bytes": float(attention_bytes(config, n, work.scores)) if pattern.scored else math.nan,
+        "score_bytes": float(attention_bytes(config, n, cost.all_scores(config, n))) if pattern.scored else math.nan,
         "kernel": "fused" if fused else "explicit",
         "needed": needed_bytes(point, encoding, pattern, work, fused=fused),
     }
-
-
-def owns_encoding(config: Config) -> bool:
-    """Whether every block has an encoding of its own."""
-    kind = registry.load_part("pe", config.pe.name)
-    return bool(config.pe.options.get("layers", "own" if kind.per_layer else "shared") == "own")
 
 
 def needed_bytes(point: Point, encoding: PositionEncoding, pattern: Pattern, work: Work, *, fused: bool) -> float:
