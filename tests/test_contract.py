@@ -17,6 +17,7 @@ GROUPS = ("pe", "norm", "residual", "attention", "init", "data")
 FILES = sorted(p for group in GROUPS for p in (ROOT / "conf" / group).glob("*.yaml"))
 NEEDS: dict[tuple[str, str], dict[str, Any]] = {("rope", "stretch"): {"dynamic": 8}}
 NEEDS |= {("structural", key): {"form": "absolute"} for key in ("base", "scale")}
+OTHERS = {("conv", "across"): 0}  # two heads have one on each side at most
 CHAIN = torch.arange(24).sub(1).clamp(min=0).expand(3, 24)  # a tree for encodings that need one
 
 
@@ -29,6 +30,8 @@ def read(file: Path) -> dict[str, Any]:
 
 def other(file: Path, key: str, value: Any) -> Any:
     """Returns another value of a key."""
+    if (file.stem, key) in OTHERS:
+        return OTHERS[file.stem, key]
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):
