@@ -32,7 +32,7 @@ class Text(Data):
     The first 80 % of the file is the training part, the next 10 % the validation part, and the last 10 % the test part,
     so that the parts share no text. The vocabulary is that of the training part. Tokens that occur less than
     `min_count` times become <unk>, as does a <unk> in a file of words. Test parts of other lengths are the same text in
-    other windows. Tokens are rest in memory once, in most files with one or two bytes each.
+    other windows. Tokens are held in memory once, in most files with one or two bytes each.
     """
 
     def __init__(
