@@ -23,7 +23,7 @@ METHODS = {
     "none": "not measured on this machine",
 }
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # of mallopt(3)
+MMAP_THRESHOLD = -3  # of mallopt(3)
 SMALL = 64 * 1024  # bytes; from this size on a request is given back as soon as it is freed
 TOO_LARGE = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
@@ -83,7 +83,6 @@ def return_freed_memory() -> None:
     libc = _glibc()
     if libc is not None:
         libc.mallopt(MMAP_THRESHOLD, SMALL)
-        libc.mallopt(TRIM_THRESHOLD, SMALL)
 
 
 def trim_heap() -> None:
