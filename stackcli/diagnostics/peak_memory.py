@@ -23,7 +23,7 @@ METHODS = {
     "none": "not measured on this machine",
 }
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # of mallopt(3)
+MMAP_THRESHOLD = -3  # of mallopt(3)
 SMALL = 64 * 1024  # bytes; from this size on a request is given back as soon as it is freed
 TOO_LARGE = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
@@ -71,7 +71,7 @@ def reset_mark() -> bool:
 def read_status(name: str) -> int:
     """Returns a size of this process in bytes from Linux's /proc, such as VmRSS. Raises ValueError for an unknown
     name, OSError where there is no /proc."""
-    for line in STATUS.read_text(encoding="ascii", errors="replace").splitlines():
+    for line in STATUS.read_text(encoding="ascii", errors="replace").split("\n"):
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     raise ValueError(f"{STATUS} has no {name}")
@@ -83,7 +83,6 @@ def return_freed_memory() -> None:
     libc = _glibc()
     if libc is not None:
         libc.mallopt(MMAP_THRESHOLD, SMALL)
-        libc.mallopt(TRIM_THRESHOLD, SMALL)
 
 
 def trim_heap() -> None:
@@ -114,7 +113,7 @@ def free_memory(device: str) -> float:
 
 def _available(path: Path = Path("/proc/meminfo")) -> int | None:
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        lines = path.read_text(encoding="ascii").split("\n")
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
@@ -130,7 +129,7 @@ def _group_limits(root: Path = Path("/sys/fs/cgroup")) -> list[tuple[int, int]]:
     ):
         try:
             limit, used = (int((root / folder / name).read_text(encoding="ascii")) for name in (most, now))
-            lines = (root / folder / "memory.stat").read_text(encoding="ascii").splitlines()
+            lines = (root / folder / "memory.stat").read_text(encoding="ascii").strip().split("\n")
         except (OSError, ValueError):  # no such file, or no limit: "max"
             continue
         cached = {name: int(size) for name, size in (line.split() for line in lines)}

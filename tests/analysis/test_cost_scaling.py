@@ -138,7 +138,7 @@ def test_the_exponent_of_depth_is_taken_at_the_longest_length_with_all_depths() 
 
 
 def test_a_kind_is_compared_with_full_at_the_same_settings() -> None:
-    points = frame(lambda kind, depth, n: n**2 / 10 if kind == "full" else depth * 50.0 * n)
+    points = frame(lambda kind, depth, n: depth * n**2 / 10 if kind == "full" else depth**2 * 50.0 * n)
     found = scaling.crossovers(points, AXES)
     assert [*found["attention"]] == ["window", "window"] and [*found["where"]] == ["from", "from"]
     assert np.allclose(found["at"], [1000, 4000]) and {*found["longest"]} == {4096}

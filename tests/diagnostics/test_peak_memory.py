@@ -31,16 +31,27 @@ def allocate_together(mib: int) -> None:
     del kept
 
 
+def allocate_around(mib: int) -> None:
+    """A small tensor after a large one that is freed: the larger one that follows does not fit into the gap."""
+    first = torch.ones(mib * MIB // 4)
+    small = torch.ones(MIB // 4)
+    del first
+    allocate(mib + 4)
+    del small
+
+
 def measure_allocations(_: Any, say: Any, stop: Any) -> dict[str, tuple[float, str]]:
     """Peaks of known allocations, in a process of its own; a job of a launcher."""
     peak_memory.return_freed_memory()
-    allocate(8)  # loads what the first allocation loads
+    for mib in (8, 24):  # loads what the first allocation loads; by itself, glibc then keeps what is as large
+        allocate(mib)
     kept = torch.ones(32 * MIB // 4)  # in use before, and so not counted
     jobs = {
         "one": lambda: allocate(64),
         "two after one another": lambda: allocate_twice(64),
         "two together": lambda: allocate_together(64),
         "small after large": lambda: allocate(16),
+        "around a gap": lambda: allocate_around(12),
         "nothing": lambda: None,
     }
     found = {name: peak_memory.measure_peak(job, "cpu") for name, job in jobs.items()}
@@ -67,6 +78,7 @@ def test_the_peak_is_that_of_a_known_allocation() -> None:
     found = run(measure_allocations)
     assert {method for _, method in found.values()} == {"VmHWM"}
     expected = {"one": 64, "two after one another": 64, "two together": 128, "small after large": 16, "nothing": 0}
+    expected["around a gap"] = 17
     for name, mib in expected.items():
         assert abs(found[name][0] / MIB - mib) < 2, (name, found[name][0] / MIB)
 

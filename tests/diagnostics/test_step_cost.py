@@ -105,6 +105,13 @@ def test_points_are_measured_in_turns_after_turns_that_are_discarded(monkeypatch
     assert len(reports) == step_cost.WARMUPS + 8 and reports[-1] == rows and reports[0][0]["repeats"] == 0
 
 
+def test_the_order_of_the_points_differs_from_round_to_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    order = simulate(monkeypatch, [8, 8, 8])
+    step_cost.measure_times(Timing((point(3), point(5), point(7)), 1.0, FREE), lambda _: None, never)
+    rounds = [tuple(order[i : i + 3]) for i in range(0, len(order), 3)]
+    assert {tuple(sorted(each)) for each in rounds} == {(3, 5, 7)} and len(set(rounds)) > 2
+
+
 def test_a_stop_ends_the_turns_and_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     order = simulate(monkeypatch, [10, 10])
     rows = step_cost.measure_times(Timing((point(3), point(5)), 1.0, FREE), lambda _: None, lambda: len(order) >= 10)

@@ -31,17 +31,16 @@ def texts(axes: Any) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
 
-@pytest.mark.parametrize("name", ["time", "memory"])
 @pytest.mark.parametrize(
-    "frame,axes",
+    "frame,axes,name",
     [
-        (points(), ("attention", "seq")),
-        (points(depths=(2, 8), heads=(4, 16)), ("attention", "depth", "heads", "seq")),
-        (points(kinds=[f"a kind with a long name {i}" for i in range(9)]), ("attention", "seq")),
-        (points(kinds=["full"], depths=(1, 2, 4, 8)), ("depth", "seq")),
-        (points(kinds=["full"], lengths=(100, 1000000)), ("seq",)),
-        (points(depths=range(1, 10)), ("attention", "depth", "seq")),
-        (points(kinds=[*"abcdefghijklmn"]), ("attention", "seq")),
+        (points(), ("attention", "seq"), "time"),
+        (points(depths=(2, 8), heads=(4, 16)), ("attention", "depth", "heads", "seq"), "memory"),
+        (points(kinds=[f"a kind with a long name {i}" for i in range(9)]), ("attention", "seq"), "time"),
+        (points(kinds=["full"], depths=(1, 2, 4, 8)), ("depth", "seq"), "time"),
+        (points(kinds=["full"], lengths=(100, 1000000)), ("seq",), "memory"),
+        (points(depths=range(1, 10)), ("attention", "depth", "seq"), "memory"),
+        (points(kinds=[*"abcdefghijklmn"]), ("attention", "seq"), "time"),
     ],
 )
 def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(
