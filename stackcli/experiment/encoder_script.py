@@ -7,6 +7,7 @@ the first argument.
 """
 
 import json
+import math
 import sys
 import time
 from typing import Any
@@ -48,7 +49,8 @@ def train_encoder(c: Config, loaded: Loaded) -> dict[str, Any]:
     train, own, val, test = (Padded(p, max_len=loaded.max_len, device="cpu", masked=True) for p in parts)
     steps, step, curve = planned_steps(c, len(train)), 0, [(0, *evaluate(model, own), *evaluate(model, val))]
     best, lowest = {k: v.clone() for k, v in model.state_dict().items()}, curve[0][3]
-    for epoch in range(-(-steps * c.batch // len(train))):
+    per_epoch = math.ceil(len(train) / c.batch)
+    for epoch in range(math.ceil(steps / per_epoch)):
         model.train()
         for rows in order(train.lengths, batch=c.batch, seed=c.seed, epoch=epoch, sort=False)[: steps - step]:
             train_step(model, optimizer, train.cut(rows), c, learning_rate(c, step, steps))

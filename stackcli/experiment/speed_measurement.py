@@ -40,9 +40,9 @@ def measure_turns(
     rounds: int = 0,
     seconds: float = 10.0,
     warm: bool = True,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = time.process_time,
 ) -> dict[str, list[float]]:
-    """Returns the seconds of every call of each side.
+    """Returns the seconds of every call of each side, of this process's processor time or by another `clock`.
 
     With `warm`, each side is first called once without being counted. Then come rounds: in each, every side has one
     turn, and each round begins with another side. rounds: their number; 0 chooses it by the time of the warm-up,

@@ -7,7 +7,7 @@ network. What is left of differences: BERT is post-LN; x-transformers has no bia
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -127,12 +127,6 @@ PEERS: Mapping[str, Peer] = {
     "x-transformers": Peer(XTransformer, "x-transformers"),
     "BertModel": Peer(BertEncoder, "transformers"),
 }
-
-
-def build_peer(name: str, c: Config, sizes: Mapping[str, Any]) -> nn.Module:
-    """Builds a peer; sizes: `vocab`, `classes`, `max_len`."""
-    torch.manual_seed(c.seed)
-    return PEERS[name].build(c, **{key: sizes[key] for key in ("vocab", "classes", "max_len")})
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -41,7 +41,7 @@ from stackcli.experiment.speed_measurement import (
     measure_turns,
 )
 from stackcli.experiment.speed_parts import encoding_sections, kind_sections
-from stackcli.experiment.speed_peers import PEERS, TorchEncoder
+from stackcli.experiment.speed_peers import PEERS, TorchEncoder, XTransformer
 from stackcli.experiment.speed_sides import (
     Work,
     forward_turns,
@@ -75,7 +75,10 @@ SIZES = (
     Size("batch 4, 512 tokens, dim 256, heads 8, depth 8", ("batch=4", "dim=256", "heads=8", "depth=8"), 512),
     Size("batch 1, 4096 tokens, dim 128, heads 4, depth 4", ("batch=1", "dim=128", "heads=4", "depth=4"), 4096),
 )
-WINDOW = ("attention=window", "attention.reach=64")
+REACH = ("attention=window", "attention.reach=64")
+OURS, WINDOW, CAUSAL, LOCAL = "ours", "our window", "our causal window", "x-transformers, local"
+STEP = "forward, backward, clipping, AdamW; the peers with torch.optim.AdamW as it comes; dropout alike"
+FORWARD = "eval mode, no gradients"
 PRODUCT = 1536  # rows of the matrices whose product is the machine's speed
 
 
@@ -99,11 +102,14 @@ def peer_sections(request: Request) -> Iterator[Section]:
     for size in SIZES:
         work = request.work(size)
         ours, training = our_training(work)
-        models: dict[str, nn.Module] = {"ours": ours, **peer_models(work, ours)}
-        steps = {"ours": training} | {n: peer_training(work, m) for n, m in models.items() if n != "ours"}
-        if size.length:  # long enough for a window
-            models[WINDOWED], steps[WINDOWED] = our_training(request.work(size, *WINDOW))
-        else:
+        models: dict[str, nn.Module] = {OURS: ours, **peer_models(work, ours)}
+        steps = {OURS: training} | {n: peer_training(work, m) for n, m in models.items() if n != OURS}
+        if size.length > 1024:
+            models[WINDOW], steps[WINDOW] = our_training(request.work(size, *REACH))
+            local = local_sides(request.work(size, *REACH, "causal=true"))
+            models |= {name: model for name, (model, _) in local.items()}
+            steps |= {name: run for name, (_, run) in local.items()}
+        if not size.length:
             steps |= variants(work)
         found = request.measure(steps, seconds=size.seconds)
         yield Section(f"Training step, {size.name}", "peer / ours", STEP, peer_rows(found, work.turn))
@@ -112,32 +118,33 @@ def peer_sections(request: Request) -> Iterator[Section]:
         yield Section(f"Forward pass, {size.name}", "peer / ours", FORWARD, peer_rows(found, work.turn))
 
 
-STEP = "forward, backward, clipping, AdamW; the peers with torch.optim.AdamW as it comes; dropout alike"
-FORWARD = "eval mode, no gradients"
-WINDOWED = "ours, attention=window of 64"
-
-
 def variants(work: Work) -> dict[str, Run]:
     """Returns two other ways to train `nn.TransformerEncoder`: with the fused AdamW that ours uses, and with the
     dropout that the class has of itself."""
-    sizes = {key: work.loaded.sizes[key] for key in ("vocab", "classes", "max_len")}
     return {
-        "nn.TransformerEncoder, fused AdamW": peer_training(work, TorchEncoder(work.config, **sizes), fused=True),
-        "nn.TransformerEncoder, own dropout": peer_training(work, TorchEncoder(work.config, plain=True, **sizes)),
+        "nn.TransformerEncoder, fused AdamW": peer_training(work, TorchEncoder(work.config, **work.sizes), fused=True),
+        "nn.TransformerEncoder, own dropout": peer_training(work, TorchEncoder(work.config, plain=True, **work.sizes)),
     }
 
 
+def local_sides(work: Work) -> dict[str, tuple[nn.Module, Run]]:
+    """Returns our causal window and that of x-transformers, the only local attention that a peer has."""
+    if PEERS["x-transformers"].missing:
+        return {}
+    peer = XTransformer(work.config, reach=work.config.attention.options["reach"], **work.sizes)
+    return {CAUSAL: our_training(work), LOCAL: (peer, peer_training(work, peer))}
+
+
 def peer_rows(found: Mapping[str, Sequence[float]], turn: int) -> tuple[Row, ...]:
-    """Returns a row for each peer against ours, and against our window where that was measured."""
-    rows = []
-    for mine in (name for name in ("ours", WINDOWED) if name in found):
-        suffix = "" if mine == "ours" else f" / {mine}"
-        for name, times in found.items():
-            if name not in ("ours", WINDOWED):
-                own = found[mine]
-                rows.append(compare_times(f"{name}{suffix}", own, over=times, under=own, calls=turn))
-    missing = [Row(name, note=peer.missing) for name, peer in PEERS.items() if peer.missing]
-    return (*rows, *missing)
+    """Returns a row for each peer against ours, and against our windows where they were measured."""
+    peers = [name for name in found if name not in (OURS, WINDOW, CAUSAL, LOCAL)]
+    pairs = [(name, name, OURS) for name in peers]
+    pairs += [(f"{name} / {WINDOW}", name, WINDOW) for name in peers if WINDOW in found]
+    pairs += [(f"{LOCAL} / {CAUSAL}", LOCAL, CAUSAL)] if LOCAL in found else []
+    rows = [
+        compare_times(name, found[mine], over=found[peer], under=found[mine], calls=turn) for name, peer, mine in pairs
+    ]
+    return (*rows, *(Row(name, note=peer.missing) for name, peer in PEERS.items() if peer.missing))
 
 
 def peak_sections(request: Request) -> Iterator[Section]:
@@ -147,7 +154,7 @@ def peak_sections(request: Request) -> Iterator[Section]:
         work = request.work(size)
         ours, training = our_training(work)
         a, b = torch.randn(PRODUCT, PRODUCT), torch.randn(PRODUCT, PRODUCT)
-        found = request.measure({"ours": training, "mm": lambda a=a, b=b: torch.mm(a, b)}, seconds=size.seconds / 3)
+        found = request.measure({OURS: training, "mm": lambda a=a, b=b: torch.mm(a, b)}, seconds=size.seconds / 3)
         rows.append(peak_row(size.name, found, work, work.flops(ours)))
     text = f"FLOPs of the step (3 forward passes) / time, over those of torch.mm of {PRODUCT} x {PRODUCT} beside it"
     yield Section("Share of the matrix-product peak, one thread", "share", text, tuple(rows))
@@ -157,9 +164,9 @@ def peak_row(name: str, found: Mapping[str, Sequence[float]], work: Work, flops:
     """Returns the row of one size: each turn's FLOPs per second, over those of the product measured in the same
     round. The first turn is the warm-up."""
     turns = [sum(flops[i : i + work.turn]) for i in range(work.turn, len(flops), work.turn)]
-    over = [n / t for n, t in zip(turns, found["ours"], strict=False)]
+    over = [n / t for n, t in zip(turns, found[OURS], strict=False)]
     under = [2 * PRODUCT**3 / t for t in found["mm"]]
-    row = compare_times(name, found["ours"], over=over, under=under, calls=work.turn)
+    row = compare_times(name, found[OURS], over=over, under=under, calls=work.turn)
     return replace(row, name=f"{name}: {statistics.median(under) / 1e9:.0f} GFLOP/s at the peak")
 
 
@@ -239,7 +246,7 @@ def measure_ratios(words: Sequence[str] | None = None) -> None:
     """Measures the sections that the words ask for and prints their tables: the command `make bench`."""
     names, request = parse_words(words)
     torch.set_num_threads(1)
-    out = Console(width=WIDTH)
+    out = Console(width=WIDTH, markup=False, highlight=False)
     out.print(
         f"one thread, torch {torch.__version__}, {platform.machine()}, {' '.join(request.words) or 'data=subjects'}"
     )

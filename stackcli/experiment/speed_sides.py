@@ -14,8 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from stackcli.common import registry
 from stackcli.common.seeding import generator
@@ -23,7 +22,7 @@ from stackcli.config import grid
 from stackcli.config.settings import Config
 from stackcli.data.base import Examples, Loaded
 from stackcli.experiment.speed_measurement import MOST, Run
-from stackcli.experiment.speed_peers import PEERS, build_peer, count_parameters
+from stackcli.experiment.speed_peers import PEERS, count_parameters
 from stackcli.model import cost
 from stackcli.model.batch import Batch
 from stackcli.model.build import build_for
@@ -54,6 +53,11 @@ class Work:
         train = loaded.train.only(i % len(loaded.train) for i in range(rows))
         own = replace(loaded, train=train, val=loaded.val.only(few), test=loaded.test.only(few), longer=())
         return cls(replace(config, probes=False, patience=0, steps=rows // config.batch), own, turn)
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """The sizes that a peer depends on."""
+        return {key: self.loaded.sizes[key] for key in ("vocab", "classes", "max_len")}
 
     @cached_property
     def batches(self) -> list[Batch]:
@@ -159,10 +163,16 @@ def forward_turns(work: Work, model: nn.Module) -> Run:
 def count_flops(model: nn.Module, batch: Batch, *, tokens: int = 64) -> int:
     """Counts the FLOPs of the matrix products of a forward pass on the first `tokens` tokens, by PyTorch's counter."""
     mask = None if batch.mask is None else batch.mask[:, :tokens]
-    counter = FlopCounterMode(display=False)
-    with counter, sdpa_kernel(SDPBackend.MATH):
+    fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: fused_flops}
+    counter = FlopCounterMode(display=False, custom_mapping=fused)
+    with counter:
         model.train()(batch.tokens[:, :tokens], mask)
     return int(counter.get_total_flops())
+
+
+def fused_flops(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    """Returns the FLOPs of the fused kernel of the CPU, which PyTorch's counter leaves out, from the shapes."""
+    return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
 
 
 def check_equal(name: str, ours: nn.Module, peer: nn.Module, batch: Batch) -> None:
@@ -179,7 +189,7 @@ def check_equal(name: str, ours: nn.Module, peer: nn.Module, batch: Batch) -> No
 
 def peer_models(work: Work, ours: StackedAttention) -> dict[str, nn.Module]:
     """Builds the peers that are installed, each checked to be the same network as ours."""
-    models = {name: build_peer(name, work.config, work.loaded.sizes) for name, p in PEERS.items() if not p.missing}
+    models = {name: peer.build(work.config, **work.sizes) for name, peer in PEERS.items() if not peer.missing}
     for name, model in models.items():
         check_equal(name, ours, model, work.batches[0])
     return models

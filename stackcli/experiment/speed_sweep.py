@@ -6,6 +6,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -34,7 +35,7 @@ def sweep_section(words: Sequence[str], rounds: int) -> Section:
     def scripts() -> None:
         accuracies["scripts"] = run_scripts(grid.parse_grid(typed).configs)
 
-    found = measure_turns({"ours": ours, "scripts": scripts}, rounds=rounds or 1, warm=False)
+    found = measure_turns({"ours": ours, "scripts": scripts}, rounds=rounds or 1, warm=False, clock=time.perf_counter)
     own = found["ours"]
     rows = [compare_times("nn.TransformerEncoder scripts", own, over=found["scripts"], under=own)]
     means = {name: statistics.mean(values) for name, values in accuracies.items()}
