@@ -102,7 +102,8 @@ def build_table(section: Section) -> Table:
         width=WIDTH,
     )
     table.add_column("", ratio=1)
-    for heading in ("time", section.ratio, "quartiles", "rounds"):
+    headings = ("time", section.ratio, "quartiles", "rounds") if any(row.ratios for row in section.rows) else ()
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in section.rows:
         table.add_row(*_cells(row))
