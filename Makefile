@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 STAMP := $(VENV)/.installed
+PEERS := $(VENV)/.peers
 RUN := $(BIN)/stackattn
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep compare-pe ablate-depth test coverage test-slow lint bench known-answers smoke clean
+.PHONY: help sweep compare-pe ablate-depth test coverage test-slow lint bench bench-sweep known-answers smoke clean
 
 help: ## Name the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16
@@ -53,8 +54,15 @@ smoke: $(STAMP) ## A small sweep and a small compare-pe, end to end
 known-answers: $(STAMP) ## Studies whose answer is known, on fresh seeds; one by name with NAMES=recall-depth
 	$(BIN)/python -m stackcli.experiment.known_answers $(NAMES)
 
-bench: $(STAMP) ## Ratios of speed, side by side; on other data with DATA="data=csv data.path=..."
-	$(BIN)/python -m stackcli.experiment.speed_ratios $(DATA)
+$(PEERS): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]' && touch $(PEERS) \
+		|| echo "the other libraries could not be installed: their rows will say so"
+
+bench: $(PEERS) ## Speed against other libraries, side by side; options with ARGS="--only peers"
+	$(BIN)/python -m stackcli.experiment.speed_ratios $(ARGS) $(DATA)
+
+bench-sweep: $(STAMP) ## A whole sweep against the same runs as plain PyTorch scripts; takes many minutes
+	$(BIN)/python -m stackcli.experiment.speed_ratios --only sweep $(ARGS) $(DATA)
 
 clean: ## Take away the environment, caches and outputs
 	rm -rf $(VENV) outputs outputs-smoke outputs-known dist build .pytest_cache .mypy_cache .ruff_cache .coverage

@@ -1,160 +1,258 @@
-"""`make bench`: ratios of speed, both sides measured in turn in one process on one thread, medians over rounds.
+"""`make bench`: our training step and forward pass against those of other libraries, side by side on one thread.
 
-ours / nn.TransformerEncoder   one training epoch, same batches, same optimiser, same sizes (above 1: ours is
-by length / padded to 128      one training epoch of the same model
-recording on / off             a whole default training, probes=true against probes=false (1.00: recording is free)
+Sections, chosen with --only:
+  peers       training step and forward pass against nn.TransformerEncoder, x-transformers and BertModel
+  peak        share of the machine's matrix-product speed that a training step reaches
+  encodings   training step of each position encoding against none
+  kinds       training step of each kind of attention against full attention
+  batches     batches of similar length against batches padded to the longest sequence there is
+  recording   a whole training with and without a record of the layers
+  accuracy    test accuracy of ours and of nn.TransformerEncoder after the same training
+  sweep       a whole sweep against the same runs as scripts; only with --whole or --only sweep, as it takes minutes
+All sides of a table take turns in one process, and each round begins with another side. A table shows the median over
+rounds and the quartiles. Settings choose the data: data=csv data.path=FILE.
 """
 
 import argparse
+import platform
 import statistics
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from rich.console import Console
+from torch import nn
 
-from stackcli.common import registry
 from stackcli.config import grid
 from stackcli.config.settings import Config
 from stackcli.data.base import Loaded
 from stackcli.diagnostics import layer_statistics
-from stackcli.model.batch import Batch
-from stackcli.model.build import build
-from stackcli.model.stack import StackedAttention, pool
-from stackcli.training.batching import Padded, order
+from stackcli.experiment.encoder_script import train_encoder
+from stackcli.experiment.speed_measurement import (
+    MOST,
+    WIDTH,
+    Row,
+    Run,
+    Section,
+    build_table,
+    compare_times,
+    measure_turns,
+)
+from stackcli.experiment.speed_parts import encoding_sections, kind_sections
+from stackcli.experiment.speed_peers import PEERS, TorchEncoder, XTransformer
+from stackcli.experiment.speed_sides import (
+    Work,
+    forward_turns,
+    load_words,
+    our_training,
+    peer_models,
+    peer_training,
+    random_loaded,
+)
+from stackcli.experiment.speed_sweep import sweep_section
+from stackcli.model.build import build_for
 from stackcli.training.loop import Training
-from stackcli.training.optimizer import learning_rate, optimizer
+
+Measure = Callable[..., dict[str, list[float]]]
 
 
-class Reference(nn.Module):
-    """The same network in plain PyTorch: `nn.TransformerEncoder`, learned positions, masked mean, a classifier."""
+class Size(NamedTuple):
+    """A size at which all sides are compared. length: tokens of random sequences; 0 for the data of the command. turn:
+    training steps in a turn; seconds: how long the rounds of a table should take."""
 
-    def __init__(self, c: Config, *, vocab: int, classes: int, max_len: int) -> None:
-        super().__init__()
-        hidden, before = round(c.ff * c.dim), c.residual.name == "pre"
-        layer = nn.TransformerEncoderLayer(c.dim, c.heads, hidden, c.dropout, batch_first=True, norm_first=before)
-        closing = nn.LayerNorm(c.dim) if before else None
-        self.embedding, self.table = nn.Embedding(vocab, c.dim), nn.Parameter(torch.randn(max_len, c.dim) * c.embed_std)
-        nn.init.normal_(self.embedding.weight, 0, c.embed_std)
-        self.encoder = nn.TransformerEncoder(layer, c.depth, closing, enable_nested_tensor=False)
-        self.dropout, self.head = nn.Dropout(c.dropout), nn.Linear(c.dim, classes)
-
-    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        x = self.dropout(self.embedding(tokens) + self.table[: tokens.shape[1]])
-        x = self.encoder(x, src_key_padding_mask=None if mask is None else ~mask)
-        logits: Tensor = self.head(pool(x, mask))
-        return logits
+    name: str
+    words: tuple[str, ...]
+    length: int = 0
+    turn: int = 1
+    seconds: float = 20.0
 
 
-def epoch(
-    model: nn.Module, step: torch.optim.Optimizer, batches: list[Batch], c: Config, lrs: Sequence[float]
-) -> float:
-    """Trains for one pass over the batches, each with its learning rate; returns the seconds."""
-    model.train()
-    began = time.perf_counter()
-    for batch, lr in zip(batches, lrs, strict=True):
-        for group in step.param_groups:
-            group["lr"] = lr
-        loss = F.cross_entropy(model(batch.tokens, batch.mask), batch.labels, label_smoothing=c.label_smoothing)
-        step.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), c.clip)
-        step.step()
-    return time.perf_counter() - began
+SIZES = (
+    Size("batch 32, the data, dim 64, heads 4, depth 2", ("depth=2",), turn=8),
+    Size("batch 32, the data, dim 64, heads 4, depth 8", ("depth=8",), turn=3),
+    Size("batch 4, 512 tokens, dim 256, heads 8, depth 8", ("batch=4", "dim=256", "heads=8", "depth=8"), 512),
+    Size("batch 1, 4096 tokens, dim 128, heads 4, depth 4", ("batch=1", "dim=128", "heads=4", "depth=4"), 4096),
+)
+REACH = ("attention=window", "attention.reach=64")
+OURS, WINDOW, CAUSAL, LOCAL = "ours", "our window", "our causal window", "x-transformers, local"
+STEP = "forward, backward, clipping, AdamW; the peers with torch.optim.AdamW as it comes; dropout alike"
+FORWARD = "eval mode, no gradients"
+PRODUCT = 1536  # rows of the matrices whose product is the machine's speed
 
 
-def ratio(name: str, one: Callable[[], float], other: Callable[[], float], rounds: int) -> float:
-    """Returns the median over rounds of other / one, and prints it with its range. Both take turns to be first."""
-    one(), other()
-    found = []
-    for i in range(rounds):
-        pair = (one(), other()) if i % 2 else (other(), one())[::-1]
-        found.append(pair[1] / pair[0])
-    median = statistics.median(found)
-    print(f"{name:58} {median:5.2f}  ({min(found):.2f} to {max(found):.2f}, {rounds} rounds)", flush=True)
-    return median
+@dataclass(frozen=True)
+class Request:
+    """What the command asks for: the settings of the data, and how to measure."""
+
+    words: tuple[str, ...]
+    measure: Measure
+    rounds: int = 0
+
+    def work(self, size: Size, *more: str) -> Work:
+        """Makes the work of a size, with further settings."""
+        loaded = random_loaded(size.length) if size.length else load_words(self.words)
+        words = (*(() if size.length else self.words), *size.words, *more)
+        return Work.of(words, loaded, turn=size.turn)
 
 
-def accuracy(model: nn.Module, part: Padded) -> float:
-    """Returns the share of sequences that the model classifies correctly."""
-    model.eval()
-    with torch.no_grad():
-        hits = sum(int((model(b.tokens, b.mask).argmax(-1) == b.labels).sum()) for b in part.in_order())
-    return hits / len(part)
+def peer_sections(request: Request) -> Iterator[Section]:
+    """Yields two tables for each size: the training step, and the forward pass in eval mode without gradients."""
+    for size in SIZES:
+        work = request.work(size)
+        ours, training = our_training(work)
+        models: dict[str, nn.Module] = {OURS: ours, **peer_models(work, ours)}
+        steps = {OURS: training} | {n: peer_training(work, m) for n, m in models.items() if n != OURS}
+        if size.length > 1024:
+            models[WINDOW], steps[WINDOW] = our_training(request.work(size, *REACH))
+            local = local_sides(request.work(size, *REACH, "causal=true"))
+            models |= {name: model for name, (model, _) in local.items()}
+            steps |= {name: run for name, (_, run) in local.items()}
+        if not size.length:
+            steps |= variants(work)
+        found = request.measure(steps, seconds=size.seconds)
+        yield Section(f"Training step, {size.name}", "peer / ours", STEP, peer_rows(found, work.turn))
+        forward = {name: forward_turns(work, model) for name, model in models.items()}
+        found = request.measure(forward, seconds=size.seconds / 2)
+        yield Section(f"Forward pass, {size.name}", "peer / ours", FORWARD, peer_rows(found, work.turn))
 
 
-def against_pytorch(c: Config, loaded: Loaded, rounds: int) -> None:
-    """Compares our training step with `nn.TransformerEncoder`, and the test accuracy of both after the same epochs."""
-    sizes: dict[str, Any] = {"vocab": len(loaded.vocab), "classes": len(loaded.classes), "max_len": loaded.max_len}
-    torch.manual_seed(0)
-    models: list[nn.Module] = [build(c, **sizes), Reference(c, **sizes)]
-    steps = [optimizer(model, c) for model in models]
-    train = Padded(loaded.train, max_len=loaded.max_len, device="cpu", masked=True)
-    turn, epochs = [0, 0], rounds + 1
-
-    def run(i: int) -> float:
-        rows = order(train.lengths, batch=c.batch, seed=0, epoch=turn[i], sort=True)
-        first, total = turn[i] * len(rows), epochs * len(rows)
-        lrs = [learning_rate(c, first + at, total) for at in range(len(rows))]
-        turn[i] += 1
-        return epoch(models[i], steps[i], [train.cut(r) for r in rows], c, lrs)
-
-    ratio(f"nn.TransformerEncoder / ours, time, depth {c.depth}", lambda: run(0), lambda: run(1), rounds)
-    test = Padded(loaded.test, max_len=loaded.max_len, device="cpu", masked=True)
-    scores = [accuracy(model, test) for model in models]
-    print(
-        f"  test accuracy after {turn[0]} epochs, one seed: ours {scores[0]:.3f}, nn.TransformerEncoder {scores[1]:.3f}"
-    )
+def variants(work: Work) -> dict[str, Run]:
+    """Returns two other ways to train `nn.TransformerEncoder`: with the fused AdamW that ours uses, and with the
+    dropout that the class has of itself."""
+    return {
+        "nn.TransformerEncoder, fused AdamW": peer_training(work, TorchEncoder(work.config, **work.sizes), fused=True),
+        "nn.TransformerEncoder, own dropout": peer_training(work, TorchEncoder(work.config, plain=True, **work.sizes)),
+    }
 
 
-def length_ratio(c: Config, loaded: Loaded, rounds: int) -> None:
-    """Compares batches of similar length with batches padded to the maximum."""
-    model = build(c, vocab=len(loaded.vocab), classes=len(loaded.classes), max_len=loaded.max_len)
-    step, train = optimizer(model, c), Padded(loaded.train, max_len=loaded.max_len, device="cpu", masked=True)
-    rows = [order(train.lengths, batch=c.batch, seed=0, epoch=0, sort=sort)[:20] for sort in (True, False)]
-    near, full = [train.cut(r) for r in rows[0]], [train.cut(r, full=True) for r in rows[1]]
-    name = f"padded to {loaded.max_len} / batches of similar length, time"
-    lrs = [c.lr] * len(near)
-    ratio(name, lambda: epoch(model, step, near, c, lrs), lambda: epoch(model, step, full, c, lrs), rounds)
+def local_sides(work: Work) -> dict[str, tuple[nn.Module, Run]]:
+    """Returns our causal window and that of x-transformers, the only local attention that a peer has."""
+    if PEERS["x-transformers"].missing:
+        return {}
+    peer = XTransformer(work.config, reach=work.config.attention.options["reach"], **work.sizes)
+    return {CAUSAL: our_training(work), LOCAL: (peer, peer_training(work, peer))}
 
 
-def recording_ratio(c: Config, loaded: Loaded, rounds: int) -> None:
-    """Compares a whole training with and without a record of the layers."""
-
-    def train(probes: bool) -> float:
-        own = replace(c, probes=probes)
-        model: StackedAttention = build(
-            own, vocab=len(loaded.vocab), classes=len(loaded.classes), max_len=loaded.max_len
-        )
-        began = time.perf_counter()
-        training = Training(model, loaded, own, layer_statistics)
-        while not training.finished:
-            training.advance()
-        return time.perf_counter() - began
-
-    ratio(f"recording on / off, time, depth {c.depth}", lambda: train(False), lambda: train(True), rounds)
+def peer_rows(found: Mapping[str, Sequence[float]], turn: int) -> tuple[Row, ...]:
+    """Returns a row for each peer against ours, and against our windows where they were measured."""
+    peers = [name for name in found if name not in (OURS, WINDOW, CAUSAL, LOCAL)]
+    pairs = [(name, name, OURS) for name in peers]
+    pairs += [(f"{name} / {WINDOW}", name, WINDOW) for name in peers if WINDOW in found]
+    pairs += [(f"{LOCAL} / {CAUSAL}", LOCAL, CAUSAL)] if LOCAL in found else []
+    rows = [
+        compare_times(name, found[mine], over=found[peer], under=found[mine], calls=turn) for name, peer, mine in pairs
+    ]
+    return (*rows, *(Row(name, note=peer.missing) for name, peer in PEERS.items() if peer.missing))
 
 
-def measure_ratios() -> None:
-    """Measures and prints all ratios: the command `make bench`."""
+def peak_sections(request: Request) -> Iterator[Section]:
+    """Yields a table of the share of the machine's speed that a training step reaches, at every size."""
+    rows = []
+    for size in SIZES:
+        work = request.work(size)
+        ours, training = our_training(work)
+        a, b = torch.randn(PRODUCT, PRODUCT), torch.randn(PRODUCT, PRODUCT)
+        found = request.measure({OURS: training, "mm": lambda a=a, b=b: torch.mm(a, b)}, seconds=size.seconds / 3)
+        rows.append(peak_row(size.name, found, work, work.flops(ours)))
+    text = f"FLOPs of the step (3 forward passes) / time, over those of torch.mm of {PRODUCT} x {PRODUCT} beside it"
+    yield Section("Share of the matrix-product peak, one thread", "share", text, tuple(rows))
+
+
+def peak_row(name: str, found: Mapping[str, Sequence[float]], work: Work, flops: Sequence[int]) -> Row:
+    """Returns the row of one size: each turn's FLOPs per second, over those of the product measured in the same
+    round. The first turn is the warm-up."""
+    turns = [sum(flops[i : i + work.turn]) for i in range(work.turn, len(flops), work.turn)]
+    over = [n / t for n, t in zip(turns, found[OURS], strict=False)]
+    under = [2 * PRODUCT**3 / t for t in found["mm"]]
+    row = compare_times(name, found[OURS], over=over, under=under, calls=work.turn)
+    return replace(row, name=f"{name}: {statistics.median(under) / 1e9:.0f} GFLOP/s at the peak")
+
+
+def batch_sections(request: Request) -> Iterator[Section]:
+    """Yields the comparison of batches padded to the longest sequence there is with those of similar length."""
+    size = SIZES[0]
+    sides = {pad: our_training(request.work(size, f"pad={pad}"))[1] for pad in ("batch", "max")}
+    found = request.measure(sides, seconds=10)
+    row = compare_times(size.name, found["batch"], over=found["max"], under=found["batch"], calls=size.turn)
+    text = "batches padded to data.max_len (pad=max) against batches of similar length (pad=batch), both ours"
+    yield Section("Training step by the kind of batches", "max / batch", text, (row,))
+
+
+def recording_sections(request: Request) -> Iterator[Section]:
+    """Yields the comparison of whole trainings with a record of the layers and without, at two depths."""
+    loaded, rows = load_words(request.words), []
+    for depth in (2, 8):
+        c = grid.parse_grid([*request.words, f"depth={depth}", "seeds=1"]).configs[0]
+        sides = {str(on): partial(train_whole, replace(c, probes=on), loaded) for on in (False, True)}
+        found = request.measure(sides, rounds=request.rounds or 2, warm=False)
+        off = found["False"]
+        rows.append(compare_times(f"depth {depth}", off, over=found["True"], under=off))
+    text = "a whole default training with probes=true against one with probes=false; 1.00: recording is free"
+    yield Section("Recording of the layers", "on / off", text, tuple(rows))
+
+
+def train_whole(c: Config, loaded: Loaded) -> Training:
+    """Trains a run to its end, as the worker of a sweep does."""
+    training = Training(build_for(c, loaded), loaded, c, layer_statistics)
+    while not training.finished:
+        training.advance()
+    return training
+
+
+def accuracy_sections(request: Request) -> Iterator[Section]:
+    """Yields the test accuracies of ours and of `nn.TransformerEncoder`, each trained as its users train it."""
+    loaded, rows = load_words(request.words), []
+    for c in grid.parse_grid([*request.words, "depth=2", "epochs=4", "seeds=2"]).configs:
+        ours = train_whole(replace(c, probes=False), loaded).result().test_acc_end
+        theirs = train_encoder(c, loaded)["test_acc_end"]
+        rows.append(Row(f"seed {c.seed}", note=f"ours {ours:.3f}, nn.TransformerEncoder {theirs:.3f}"))
+    text = f"depth 2, 4 epochs, {len(loaded.test)} test sequences; ours as in a run, the peer as in encoder_script"
+    yield Section("Test accuracy", "", text, tuple(rows))
+
+
+SECTIONS: Mapping[str, Callable[[Request], Iterable[Section]]] = {
+    "peers": peer_sections,
+    "peak": peak_sections,
+    "encodings": lambda request: encoding_sections(request.words, request.measure),
+    "kinds": lambda request: kind_sections(request.measure),
+    "batches": batch_sections,
+    "recording": recording_sections,
+    "accuracy": accuracy_sections,
+    "sweep": lambda request: [sweep_section(request.words, request.rounds)],
+}
+
+
+def parse_words(words: Sequence[str] | None = None) -> tuple[list[str], Request]:
+    """Parses the command line; returns the names of the sections and the request."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("overrides", nargs="*", help="settings, for example data=csv data.path=FILE")
-    given = parser.parse_args()
-    rounds = given.rounds
+    parser.add_argument("--only", default="", help="sections, separated by commas")
+    parser.add_argument("--whole", action="store_true", help="the sweep too")
+    parser.add_argument("--rounds", type=int, default=0, help=f"rounds of a table, 1 to {MOST}; 0: chosen by time")
+    parser.add_argument("overrides", nargs="*", help="settings of the data, for example data=csv data.path=FILE")
+    given = parser.parse_intermixed_args(words)
+    names = [n.strip() for n in given.only.split(",") if n.strip()] or [n for n in SECTIONS if n != "sweep"]
+    names += ["sweep"] if given.whole and "sweep" not in names else []
+    if unknown := [n for n in names if n not in SECTIONS]:
+        parser.error(f"--only {','.join(unknown)}: no such section; choose from {', '.join(SECTIONS)}")
+    if not 0 <= given.rounds <= MOST:
+        parser.error(f"--rounds {given.rounds}: 1 to {MOST}, or 0 to choose by time")
+    measure = partial(measure_turns, rounds=given.rounds)
+    return names, Request(tuple(given.overrides), measure, given.rounds)
+
+
+def measure_ratios(words: Sequence[str] | None = None) -> None:
+    """Measures the sections that the words ask for and prints their tables: the command `make bench`."""
+    names, request = parse_words(words)
     torch.set_num_threads(1)
-    configs = grid.parse_grid([*given.overrides, "depth=2,8", "seeds=1"]).configs
-    data = configs[0].data
-    loaded = registry.build_part("data", data.name, **data.options).load()
-    print(f"data={data.name}, {len(loaded.train)} training sequences, one thread, torch {torch.__version__}")
-    for c in configs:
-        against_pytorch(c, loaded, rounds)
-    length_ratio(configs[0], loaded, rounds)
-    for c in configs:
-        recording_ratio(c, loaded, 3)
+    out = Console(width=WIDTH, markup=False, highlight=False)
+    out.print(
+        f"one thread, torch {torch.__version__}, {platform.machine()}, {' '.join(request.words) or 'data=subjects'}"
+    )
+    for name in names:
+        for section in SECTIONS[name](request):
+            out.print(build_table(section))
 
 
 if __name__ == "__main__":

@@ -1,98 +1,117 @@
-"""`make bench`: medians of paired times, and a reference that is the same network in PyTorch's own words."""
+"""`make bench`: which sections run, which times are divided by which, and what is said of a missing peer."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from functools import partial
+from importlib.metadata import PackageNotFoundError
 
 import pytest
-import torch
-from torch import Tensor, nn
 
-from stackcli.experiment import speed_ratios
-from stackcli.experiment.speed_ratios import Reference
-from stackcli.model.batch import Batch
-from stackcli.model.build import build
-from stackcli.training.batching import Padded
-from tests.factory import config, padding, tiny, tokens
-
-SIZES: dict[str, Any] = {"vocab": 30, "classes": 3, "max_len": 9}
+from stackcli.config import grid
+from stackcli.experiment import speed_peers, speed_ratios
+from stackcli.experiment.speed_measurement import MOST, Row, measure_turns
+from stackcli.experiment.speed_ratios import CAUSAL, LOCAL, OURS, PRODUCT, SIZES, WINDOW, Request, Size
+from stackcli.experiment.speed_sides import Work
+from tests.factory import tiny
 
 
-def timer(seconds: list[float], calls: list[str], name: str) -> Callable[[], float]:
-    """A function that takes these seconds, one after the other."""
-    each = iter(seconds)
-
-    def run() -> float:
-        calls.append(name)
-        return next(each)
-
-    return run
+def numbers(rows: tuple[Row, ...]) -> dict[str, tuple[float | None, tuple[float, ...]]]:
+    return {row.name: (row.seconds, row.ratios) for row in rows if row.ratios}
 
 
-def test_a_ratio_is_the_median_over_rounds_after_a_warm_up(capsys: pytest.CaptureFixture[str]) -> None:
-    calls: list[str] = []
-    one, other = timer([100, 1, 2, 4], calls, "one"), timer([1, 3, 4, 20], calls, "other")
-    assert speed_ratios.ratio("a name", one, other, 3) == 3.0  # of 3 / 1, 4 / 2 and 20 / 4
-    assert calls == ["one", "other", "other", "one", "one", "other", "other", "one"]  # each goes first in turn
-    assert capsys.readouterr().out.split() == ["a", "name", "3.00", "(2.00", "to", "5.00,", "3", "rounds)"]
+def test_a_ratio_is_the_time_of_the_peer_over_that_of_our_side() -> None:
+    found = {OURS: [2.0, 4.0], "p": [6.0, 8.0], WINDOW: [1.0, 2.0], CAUSAL: [0.5, 0.5], LOCAL: [5.0, 1.0]}
+    assert numbers(speed_ratios.peer_rows(found, 2)) == {
+        "p": (1.5, (3.0, 2.0)),
+        "p / our window": (0.75, (6.0, 4.0)),
+        "x-transformers, local / our causal window": (0.25, (10.0, 2.0)),
+    }
+    assert list(numbers(speed_ratios.peer_rows({OURS: [2.0], "p": [1.0]}, 1))) == ["p"]
 
 
-@pytest.mark.parametrize("residual", ["pre", "post"])
-def test_the_reference_has_as_many_parameters_as_ours(residual: str) -> None:
-    c = config(residual=residual, pe="learned", depth=3, dim=16, heads=2, ff=2.0)
-    ours, theirs = (sum(p.numel() for p in model.parameters()) for model in (build(c, **SIZES), Reference(c, **SIZES)))
-    assert ours == theirs
+def test_a_peer_that_is_missing_has_a_row_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(package: str) -> str:
+        if package == "transformers":
+            raise PackageNotFoundError(package)
+        return "1.0"
+
+    monkeypatch.setattr(speed_peers, "version", version)
+    rows = speed_ratios.peer_rows({OURS: [2.0], "nn.TransformerEncoder": [1.0]}, 1)
+    assert [(row.name, "not installed" in row.note) for row in rows] == [
+        ("nn.TransformerEncoder", False),
+        ("BertModel", True),
+    ]
 
 
-def test_padding_does_not_change_the_answers_of_the_reference() -> None:
-    torch.manual_seed(0)
-    model = Reference(config(depth=2, dim=16, heads=2, ff=2.0), **SIZES).double().eval()
-    given, mask = tokens(2, 9), padding([9, 5], 9)
-    other = given.masked_fill(~mask, 7)
-    assert not torch.equal(other, given)
-    with torch.no_grad():
-        assert torch.allclose(model(given, mask), model(other, mask), atol=1e-12)
-        assert torch.allclose(model(given[1:, :5]), model(given, mask)[1:], atol=1e-12)
+def test_a_share_of_the_peak_is_flops_per_second_over_those_of_the_product() -> None:
+    work = Work.of(("depth=1", "dim=8", "heads=2", "batch=4"), tiny(n=40), turn=2)
+    flops = [7, 7, 100, 200, 300, 500]  # a warm-up turn, then two
+    product = 2.0 * PRODUCT**3
+    row = speed_ratios.peak_row("x", {OURS: [3.0, 4.0], "mm": [product / 1000, product / 400]}, work, flops)
+    assert row.ratios == pytest.approx((100 / 1000, 200 / 400)) and row.seconds == 1.75
 
 
-class Bias(nn.Module):
-    """Answers alike whatever it is given."""
-
-    def __init__(self, *logits: float) -> None:
-        super().__init__()
-        self.logits = nn.Parameter(torch.tensor(logits))
-
-    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        return self.logits.expand(len(tokens), -1)
+def test_the_sweep_is_measured_only_where_it_is_asked_for() -> None:
+    every = [name for name in speed_ratios.SECTIONS if name != "sweep"]
+    assert speed_ratios.parse_words([])[0] == every
+    assert speed_ratios.parse_words(["--whole"])[0] == [*every, "sweep"]
+    assert speed_ratios.parse_words(["--only", "sweep,peak"])[0] == ["sweep", "peak"]
+    names, request = speed_ratios.parse_words(["data=csv", "--rounds", "7", "data.path=a.csv"])
+    assert request.words == ("data=csv", "data.path=a.csv") and request.rounds == 7 and names == every
 
 
-def test_accuracy_is_the_share_of_right_answers() -> None:
-    data = tiny(n=80)
-    part = Padded(data.train, max_len=data.max_len, device="cpu", masked=True)
-    share = data.train.labels.count(1) / len(data.train)
-    assert 0 < share < 1 and speed_ratios.accuracy(Bias(0.0, 1.0, 0.0), part) == share
+@pytest.mark.parametrize(
+    ("words", "said"), [(["--only", "pears"], "choose from peers"), (["--rounds", str(MOST + 1)], f"1 to {MOST}")]
+)
+def test_a_wrong_option_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        speed_ratios.parse_words(words)
+    assert left.value.code == 2 and said in capsys.readouterr().err
 
 
-class Descent:
-    """Gradient descent; PyTorch's own optimisers take two seconds to load."""
-
-    def __init__(self, parameter: nn.Parameter) -> None:
-        self.param_groups: list[dict[str, Any]] = [{"lr": 9.0}]
-        self.parameter = parameter
-
-    def zero_grad(self) -> None:
-        self.parameter.grad = None
-
-    def step(self) -> None:
-        assert self.parameter.grad is not None
-        self.parameter.data -= self.param_groups[0]["lr"] * self.parameter.grad
+def test_the_sizes_are_those_that_the_titles_say() -> None:
+    for size in SIZES:
+        given = dict(word.split("=") for word in size.words)
+        for key, default in (("dim", "64"), ("heads", "4"), ("depth", ""), ("batch", "32")):
+            assert f"{key} {given.get(key, default)}" in size.name
+        assert not size.length or f"{size.length} tokens" in size.name
 
 
-def test_an_epoch_takes_a_step_for_each_batch_at_its_own_learning_rate() -> None:
-    model = Bias(0.0, 0.0)
-    c = replace(config(), clip=1e12, label_smoothing=0.0)
-    batches = [Batch(torch.zeros(1, 1, dtype=torch.long), torch.tensor([1]), None)] * 2
-    step: Any = Descent(model.logits)
-    seconds = speed_ratios.epoch(model, step, batches, c, [0.5, 0.0])
-    # cross-entropy of two equal logits: its gradient is softmax - target = (1/2, -1/2); the second step has lr 0
-    assert model.logits.tolist() == [-0.25, 0.25] and seconds > 0
+SMALL = Size("small", ("depth=1", "dim=16", "heads=2", "batch=2"), 8, 1)
+
+
+@pytest.fixture
+def request_small(monkeypatch: pytest.MonkeyPatch) -> Request:
+    """A request whose sizes are small and whose peer is `nn.TransformerEncoder`, which is always there."""
+    large = SMALL._replace(name="long", length=1025, words=(*SMALL.words, "ff=1"))
+    monkeypatch.setattr(speed_ratios, "SIZES", (SMALL._replace(length=0, words=SMALL.words[1:3]), SMALL, large))
+    monkeypatch.setattr(speed_ratios, "PRODUCT", 64)
+    monkeypatch.setattr(speed_ratios, "load_words", lambda words: tiny(n=20))
+    return Request((), partial(measure_turns, rounds=1), 1)
+
+
+def test_peers_are_measured_at_every_size_in_training_and_forward(request_small: Request) -> None:
+    sections = list(speed_ratios.peer_sections(request_small))
+    names = [section.title.split(",")[0] for section in sections]
+    assert names == ["Training step", "Forward pass"] * 3
+    measured = [[row.name for row in section.rows if "nn.Tr" in row.name] for section in sections]
+    peer = "nn.TransformerEncoder"
+    assert measured[0] == [peer, f"{peer}, fused AdamW", f"{peer}, own dropout"]
+    assert measured[1:4] == [[peer]] * 3
+    assert measured[4:] == [[peer, f"{peer} / our window"]] * 2
+    assert all(row.ratios[0] > 0 for section in sections for row in section.rows if not row.note)
+
+
+def test_recording_and_accuracy_are_measured(request_small: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = ("steps=2", "dim=8", "heads=2")
+    parse = grid.parse_grid
+    monkeypatch.setattr(grid, "parse_grid", lambda words: parse([*(w for w in words if "epochs" not in w), *small]))
+    assert [len(section.rows) for section in speed_ratios.recording_sections(request_small)] == [2]
+    (accuracy,) = speed_ratios.accuracy_sections(request_small)
+    assert [row.name for row in accuracy.rows] == ["seed 0", "seed 1"]
+    assert all("nn.TransformerEncoder 0." in row.note and row.note.startswith("ours 0.") for row in accuracy.rows)
+
+
+def test_the_peak_and_the_batches_are_measured(request_small: Request) -> None:
+    (peak,) = speed_ratios.peak_sections(request_small)
+    assert len(peak.rows) == 3 and all(row.ratios[0] > 0 for row in peak.rows)
+    (batches,) = speed_ratios.batch_sections(request_small)
+    assert batches.rows[0].ratios[0] > 0
