@@ -8,7 +8,8 @@ from stackcli.common import registry
 from stackcli.data.base import Loaded
 from stackcli.experiment.speed_measurement import Row, Run, Section, compare_times, measure_turns
 from stackcli.experiment.speed_sides import Work, load_words, our_training, random_loaded, with_trees
-from stackcli.model.build import build_pattern, try_parts
+from stackcli.model.build import build_pattern
+from stackcli.model.compatibility import try_parts
 
 SHORT, LONG = 512, 4096  # tokens
 KERNELS: Mapping[str, str] = {"explicit": "the explicit kernel", "auto": "the fastest kernel of each"}
