@@ -1,6 +1,6 @@
 """Attention with a learned sink for each head, OpenAI 2025 (gpt-oss), arXiv:2508.10925, sec. 2.
 
-Parameters: H for each layer. Needs the explicit kernel.
+Parameters: H for each layer.
 """
 
 from typing import Annotated
@@ -15,8 +15,6 @@ from stackcli.attention.base import Pattern
 class Sink(Pattern):
     """Every query also sees a key without a value, whose score is learned by the head and starts at `start`: what the
     sink takes, the head leaves out. At 0 it starts as softmax1."""
-
-    fused = False
 
     def __init__(self, *, heads: int, start: Annotated[float, Ge(-100), Le(100)] = 1.0) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from stackcli.config.yaml_files import UsageError
 
 CORNERS = 2000  # combinations of ends up to which a search tries them all before it begins
 
-UNSEARCHED = ("threads", "device", "kernel", "probes", "keep")
+UNSEARCHED = ("threads", "device", "precision", "compile", "kernel", "probes", "keep")
 
 
 @dataclass(frozen=True, kw_only=True)

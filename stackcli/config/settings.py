@@ -69,6 +69,8 @@ class Config:
     # the machine
     threads: Annotated[int, Ge(1), Le(1024)]
     device: Literal["cpu", "cuda", "mps"]
+    precision: Literal["fp32", "bf16"]
+    compile: bool
     # the record
     probes: bool
     keep: Literal["best", "last", "none"] = field(metadata={"identity": False})

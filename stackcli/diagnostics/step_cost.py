@@ -20,6 +20,7 @@ from stackcli.diagnostics.step_time import Arm
 from stackcli.model import cost
 from stackcli.model.batch import Batch
 from stackcli.model.build import build, profile
+from stackcli.training.accelerator import compile_blocks, mixed_precision
 from stackcli.training.evaluation import forward_loss
 from stackcli.training.optimizer import optimizer
 
@@ -38,6 +39,7 @@ def build_point(point: Point) -> Arm:
     tokens = torch.randint(1, VOCAB, (config.batch, point.length), generator=draw)
     batch = Batch(tokens.to(config.device), torch.arange(config.batch, device=config.device) % CLASSES, None)
     profile(model, shorten(batch))
+    compile_blocks(model, config)
     times: dict[str, list[float]] = {name: [] for name in PARTS}
     return Arm(config, model, batch, optimizer(model, config), times)
 
@@ -51,7 +53,7 @@ def infer(arm: Arm) -> None:
     """Takes a forward pass in eval mode without gradients, and appends its time to `inference`."""
     arm.model.eval()
     start = _now(arm.config.device)
-    with torch.no_grad():
+    with torch.no_grad(), mixed_precision(arm.config):
         forward_loss(arm.model, arm.batch)
     arm.times["inference"].append(1e3 * (_now(arm.config.device) - start))
     arm.model.train()

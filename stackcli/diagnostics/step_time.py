@@ -25,6 +25,7 @@ from stackcli.data.base import Loaded
 from stackcli.model.batch import Batch
 from stackcli.model.build import build_for
 from stackcli.model.stack import StackedAttention
+from stackcli.training.accelerator import compile_blocks, mixed_precision
 from stackcli.training.batching import Padded
 from stackcli.training.evaluation import forward_loss
 from stackcli.training.optimizer import FlatAdamW, optimizer
@@ -48,7 +49,8 @@ class Arm:
     def step(self) -> None:
         """Takes one training step and appends its three parts to `times`."""
         marks = [_mark(self.config.device)]
-        loss = forward_loss(self.model, self.batch)
+        with mixed_precision(self.config):
+            loss = forward_loss(self.model, self.batch)
         marks.append(_mark(self.config.device))
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -84,6 +86,7 @@ def prepare(config: Config, loaded: Loaded) -> Arm:
     """Builds the model of a config and the batch of median length for timing it."""
     model = build_for(config, loaded)
     model = model.to(config.device).train()
+    compile_blocks(model, config)
     train = Padded(
         loaded.train,
         max_len=loaded.max_len,

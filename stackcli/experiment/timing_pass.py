@@ -22,7 +22,21 @@ def timing_key(config: Config, fingerprint: str) -> str:
     from stackcli.config.settings import plain
 
     keys = ("depth", "dim", "heads", "ff", "dropout", "attention_dropout", "layer_drop", "share_layers", "causal")
-    more = ("mask", "kernel", "batch", "pad", "clip", "threads", "device", "pe", "residual", "norm", "attention")
+    more = (
+        "mask",
+        "kernel",
+        "batch",
+        "pad",
+        "clip",
+        "threads",
+        "device",
+        "precision",
+        "compile",
+        "pe",
+        "residual",
+        "norm",
+        "attention",
+    )
     values = {key: plain(getattr(config, key)) for key in (*keys, *more)}
     own = {"content": fingerprint, "source": part_sources(config), "host": platform.node()}
     return digest({**values, "data": config.data.placeless, **own})

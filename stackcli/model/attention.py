@@ -91,11 +91,14 @@ class Attention(nn.Module):
 
         once = pattern is None and pe.bias_of_positions
         mask = ctx.keep((id(pe), "masked", q.dtype), make) if once else make()
-        if sink is not None:  # one more key of zeros has the score 0, to which the mask adds
-            k, v = (F.pad(x, (0, 0, 0, 1)) for x in (k, v))
-            mask = _with_sink(mask, sink, q)
-        y: Tensor = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p)
-        return y
+        y: Tensor
+        if sink is None:
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p)
+            return y
+        scale = 1 / math.sqrt(q.shape[-1])
+        q, k, v, mask = with_sink_key(q, k, v, mask, sink / scale)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p, scale=scale)
+        return y[..., :-1]
 
     def without_scores(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context) -> Tensor:
         """Attention of a kind without scores; where it is recorded, by its weights."""
@@ -179,14 +182,15 @@ def additive_mask(ctx: Context, like: Tensor, *, causal: bool) -> Tensor | None:
     return ctx.keep(f"additive {causal} {like.dtype}", make)
 
 
-def _with_sink(mask: Tensor | None, sink: Tensor, q: Tensor) -> Tensor:
-    """Returns the mask to add to the scores, with a column for a sink: (B, H, T, T + 1)."""
-    B, H, T, _ = q.shape
-    column = sink.to(q)[:, None, None].expand(B, H, T, 1)
-    if mask is None:
-        added = q.new_zeros(B, H, T, T)
-    elif mask.dtype == torch.bool:
-        added = q.new_zeros(mask.shape).masked_fill(~mask, -math.inf).expand(B, H, T, T)
-    else:
-        added = mask.expand(B, H, T, T)
-    return torch.cat((added, column), dim=-1)
+def with_sink_key(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, product: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Adds a key that every query sees, whose product with any query is `product` (H,) and whose value is zero: all
+    vectors get one more dimension, in which queries are 1 and the other keys 0. (B, H, T, E) -> (B, H, T, E + 1) and
+    (B, H, T + 1, E + 1); the mask gets one more column. So the product has a gradient without a mask that needs one."""
+    B, H, _, E = k.shape
+    own = F.pad(product.to(k)[:, None, None], (E, 0)).expand(B, H, 1, E + 1)
+    k = torch.cat((F.pad(k, (0, 1)), own), dim=-2)
+    if mask is not None:
+        mask = F.pad(mask, (0, 1), value=True if mask.dtype == torch.bool else 0.0)
+    return F.pad(q, (0, 1), value=1.0), k, F.pad(v, (0, 1, 0, 1)), mask

@@ -21,6 +21,7 @@ from stackcli.data.base import Examples, Loaded
 from stackcli.model import build, cost
 from stackcli.model import stack as core
 from stackcli.model.batch import Batch
+from stackcli.training.accelerator import compile_blocks, mixed_precision
 from stackcli.training.batching import Padded, observed_rows, order
 from stackcli.training.evaluation import (
     answers,
@@ -94,6 +95,7 @@ class Training:
         self.per_epoch = math.ceil(len(self.train) / config.batch)
         self.probe_batch = self.train.cut(observed_rows(len(self.train)), full=self.full)
         build.profile(model, self.probe_batch)
+        compile_blocks(model, config)
         self.observer = observer if config.probes else None
         self.probe_steps = self.observer.schedule(self.steps) if self.observer else frozenset()
         self.step, self.waited, self.stopped_early = 0, 0, False
@@ -115,7 +117,8 @@ class Training:
         config, step = self.config, self.step
         seed_dropout(config, step)
         self.model.train()
-        loss = forward_loss(self.model, self._batch(step), config.label_smoothing)
+        with mixed_precision(config):
+            loss = forward_loss(self.model, self._batch(step), config.label_smoothing)
         if self.auxiliary:
             loss = loss + self.auxiliary.weight * self.auxiliary.loss()
         self.loss = float(loss.detach())
@@ -179,7 +182,8 @@ class Training:
             self.layers += self.observer.look(self.model, self.probe_batch, step=self.step, updates={})
 
     def _score(self, part: Padded) -> tuple[float, float]:
-        found = answers(self.model, part, full=self.full)
+        with mixed_precision(self.config):
+            found = answers(self.model, part, full=self.full)
         return found.loss, found.acc
 
     # ---- result
@@ -221,8 +225,9 @@ class Training:
         test_end = self._score(self.test)
         last = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.model.load_state_dict(self.best or last)
-        found = answers(self.model, self.test, full=self.full)
-        more = self._lengths() | ({} if self.model.every else self._orders())
+        with mixed_precision(self.config):
+            found = answers(self.model, self.test, full=self.full)
+            more = self._lengths() | ({} if self.model.every else self._orders())
         self.model.load_state_dict(last)
         return {
             "test_loss_end": test_end[0],

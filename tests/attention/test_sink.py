@@ -9,17 +9,20 @@ from tests.attention import oracle
 from tests.factory import padding, part, stack, tokens
 
 
+@pytest.mark.parametrize("kernel", ["fused", "explicit"])
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("padded", [False, True])
-def test_a_tokens_output_is_the_sum_over_keys_with_the_sink_in_the_denominator(causal: bool, padded: bool) -> None:
+def test_a_tokens_output_is_the_sum_over_keys_with_the_sink_in_the_denominator(
+    causal: bool, padded: bool, kernel: str
+) -> None:
     more = [math.exp(0.7), math.exp(-1.2)]
-    oracle.check_sums("sink", math.inf, kernel="explicit", causal=causal, padded=padded, more=more, score=[0.7, -1.2])
+    oracle.check_sums("sink", math.inf, kernel=kernel, causal=causal, padded=padded, more=more, score=[0.7, -1.2])
 
 
 def test_every_head_of_every_layer_has_its_own_score_and_learns_it() -> None:
     model = stack(attention=part("sink", start=0.5), depth=2)
     scores = [block.attention.pattern.sink() for block in model.stack]
-    assert [s.tolist() for s in scores if s is not None] == [[0.5, 0.5]] * 2 and model.kernel == "explicit"
+    assert [s.tolist() for s in scores if s is not None] == [[0.5, 0.5]] * 2 and model.kernel == "fused"
     model(tokens(), padding([9, 5, 1], 9)).sin().sum().backward()
     assert all(s is not None and s.grad is not None and bool((s.grad.abs() > 1e-9).all()) for s in scores)
 

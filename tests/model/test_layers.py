@@ -19,6 +19,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "gated": {},
     "sink": {"start": 1.0},
     "hierarchical": {"chunk": 3},
+    "talking": {"std": 0.1},
 }
 
 
@@ -89,5 +90,5 @@ def test_flops_and_parameters_are_those_of_each_layer(names: tuple[str, ...], pe
 
 def test_the_kernel_says_what_all_layers_use() -> None:
     assert stack(attention=listed("window", "full"), pe="none").kernel == "fused"
-    assert stack(attention=listed("full", "sink"), pe="none", depth=4).kernel == "fused, explicit"
-    assert stack(attention=listed("full", "sink"), pe="relative").kernel == "explicit"
+    assert stack(attention=listed("full", "talking"), pe="none", depth=4).kernel == "fused, explicit"
+    assert stack(attention=listed("full", "talking"), pe="relative").kernel == "explicit"
