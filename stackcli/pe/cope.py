@@ -51,7 +51,7 @@ class Cope(PositionEncoding):
         gate = ((q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)).sigmoid()
         if ctx.mask is not None:
             gate = gate * ctx.mask[:, None, None, :]
-        through = gate.cumsum(-1)  # gates 0 .. j
+        through = sum_in_chunks(gate) if gate.is_cuda else gate.cumsum(-1)  # gates 0 .. j
         own = through.diagonal(dim1=-2, dim2=-1)[..., None]  # gates 0 .. i
         upto = through - gate  # gates 0 .. j - 1
         before_own = upto.diagonal(dim1=-2, dim2=-1)[..., None]
@@ -74,6 +74,16 @@ class Cope(PositionEncoding):
         at = torch.arange(len(self.before))
         yield "before", at, self.before
         yield "after", at, self.after
+
+
+def sum_in_chunks(x: Tensor, width: int = 64) -> Tensor:
+    """Computes x.cumsum(-1) by matrix products, since `cumsum` on CUDA is not deterministic: (..., T) -> (..., T)."""
+    padded = nn.functional.pad(x, (0, -x.shape[-1] % width))
+    chunks = padded.view(*x.shape[:-1], -1, width)  # (..., N, width)
+    upto = x.new_ones(width, width).triu()
+    earlier = chunks.sum(-1) @ x.new_ones(chunks.shape[-2], chunks.shape[-2]).triu(1)  # (..., N)
+    found: Tensor = (chunks @ upto + earlier[..., None]).flatten(-2)[..., : x.shape[-1]]
+    return found
 
 
 def _after(q: Tensor) -> Tensor:
