@@ -69,8 +69,8 @@ class Config:
     # the machine
     threads: Annotated[int, Ge(1), Le(1024)]
     device: Literal["cpu", "cuda", "mps"]
-    precision: Literal["fp32", "bf16"]
-    compile: bool
+    precision: Literal["fp32", "bf16"] = "fp32"  # with the value of runs that were stored before the setting existed
+    compile: bool = False
     # the record
     probes: bool
     keep: Literal["best", "last", "none"] = field(metadata={"identity": False})

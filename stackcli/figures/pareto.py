@@ -1,6 +1,6 @@
 """Test accuracy against the time of a training step; a line joins the points that no other beats in both."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +10,7 @@ from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
 PANELS = 6
+FRONT: dict[str, Any] = {"color": base.GREY, "linewidth": 0.9, "marker": "o", "markersize": 10, "fillstyle": "none"}
 
 
 class Spot(NamedTuple):
@@ -45,11 +46,11 @@ def draw(frames: Frames) -> Figure | None:
             axes.vlines(spot.time, spot.low, spot.high, color=look["color"], linewidth=0.8, label="interval")
             axes.hlines(spot.accuracy, *spot.times, color=look["color"], linewidth=0.8, label="quartiles")
         front = find_front(own)
-        axes.plot([s.time for s in front], [s.accuracy for s in front], color=base.GREY, linewidth=0.9, label="front")
+        axes.plot([s.time for s in front], [s.accuracy for s in front], **FRONT, label="front")
         axes.set_title(panel if len(panels) > 1 else "")
         _dress(axes, own)
     entries = [(base.swatch(**{**look, "linestyle": "none"}), base.fit(name, 160)) for name, look in looks.items()]
-    base.legend(figure, [*entries, (base.swatch(color=base.GREY, linewidth=0.9), "not beaten in both")])
+    base.legend(figure, [*entries, (base.swatch(**FRONT), "not beaten in both")])
     rest = [base.left_out(len(shown), len(panels), "panels"), base.left_out(len(kept), len(names), "names")]
     most = max(len(spot.seeds) for spot in spots)
     means = f"{base.describe_mean(most)}; dots: runs; " if most > 1 else ""

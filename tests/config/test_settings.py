@@ -13,6 +13,14 @@ def test_a_config_is_read_back_from_its_plain_values() -> None:
     assert plain["pe"] == {"name": "relative", "clip": 4} and from_plain(plain) == c
 
 
+def test_a_run_that_was_stored_before_a_setting_existed_reads_as_it_was_trained() -> None:
+    values = {field.name: getattr(config(), field.name) for field in fields(Config)}
+    plain = {k: {"name": v.name, **dict(v.keys)} if k in GROUPS else v for k, v in values.items()}
+    old = {key: value for key, value in plain.items() if key not in ("precision", "compile")}
+    found = from_plain(old)
+    assert (found.precision, found.compile) == ("fp32", False) and found == config()
+
+
 def test_only_what_cannot_change_a_result_is_left_out_of_the_identity() -> None:
     c = config()
     assert {field.name for field in fields(Config)} - set(c.identity()) == {"keep"}
