@@ -30,7 +30,7 @@ class Spot(NamedTuple):
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Draws a panel for each data set, its time on a logarithmic axis; None if fewer than two points were timed."""
-    spots = find_spots(frames)
+    spots = _find_spots(frames)
     if len(spots) < 2:
         return None
     panels, names = (list(dict.fromkeys(getattr(spot, key) for spot in spots)) for key in ("panel", "name"))
@@ -45,7 +45,7 @@ def draw(frames: Frames) -> Figure | None:
             axes.plot([spot.time] * len(spot.seeds), spot.seeds, ".", color=look["color"], markersize=2, label="seeds")
             axes.vlines(spot.time, spot.low, spot.high, color=look["color"], linewidth=0.8, label="interval")
             axes.hlines(spot.accuracy, *spot.times, color=look["color"], linewidth=0.8, label="quartiles")
-        front = find_front(own)
+        front = _find_front(own)
         axes.plot([s.time for s in front], [s.accuracy for s in front], **FRONT, label="front")
         axes.set_title(panel if len(panels) > 1 else "")
         _dress(axes, own)
@@ -58,7 +58,7 @@ def draw(frames: Frames) -> Figure | None:
     return figure
 
 
-def find_spots(frames: Frames) -> list[Spot]:
+def _find_spots(frames: Frames) -> list[Spot]:
     """Returns the points that have finished runs and a measured time."""
     out: list[Spot] = []
     if not {"step_ms", "test_acc"} <= set(frames.runs):
@@ -97,7 +97,7 @@ def _shorten(spots: list[Spot], frames: Frames) -> list[Spot]:
     return named if distinct and several else [spot._replace(name=base.safe_text(spot.name)) for spot in spots]
 
 
-def find_front(spots: list[Spot]) -> list[Spot]:
+def _find_front(spots: list[Spot]) -> list[Spot]:
     """Returns the points, fastest first, than which no other is both as fast and more accurate."""
     front: list[Spot] = []
     for spot in sorted(spots, key=lambda spot: (spot.time, -spot.accuracy)):

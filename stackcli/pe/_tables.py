@@ -55,12 +55,12 @@ class Spread(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, by_offset: Tensor, clip: int) -> Tensor:
         ctx.clip = clip
-        return spread(by_offset, clip)
+        return spread_offsets(by_offset, clip)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return fold(grad, ctx.clip), None
+        return fold_offsets(grad, ctx.clip), None
 
 
 class Fold(torch.autograd.Function):
@@ -69,15 +69,15 @@ class Fold(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, by_key: Tensor, clip: int) -> Tensor:
         ctx.clip = clip
-        return fold(by_key, clip)
+        return fold_offsets(by_key, clip)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return spread(grad, ctx.clip), None
+        return spread_offsets(grad, ctx.clip), None
 
 
-def spread(by_offset: Tensor, clip: int) -> Tensor:
+def spread_offsets(by_offset: Tensor, clip: int) -> Tensor:
     T = by_offset.shape[-2]
     out = by_offset.new_empty(*by_offset.shape[:-1], T)
     for rows, near, row in bands(T, clip, by_offset.device):
@@ -88,7 +88,7 @@ def spread(by_offset: Tensor, clip: int) -> Tensor:
     return out
 
 
-def fold(by_key: Tensor, clip: int) -> Tensor:
+def fold_offsets(by_key: Tensor, clip: int) -> Tensor:
     out = by_key.new_zeros(*by_key.shape[:-1], 2 * clip + 1)
     for rows, near, row in bands(by_key.shape[-1], clip, by_key.device):
         part, sums = by_key[..., rows, :], out[..., rows, :]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from stackcli.figures import base
-from stackcli.figures.pareto import Spot, find_front
+from stackcli.figures.pareto import Spot, _find_front
 from tests.figures import factory
 
 ALONE = ("one run", "thirty classes", "all diverged")  # fewer than two points with results
@@ -53,7 +53,7 @@ def test_the_front_has_the_points_that_no_other_beats_in_both() -> None:
     draw = np.random.default_rng(0)
     for _ in range(50):
         spots = [spot(float(t), float(a)) for t, a in draw.integers(1, 6, (7, 2))]
-        front = find_front(spots)
+        front = _find_front(spots)
         assert [s.time for s in front] == sorted({s.time for s in front})
         for s in spots:
             beaten = any(o.time <= s.time and o.accuracy > s.accuracy for o in spots) or any(
