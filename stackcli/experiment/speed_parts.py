@@ -68,7 +68,8 @@ def part_rows(
         try:
             side = part_side(group, name, words, loaded, turn=turn, cheap=cheap and name != baseline)
         except ValueError as error:
-            notes[name] = f"refused: {str(error).partition(chr(10))[0]}"
+            reason, _, _ = str(error).partition("\n")
+            notes[name] = f"refused: {reason}"
             continue
         if side is None:
             notes[name] = "computes all scores; left out"
