@@ -15,7 +15,13 @@ def keep_freed_memory() -> bool:
     (MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_THRESHOLD_, GLIBC_TUNABLES, LD_PRELOAD).
     """
     chosen = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")
-    if not sys.platform.startswith("linux") or any(name in os.environ for name in chosen):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return bool(mallopt and mallopt(TRIM_THRESHOLD, MOST) and mallopt(MMAP_THRESHOLD, MOST))
+    libc = None if any(name in os.environ for name in chosen) else find_glibc()
+    return bool(libc and libc.mallopt(TRIM_THRESHOLD, MOST) and libc.mallopt(MMAP_THRESHOLD, MOST))
+
+
+def find_glibc() -> ctypes.CDLL | None:
+    """Returns the C library of this process if it is glibc."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None

@@ -5,7 +5,6 @@ it. On Linux it is the resident set: its high-water mark (VmHWM) is reset before
 the mark that `getrusage` gives, which cannot be reset, so the work should be the largest that its process has done.
 """
 
-import ctypes
 import gc
 import math
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from stackcli.common.memory import MMAP_THRESHOLD, find_glibc
 from stackcli.config.validation import machine_memory
 
 METHODS = {
@@ -23,7 +23,6 @@ METHODS = {
     "none": "not measured on this machine",
 }
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-MMAP_THRESHOLD = -3  # of mallopt(3)
 SMALL = 64 * 1024  # bytes; from this size on a request is given back as soon as it is freed
 TOO_LARGE = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
@@ -80,23 +79,16 @@ def read_status(name: str) -> int:
 def return_freed_memory() -> None:
     """Makes the allocator of glibc give back memory when it is freed, so that the resident set is what is in use. Other
     allocators are left as they are."""
-    libc = _glibc()
+    libc = find_glibc()
     if libc is not None:
         libc.mallopt(MMAP_THRESHOLD, SMALL)
 
 
 def trim_heap() -> None:
     """Gives back what the heap of glibc holds and does not use."""
-    libc = _glibc()
+    libc = find_glibc()
     if libc is not None:
         libc.malloc_trim(0)
-
-
-def _glibc() -> ctypes.CDLL | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None)
-    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None
 
 
 # ---- what is free
