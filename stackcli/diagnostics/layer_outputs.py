@@ -19,10 +19,10 @@ from stackcli.model.batch import Batch
 from stackcli.model.stack import StackedAttention, pool
 from stackcli.pe.base import Context
 from stackcli.training.batching import Padded
-from stackcli.training.evaluation import EVALUATION
 
 SEQUENCES = 512  # training sequences for the classifiers; three times as many gave no better accuracy
 TOKENS = 1024  # training tokens in tasks that label every token; four times as many gave no better accuracy
+AT_ONCE = 64  # sequences whose labels are read at a time
 ITEMS = 2048  # sequences or tokens of the test part whose vectors are kept
 
 
@@ -52,8 +52,8 @@ def choose_items(part: Padded, sequences: np.ndarray, most: int) -> Tensor:
     part, 1), or (sequences of the part, T) in tasks that label every token."""
     longest = int(part.lengths.max()) if part.targets is not None else 1
     scored = torch.zeros(len(part), longest, dtype=torch.bool)
-    for i in range(0, len(sequences), EVALUATION):
-        some = sequences[i : i + EVALUATION]
+    for i in range(0, len(sequences), AT_ONCE):
+        some = sequences[i : i + AT_ONCE]
         labels = part.asked(some, longest).view(len(some), longest, -1)  # (sequences, T or 1, outputs)
         scored[some] = (labels != UNSCORED).any(-1)
     draw = np.arange(np.count_nonzero(scored.numpy()), dtype=np.int32)
@@ -75,13 +75,13 @@ def pick_items(scored: Tensor, picked: np.ndarray) -> Tensor:
 def passes(model: StackedAttention, part: Padded, sequences: np.ndarray, *, full: bool) -> Iterator[Pass]:
     """Runs these sequences through the stack in batches, shortest first."""
     ordered = sequences[np.argsort(part.lengths[sequences], kind="stable")]
-    for i in range(0, len(ordered), EVALUATION):
-        batch = part.cut(ordered[i : i + EVALUATION], full=full)
+    for rows in part.groups(ordered, full=full):
+        batch = part.cut(rows, full=full)
         x, ctx = model.enter(batch.tokens, batch.mask, batch.pos, batch.tree)
         layers = [x]
         for block in model.stack:
             layers.append(block(layers[-1], ctx, model.pe))
-        yield Pass(ordered[i : i + EVALUATION], batch, layers, ctx)
+        yield Pass(rows, batch, layers, ctx)
 
 
 def vectors(model: StackedAttention, passed: Pass, chosen: Tensor) -> Vectors:

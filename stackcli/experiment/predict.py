@@ -189,13 +189,11 @@ def probabilities(
 ) -> list[list[float]]:
     """Returns the probability of each class for each row (tokens, tree), (N, C); where a model answers at `every`
     token, that after the last."""
-    import numpy as np
     import torch
 
     from stackcli.data.base import Examples
     from stackcli.model.build import build
     from stackcli.training.batching import Padded
-    from stackcli.training.evaluation import EVALUATION
 
     torch.set_num_threads(config.threads)
     sizes = {"vocab": len(known["vocab"]), "classes": len(known["classes"]), "max_len": known["max_len"]}
@@ -206,9 +204,9 @@ def probabilities(
     examples = Examples(tuple(tokens for tokens, _ in rows), (0,) * len(rows), ("",) * len(rows), trees=trees)
     part = Padded(examples, max_len=known["max_len"], device="cpu", masked=config.mask == "padding")
     out: list[list[float]] = [[]] * len(rows)
-    order = np.argsort(part.lengths, kind="stable")
-    for chosen in (order[i : i + EVALUATION] for i in range(0, len(order), EVALUATION)):
-        batch = part.cut(chosen, full=config.pad == "max")
+    full = config.pad == "max"
+    for chosen in part.groups(part.shortest_first, full=full):
+        batch = part.cut(chosen, full=full)
         with torch.no_grad():
             logits = model(batch.tokens, batch.mask, batch.pos, batch.tree)
         if every:

@@ -11,6 +11,7 @@ from stackcli.data._rows import Rows
 from stackcli.data.base import UNSCORED, Examples
 from stackcli.model.batch import Batch
 
+EVALUATED = 2048  # tokens in a batch of an evaluation; twice as many do not fit into a processor's cache and are slower
 POOL = 16  # batches whose sequences are sorted by length together
 
 
@@ -61,10 +62,19 @@ class Padded:
         """Row numbers (N,) in the order in which `in_order` returns the rows."""
         return np.argsort(self.lengths, kind="stable")
 
-    def in_order(self, size: int = 256, *, full: bool = False) -> Iterator[Batch]:
-        """Yields batches of all rows, shortest first."""
-        rows = self.shortest_first
-        return (self.cut(rows[i : i + size], full=full) for i in range(0, len(rows), size))
+    def in_order(self, *, full: bool = False) -> Iterator[Batch]:
+        """Yields batches of all rows for an evaluation, shortest first."""
+        return (self.cut(rows, full=full) for rows in self.groups(self.shortest_first, full=full))
+
+    def groups(self, rows: np.ndarray, *, full: bool = False) -> Iterator[np.ndarray]:
+        """Yields these rows, which are sorted by length, in groups for the batches of an evaluation. Each has at most
+        `EVALUATED` tokens with padding, or one row."""
+        widths = np.full(len(rows), self.max_len) if full else self.lengths[rows]
+        first = 0
+        for last in range(1, len(rows) + 1):
+            if last == len(rows) or (last + 1 - first) * int(widths[last]) > EVALUATED:
+                yield rows[first:last]
+                first = last
 
 
 def order(lengths: np.ndarray, *, batch: int, seed: int, epoch: int, sort: bool) -> list[np.ndarray]:

@@ -17,7 +17,6 @@ from stackcli.model import stack as core
 from stackcli.model.batch import Batch
 from stackcli.training.batching import Padded, select_scored
 
-EVALUATION = 64  # sequences in a batch of an evaluation
 AT_ONCE = 1 << 22  # logits in double precision at a time
 
 
@@ -57,7 +56,7 @@ def answers(model: core.StackedAttention, part: Padded, *, full: bool, change: C
     kinds = np.min_scalar_type(max(model.classes, model.outputs))
     said, true, output = (np.zeros(n, dtype=kinds) for n in (size, size, size if model.outputs > 1 else 0))
     total, used = 0.0, 0
-    for batch in (change(place_tokens(model, batch)) for batch in part.in_order(EVALUATION, full=full)):
+    for batch in (change(place_tokens(model, batch)) for batch in part.in_order(full=full)):
         logits, labels = select_scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
         total += summed_loss(logits.cpu(), labels.cpu())
         place = slice(used, used + len(labels))

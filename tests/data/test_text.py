@@ -163,7 +163,7 @@ def use(path):
     parts = [Padded(e, max_len=loaded.max_len, device="cpu", masked=True) for e in examples]
     baselines.majority(loaded)
     for part in parts:
-        for batch in part.in_order(64):
+        for batch in part.in_order():
             pass
     layer_outputs.choose_items(parts[2], layer_outputs.draw_sequences(parts[2]), 2048)
 

@@ -109,7 +109,7 @@ def test_relative_encodings_ignore_a_shift_of_drawn_positions(name: str) -> None
     else:
         assert not math.isclose(raised.loss, plain.loss, rel_tol=1e-5)
     ends = []
-    for batch in run.test.in_order(7):
+    for batch in run.test.in_order():
         moved = raise_to_end(64)(place_tokens(run.model, batch))
         assert moved.pos is not None
         last = batch.tokens.ne(0).sum(1) - 1

@@ -1,9 +1,11 @@
 """Batches of sequences of similar length, in an order that depends on (seed, epoch)."""
 
 import numpy as np
+import pytest
 import torch
 
 from stackcli.data.base import UNSCORED, Examples
+from stackcli.training import batching
 from stackcli.training.batching import Padded, observed_rows, order, select_scored
 
 LENGTHS = np.random.default_rng(0).integers(1, 60, size=500)
@@ -63,9 +65,24 @@ def test_a_padding_token_is_its_own_parent() -> None:
     assert tree is not None and tree.tolist() == [[0, 0, 1], [0, 1, 2]]
 
 
-def test_batches_in_order_hold_every_row_once_from_the_shortest_to_the_longest() -> None:
-    batches = list(part(np.array([3, 1, 2, 1])).in_order(3))
+def test_batches_in_order_hold_every_row_once_from_the_shortest_to_the_longest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batching, "EVALUATED", 6)
+    batches = list(part(np.array([3, 1, 2, 1])).in_order())
     assert [batch.tokens.tolist() for batch in batches] == [[[1, 0], [1, 0], [1, 2]], [[1, 2, 3]]]
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_group_is_as_large_as_its_tokens_with_padding_allow_and_holds_at_least_one_row(
+    full: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "EVALUATED", 8)
+    rows = part(np.array([9, 4, 1, 2, 4, 8, 3]))
+    found = [group.tolist() for group in rows.groups(rows.shortest_first, full=full)]
+    assert found == ([[2], [3], [6], [1], [4], [5], [0]] if full else [[2, 3], [6, 1], [4], [5], [0]])
+    assert [list(g) for g in rows.groups(np.array([3, 4]), full=full)] == ([[3], [4]] if full else [[3, 4]])
+    assert list(rows.groups(np.array([], dtype=int), full=full)) == []
 
 
 def test_only_tokens_with_a_class_are_selected() -> None:
