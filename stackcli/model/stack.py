@@ -52,10 +52,16 @@ class StackedAttention(nn.Module):
         mask: True on real tokens (B, T); None without padding. pos: positions (T,) or (B, T); None where the stack
         chooses them. tree: index of each token's parent (B, T).
         """
+        return self.classify(self.vectors(tokens, mask, pos, tree))
+
+    def vectors(
+        self, tokens: Tensor, mask: Tensor | None = None, pos: Tensor | None = None, tree: Tensor | None = None
+    ) -> Tensor:
+        """What the classifier is given: (B, D), or with an answer at every token (B, T, D)."""
         x, ctx = self.enter(tokens, mask, pos, tree)
         for block in self.stack:
             x = block(x, ctx, self.pe)
-        return self.answer(x, mask)
+        return self.leave(x, mask)
 
     def enter(
         self, tokens: Tensor, mask: Tensor | None, pos: Tensor | None, tree: Tensor | None
@@ -71,11 +77,15 @@ class StackedAttention(nn.Module):
             x = self.opening(x, mask)
         return self.dropout(x), ctx
 
-    def answer(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Output of the last block (B, T, D) -> logits."""
+    def leave(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Output of the last block (B, T, D) -> what the classifier is given."""
         if self.closing is not None:
             x = self.closing(x, mask)
-        logits: Tensor = self.head(x if self.every else pool(x, mask))
+        return x if self.every else pool(x, mask)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """What the classifier is given -> logits."""
+        logits: Tensor = self.head(x)
         if self.outputs > 1:
             logits = logits.view(*logits.shape[:-1], self.outputs, self.classes)
         return logits

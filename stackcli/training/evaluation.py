@@ -16,13 +16,19 @@ from stackcli.data.base import UNSCORED, Examples
 from stackcli.model import stack as core
 from stackcli.model.batch import Batch
 from stackcli.training.batching import Padded, select_scored
+from stackcli.training.linear_loss import LOGITS, linear_cross_entropy
 
-AT_ONCE = 1 << 22  # logits in double precision at a time
+AT_ONCE = 1 << 18  # logits in double precision at a time
 
 
 def forward_loss(model: core.StackedAttention, batch: Batch, smoothing: float = 0.0) -> Tensor:
     """Returns the mean cross-entropy of a batch, nats per sequence, or per scored token with answers at every token."""
-    logits, labels = select_scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
+    x = model.vectors(batch.tokens, batch.mask, batch.pos, batch.tree)
+    mixed = torch.is_autocast_enabled(x.device.type)
+    if model.outputs == 1 and batch.labels.numel() * model.classes > LOGITS and not mixed:
+        found, labels = select_scored(x, batch.labels)
+        return linear_cross_entropy(found, model.head, labels, smoothing=smoothing)
+    logits, labels = select_scored(model.classify(x), batch.labels)
     return F.cross_entropy(logits, labels, label_smoothing=smoothing)
 
 

@@ -51,7 +51,7 @@ def test_in_a_deep_stack_the_mean_difference_on_a_subset_is_added_to_the_result_
             x, ctx = model.enter(batch.tokens, batch.mask, None, None)
             first = model.stack[0](x, ctx, model.pe)
             both = [first, model.stack[1](first, ctx, model.pe)]
-            logits = [model.answer(model.stack[2](y, ctx, model.pe), ctx.mask)[0] for y in both]
+            logits = [model.classify(model.leave(model.stack[2](y, ctx, model.pe), ctx.mask))[0] for y in both]
             label = int(batch.labels)
             scores.append([(float(z.argmax() == label), -float(z.log_softmax(-1)[label])) for z in logits])
     without, complete = np.array(scores).transpose(1, 0, 2)
@@ -67,7 +67,9 @@ def test_loss_and_accuracy_of_tokens_are_averaged_over_scored_labels() -> None:
         found, total, right = layer_report.layer_rows(run), [], []
         for tokens, targets in zip(two_questions(2).test.tokens, two_questions(2).test.targets, strict=True):
             x, ctx = model.enter(torch.tensor([tokens]), None, None, None)
-            logits = model.answer(model.stack[1](x, ctx, model.pe), None)[0].reshape(-1, 4)  # without layer 1
+            logits = model.classify(model.leave(model.stack[1](x, ctx, model.pe), None))[0].reshape(
+                -1, 4
+            )  # without layer 1
             for z, label in zip(logits, targets, strict=True):
                 if label != UNSCORED:
                     total.append(float(F.cross_entropy(z, torch.tensor(label))))

@@ -94,6 +94,6 @@ def test_several_answers_at_every_token_are_a_dimension_of_the_logits() -> None:
     last = torch.randn(3, 9, 16, generator=torch.Generator().manual_seed(0))
     assert model.closing is not None
     rows = model.closing(last, None) @ model.head.weight.T + model.head.bias  # classes of answer 0, then of answer 1
-    logits = model.answer(last, None)
+    logits = model.classify(model.leave(last, None))
     assert logits.shape == (3, 9, 2, 3)
     assert (logits[:, :, 0] - rows[..., :3]).abs().max() < 1e-5 and (logits[:, :, 1] - rows[..., 3:]).abs().max() < 1e-5
