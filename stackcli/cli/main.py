@@ -14,6 +14,7 @@ COMMANDS = (
     "compare_pe",
     "plot",
     "predict",
+    "explain",
     "check",
     "probe",
     "cost",

@@ -75,6 +75,11 @@ class ExplainedTexts:
         """The logit of the explained class: (B, C) -> (B,)."""
         return logits.gather(1, self.classes[:, None])[:, 0]
 
+    def kernel_difference(self) -> float:
+        """Largest difference between the logits and those of the kernel that keeps the attention weights."""
+        with torch.no_grad():
+            return float((self.traced(lambda weights: weights) - self.logits).abs().max())
+
     # ---- what a method asks for
 
     def logit(self, x: Tensor, *, rule: Rule = "plain") -> Tensor:
@@ -88,7 +93,9 @@ class ExplainedTexts:
 
     def attention(self) -> list[Tensor]:
         if any(block.attention.pattern.signed for block in self.model.stack):
-            raise ValueError(f"the weights of attention={self.kinds} may be negative, so they are no shares; choose another method")
+            raise ValueError(
+                f"the weights of attention={self.kinds} may be negative, so they are no shares; choose another method"
+            )
         return self.traced_attention(lambda weights: weights)
 
     def attention_gradients(self) -> list[Tensor]:
@@ -102,7 +109,9 @@ class ExplainedTexts:
         with torch.enable_grad():
             logit = self.choose(self.traced(watch))
             if not logit.requires_grad:
-                raise ValueError(f"attention={self.kinds} has no weights of all pairs with a gradient; choose another method")
+                raise ValueError(
+                    f"attention={self.kinds} has no weights of all pairs with a gradient; choose another method"
+                )
             return list(torch.autograd.grad(logit.sum(), weights))
 
     def traced_attention(self, change: Callable[[Tensor], Tensor]) -> list[Tensor]:
@@ -167,7 +176,9 @@ class ExplainedTexts:
             x = (self.words + self.added).requires_grad_()
             logit = self.logit(x, rule="constant")
             grads = torch.autograd.grad(logit.sum(), [y for _, y in added], allow_unused=True)
-        terms = [(grad * bias).flatten(1).sum(1) for (bias, _), grad in zip(added, grads, strict=True) if grad is not None]
+        terms = [
+            (grad * bias).flatten(1).sum(1) for (bias, _), grad in zip(added, grads, strict=True) if grad is not None
+        ]
         return sum(terms, torch.zeros_like(logit.detach()))
 
     def baseline(self, name: Baseline) -> tuple[Tensor, Tensor]:

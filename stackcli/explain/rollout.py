@@ -25,6 +25,8 @@ def roll_out(attention: list[Tensor]) -> Tensor:
     own = torch.eye(attention[0].shape[-1]).to(attention[0])
     found = own.expand(len(attention[0]), -1, -1)
     for weights in attention:
-        mixed = weights.mean(1) + own  # of a sink or a softmax with one more in its denominator, rows sum to less than 2
+        mixed = (
+            weights.mean(1) + own
+        )  # of a sink or a softmax with one more in its denominator, rows sum to less than 2
         found = mixed / mixed.sum(-1, keepdim=True) @ found
     return found
