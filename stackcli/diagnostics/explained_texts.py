@@ -21,14 +21,13 @@ from stackcli.model.batch import Batch
 from stackcli.model.stack import StackedAttention
 from stackcli.norm.batch import Batch as BatchNorm
 from stackcli.norm.layer import Layer
-from stackcli.norm.none import NoNorm
 from stackcli.norm.rms import Rms
 from stackcli.pe.base import Context, PositionEncoding
 
 
 class ExplainedTexts:
-    """Texts and the logit that is explained for each: of `classes`, (B,), or else of the class that the whole text gets.
-    In a stack that answers at every token it is the answer at the last real token.
+    """Texts and the logit that is explained for each: of `classes`, (B,), or else of the class that the whole text
+    gets. In a stack that answers at every token it is the answer at the last real token.
 
     Raises ValueError for a stack with several answers at a token.
     """

@@ -10,7 +10,7 @@ from stackcli.explain.base import Attribution, Explained, Method, mean_over_read
 
 
 class GradientRollout(Method):
-    """How much of each token reaches the answer by attention that speaks for the class, the skip connections included."""
+    """How much of each token reaches the answer by attention that speaks for the class, and by the skip connections."""
 
     signed = False
 

@@ -46,7 +46,8 @@ class Integrated(Method):
             for place, share in zip(*quadrature(steps), strict=True):
                 mean += share * gradient_at(explained, start + place * whole)
             grad = torch.where(exact[:, None, None], grad, mean)  # a text's points do not depend on its batch
-            found = Attribution(*((grad * d).sum(-1) for d in difference), target=target, steps=steps)
+            by_word, by_position = ((grad * d).sum(-1) for d in difference)
+            found = Attribution(by_word, by_position, target, steps)
             assert found.error is not None
             exact = found.error <= self.tolerance
             if steps >= self.most or bool(exact.all()):

@@ -1,0 +1,22 @@
+"""What all methods share."""
+
+import pytest
+import torch
+
+from stackcli.common import registry
+from stackcli.explain.base import Attribution
+from tests.explain.examples import texts
+
+
+def test_the_error_is_a_share_of_the_target_or_of_the_largest_number() -> None:
+    found = Attribution(torch.tensor([[3.0, -1.0], [6.0, -6.0]]), None, torch.tensor([4.0, 0.5]))
+    assert found.error is not None and found.error.tolist() == pytest.approx([0.5, 0.5 / 6])
+
+
+@pytest.mark.parametrize("name", registry.part_names("explain"))
+def test_every_method_gives_padding_exactly_0_and_a_text_the_same_numbers_alone(name: str) -> None:
+    method, one = registry.build_part("explain", name), texts()
+    found = method.attribute(one)
+    assert bool((found.tokens.masked_select(~one.mask) == 0).all()) and bool(found.tokens.isfinite().all())
+    alone = method.attribute(texts(slice(1, 2), 6)).tokens[0]
+    torch.testing.assert_close(alone, found.tokens[1, :6], rtol=0, atol=1e-10)
