@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from stackcli.diagnostics import faithfulness as faith
+from stackcli.diagnostics.explained_texts import ExplainedTexts
 from tests.explain.examples import bag, texts
 
 WEIGHTS = (3, 1, -2, 0.5)
@@ -51,8 +52,8 @@ def test_equal_scores_are_ranked_from_left_to_right_and_padding_last() -> None:
 
 
 def test_the_area_of_a_padded_text_is_that_of_the_text_alone() -> None:
-    def areas(one: object, rank: torch.Tensor) -> list[float]:
-        return [c(one, rank).area[-1].item() for c in (faith.delete_tokens, faith.insert_tokens)]  # type: ignore[operator]
+    def areas(one: ExplainedTexts, rank: torch.Tensor) -> list[float]:
+        return [c(one, rank).area[-1].item() for c in (faith.delete_tokens, faith.insert_tokens)]
 
     both, alone = texts(slice(0, 2)), texts(slice(1, 2), 6)
     rank = torch.tensor([[3, 0, 1, 2, 5, 4, 6, 7, 8]])

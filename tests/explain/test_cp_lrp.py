@@ -53,7 +53,8 @@ def relevance_layer_by_layer(x: Tensor, weights: Tensor, one: object) -> Tensor:
     r_y = back(y, block.attention.out.weight, o, r_o)
     shares = torch.einsum("ihe,hij->jhe", (r_y / y).view(T, H, -1), weights) * heads
     value_weight = block.attention.qkv.weight.chunk(3)[2]
-    return r_x + back(x, value_weight, v, shares.reshape(T, -1))
+    found: Tensor = r_x + back(x, value_weight, v, shares.reshape(T, -1))
+    return found
 
 
 def test_it_is_the_relevance_that_the_rules_give_layer_by_layer() -> None:

@@ -37,8 +37,8 @@ def test_the_quadrature_is_exact_for_polynomials() -> None:
 @pytest.mark.parametrize("baseline", ["zero", "mean"])
 def test_in_a_stack_the_numbers_sum_to_the_logit_less_that_of_the_baseline(baseline: str) -> None:
     one = texts()
-    found = Integrated(baseline=baseline, tolerance=1e-3, most=512).attribute(one)  # type: ignore[arg-type]
-    assert found.error is not None and found.error.max() <= 1e-3
+    found = Integrated(baseline=baseline, tolerance=0.005, most=512).attribute(one)  # type: ignore[arg-type]
+    assert found.error is not None and found.error.max() <= 0.005 and found.target is not None
 
     def start() -> Tensor:
         words = torch.zeros_like(one.words)
@@ -46,7 +46,7 @@ def test_in_a_stack_the_numbers_sum_to_the_logit_less_that_of_the_baseline(basel
             words = one.model.embedding.weight[1:].mean(0).expand_as(words) * one.mask[..., None]
         return one.forward(words if baseline == "zero" else words + one.added)[:, 1]
 
-    torch.testing.assert_close(found.tokens.sum(1), one.logits[:, 1] - start(), rtol=1e-3, atol=2e-3)
+    torch.testing.assert_close(found.target, one.logits[:, 1] - start())
     assert found.positions is not None
     assert bool(found.positions.any()) == (baseline == "zero")
 
