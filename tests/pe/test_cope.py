@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from stackcli.pe.base import Context
-from stackcli.pe.cope import Cope, sum_in_chunks
+from stackcli.pe._counts import sum_in_chunks
+from stackcli.pe.cope import Cope
 from tests.factory import padding, part, stack, tokens
 from tests.pe.oracle import B, D, E, H, T, heads
 
