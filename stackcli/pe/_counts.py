@@ -16,10 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 BLOCK = 64  # queries whose near keys are found together
-import os
-TILE = int(os.environ.get('TILE',262144))
-BLOCK=int(os.environ.get('BLOCK',64))
-STEP = 32  # the first and the last near key are found to so many keys
+TILE = 2**18  # pairs that are computed together
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward.default
 
@@ -38,19 +35,19 @@ class AddAtCounts(torch.autograd.Function):
         if inside:
             ctx.mark_dirty(scores)
         scores, numbers, out = (x.view(-1, *x.shape[-2:]) for x in (scores, numbers, result))
-        most = numbers.shape[-1] // 2 - 1
+        most, exact = numbers.shape[-1] // 2 - 1, torch.promote_types(scores.dtype, torch.float32)
         for which, rows, end in tiles(scores, causal):
-            own, part = numbers[which, rows], out[which, rows]
-            gate = scores[which, rows, :end].sigmoid()  # (n, b, end)
+            own, part = numbers[which, rows].to(exact), out[which, rows]
+            gate = scores[which, rows, :end].to(exact).sigmoid()  # (n, b, end)
             if real is not None:
                 gate *= real[which, None, :end]
             sums = add_up(gate)
-            near = near_keys(sums, gate, rows, most, None if real is None else real[which])
+            near = near_keys(sums, rows, most, None if real is None else real[which])
             at = places(sums, gate, rows, near, most)
             here, slope = pick(own, at)
-            part[..., near] += here.addcmul_(at.frac(), slope)
-            part[..., : near.start] += own[..., -1:]
-            part[..., near.stop : end] += own[..., :1]
+            part[..., near].add_(here.addcmul_(at.frac(), slope))
+            part[..., : near.start].add_(own[..., -1:])
+            part[..., near.stop : end].add_(own[..., :1])
             saved += [gate[..., near].contiguous(), at, slope]
             ctx.near.append((which, rows, near, end))
         ctx.inside, ctx.width = inside, numbers.shape[-1]
@@ -60,24 +57,27 @@ class AddAtCounts(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        to_scores, to_numbers = grad.new_empty(grad.shape), grad.new_zeros(*grad.shape[:-1], ctx.width)
+        exact = torch.promote_types(grad.dtype, torch.float32)
+        to_scores, to_numbers = torch.empty_like(grad), grad.new_zeros(*grad.shape[:-1], ctx.width, dtype=exact)
         given, out, by_place = (x.flatten(0, 1) for x in (grad, to_scores, to_numbers))
         for i, (which, rows, near, end) in enumerate(ctx.near):
             gate, at, slope = ctx.saved_tensors[3 * i : 3 * i + 3]
             block, own, to = given[which, rows], by_place[which, rows], out[which, rows]
-            part = block[..., near]
-            to.copy_(block) if ctx.inside else to.zero_()
-            to[..., near] += sigmoid_backward(gate_backward(slope * part, rows, near), gate)
+            part = block[..., near].to(exact)
+            for far in (slice(0, near.start), slice(near.stop, None)):
+                to[..., far] = block[..., far] if ctx.inside else 0
+            change = sigmoid_backward(gate_backward(slope * part, rows, near), gate)
+            to[..., near] = change.add_(part) if ctx.inside else change
             row, above = at.long(), at.frac().mul_(part)
             own[..., 1:].scatter_add_(-1, row, above)
             own[..., :-1].scatter_add_(-1, row, torch.sub(part, above, out=above))
-            own[..., -1] += block[..., : near.start].sum(-1)
-            own[..., 0] += block[..., near.stop : end].sum(-1)
-        return to_scores, to_numbers, None, None, None
+            own[..., -1].add_(block[..., : near.start].sum(-1))
+            own[..., 0].add_(block[..., near.stop : end].sum(-1))
+        return to_scores, to_numbers.to(grad.dtype), None, None, None
 
 
 def add_at_counts(scores: Tensor, numbers: Tensor, real: Tensor | None, *, causal: bool, inside: bool) -> Tensor:
-    """Applies `AddAtCounts` to scores (B, H, T, T), numbers (B, H, T, 2 P) and real (B, T)."""
+    """Applies `AddAtCounts` to scores (B, H, T, T), numbers (B, H, T, W) and real (B, T)."""
     real = None if real is None else real.repeat_interleave(scores.shape[1], 0)
     found: Tensor = AddAtCounts.apply(scores, numbers, real, causal, inside)  # type: ignore[no-untyped-call]
     return found
@@ -121,21 +121,19 @@ def own_sums(sums: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
     return before[..., None], upto[..., None]
 
 
-def near_keys(sums: Tensor, gate: Tensor, rows: slice, most: int, real: Tensor | None) -> slice:
+def near_keys(sums: Tensor, rows: slice, most: int, real: Tensor | None) -> slice:
     """Returns keys outside which every sum is at least `most` - 1, where query and key are real tokens."""
-    end = gate.shape[-1]
+    end = sums.shape[-1] - 1
     if rows.start == 0 and rows.stop == end:
         return slice(0, end)
     before, upto = own_sums(sums, rows)
-    back = upto - sums[..., : rows.start + 1 : STEP]  # (n, b, blocks of keys)
-    ahead = sums[..., rows.stop :: STEP] - before
+    first = torch.searchsorted(sums, upto - (most - 1), right=True)[..., 0] - 1  # (n, b)
+    last = torch.searchsorted(sums, before + (most - 1))[..., 0]
     if real is not None:
-        tokens, query = real[:, :end].long().cumsum(-1), real[:, rows, None]
-        tokens = nn.functional.pad(tokens, (1, 0))[:, None]  # (n, 1, end + 1), real tokens before a key
-        back.masked_fill_(~query | (tokens[..., : rows.start + 1 : STEP] == 0), most)
-        ahead.masked_fill_(~query | (tokens[..., rows.stop :: STEP] == tokens[..., -1:]), most)
-    far, near = int((back.amin((0, 1)) >= most - 1).sum()), int((ahead.amin((0, 1)) < most - 1).sum())
-    return slice(STEP * max(far - 1, 0), min(rows.stop + STEP * near, end))
+        tokens, query = torch.arange(1, end + 1, device=real.device) * real[:, :end], real[:, rows]
+        first = torch.maximum(first, real[:, :end].long().argmax(-1, keepdim=True)).masked_fill(~query, rows.start)
+        last = torch.minimum(last, tokens.amax(-1, keepdim=True)).masked_fill(~query, rows.stop)
+    return slice(min(max(int(first.min()), 0), rows.start), max(min(int(last.max()), end), rows.stop))
 
 
 def places(sums: Tensor, gate: Tensor, rows: slice, near: slice, most: int) -> Tensor:
@@ -144,7 +142,7 @@ def places(sums: Tensor, gate: Tensor, rows: slice, near: slice, most: int) -> T
     out = upto + (most + 1) - sums[..., near]
     torch.sub(before + most, sums[..., rows.stop + 1 : near.stop + 1], out=out[..., rows.stop - near.start :])
     own = slice(rows.start - near.start, rows.stop - near.start)
-    out[..., own] -= (gate[..., rows] + (upto - before + 1)) * after(own, gate)
+    out[..., own].sub_((gate[..., rows] + (upto - before + 1)).mul_(after(own, gate)))
     return out.clamp_(0.5, 2 * most + 0.5)
 
 
@@ -172,6 +170,6 @@ def gate_backward(to_places: Tensor, rows: slice, near: slice) -> Tensor:
     last, upto = out[..., -1:].clone(), out[..., own].diagonal(dim1=-2, dim2=-1)
     twice = upto - last[..., 0]
     out[..., own.stop :].sub_(to_places[..., own.stop :]).sub_(last)
-    out[..., own] -= (to_places[..., own] + last) * after(own, to_places)
+    out[..., own].sub_((to_places[..., own] + last).mul_(after(own, to_places)))
     upto += twice
     return out

@@ -92,8 +92,8 @@ class SumRows(torch.autograd.Function):
 
 
 def sum_by_row(by_key: Tensor, row: Tensor, rows: int) -> Tensor:
-    """Sums numbers by key (B, H, T, T) by row, (B, H, T, N). With many keys, the sums of all heads at a key are computed
-    one after another, since adding to the row of the key before would wait for that sum."""
+    """Sums numbers by key (B, H, T, T) by row, (B, H, T, N). With many keys, each key is added for all heads before the
+    next one, because two additions to the same number wait for each other."""
     if row.shape[-1] < MANY:
         by_row = by_key.new_zeros(*by_key.shape[:-1], rows)
         return by_row.scatter_add_(-1, _over_heads(row).expand(by_key.shape), by_key)

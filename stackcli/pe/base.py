@@ -111,8 +111,8 @@ class PositionEncoding(nn.Module):
         return None
 
     def add_bias(self, scores: Tensor, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:
-        """Adds the bias to the scaled scores (B, H, T, T) in place and returns them, for encodings that do this in fewer
-        passes over memory than `bias` and an addition. None: attention adds what `bias` returns."""
+        """Adds the bias to the scaled scores (B, H, T, T) in place and returns them, where that takes fewer passes over
+        memory than adding what `bias` returns; None: attention adds it."""
         return None
 
     def mix(self, weights: Tensor, ctx: Context) -> Tensor | None:

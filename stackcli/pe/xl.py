@@ -29,7 +29,7 @@ class AddByOffset(torch.autograd.Function):
         own, out = q.transpose(0, 1), scores.transpose(0, 1)  # (H, B, T, ..)
         for rows, reached in blocks(q.shape[-2]):
             products = own[:, :, rows].flatten(1, 2) @ vectors[:, reached].transpose(1, 2)  # (H, B b, W)
-            out[:, :, rows] += by_key(products.view(*own[:, :, rows].shape[:-1], -1))
+            out[:, :, rows].add_(by_key(products.view(*own[:, :, rows].shape[:-1], -1)))
         return scores
 
     @staticmethod
@@ -45,7 +45,7 @@ class AddByOffset(torch.autograd.Function):
             by_key(products).copy_(given[:, :, rows])  # what it does not view stays 0
             flat = products.flatten(1, 2)
             to_own[:, :, rows] = (flat @ vectors[:, reached]).view_as(own[:, :, rows])
-            to_vectors[:, reached] += flat.transpose(1, 2) @ own[:, :, rows].flatten(1, 2)
+            to_vectors[:, reached].add_(flat.transpose(1, 2) @ own[:, :, rows].flatten(1, 2))
         return grad, to_own.transpose(0, 1), to_vectors
 
 
@@ -64,8 +64,8 @@ def by_key(products: Tensor) -> Tensor:
 
 
 def add_by_offset(scores: Tensor, q: Tensor, vectors: Tensor) -> Tensor:
-    """Applies `AddByOffset`."""
-    found: Tensor = AddByOffset.apply(scores, q, vectors)  # type: ignore[no-untyped-call]
+    """Applies `AddByOffset`, in the precision of the scores."""
+    found: Tensor = AddByOffset.apply(scores, q.to(scores), vectors.to(scores))  # type: ignore[no-untyped-call]
     return found
 
 
