@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from stackcli.pe.base import Context
-from stackcli.pe._counts import sum_in_chunks
 from stackcli.pe.cope import Cope
 from tests.factory import padding, part, stack, tokens
 from tests.pe.oracle import B, D, E, H, T, heads
@@ -43,14 +42,3 @@ def test_every_layer_has_its_own_tables_and_all_are_trained() -> None:
     model(x).square().sum().backward()
     own = [p for name, p in model.named_parameters() if ".own." in name]
     assert len(own) == 4 and all(p.grad is not None and float(p.grad.abs().max()) > 0 for p in own)
-
-
-@pytest.mark.parametrize("length", [1, 63, 64, 65, 200])
-def test_the_sum_in_chunks_is_the_running_sum(length: int) -> None:
-    draw = torch.Generator().manual_seed(length)
-    x = torch.rand(2, 3, length, dtype=torch.float64, generator=draw, requires_grad=True)
-    found, expected = sum_in_chunks(x), x.cumsum(-1)
-    assert found.shape == expected.shape and (found - expected).abs().max() < 1e-12
-    goal = torch.randn(2, 3, length, dtype=torch.float64, generator=draw)
-    (a,), (b,) = (torch.autograd.grad(y, x, goal) for y in (found, expected))
-    assert (a - b).abs().max() < 1e-12
