@@ -58,8 +58,10 @@ class AddAtCounts(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         exact = torch.promote_types(grad.dtype, torch.float32)
-        to_scores, to_numbers = torch.empty_like(grad), grad.new_zeros(*grad.shape[:-1], ctx.width, dtype=exact)
-        given, out, by_place = (x.flatten(0, 1) for x in (grad, to_scores, to_numbers))
+        to_scores = grad.new_empty(grad.shape)
+        to_numbers = grad.new_zeros(*grad.shape[:-1], ctx.width, dtype=exact)
+        given = grad.flatten(0, 1)
+        out, by_place = (x.view(-1, *x.shape[-2:]) for x in (to_scores, to_numbers))
         for i, (which, rows, near, end) in enumerate(ctx.near):
             gate, at, slope = ctx.saved_tensors[3 * i : 3 * i + 3]
             block, own, to = given[which, rows], by_place[which, rows], out[which, rows]

@@ -54,7 +54,7 @@ class Fire(PositionEncoding):
         ahead = torch.maximum(farther, (self.stretch * self.start).abs())
         x = offset.sign() * self.psi(offset.abs().to(self.c)) / self.psi(ahead)
         weights = self.inner.weight, self.inner.bias[:, None], self.outer.weight
-        found: Tensor = Perceptron.apply(x.view(-1, *x.shape[-2:]), *weights)  # type: ignore[no-untyped-call]
+        found: Tensor = Perceptron.apply(x.reshape(-1, *x.shape[-2:]), *weights)  # type: ignore[no-untyped-call]
         return found.view(*x.shape[:-2], self.heads, *x.shape[-2:])  # (H, T, T) or (B, H, T, T)
 
     def flops(self, length: int, work: Work) -> int:

@@ -9,7 +9,12 @@ from stackcli.pe._counts import add_at_counts, add_up, near_keys, sum_in_chunks
 from tests.factory import padding
 
 N, H = 2, 2
-MASKS = {"no padding": None, "after": padding([150, 90], 150), "before": padding([150, 90], 150).flip(1)}
+MASKS = {
+    "no padding": None,
+    "after": padding([150, 90], 150),
+    "before": padding([150, 90], 150).flip(1),
+    "between": padding([60, 20], 150) | padding([60, 100], 150).flip(1),
+}
 
 
 def draw(length: int, most: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -60,6 +65,7 @@ def test_numbers_and_gradients_are_those_of_the_definition(
     real, (scores, numbers) = MASKS[which], draw(150, most)
     counts = pairs_that_count(real, 150, causal)
     goal = torch.randn(scores.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * counts
+    goal = goal.transpose(-1, -2).contiguous().transpose(-1, -2)  # as some kinds of attention give it
     bias = definition(scores, numbers, real)
     for inside, expected in ((False, bias), (True, scores + bias)):
         found = added(scores, numbers, real, causal=causal, inside=inside)

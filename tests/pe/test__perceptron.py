@@ -21,7 +21,7 @@ def draw() -> tuple[Tensor, ...]:
 def test_outputs_and_derivatives_are_those_of_the_definition(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_perceptron, "TILE", tile)
     x, inner, bias, outer = draw()
-    found: Tensor = Perceptron.apply(x, inner, bias, outer)
+    found: Tensor = Perceptron.apply(x, inner, bias, outer)  # type: ignore[no-untyped-call]
     assert found.shape == (M, H, R, K)
     for m, h, i, j in torch.cartesian_prod(*map(torch.arange, (M, H, R, K))).tolist():
         units = [

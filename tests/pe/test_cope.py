@@ -13,9 +13,14 @@ from tests.pe.oracle import B, D, E, H, T, heads
 
 @pytest.mark.parametrize("positions", [2, 3, 64])
 @pytest.mark.parametrize("lengths", [None, [7, 4]])
-def test_the_bias_is_interpolated_at_the_sum_of_gates(positions: int, lengths: list[int] | None) -> None:
+@pytest.mark.parametrize("open_gates", [False, True])
+def test_the_bias_is_interpolated_at_the_sum_of_gates(
+    positions: int, lengths: list[int] | None, open_gates: bool
+) -> None:
     torch.manual_seed(0)
     pe, (q, k) = Cope(dim=D, heads=H, max_len=9, positions=positions, std=1.0).double(), heads(2)
+    if open_gates:  # sums are nearly numbers of tokens
+        q, k = q.abs() * 3, k.abs() * 3
     mask = None if lengths is None else padding(lengths, T)
     found = pe.bias(q, k, Context(torch.arange(T), mask))
     for b in range(B):
