@@ -42,6 +42,8 @@ class AddAtCounts(torch.autograd.Function):
             if real is not None:
                 gate *= real[which, None, :end]
             sums = add_up(gate)
+            if bool(sums[..., -1].isnan().any()):  # NaN stays in the scores, but picks no place
+                sums = add_up(gate.nan_to_num_(0.0))
             near = near_keys(sums, rows, most, None if real is None else real[which])
             at = places(sums, gate, rows, near, most)
             here, slope = pick(own, at)

@@ -95,6 +95,19 @@ def test_far_keys_are_left_out_and_no_near_key_is() -> None:
     assert near_keys(sums, slice(256, 320), 30, real) == slice(250, 330)
 
 
+@pytest.mark.parametrize("length", [20, 150])
+def test_nan_spreads_to_its_own_query_only(length: int) -> None:
+    scores, numbers = draw(length, 9)
+    broken = scores.detach().clone()
+    broken[0, 0, 7, 3] = float("nan")
+    broken.requires_grad_()
+    found = added(broken, numbers, None, causal=False, inside=True)
+    assert found[0, 0, 7, 3].isnan() and int(found.isnan().sum()) == 1
+    whole = added(scores, numbers, None, causal=False, inside=True)
+    assert torch.equal(found[1], whole[1]) and torch.equal(found[0, 0, 8:], whole[0, 0, 8:])
+    assert all(bool(g[1].isfinite().all()) for g in torch.autograd.grad(found.sum(), (broken, numbers)))
+
+
 def test_what_is_near_other_queries_changes_no_bit() -> None:
     scores, numbers = (x.detach().float() for x in draw(200, 9))
     wide = torch.cat((scores[:1], torch.full_like(scores[1:], -9.0)))  # whose sums grow slowly: all keys are near
