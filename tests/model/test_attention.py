@@ -49,11 +49,11 @@ def test_fused_and_explicit_attention_have_the_same_gradients(pe: str, causal: b
     assert all((g - grads[1][name]).abs().max() < 1e-12 for name, g in grads[0].items())
 
 
-class Calls(TorchDispatchMode):
+class Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the calls of the two implementations of `scaled_dot_product_attention`: flash, and its softmax."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.flash = self.softmax = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
