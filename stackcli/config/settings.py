@@ -52,7 +52,7 @@ class Config:
     causal: bool
     mask: Literal["padding", "none"]
     embed_std: Annotated[float, Gt(0), Le(100)]
-    kernel: Literal["auto", "explicit"]
+    kernel: Literal["auto", "explicit", "flex"]
     # the training
     epochs: Annotated[int, Ge(1), Le(100_000)]
     steps: Annotated[int, Ge(0), Le(100_000_000)]

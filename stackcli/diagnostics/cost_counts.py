@@ -9,6 +9,7 @@ from stackcli.config.settings import Config
 from stackcli.config.validation import BYTES_A_WEIGHT, attention_bytes, longest_input, stack_bytes
 from stackcli.model import cost
 from stackcli.model.build import build_pattern, has_own, makers
+from stackcli.model.flex import depends_on_offsets, has_bias
 from stackcli.model.kernel_choice import name_kernel
 from stackcli.pe.base import PositionEncoding, Work
 
@@ -114,16 +115,20 @@ def needed_bytes(point: Point, layers: Sequence[Layers]) -> float:
 
 def kept_bytes(point: Point, group: Layers) -> float:
     """Returns about the bytes that attention keeps in one layer for the backward pass: the rows that a sparse kind
-    gathers; and scores, or the masks that the fused kernel is given in their place, a float and a truth value each."""
+    gathers; and scores, or the masks that the fused kernel is given in their place, a float and a truth value each, or
+    a bias for each pair that FlexAttention is given."""
     config, _, encoding, pattern, work, kernel = point.config, *group
     vector = 4 * config.batch * config.dim  # bytes of a vector for each row
     if not pattern.scored:
         return 6.0 * point.length * vector
     gathered = 0.0 if work.dense else (work.queries + 2 * work.keys) * vector
-    biased = type(encoding).bias is not PositionEncoding.bias or pattern.sink() is not None
+    biased = has_bias(encoding)
     if kernel == "explicit":
         numbers = 1 + biased + 2 * (not pattern.fused) + 2 * (config.attention_dropout > 0)
         return gathered + 4.0 * numbers * config.batch * config.heads * work.scores
+    if kernel == "flex":
+        return 4.0 * config.heads * point.length**2 * (biased and not depends_on_offsets(encoding))
+    gathered += 0.0 if pattern.sink() is None else 3 * point.length * vector  # with one more dimension
     masked = biased or not work.dense or type(pattern).sees is not Pattern.sees
     heads = config.heads if biased else 1
     return gathered + 5.0 * config.batch * heads * work.scores * masked

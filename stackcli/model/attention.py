@@ -122,6 +122,10 @@ class Attention(nn.Module):
         mixed = pe.mix(weights, ctx)
         return weights @ v if mixed is None else weights @ v + mixed
 
+    def kernel(self, pe: PositionEncoding) -> str:
+        """Name of the kernel that computes attention with this encoding: fused or explicit."""
+        return "explicit" if self.explicit or not (pe.fused and self.pattern.fused) else "fused"
+
     def allowed(self, ctx: Context, length: int) -> Tensor | None:
         """True where query i may attend to key j, broadcastable to (B, 1, T, T); None where nothing is masked."""
         return join_masks(self.pattern.allowed(length, ctx.pos.device), ctx, length, causal=self.causal)

@@ -16,6 +16,7 @@ from stackcli.init.base import Init
 from stackcli.model.attention import Attention
 from stackcli.model.batch import Batch
 from stackcli.model.blocks import Block, FeedForward, hidden_of
+from stackcli.model.flex import FlexAttention
 from stackcli.model.kernel_choice import choose_kernels, training_length
 from stackcli.model.stack import StackedAttention
 from stackcli.pe.base import Adjusted, PositionEncoding
@@ -226,7 +227,7 @@ def _block(
     own: PositionEncoding | None,
 ) -> Block:
     c, hidden = config, hidden_of(config)
-    attention = Attention(
+    attention = (FlexAttention if c.kernel == "flex" else Attention)(
         dim=c.dim,
         heads=c.heads,
         causal=c.causal,

@@ -40,8 +40,10 @@ def kind_of_work(config: Config, encoding: PositionEncoding, pattern: Pattern, l
 
 
 def name_kernel(config: Config, encoding: PositionEncoding, pattern: Pattern, length: int) -> str:
-    """Returns the kernel of a block for training sequences of `length` tokens: fused or explicit. Only on a CPU the
-    explicit kernel is chosen where the fused one could be used: elsewhere it was not measured."""
+    """Returns the kernel of a block for training sequences of `length` tokens: fused, explicit, or flex if it is asked
+    for. Only on a CPU is the explicit kernel chosen where the fused one could be used: elsewhere none was measured."""
+    if config.kernel == "flex":
+        return "flex"
     if config.kernel == "explicit" or not (encoding.fused and pattern.fused):
         return "explicit"
     if config.device != "cpu" or not pattern.scored:
