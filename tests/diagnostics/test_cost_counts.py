@@ -123,6 +123,16 @@ def test_an_encoding_of_each_layer_is_counted_in_each_layer() -> None:
     assert (one - plain[0], two - plain[1]) == (rows + bias, 2 * (rows + bias))
 
 
+def test_an_encoding_that_layers_share_is_counted_once() -> None:
+    table = 16 * 64 * 16  # bytes in training of a vector of 16 numbers for each of 64 positions
+    assert [needed(64, depth=depth, pe="learned") - needed(64, depth=depth) for depth in (1, 3)] == [table, table]
+
+
+def test_a_sink_needs_one_dimension_more_and_no_mask() -> None:
+    rows, scores = 3 * 1024 * 4 * 2 * 16, 16 * 2  # of queries, keys and values; bytes in training of a sink of 2 heads
+    assert needed(depth=3, attention="sink") - needed(depth=3, attention="full") == 3 * (rows + scores)
+
+
 def on_device(**changes: Any) -> Config:
     return config(**{"device": "cuda", "dim": 128, "data": part("csv", max_len=4096), "pe": "rope", **changes})
 

@@ -73,6 +73,13 @@ def test_outputs_and_all_gradients_are_those_of_the_explicit_kernel(
         assert (found[name] - value).abs().max() < 1e-11, name
 
 
+def test_padding_far_from_any_token_sees_itself_as_in_the_other_kernels(uncompiled: None) -> None:
+    models = [stack(pe="none", attention=part("window", reach=1), kernel=kernel) for kernel in ("flex", "explicit")]
+    x, ctx = torch.randn(3, 9, 16, dtype=torch.float64), Context(torch.arange(9), padding(LENGTHS, 9))
+    found, expected = (model.stack[0](x, ctx, model.pe) for model in models)
+    assert (found - expected).abs().max() < 1e-12
+
+
 def test_every_layer_is_computed_by_flexattention_and_recorded_by_the_explicit_kernel(
     uncompiled: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
