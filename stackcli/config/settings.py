@@ -70,7 +70,7 @@ class Config:
     threads: Annotated[int, Ge(1), Le(1024)]
     device: Literal["cpu", "cuda", "mps"]
     precision: Literal["fp32", "bf16"] = "fp32"  # with the value of runs that were stored before the setting existed
-    compile: bool = False
+    compile: bool | Literal["auto"] = False
     # the record
     probes: bool
     keep: Literal["best", "last", "none"] = field(metadata={"identity": False})

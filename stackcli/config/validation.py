@@ -3,7 +3,8 @@
 import os
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from stackcli.common import registry
 from stackcli.config.settings import GROUPS, Config
@@ -67,8 +68,8 @@ def _reason(error: Any, annotation: Any) -> str:
         bound, text = words[error["type"]]
         limit = context[bound]
         return f"{text} {limit:g}" if abs(limit) < 1e15 else f"{text} 2^63"
-    if error["type"] == "literal_error":
-        return f"choose from {', '.join(annotation.__args__)}"
+    if annotation is not bool and (choices := choices_of(annotation)):
+        return f"choose from {', '.join(choices)}"
     if error["type"] == "finite_number":
         return "must be a finite number"
     several = getattr(annotation, "__args__", ()) if not hasattr(annotation, "__metadata__") else ()
@@ -78,6 +79,22 @@ def _reason(error: Any, annotation: Any) -> str:
     kind = getattr(annotation, "__origin__", annotation)
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text; quote it with '...'"}
     return f"must be {names.get(kind, str(kind))}"
+
+
+def choices_of(annotation: Any) -> tuple[str, ...]:
+    """What may be written for a value of this type, where that is a choice; else nothing.
+
+    >>> choices_of(bool | Literal["auto"])
+    ('true', 'false', 'auto')
+    """
+    if annotation is bool:
+        return ("true", "false")
+    if get_origin(annotation) is Literal:
+        return tuple(map(str, get_args(annotation)))
+    if get_origin(annotation) in (Union, UnionType):
+        each = [choices_of(choice) for choice in get_args(annotation)]
+        return tuple(word for words in each for word in words) if all(each) else ()
+    return ()
 
 
 def format_value(value: Any) -> str:

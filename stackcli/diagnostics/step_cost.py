@@ -41,7 +41,7 @@ def build_point(point: Point) -> Arm:
     tokens = torch.randint(1, VOCAB, (config.batch, point.length), generator=draw)
     batch = Batch(tokens.to(config.device), torch.arange(config.batch, device=config.device) % CLASSES, None)
     profile(model, shorten(batch))
-    compile_blocks(model, config)
+    compile_blocks(model, config, config.steps)
     times: dict[str, list[float]] = {name: [] for name in PARTS}
     return Arm(config, model, batch, optimizer(model, config), times)
 

@@ -42,6 +42,11 @@ def test_no_more_run_at_once_than_fit(fitting: int | None, most: int) -> None:
         ({"lr": None}, ["lr=null: must be a number"]),
         ({"seed": 2**63}, [f"seed={2**63}: must be below 2^63"]),
         ({"pad": "long"}, ["pad=long: choose from batch, max"]),
+        ({"kernel": "fused"}, ["kernel=fused: choose from auto, explicit, flex"]),
+        ({"compile": "yes"}, ["compile=yes: choose from true, false, auto"]),
+        ({"compile": 1}, ["compile=1: choose from true, false, auto"]),
+        ({"compile": "auto"}, []),
+        ({"compile": True}, []),
         ({"lr": 1}, []),  # a whole number where a decimal one is meant
         ({"depth": 0, "dim": 8, "heads": 0}, ["depth=0: must be at least 1", "heads=0: must be at least 1"]),
     ],
