@@ -104,7 +104,7 @@ def index_bias(pe: PositionEncoding, q: Tensor, k: Tensor, ctx: Context) -> Inde
     consecutive; else from one by pair, (1 or B, H, T, T). None without a bias."""
     if not has_bias(pe):
         return None
-    if depends_on_offsets(pe) and consecutive(ctx):
+    if depends_on_offsets(pe) and ctx.keep("consecutive", lambda: consecutive(ctx)):
         rows = ctx.keep((id(pe), "offsets", q.dtype), lambda: bias_by_offset(pe, q, causal=ctx.causal))
         middle = torch.tensor(q.shape[-2] - 1, device=q.device)  # as a number it would be compiled in for each length
         return lambda b, h, query, key: rows[h, key - query + middle]

@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from stackcli.model.compatibility import try_parts
 from stackcli.model.stack import StackedAttention
 from stackcli.pe.base import Context
 from tests.factory import config, padding, part, stack, tokens
+from tests.helpers import stackattn
 from tests.model.examples import gradient
 
 LENGTHS = [9, 5, 1]
@@ -152,6 +154,12 @@ def on_cuda(**changes: Any) -> Config:
 def test_what_flexattention_cannot_compute_is_refused_before_a_run(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         try_parts(on_cuda(**changes))
+
+
+def test_the_command_ends_with_exit_code_2_and_one_line_before_anything_is_written(tmp_path: Path) -> None:
+    done = stackattn("train", "kernel=flex", cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith("error: kernel=flex needs device=cuda: ")
+    assert done.stderr.count("\n") == 1 and not (tmp_path / "outputs" / "runs").exists()
 
 
 @pytest.mark.parametrize("pe", ["none", "learned", "rope", "alibi", "t5", "kerple", "fire"])
