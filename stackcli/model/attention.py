@@ -85,9 +85,10 @@ class Attention(nn.Module):
                 q, k, v, attn_mask=additive_mask(ctx, q, causal=self.causal), dropout_p=p
             )
 
-        def make() -> Tensor | None:
+        def make() -> Tensor | None:  # with four dimensions: PyTorch has no fast kernel for a mask with three
             allowed = join_masks(pattern, ctx, q.shape[-2], causal=self.causal)
-            return allowed if bias is None else bias if allowed is None else bias.masked_fill(~allowed, -math.inf)
+            found = allowed if bias is None else bias if allowed is None else bias.masked_fill(~allowed, -math.inf)
+            return None if found is None else found.view((1,) * (4 - found.dim()) + found.shape)
 
         once = pattern is None and pe.bias_of_positions
         mask = ctx.keep((id(pe), "masked", q.dtype), make) if once else make()
@@ -120,6 +121,10 @@ class Attention(nn.Module):
         out: Tensor = weights @ v  # before `mix`, so that autograd adds both gradients in place
         mixed = pe.mix(weights, ctx)
         return out if mixed is None else out + mixed
+
+    def kernel(self, pe: PositionEncoding) -> str:
+        """Name of the kernel that computes attention with this encoding: fused or explicit."""
+        return "explicit" if self.explicit or not (pe.fused and self.pattern.fused) else "fused"
 
     def allowed(self, ctx: Context, length: int) -> Tensor | None:
         """True where query i may attend to key j, broadcastable to (B, 1, T, T); None where nothing is masked."""
