@@ -265,7 +265,7 @@ def check(figure: Figure) -> None:
     renderer = canvas.get_renderer()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.draw(renderer)
+        figure.draw_without_rendering()
     page = figure.bbox.padded(1)
     boxes = [(text.get_text(), text.get_window_extent(renderer).padded(-0.7)) for text in _texts(figure)]
     for words, box in boxes:
