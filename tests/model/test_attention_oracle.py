@@ -36,7 +36,13 @@ PES = (*registry.part_names("pe"), "structural absolute")
 ALL_PAIRS = ("cope", "structural")  # encodings that need the scores of all pairs
 OF_SCORES = (*ALL_PAIRS, "alibi", "fire", "kerple", "relative", "rope", "t5", "xl")
 LENGTHS = (1, 2, REACH - 1, REACH, REACH + 1, 2 * REACH - 1, 63, 127, 128, 129)
-WAYS = tuple((explicit, short, False) for short in (0, 256) for explicit in (False, True)) + ((True, 256, True),)  # explicit, `short`, recorded
+WAYS = (  # explicit, `short`, recorded
+    (False, 0, False),
+    (True, 0, False),
+    (False, 256, False),
+    (True, 256, False),
+    (True, 256, True),
+)
 PAIRS = [(kind, pe) for kind in registry.part_names("attention") for pe in PES]
 
 
