@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from torch import nn
+
 from stackcli.attention.base import Pattern
 from stackcli.config.settings import Config
 from stackcli.config.validation import BYTES_A_WEIGHT, attention_bytes, longest_input, stack_bytes
@@ -103,7 +105,8 @@ def needed_bytes(point: Point, layers: Sequence[Layers]) -> float:
     plain = {key: getattr(config, key) for key in ("depth", "dim", "ff", "batch")}
     total = stack_bytes(plain, point.length)
     for group in layers:
-        kept, tables = kept_bytes(point, group), sum(p.numel() for p in group.pattern.parameters())
+        kept = kept_bytes(point, group) + recurrent_bytes(point, group.pattern)
+        tables = sum(p.numel() for p in group.pattern.parameters())
         total += group.number * (kept + BYTES_A_WEIGHT * tables)
     named = dict(zip(config.kinds("pe"), layers, strict=False))
     for name, group in named.items():
@@ -132,6 +135,13 @@ def kept_bytes(point: Point, group: Layers) -> float:
     masked = biased or not work.dense or type(pattern).sees is not Pattern.sees
     heads = config.heads if biased else 1
     return gathered + 5.0 * config.batch * heads * work.scores * masked
+
+
+def recurrent_bytes(point: Point, pattern: Pattern) -> float:
+    """Returns about the bytes that recurrent units keep in one layer: nine numbers of each state, and what PyTorch keeps
+    beside them of the operations of a token, measured at five sizes."""
+    units = [module for module in pattern.modules() if isinstance(module, nn.GRU)]
+    return float(sum(point.length * (14_000 + 9 * 4 * point.config.batch * unit.hidden_size) for unit in units))
 
 
 def device_bytes(config: Config) -> float:
