@@ -138,8 +138,8 @@ def kept_bytes(point: Point, group: Layers) -> float:
 
 
 def recurrent_bytes(point: Point, pattern: Pattern) -> float:
-    """Returns about the bytes that recurrent units keep in one layer: nine numbers of each state, and what PyTorch keeps
-    beside them of the operations of a token, measured at five sizes."""
+    """Returns about the bytes that recurrent units keep in one layer: nine numbers of each state, and what PyTorch
+    keeps beside them of the operations of a token, measured at five sizes."""
     units = [module for module in pattern.modules() if isinstance(module, nn.GRU)]
     return float(sum(point.length * (14_000 + 9 * 4 * point.config.batch * unit.hidden_size) for unit in units))
 
