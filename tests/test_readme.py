@@ -36,6 +36,7 @@ def test_every_command_of_the_readme_runs(line: str, folder: Path) -> None:
     trains = words[1] in ("train", "sweep", "ablate-depth", "compare-pe", "probe") and "--experiment" not in words
     small = [w for w in SMALL if trains and not (words[1] == "train" and w.startswith("seeds"))]
     small += ["probes=false"] if words[1] in ("sweep", "ablate-depth", "compare-pe") and small else []
+    small += ["depth=1,2"] if line == "stackattn ablate-depth" else []  # test_ablate_depth.py checks its own depths
     replayed = ["--dry-run"] if "--experiment" in words else []
     drawn = ["--figures", "none"] if small else []  # the tests of figures draw them
     done = stackattn(*words[1:], *small, *replayed, *drawn, cwd=folder, figures=True)

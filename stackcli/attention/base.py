@@ -65,6 +65,7 @@ class Pattern(nn.Module):
     fused = True  # whether the fused kernel computes it: the scores and weights are left as they are
     scored = True  # whether it has scores, to which an encoding can add a bias
     signed = False  # whether its weights may be negative, so that they have no entropy
+    by_index = False  # whether `sees` is arithmetic with the two indices, which FlexAttention can compile
     extends = False  # whether it adds keys to those of the tokens
 
     def prepare(self, x: Tensor, mask: Tensor | None) -> Tensor:

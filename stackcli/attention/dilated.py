@@ -15,6 +15,8 @@ class Dilated(Pattern):
     Tokens whose places differ by a multiple of `gap` form a sequence of their own, and each of these has a window.
     """
 
+    by_index = True
+
     def __init__(
         self, *, reach: Annotated[int, Ge(1), Le(100_000)] = 2, gap: Annotated[int, Ge(1), Le(100_000)] = 2
     ) -> None:

@@ -13,6 +13,8 @@ class Fixed(Pattern):
     """A token sees its own block of `stride` tokens, and the last `summary` tokens of every block; if causal, only
     those before it. Raises ValueError if `summary` is larger than `stride`."""
 
+    by_index = True
+
     def __init__(
         self, *, stride: Annotated[int, Ge(2), Le(100_000)] = 8, summary: Annotated[int, Ge(1), Le(100_000)] = 1
     ) -> None:

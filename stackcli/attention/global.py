@@ -16,6 +16,8 @@ class Global(Pattern):
     """A token sees `reach` tokens on each side and the first `tokens` tokens, and those see every token; if causal,
     only tokens before them. Longformer gives global tokens projections of their own; here they share those of all."""
 
+    by_index = True
+
     def __init__(
         self, *, reach: Annotated[int, Ge(1), Le(100_000)] = 2, tokens: Annotated[int, Ge(1), Le(100_000)] = 1
     ) -> None:

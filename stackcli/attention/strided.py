@@ -16,6 +16,8 @@ class Strided(Pattern):
     """A token sees the `stride - 1` tokens on each side and every token at a multiple of `stride` from it; if causal,
     only those before it. The paper gives both sets to one head ("merged heads"), as here, or one to each."""
 
+    by_index = True
+
     def __init__(self, *, stride: Annotated[int, Ge(2), Le(100_000)] = 8) -> None:
         super().__init__()
         self.stride = stride

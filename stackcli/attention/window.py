@@ -20,6 +20,8 @@ class Window(Pattern):
     `sliding_window=r+1`, which counts the token itself.
     """
 
+    by_index = True
+
     def __init__(self, *, reach: Annotated[int, Ge(1), Le(100_000)] = 2) -> None:
         super().__init__()
         self.reach = reach

@@ -1,6 +1,8 @@
 """The options that several commands share, and what they mean."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -155,20 +157,28 @@ def parse_options(context: typer.Context) -> tuple[Any, int]:
 
 def count_jobs(runs: Any, options: Any, jobs: int) -> Any:
     """The options with what `-j 0` means for these runs, or for what a search may try."""
-    from dataclasses import replace
-
     from stackcli.config.validation import runs_at_once
 
     if jobs:
         return options
     configs = getattr(runs, "configs", None) or runs.corners(0)
-    return replace(options, jobs=runs_at_once(configs, cores(), cuda_memory({c.device for c in configs})))
+    return replace(options, jobs=runs_at_once(configs, cores(), runs_on_device(configs)))
 
 
-def cuda_memory(devices: set[str]) -> int | None:
-    """Free bytes of the CUDA device, where runs use it and it is there."""
-    if "cuda" not in devices:
+def runs_on_device(configs: Sequence[Any]) -> int | None:
+    """How many of these runs fit into the free memory of the CUDA device at once, the largest of them counted; None
+    where no run uses it or there is none."""
+    on_device = [c for c in configs if c.device == "cuda"]
+    free = cuda_memory() if on_device else None
+    if free is None:
         return None
+    from stackcli.diagnostics.cost_counts import device_bytes
+
+    return int(free // max(map(device_bytes, dict.fromkeys(replace(c, seed=0) for c in on_device))))
+
+
+def cuda_memory() -> int | None:
+    """Free bytes of the CUDA device; None where there is none."""
     import torch
 
     return int(torch.cuda.mem_get_info()[0]) if torch.cuda.is_available() else None

@@ -100,7 +100,8 @@ class Result:
     params_embedding: int = 0  # token and position tables
     flops: int = 0  # of one forward pass of one sequence of `flops_len` tokens
     flops_len: int = 0
-    kernel_used: str = ""  # fused or explicit
+    kernel_used: str = ""  # fused, explicit or flex; several where layers differ
+    compiled: bool = False  # whether the blocks were compiled
     classes: tuple[str, ...] = ()
     acc_by_class: tuple[float, ...] = ()  # recall of each class, chosen weights, test part
     confusion: tuple[tuple[int, ...], ...] = ()  # rows: true class; columns: predicted class

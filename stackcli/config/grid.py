@@ -19,7 +19,15 @@ from stackcli.config.defaults import (
 from stackcli.config.layers import check_listed, listed_names, merge_parts
 from stackcli.config.overrides import Axis, parse_override
 from stackcli.config.settings import GROUPS, LIST_KEYS, LISTED, Config, Part, Scalar
-from stackcli.config.validation import check_together, check_values, find_problems, format_value, is_float, key_types
+from stackcli.config.validation import (
+    check_together,
+    check_values,
+    choices_of,
+    find_problems,
+    format_value,
+    is_float,
+    key_types,
+)
 from stackcli.config.yaml_files import UsageError
 
 
@@ -111,21 +119,14 @@ def setting_keys() -> tuple[str, ...]:
 
 def setting_choices() -> dict[str, tuple[str, ...]]:
     """Key -> what may be written for it, where that is a choice."""
-    literal = {k: tuple(a.__args__) for k, a in key_types().items() if getattr(a, "__origin__", None) is _literal()}
-    flags = {k: ("true", "false") for k, a in key_types().items() if a is bool}
+    flat = {k: choices for k, a in key_types().items() if (choices := choices_of(a))}
     lists = {f"{group}.{key}": registry.part_names(group) for group, key in LISTED.items()}
-    return {**{g: registry.part_names(g) for g in GROUPS}, **literal, **flags, **lists}
+    return {**{g: registry.part_names(g) for g in GROUPS}, **flat, **lists}
 
 
 def describe_settings() -> str:
     """conf/config.yaml: every setting with its default and what it means."""
     return (config_folder() / "config.yaml").read_text(encoding="utf-8")
-
-
-def _literal() -> Any:
-    from typing import Literal
-
-    return Literal
 
 
 def check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str], extra: Path | None) -> None:

@@ -52,7 +52,7 @@ class Config:
     causal: bool
     mask: Literal["padding", "none"]
     embed_std: Annotated[float, Gt(0), Le(100)]
-    kernel: Literal["auto", "explicit"]
+    kernel: Literal["auto", "explicit", "flex"]
     # the training
     epochs: Annotated[int, Ge(1), Le(100_000)]
     steps: Annotated[int, Ge(0), Le(100_000_000)]
@@ -70,7 +70,7 @@ class Config:
     threads: Annotated[int, Ge(1), Le(1024)]
     device: Literal["cpu", "cuda", "mps"]
     precision: Literal["fp32", "bf16"] = "fp32"  # with the value of runs that were stored before the setting existed
-    compile: bool = False
+    compile: bool | Literal["auto"] = False
     # the record
     probes: bool
     keep: Literal["best", "last", "none"] = field(metadata={"identity": False})

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from stackcli.common import registry
 from stackcli.config.settings import GROUPS, Config
 
 BYTES_A_WEIGHT = 16  # weight, gradient and two moments of Adam, 4 bytes each
-CUDA_CONTEXT = 512 * 2**20  # bytes that a process takes of a CUDA device before its first tensor, about
 TOKENS = 16  # of a sequence, at least, where the memory of a stack is estimated
 
 
@@ -68,8 +68,8 @@ def _reason(error: Any, annotation: Any) -> str:
         bound, text = words[error["type"]]
         limit = context[bound]
         return f"{text} {limit:g}" if abs(limit) < 1e15 else f"{text} 2^63"
-    if error["type"] == "literal_error":
-        return f"choose from {', '.join(annotation.__args__)}"
+    if annotation is not bool and (choices := choices_of(annotation)):
+        return f"choose from {', '.join(choices)}"
     if error["type"] == "finite_number":
         return "must be a finite number"
     several = getattr(annotation, "__args__", ()) if not hasattr(annotation, "__metadata__") else ()
@@ -79,6 +79,22 @@ def _reason(error: Any, annotation: Any) -> str:
     kind = getattr(annotation, "__origin__", annotation)
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text; quote it with '...'"}
     return f"must be {names.get(kind, str(kind))}"
+
+
+def choices_of(annotation: Any) -> tuple[str, ...]:
+    """What may be written for a value of this type, where that is a choice; else nothing.
+
+    >>> choices_of(bool | Literal["auto"])
+    ('true', 'false', 'auto')
+    """
+    if annotation is bool:
+        return ("true", "false")
+    if get_origin(annotation) is Literal:
+        return tuple(map(str, get_args(annotation)))
+    if get_origin(annotation) in (Union, UnionType):
+        each = [choices_of(choice) for choice in get_args(annotation)]
+        return tuple(word for words in each for word in words) if all(each) else ()
+    return ()
 
 
 def format_value(value: Any) -> str:
@@ -109,14 +125,6 @@ def stack_bytes(plain: Mapping[str, Any], tokens: int) -> float:
     return float(plain["depth"] * ((4 + 2 * plain["ff"]) * dim**2 * BYTES_A_WEIGHT + kept))
 
 
-def device_bytes(config: Config) -> float:
-    """Roughly what a run takes of a CUDA device: its context, `stack_bytes` at the longest input that its data promise,
-    and of each block the attention weights and scores, as the explicit kernel keeps them."""
-    longest = longest_input(config)
-    plain = {key: getattr(config, key) for key in ("depth", "dim", "ff", "batch")}
-    return CUDA_CONTEXT + stack_bytes(plain, longest) + attention_bytes(config, longest)
-
-
 def attention_bytes(config: Config, tokens: int, scores: int | None = None) -> int:
     """Scores and attention weights of all blocks in training, for a batch of sequences of so many tokens; float32.
     `scores`: how many all blocks compute for a sequence and head, tokens squared in each unless given."""
@@ -129,15 +137,10 @@ def longest_input(config: Config) -> int:
     return int(registry.build_part("data", config.data.name, **config.data.options).longest_input())
 
 
-def runs_at_once(configs: Iterable[Config], cores: int, device_memory: float | None = None) -> int:
-    """What `-j 0` means: the cores divided by the threads of a run, and where runs use CUDA no more than fit into the
-    free memory of the device; at least 1."""
-    every = list(configs)
-    most = cores // max((c.threads for c in every), default=1)
-    on_device = [device_bytes(c) for c in every if c.device == "cuda"]
-    if on_device and device_memory is not None:
-        most = min(most, int(device_memory // max(on_device)))
-    return max(1, most)
+def runs_at_once(configs: Iterable[Config], cores: int, most: int | None = None) -> int:
+    """What `-j 0` means: the cores divided by the threads of a run, and no more than `most`; at least 1."""
+    found = cores // max((c.threads for c in configs), default=1)
+    return max(1, found if most is None else min(found, most))
 
 
 def in_words(size: float) -> str:

@@ -20,6 +20,7 @@ from stackcli.diagnostics.step_time import Arm
 from stackcli.model import cost
 from stackcli.model.batch import Batch
 from stackcli.model.build import build, profile
+from stackcli.model.kernel_choice import choose_kernels
 from stackcli.training.accelerator import compile_blocks, mixed_precision
 from stackcli.training.evaluation import forward_loss
 from stackcli.training.optimizer import optimizer
@@ -35,11 +36,12 @@ def build_point(point: Point) -> Arm:
     """Builds the stack and a random batch. Raises ValueError for sizes that do not fit together."""
     config = point.config
     model = build(config, vocab=VOCAB, classes=CLASSES, max_len=point.max_len).to(config.device).train()
+    choose_kernels(model, config, point.length)
     draw = torch.Generator().manual_seed(address(config.seed, "cost", point.length))
     tokens = torch.randint(1, VOCAB, (config.batch, point.length), generator=draw)
     batch = Batch(tokens.to(config.device), torch.arange(config.batch, device=config.device) % CLASSES, None)
     profile(model, shorten(batch))
-    compile_blocks(model, config)
+    compile_blocks(model, config, config.steps)
     times: dict[str, list[float]] = {name: [] for name in PARTS}
     return Arm(config, model, batch, optimizer(model, config), times)
 

@@ -28,7 +28,7 @@ from stackcli.model.stack import StackedAttention
 from stackcli.training.accelerator import compile_blocks, mixed_precision
 from stackcli.training.batching import Padded
 from stackcli.training.evaluation import forward_loss
-from stackcli.training.optimizer import FlatAdamW, optimizer
+from stackcli.training.optimizer import FlatAdamW, optimizer, planned_steps
 
 WARMUPS, REPEATS = 3, 10
 BLOCK = 4  # architectures timed together with the reference
@@ -86,7 +86,7 @@ def prepare(config: Config, loaded: Loaded) -> Arm:
     """Builds the model of a config and the batch of median length for timing it."""
     model = build_for(config, loaded)
     model = model.to(config.device).train()
-    compile_blocks(model, config)
+    compile_blocks(model, config, planned_steps(config, len(loaded.train)))
     train = Padded(
         loaded.train,
         max_len=loaded.max_len,

@@ -133,7 +133,7 @@ def check_fit(config: Config, facts: Mapping[str, Any]) -> None:
         )
 
 
-DECIDING = (*GROUPS, "dim", "heads", "causal", "share_layers")  # settings that may not fit together
+DECIDING = (*GROUPS, "dim", "heads", "causal", "share_layers", "kernel", "device")  # settings that may not fit together
 
 
 def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:

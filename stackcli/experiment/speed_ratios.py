@@ -8,6 +8,7 @@ Sections, chosen with --only:
   batches     batches of similar length against batches padded to the longest sequence there is
   recording   a whole training with and without a record of the layers
   accuracy    test accuracy of ours and of nn.TransformerEncoder after the same training
+  kernels     training step with the explicit attention kernel against the fused one, by length
   sweep       a whole sweep against the same runs as scripts; only with --whole or --only sweep, as it takes minutes
 All sides of a table take turns in one process, and each round begins with another side. A table shows the median over
 rounds and the quartiles. Settings choose the data: data=csv data.path=FILE.
@@ -30,6 +31,7 @@ from stackcli.config.settings import Config
 from stackcli.data.base import Loaded
 from stackcli.diagnostics import layer_statistics
 from stackcli.experiment.encoder_script import train_encoder
+from stackcli.experiment.speed_kernels import kernel_sections
 from stackcli.experiment.speed_measurement import (
     MOST,
     WIDTH,
@@ -220,6 +222,7 @@ SECTIONS: Mapping[str, Callable[[Request], Iterable[Section]]] = {
     "batches": batch_sections,
     "recording": recording_sections,
     "accuracy": accuracy_sections,
+    "kernels": lambda request: kernel_sections(request.measure),
     "sweep": lambda request: [sweep_section(request.words, request.rounds)],
 }
 

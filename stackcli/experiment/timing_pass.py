@@ -37,7 +37,8 @@ def timing_key(config: Config, fingerprint: str) -> str:
         "norm",
         "attention",
     )
-    values = {key: plain(getattr(config, key)) for key in (*keys, *more)}
+    planned = ("steps", "epochs") if config.compile == "auto" else ()  # which decide whether blocks are compiled
+    values = {key: plain(getattr(config, key)) for key in (*keys, *more, *planned)}
     own = {"content": fingerprint, "source": part_sources(config), "host": platform.node()}
     return digest({**values, "data": config.data.placeless, **own})
 

@@ -85,9 +85,10 @@ class Attention(nn.Module):
                 q, k, v, attn_mask=additive_mask(ctx, q, causal=self.causal), dropout_p=p
             )
 
-        def make() -> Tensor | None:
+        def make() -> Tensor | None:  # with four dimensions: PyTorch has no fast kernel for a mask with three
             allowed = join_masks(pattern, ctx, q.shape[-2], causal=self.causal)
-            return allowed if bias is None else bias if allowed is None else bias.masked_fill(~allowed, -math.inf)
+            found = allowed if bias is None else bias if allowed is None else bias.masked_fill(~allowed, -math.inf)
+            return None if found is None else found.view((1,) * (4 - found.dim()) + found.shape)
 
         once = pattern is None and pe.bias_of_positions
         mask = ctx.keep((id(pe), "masked", q.dtype), make) if once else make()
@@ -109,8 +110,7 @@ class Attention(nn.Module):
     def by_hand(self, q: Tensor, k: Tensor, v: Tensor, ctx: Context, pe: PositionEncoding) -> Tensor:
         """Attention written out, for encodings that the fused kernel cannot compute and for recording the weights."""
         scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)  # (B, H, T, T)
-        bias, allowed = bias_of(pe, q, k, ctx), self.allowed(ctx, q.shape[-2])
-        scores = self.pattern.mix_scores(scores if bias is None else scores.add_(bias))
+        scores, allowed = self.pattern.mix_scores(add_bias(pe, scores, q, k, ctx)), self.allowed(ctx, q.shape[-2])
         if allowed is not None:
             scores = scores.masked_fill_(~allowed, -math.inf)
         if (sink := self.pattern.sink()) is not None:
@@ -118,8 +118,13 @@ class Attention(nn.Module):
         found = scores.softmax(-1)
         found = self.pattern.mix_weights(found if sink is None else found[..., :-1])
         weights: Tensor = self.drop(self.weights(found))  # (B, H, T, T)
+        out: Tensor = weights @ v  # before `mix`, so that autograd adds both gradients in place
         mixed = pe.mix(weights, ctx)
-        return weights @ v if mixed is None else weights @ v + mixed
+        return out if mixed is None else out + mixed
+
+    def kernel(self, pe: PositionEncoding) -> str:
+        """Name of the kernel that computes attention with this encoding: fused or explicit."""
+        return "explicit" if self.explicit or not (pe.fused and self.pattern.fused) else "fused"
 
     def allowed(self, ctx: Context, length: int) -> Tensor | None:
         """True where query i may attend to key j, broadcastable to (B, 1, T, T); None where nothing is masked."""
@@ -150,6 +155,14 @@ def bias_of(pe: PositionEncoding, q: Tensor, k: Tensor, ctx: Context) -> Tensor 
     if not pe.bias_of_positions:
         return pe.bias(q, k, ctx)
     return ctx.keep((id(pe), "bias", q.dtype), lambda: pe.bias(q, k, ctx))
+
+
+def add_bias(pe: PositionEncoding, scores: Tensor, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
+    """Adds the encoding's bias to the scores in place, (B, H, T, T) -> (B, H, T, T)."""
+    if (added := pe.add_bias(scores, q, k, ctx)) is not None:
+        return added
+    bias = bias_of(pe, q, k, ctx)
+    return scores if bias is None else scores.add_(bias)
 
 
 def join_masks(pattern: Tensor | None, ctx: Context, length: int, *, causal: bool) -> Tensor | None:

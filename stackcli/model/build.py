@@ -16,6 +16,8 @@ from stackcli.init.base import Init
 from stackcli.model.attention import Attention
 from stackcli.model.batch import Batch
 from stackcli.model.blocks import Block, FeedForward, hidden_of
+from stackcli.model.flex import FlexAttention
+from stackcli.model.kernel_choice import choose_kernels, training_length
 from stackcli.model.stack import StackedAttention
 from stackcli.pe.base import Adjusted, PositionEncoding
 from stackcli.residual.base import Branch, Residual
@@ -199,10 +201,11 @@ def variance(x: Tensor, mask: Tensor | None) -> float:
 
 
 def build_for(config: Config, loaded: Loaded) -> StackedAttention:
-    """Builds the stack for a data set, with the word vectors of the data set where it has any. They are scaled to the
-    root mean square of the initial token vectors, which keeps the angles between them. Raises ValueError where their
-    width is not dim."""
+    """Builds the stack for a data set, with the kernels of its training length, and with the word vectors of the data
+    set where it has any. They are scaled to the root mean square of the initial token vectors, which keeps the angles
+    between them. Raises ValueError where their width is not dim."""
     model = build(config, **loaded.sizes)
+    choose_kernels(model, config, training_length(config, loaded))
     weight = model.embedding.weight
     if loaded.vectors is not None and loaded.known is not None and loaded.known.any():
         rows = torch.from_numpy(loaded.vectors[loaded.known])
@@ -224,7 +227,7 @@ def _block(
     own: PositionEncoding | None,
 ) -> Block:
     c, hidden = config, hidden_of(config)
-    attention = Attention(
+    attention = (FlexAttention if c.kernel == "flex" else Attention)(
         dim=c.dim,
         heads=c.heads,
         causal=c.causal,

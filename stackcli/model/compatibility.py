@@ -8,6 +8,7 @@ from stackcli.attention.base import Pattern
 from stackcli.config.settings import LISTED, Config
 from stackcli.init.base import Init
 from stackcli.model.build import build_pattern, makers
+from stackcli.model.flex import check_flex
 from stackcli.pe.base import Context, PositionEncoding
 from stackcli.residual.base import Residual
 
@@ -52,6 +53,8 @@ def check_pair(config: Config, encoding: PositionEncoding, pattern: Pattern, pe:
             f"pe.by_layer: {pe} is added to the tokens once, before layer 1, so it cannot be that of some layers; list"
             " encodings that are computed in every layer, such as rope, alibi or relative, and none"
         )
+    if config.kernel == "flex":
+        check_flex(config, encoding, pattern, pe=pe, attention=attention)
     hooks = ("rotate", "bias", "mix")
     pairwise = encoding.every_block and any(
         getattr(type(encoding), h) is not getattr(PositionEncoding, h) for h in hooks

@@ -32,20 +32,33 @@ def closed_flops(config: Config, encodings: Sequence[PositionEncoding], *, lengt
     """Floating-point operations (multiply-adds x 2) of the matrix products in one forward pass of one sequence.
 
     With T = `length` and S scores, T^2 in full attention: 8 T D^2 + 4 S D + 4 T D F for each block; those of the kind
-    of attention; those of the encoding, in every block, or once if it is computed once; and 2 D `out` for the
-    classifier, at `every` token or once. encodings: of the blocks, repeated over the depth.
+    of attention; those of the encodings; and 2 D `out` for the classifier, at `every` token or once. encodings: of the
+    blocks, repeated over the depth.
     """
     D, T, hidden = config.dim, length, hidden_of(config)
     kinds = range(1, min(len(config.kinds("attention")), config.depth) + 1)
     parts = [(attention_work(config, T, layer), build_pattern(config, layer)) for layer in kinds]
-    total, counted = 2 * D * out * (T if every else 1), set[object]()
-    for layer in range(config.depth):
-        (work, pattern), encoding = parts[layer % len(parts)], encodings[layer % len(encodings)]
+    blocks = [(encodings[i % len(encodings)], *parts[i % len(parts)]) for i in range(config.depth)]
+    total = 2 * D * out * (T if every else 1)
+    for _, work, pattern in blocks:
         scored = 4 * work.scores * D if pattern.scored else 0
         total += 8 * T * D * D + scored + pattern.flops(T) + 4 * T * D * hidden
-        once = "embed" if not encoding.every_block else "bias" if encoding.bias_of_positions and work.dense else layer
-        total += encoding.flops(T, work) if (type(encoding), once) not in counted else 0
-        counted.add((type(encoding), once))
+    return total + encoding_flops([(encoding, work) for encoding, work, _ in blocks], T)
+
+
+def encoding_flops(blocks: Sequence[tuple[PositionEncoding, Work]], length: int) -> int:
+    """Floating-point operations of the encodings of all blocks in one forward pass of one sequence.
+
+    An encoding is computed anew in every block, with two exceptions, which are counted once: vectors that are added to
+    the tokens before block 1, and a bias that depends on positions only, where all pairs of tokens are computed.
+    """
+    total, shared = 0, set[type[PositionEncoding]]()
+    for encoding, work in blocks:
+        if not encoding.every_block or (encoding.bias_of_positions and work.dense):
+            if type(encoding) in shared:
+                continue
+            shared.add(type(encoding))
+        total += encoding.flops(length, work)
     return total
 
 

@@ -131,11 +131,9 @@ class StackedAttention(nn.Module):
 
     @property
     def kernel(self) -> str:
-        """Name of the attention kernel in use: fused or explicit, or both where layers differ, in their order."""
-        names = []
-        for block in self.stack:
-            fused = (block.own or self.pe).fused and block.attention.pattern.fused
-            names.append("explicit" if block.attention.explicit or not fused else "fused")
+        """Name of the attention kernel in use: fused, explicit or flex, or several where layers differ, in their
+        order."""
+        names = [block.attention.kernel(block.own or self.pe) for block in self.stack]
         return ", ".join(dict.fromkeys(names))
 
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-BLOCK = 64  # queries whose keys are divided into far before, near, and far after
+BLOCK = 64  # queries that are computed together
+MANY = 256  # keys, from which on rows are summed for all heads at once
 
 
 def draw_table(rows: int, width: int) -> nn.Parameter:
@@ -31,10 +32,16 @@ def on_keys(q: Tensor, table: Tensor, row: Tensor) -> Tensor:
     return scores.gather(-1, _over_heads(row).expand(*scores.shape[:-1], row.shape[-1]))
 
 
+def add_on_keys(scores: Tensor, q: Tensor, table: Tensor, row: Tensor) -> Tensor:
+    """Adds `on_keys` to scores (B, H, T, T) in place and returns them."""
+    found: Tensor = AddRows.apply(scores, (q / math.sqrt(q.shape[-1])) @ table.T, row)  # type: ignore[no-untyped-call]
+    return found
+
+
 def on_values(weights: Tensor, table: Tensor, row: Tensor) -> Tensor:
     """Computes sum over j of weights_ij table[row_ij]: weights (B, H, T, T), table (N, E) -> (B, H, T, E)."""
-    by_row = weights.new_zeros(*weights.shape[:-1], len(table))
-    return by_row.scatter_add(-1, _over_heads(row).expand(weights.shape), weights) @ table
+    by_row: Tensor = SumRows.apply(weights, row, len(table))  # type: ignore[no-untyped-call]
+    return by_row @ table
 
 
 def on_near_keys(q: Tensor, table: Tensor, clip: int) -> Tensor:
@@ -47,6 +54,52 @@ def on_near_values(weights: Tensor, table: Tensor, clip: int) -> Tensor:
     """Computes `on_values` for consecutive positions, row_ij = min(max(j - i, -clip), clip) + clip."""
     found: Tensor = Fold.apply(weights, clip)  # type: ignore[no-untyped-call]
     return found @ table
+
+
+class AddRows(torch.autograd.Function):
+    """Adds the number of each pair's row to scores (B, H, T, T) in place: numbers (B, H, T, N), rows (B, T, T)."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, numbers: Tensor, row: Tensor) -> Tensor:
+        ctx.mark_dirty(scores)
+        ctx.save_for_backward(row)
+        ctx.rows = numbers.shape[-1]
+        for start in range(0, row.shape[-2], BLOCK):
+            part = scores[..., start : start + BLOCK, :]
+            at = _over_heads(row[..., start : start + BLOCK, :]).expand(part.shape)
+            part += numbers[..., start : start + BLOCK, :].gather(-1, at)
+        return scores
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        return grad, sum_by_row(grad, ctx.saved_tensors[0], ctx.rows), None
+
+
+class SumRows(torch.autograd.Function):
+    """Numbers by key (B, H, T, T) -> their sums by row (B, H, T, N)."""
+
+    @staticmethod
+    def forward(ctx: Any, by_key: Tensor, row: Tensor, rows: int) -> Tensor:
+        ctx.save_for_backward(row)
+        return sum_by_row(by_key, row, rows)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        at = _over_heads(ctx.saved_tensors[0])
+        return grad.gather(-1, at.expand(*grad.shape[:-1], at.shape[-1])), None, None
+
+
+def sum_by_row(by_key: Tensor, row: Tensor, rows: int) -> Tensor:
+    """Sums numbers by key (B, H, T, T) by row, (B, H, T, N). With many keys, each key is added for all heads before the
+    next one, because two additions to the same number wait for each other."""
+    if row.shape[-1] < MANY:
+        by_row = by_key.new_zeros(*by_key.shape[:-1], rows)
+        return by_row.scatter_add_(-1, _over_heads(row).expand(by_key.shape), by_key)
+    by_key = by_key.movedim(-3, -1)  # (B, T, T, H)
+    by_row = by_key.new_zeros(*by_key.shape[:-2], rows, by_key.shape[-1])
+    return by_row.scatter_add_(-2, row[..., None].expand(by_key.shape), by_key).movedim(-1, -3)
 
 
 class Spread(torch.autograd.Function):

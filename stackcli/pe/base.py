@@ -110,6 +110,11 @@ class PositionEncoding(nn.Module):
         sparse attention q is (B, N, H, b, E), k is (B, N, H, K, E) and the scores are (B, N, H, b, K)."""
         return None
 
+    def add_bias(self, scores: Tensor, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:
+        """Adds the bias to the scaled scores (B, H, T, T) in place and returns them, where that takes fewer passes over
+        memory than adding what `bias` returns; None: attention adds it."""
+        return None
+
     def mix(self, weights: Tensor, ctx: Context) -> Tensor | None:
         """Returns what is added to the attention output, broadcastable to (B, H, T, E); None adds nothing."""
         return None

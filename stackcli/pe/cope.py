@@ -12,6 +12,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
+from stackcli.pe._counts import add_at_counts
 from stackcli.pe.base import Context, PositionEncoding, Work
 
 
@@ -46,47 +47,24 @@ class Cope(PositionEncoding):
     def by_pairs(self) -> bool:
         return False  # a count is a sum over all keys between the two
 
-    def counts(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
-        """Returns the sum of gates from each key to its query, both included, (B, H, T, T)."""
-        gate = ((q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)).sigmoid()
-        if ctx.mask is not None:
-            gate = gate * ctx.mask[:, None, None, :]
-        through = sum_in_chunks(gate) if gate.is_cuda else gate.cumsum(-1)  # gates 0 .. j
-        own = through.diagonal(dim1=-2, dim2=-1)[..., None]  # gates 0 .. i
-        upto = through - gate  # gates 0 .. j - 1
-        before_own = upto.diagonal(dim1=-2, dim2=-1)[..., None]
-        return torch.where(_after(q), through - before_own, own - upto)
+    def numbers(self, q: Tensor) -> Tensor:
+        """Returns q . e / sqrt(E) at the whole places of `AddAtCounts`, (B, H, T, W). No sum exceeds T."""
+        after, before = (table[: q.shape[-2] + 1] for table in (self.after, self.before))
+        tables = torch.cat((after[-1:], after.flip(0), before, before[-1:]))  # (W, E)
+        found: Tensor = (q / math.sqrt(q.shape[-1])) @ tables.T
+        return found
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
-        rows = len(self.before)
-        at = self.counts(q, k, ctx).clamp(max=rows - 1)
-        low = at.detach().long().clamp(max=max(rows - 2, 0))  # the whole position below; the last has none above it
-        tables = torch.cat((self.before, self.after))  # (2 P, E)
-        products = (q / math.sqrt(q.shape[-1])) @ tables.T  # (B, H, T, 2 P)
-        row = low + rows * _after(q)
-        here, above = (products.gather(-1, r) for r in (row, row + 1))
-        return torch.lerp(here, above, at - low)
+        scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)
+        return add_at_counts(scores, self.numbers(q), ctx.mask, causal=ctx.causal, inside=False)
+
+    def add_bias(self, scores: Tensor, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
+        return add_at_counts(scores, self.numbers(q), ctx.mask, causal=ctx.causal, inside=True)
 
     def flops(self, length: int, work: Work) -> int:
-        return 2 * length * self.dim * 2 * len(self.before) + 2 * length**2 * self.dim
+        return 2 * length * self.dim * 2 * (min(len(self.before), length + 1) + 1)
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         at = torch.arange(len(self.before))
         yield "before", at, self.before
         yield "after", at, self.after
-
-
-def sum_in_chunks(x: Tensor, width: int = 64) -> Tensor:
-    """Computes x.cumsum(-1) by matrix products, since `cumsum` on CUDA is not deterministic: (..., T) -> (..., T)."""
-    padded = nn.functional.pad(x, (0, -x.shape[-1] % width))
-    chunks = padded.view(*x.shape[:-1], -1, width)  # (..., N, width)
-    upto = x.new_ones(width, width).triu()
-    earlier = chunks.sum(-1) @ x.new_ones(chunks.shape[-2], chunks.shape[-2]).triu(1)  # (..., N)
-    found: Tensor = (chunks @ upto + earlier[..., None]).flatten(-2)[..., : x.shape[-1]]
-    return found
-
-
-def _after(q: Tensor) -> Tensor:
-    """Returns True for keys after the query, (T, T)."""
-    T = q.shape[-2]
-    return torch.ones(T, T, dtype=torch.bool, device=q.device).triu(1)

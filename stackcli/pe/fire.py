@@ -11,6 +11,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
+from stackcli.pe._perceptron import Perceptron
 from stackcli.pe.base import INDEXED, Context, PositionEncoding, Work, bias_by_offset, offsets
 
 
@@ -52,11 +53,12 @@ class Fire(PositionEncoding):
         farther = torch.maximum(ctx.pos.to(self.c)[..., None, :], ctx.at.to(self.c)[..., :, None])
         ahead = torch.maximum(farther, (self.stretch * self.start).abs())
         x = offset.sign() * self.psi(offset.abs().to(self.c)) / self.psi(ahead)
-        scores: Tensor = self.outer(self.inner(x[..., None]).relu())  # (T, T, H) or (B, T, T, H)
-        return scores.movedim(-1, -3)
+        weights = self.inner.weight, self.inner.bias[:, None], self.outer.weight
+        found: Tensor = Perceptron.apply(x.reshape(-1, *x.shape[-2:]), *weights)  # type: ignore[no-untyped-call]
+        return found.view(*x.shape[:-2], self.heads, *x.shape[-2:])  # (H, T, T) or (B, H, T, T)
 
     def flops(self, length: int, work: Work) -> int:
-        return 2 * work.scores * self.inner.out_features * (1 + self.heads)
+        return 2 * work.scores * self.inner.out_features * self.heads
 
     def tables(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         yield from bias_by_offset(self, self.heads)

@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from stackcli.pe._tables import draw_table, on_keys, on_values
+from stackcli.pe._tables import add_on_keys, draw_table, on_keys, on_values
 from stackcli.pe.base import Context, PositionEncoding, Work, check_even
 
 
@@ -121,6 +121,9 @@ class Structural(PositionEncoding):
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:
         return None if self.key is None else on_keys(q, self.key, self.row(ctx))
+
+    def add_bias(self, scores: Tensor, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:
+        return None if self.key is None else add_on_keys(scores, q, self.key, self.row(ctx))
 
     def mix(self, weights: Tensor, ctx: Context) -> Tensor | None:
         return None if self.value is None else on_values(weights, self.value, self.row(ctx))

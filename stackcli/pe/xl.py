@@ -6,27 +6,67 @@ seen in training. Needs the explicit kernel.
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from stackcli.pe.base import INDEXED, Base, Context, PositionEncoding, Work, check_even, consecutive, fit_base
 
 BLOCK = 64  # queries
 
 
-def by_offset(q: Tensor, vectors: Tensor) -> Tensor:
-    """Computes q_i . vectors[j - i + T - 1]: queries (B, H, T, E), vectors of offsets -(T-1) .. T-1 (H, 2T - 1, E)
-    -> (B, H, T, T). A block of queries is multiplied with the vectors of its offsets, and row i of the product is read
-    i places earlier, as in Huang et al. 2018, sec. 3.4.1, arXiv:1809.04281."""
-    B, H, T, _ = q.shape
-    parts = []
-    for start in range(0, T, BLOCK):
-        end = min(start + BLOCK, T)
-        products = q[..., start:end, :] @ vectors[:, T - end : 2 * T - 1 - start].transpose(-1, -2)  # (B, H, b, W)
-        b, W = products.shape[-2:]
-        parts.append(products.as_strided((B, H, b, T), (H * b * W, b * W, W - 1, 1), products.storage_offset() + b - 1))
-    return torch.cat(parts, dim=-2)
+class AddByOffset(torch.autograd.Function):
+    """Adds q_i . vectors[j - i + T - 1] to scores (B, H, T, T) in place: queries (B, H, T, E), vectors of the offsets
+    -(T-1) .. T-1 (H, 2T - 1, E). A block of queries is multiplied with the vectors of its offsets, and row i of the
+    product is read i places earlier, as in Huang et al. 2018, sec. 3.4.1, arXiv:1809.04281."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, q: Tensor, vectors: Tensor) -> Tensor:
+        ctx.mark_dirty(scores)
+        ctx.save_for_backward(q, vectors)
+        own, out = q.transpose(0, 1), scores.transpose(0, 1)  # (H, B, T, ..)
+        for rows, reached in blocks(q.shape[-2]):
+            products = own[:, :, rows].flatten(1, 2) @ vectors[:, reached].transpose(1, 2)  # (H, B b, W)
+            out[:, :, rows].add_(by_key(products.view(*own[:, :, rows].shape[:-1], -1)))
+        return scores
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+        q, vectors = ctx.saved_tensors
+        own, given = q.transpose(0, 1), grad.transpose(0, 1)  # (H, B, T, ..)
+        to_own, to_vectors = torch.empty_like(own), torch.zeros_like(vectors)
+        products = grad.new_empty(0)
+        for rows, reached in blocks(q.shape[-2]):
+            shape = *own[:, :, rows].shape[:-1], reached.stop - reached.start  # (H, B, b, W)
+            products = products if products.shape == shape else grad.new_zeros(shape)
+            by_key(products).copy_(given[:, :, rows])  # what it does not view stays 0
+            flat = products.flatten(1, 2)
+            to_own[:, :, rows] = (flat @ vectors[:, reached]).view_as(own[:, :, rows])
+            to_vectors[:, reached].add_(flat.transpose(1, 2) @ own[:, :, rows].flatten(1, 2))
+        return grad, to_own.transpose(0, 1), to_vectors
+
+
+def blocks(length: int) -> Iterator[tuple[slice, slice]]:
+    """Yields blocks of queries and their offsets, counted from -(T-1)."""
+    for start in range(0, length, BLOCK):
+        end = min(start + BLOCK, length)
+        yield slice(start, end), slice(length - end, 2 * length - 1 - start)
+
+
+def by_key(products: Tensor) -> Tensor:
+    """Views products by offset (.., .., b, T + b - 1) as products by key (.., .., b, T)."""
+    b, W = products.shape[-2:]
+    strides = (*products.stride()[:-2], W - 1, 1)
+    return products.as_strided((*products.shape[:-1], W - b + 1), strides, products.storage_offset() + b - 1)
+
+
+def add_by_offset(scores: Tensor, q: Tensor, vectors: Tensor) -> Tensor:
+    """Applies `AddByOffset`, in the precision of the scores."""
+    found: Tensor = AddByOffset.apply(scores, q.to(scores), vectors.to(scores))  # type: ignore[no-untyped-call]
+    return found
 
 
 class Xl(PositionEncoding):
@@ -65,11 +105,22 @@ class Xl(PositionEncoding):
         return q + self.u[:, None], k
 
     def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
-        q = (q + (self.v - self.u)[:, None]) / math.sqrt(q.shape[-1])
         if not consecutive(ctx):
-            return self.apart(q, ctx)
+            return self.apart(self.scaled(q), ctx)
+        return self.add(q.new_zeros(*q.shape[:-1], q.shape[-2]), q)
+
+    def add_bias(self, scores: Tensor, q: Tensor, k: Tensor, ctx: Context) -> Tensor | None:
+        return self.add(scores, q) if consecutive(ctx) else None
+
+    def add(self, scores: Tensor, q: Tensor) -> Tensor:
+        """Adds the bias to scores of consecutive positions, (B, H, T, T)."""
         T = q.shape[-2]
-        return by_offset(q, self.vectors(torch.arange(T - 1, -T, -1, device=q.device)))  # of offsets j - i, from below
+        vectors = self.vectors(torch.arange(T - 1, -T, -1, device=q.device))  # of offsets j - i, from below
+        return add_by_offset(scores, self.scaled(q), vectors)
+
+    def scaled(self, q: Tensor) -> Tensor:
+        """Returns what is multiplied with r, from the queries to which u was added, (B, H, T, E)."""
+        return (q + (self.v - self.u)[:, None]) / math.sqrt(q.shape[-1])
 
     def apart(self, q: Tensor, ctx: Context) -> Tensor:
         """Computes q_i . W R(p_i - p_j) for any positions: (B, H, T, E) -> (B, H, T, T). With a = p_i w and

@@ -23,12 +23,12 @@ AT_ONCE = 1 << 18  # logits in double precision at a time
 
 def forward_loss(model: core.StackedAttention, batch: Batch, smoothing: float = 0.0) -> Tensor:
     """Returns the mean cross-entropy of a batch, nats per sequence, or per scored token with answers at every token."""
-    x = model.vectors(batch.tokens, batch.mask, batch.pos, batch.tree)
-    mixed = torch.is_autocast_enabled(x.device.type)
+    inputs = batch.tokens, batch.mask, batch.pos, batch.tree
+    mixed = torch.is_autocast_enabled(batch.tokens.device.type)
     if model.outputs == 1 and batch.labels.numel() * model.classes > LOGITS and not mixed:
-        found, labels = select_scored(x, batch.labels)
-        return linear_cross_entropy(found, model.head, labels, smoothing=smoothing)
-    logits, labels = select_scored(model.classify(x), batch.labels)
+        x, labels = select_scored(model.vectors(*inputs), batch.labels)
+        return linear_cross_entropy(x, model.head, labels, smoothing=smoothing)
+    logits, labels = select_scored(model(*inputs), batch.labels)
     return F.cross_entropy(logits, labels, label_smoothing=smoothing)
 
 

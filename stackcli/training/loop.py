@@ -21,7 +21,7 @@ from stackcli.data.base import Examples, Loaded
 from stackcli.model import build, cost
 from stackcli.model import stack as core
 from stackcli.model.batch import Batch
-from stackcli.training.accelerator import compile_blocks, mixed_precision
+from stackcli.training.accelerator import compile_blocks, is_compiled, mixed_precision
 from stackcli.training.batching import Padded, observed_rows, order
 from stackcli.training.evaluation import (
     answers,
@@ -95,7 +95,7 @@ class Training:
         self.per_epoch = math.ceil(len(self.train) / config.batch)
         self.probe_batch = self.train.cut(observed_rows(len(self.train)), full=self.full)
         build.profile(model, self.probe_batch)
-        compile_blocks(model, config)
+        compile_blocks(model, config, self.steps)
         self.observer = observer if config.probes else None
         self.probe_steps = self.observer.schedule(self.steps) if self.observer else frozenset()
         self.step, self.waited, self.stopped_early = 0, 0, False
@@ -201,6 +201,7 @@ class Training:
             "flops": cost.flops(self.config, self.model, length),
             "flops_len": length,
             "kernel_used": self.model.kernel,
+            "compiled": is_compiled(self.config, self.steps),
             "classes": self.classes,
             "weights_hash": weights_hash(self.model),
             **(self.observer.ratios(self.layers) if self.observer else {}),

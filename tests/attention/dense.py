@@ -182,22 +182,19 @@ def lowrank(
 
 
 def recurrent(pattern: Any, x: Tensor, real: Tensor) -> Tensor:
-    """The states of gated recurrent units over the real tokens, written out; zeros at padding."""
-    rows = []
-    for b in range(len(x)):
-        places, halves = real[b].nonzero()[:, 0].tolist(), []
-        for unit, order in zip(pattern.units, (places, places[::-1]), strict=False):
-            w, u, c, d = (getattr(unit, f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-            state, states = x.new_zeros(unit.hidden_size), {}
-            for t in order:
-                (r, z, n), (hr, hz, hn) = ((a @ m.T + o).chunk(3) for a, m, o in ((x[b, t], w, c), (state, u, d)))
-                r, z = (r + hr).sigmoid(), (z + hz).sigmoid()
-                state = (1 - z) * (n + r * hn).tanh() + z * state
-                states[t] = state
-            zero = x.new_zeros(unit.hidden_size)
-            halves.append(torch.stack([states.get(t, zero) for t in range(x.shape[1])]))
-        rows.append(torch.cat(halves, dim=-1))
-    return torch.stack(rows)
+    """The states of gated recurrent units, written out for all texts at once; padding keeps the state of the token
+    before it, and has zeros itself."""
+    halves, T = [], x.shape[1]
+    for unit, order in zip(pattern.units, (range(T), range(T)[::-1]), strict=False):
+        w, u, c, d = (getattr(unit, f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        state, states = x.new_zeros(len(x), unit.hidden_size), [x] * T
+        for t in order:
+            (r, z, n), (hr, hz, hn) = ((a @ m.T + o).chunk(3, -1) for a, m, o in ((x[:, t], w, c), (state, u, d)))
+            r, z = (r + hr).sigmoid(), (z + hz).sigmoid()
+            state = torch.where(real[:, t, None], (1 - z) * (n + r * hn).tanh() + z * state, state)
+            states[t] = state.masked_fill(~real[:, t, None], 0)
+        halves.append(torch.stack(states, dim=1))
+    return torch.cat(halves, dim=-1)
 
 
 KINDS = {"hierarchical": hierarchical, "conv": conv, "linear": linear, "lowrank": lowrank}

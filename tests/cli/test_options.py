@@ -9,8 +9,8 @@ import pytest
 import typer
 
 from stackcli.cli import options
-from stackcli.config.settings import Options
-from stackcli.config.validation import device_bytes
+from stackcli.config.settings import Config, Options
+from stackcli.diagnostics.cost_counts import device_bytes
 from stackcli.experiment.study import Arms
 from tests.factory import config
 from tests.helpers import environment
@@ -81,10 +81,16 @@ def test_figures_are_formats_or_none() -> None:
 def test_the_command_line_asks_the_device_for_its_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    c = config(device="cuda", threads=1)
+    large, small = config(device="cuda", dim=512), config(device="cuda", dim=16)
     monkeypatch.setattr(options, "cores", lambda: 12)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(5.5 * device_bytes(c)), 10**12))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(5.5 * device_bytes(large)), 10**12))
     chosen = Options(command="sweep", out=None, jobs=12)  # type: ignore[arg-type]
-    arms = Arms((c,), ("",), (), {}, (), ())
-    assert options.count_jobs(arms, chosen, 0).jobs == 5 and options.count_jobs(arms, chosen, 7).jobs == 12
+
+    def jobs(*configs: Config, typed: int = 0) -> int:
+        return int(options.count_jobs(Arms(configs, ("",) * len(configs), (), {}, (), ()), chosen, typed).jobs)
+
+    assert jobs(large) == jobs(small, large) == jobs(large, config(dim=2048)) == 5  # of the device, not of the CPU
+    assert 5 < jobs(small) < jobs(config(dim=512)) == 12 and jobs(large, typed=7) == 12
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert jobs(large) == 12

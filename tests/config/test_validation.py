@@ -6,9 +6,7 @@ import pytest
 from annotated_types import Ge
 
 from stackcli.config.validation import (
-    CUDA_CONTEXT,
     check_values,
-    device_bytes,
     find_problems,
     longest_input,
     runs_at_once,
@@ -24,21 +22,9 @@ def test_zero_jobs_are_the_cores_divided_by_the_threads_of_a_run(threads: int, c
     assert runs_at_once([config(threads=1), config(threads=threads)], cores) == most
 
 
-def test_the_memory_of_a_run_on_cuda_is_the_sum_of_its_parts() -> None:
-    c = config(depth=3, dim=8, heads=2, ff=2.0, batch=5, device="cuda", data=part("csv", max_len=10))
-    weights = 3 * (4 * 8 * 8 + 2 * 16 * 8) * 16  # Q, K, V, O and two maps of 8 x 16; 16 bytes each in training
-    kept = 3 * 5 * 10 * 8 * (10 + 4) * 4
-    attention = 3 * 5 * 2 * 10 * 10 * 2 * 4
-    assert device_bytes(c) == CUDA_CONTEXT + weights + kept + attention
-
-
-@pytest.mark.parametrize("free,most", [(0.5, 1), (1.0, 1), (2.99, 2), (3.0, 3), (1000.0, 16)])
-def test_on_cuda_no_more_run_at_once_than_its_memory_holds(free: float, most: int) -> None:
-    small, large = config(device="cuda", dim=16), config(device="cuda", dim=512)
-    one = device_bytes(large)
-    assert runs_at_once([small, large], 16, free * one) == most
-    assert runs_at_once([config(dim=512)], 16, free * one) == 16  # the memory of the device is not theirs
-    assert runs_at_once([small], 16, None) == 16
+@pytest.mark.parametrize("fitting,most", [(0, 1), (1, 1), (3, 3), (1000, 16), (None, 16)])
+def test_no_more_run_at_once_than_fit(fitting: int | None, most: int) -> None:
+    assert runs_at_once([config(), config(dim=512)], 16, fitting) == most
 
 
 @pytest.mark.parametrize(
@@ -56,6 +42,11 @@ def test_on_cuda_no_more_run_at_once_than_its_memory_holds(free: float, most: in
         ({"lr": None}, ["lr=null: must be a number"]),
         ({"seed": 2**63}, [f"seed={2**63}: must be below 2^63"]),
         ({"pad": "long"}, ["pad=long: choose from batch, max"]),
+        ({"kernel": "fused"}, ["kernel=fused: choose from auto, explicit, flex"]),
+        ({"compile": "yes"}, ["compile=yes: choose from true, false, auto"]),
+        ({"compile": 1}, ["compile=1: choose from true, false, auto"]),
+        ({"compile": "auto"}, []),
+        ({"compile": True}, []),
         ({"lr": 1}, []),  # a whole number where a decimal one is meant
         ({"depth": 0, "dim": 8, "heads": 0}, ["depth=0: must be at least 1", "heads=0: must be at least 1"]),
     ],

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +25,7 @@ from tests.factory import config, part
 REAL = ("subjects", "digits")
 
 
+@cache
 def load(name: str, **keys: Any) -> Loaded:
     return registry.build_part("data", name, **keys).load()  # type: ignore[no-any-return]
 

@@ -1,5 +1,7 @@
 """Each encoding has the properties that its paper claims, and a faulty encoding is caught."""
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ ABSOLUTE = {"learned", "sinusoidal", "mlp", "fourier"}
 SMALL: dict[str, Any] = {"dim": 16, "heads": 2}
 
 
+@cache
 def found(name: str, max_len: int = 64, **keys: Any) -> dict[str, checked_property.Property]:
     pe: Any = part(name, **keys) if keys else name
     return {row.name: row for row in encoding_checks.certify(config(pe=pe, **SMALL), max_len)}
@@ -81,15 +84,18 @@ class Mistaken(PositionEncoding):
         return q + ctx.pos[:, None].to(q), k
 
 
-FAULTS = [(Leaky, "causality"), (Idle, "gradient"), (Idle, "4 x max_len"), (Restless, "kernel"), (Mistaken, "shift")]
+FAULTS = {Leaky: ["causality"], Idle: ["gradient", "4 x max_len"], Restless: ["kernel"], Mistaken: ["shift"]}
 
 
-@pytest.mark.parametrize("broken,row", FAULTS, ids=[f"{kind.__name__}, {row}" for kind, row in FAULTS])
-def test_a_faulty_encoding_fails_its_check(broken: type, row: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("broken,failed", FAULTS.items(), ids=[kind.__name__ for kind in FAULTS])
+def test_a_faulty_encoding_fails_its_check(
+    broken: type, failed: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = registry.load_part
     monkeypatch.setattr(registry, "load_part", lambda group, name: broken if name == "broken" else real(group, name))
     rows = {r.name: r for r in encoding_checks.certify(config(**SMALL, pe=part("broken")), 64)}
-    assert rows[row].mark == "failed", rows[row]
+    for row in failed:
+        assert rows[row].mark == "failed", rows[row]
 
 
 def test_a_raw_sinusoid_makes_up_nearly_all_energy_of_the_input() -> None:

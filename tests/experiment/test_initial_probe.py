@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +19,9 @@ from stackcli.diagnostics import initialisation
 from stackcli.experiment import initial_probe, initial_probe_report
 from stackcli.experiment.study import Arms
 from stackcli.figures import base
-from stackcli.launcher.base import Outcome, Say, Stop, Work
+from stackcli.launcher.base import Outcome, Work
 from stackcli.launcher.local import Local
+from tests.experiment import deadly_jobs
 from tests.helpers import stackattn
 
 TINY = ("data=lag", "data.train_len=6", "data.longest=1", "data.size=40", "causal=true", "dim=8", "heads=2", "ff=1")
@@ -165,19 +164,8 @@ def test_exponents_of_several_axes_hide_a_column_and_fold_no_word() -> None:
     assert "G1" in whole and "hidden" not in whole and max(map(len, small.splitlines())) <= 80
 
 
-def measure_or_die(job: tuple[Any, Any], say: Say, stop: Stop) -> tuple[int, int]:
-    """Depth and seed; a stack of depth 2 kills its process: always on seed 0, once on seed 1."""
-    config, folder = job
-    once = Path(folder) / "once"
-    if config.depth == 2 and (config.seed == 0 or not once.exists()):
-        if config.seed == 1:
-            once.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return config.depth, config.seed
-
-
 def test_a_process_that_dies_loses_its_own_stack_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(initial_probe, "measure_stack", measure_or_die)
+    monkeypatch.setattr(initial_probe, "measure_stack", deadly_jobs.measure_or_die)
     given = arms(*TINY, "data.lags=2", "batch=8", "depth=1,2,3", "seeds=2").configs
     loaded = dict.fromkeys((c.data for c in given), str(tmp_path))
     last = dict(initial_probe.probe_stacks(given, loaded, Local(workers=2)))

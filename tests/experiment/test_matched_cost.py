@@ -20,6 +20,7 @@ from stackcli.experiment import matched_cost
 from stackcli.experiment.identity import ConflictError
 from stackcli.experiment.matched_cost import Asked
 from stackcli.experiment.store import Store
+from stackcli.model import build as build_module
 from stackcli.model import cost
 from stackcli.model.build import build
 from stackcli.model.stack import StackedAttention
@@ -44,7 +45,10 @@ def of(residual: str, **more: Any) -> Config:
 
 
 def built(c: Config, asked: Asked = ASKED) -> StackedAttention:
-    return build(c, vocab=7, classes=asked.out, max_len=asked.max_len, every=asked.every)
+    """A stack whose sizes are counted; no initial weights are drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build_module, "draw", lambda *_, **__: None)
+        return build(c, vocab=7, classes=asked.out, max_len=asked.max_len, every=asked.every)
 
 
 def core_of(model: StackedAttention) -> int:

@@ -1,5 +1,7 @@
 """The source of parts: what changes a number makes another run, what does not leaves it the same."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 
 from stackcli.common import registry
 from stackcli.experiment import part_source
-from tests.helpers import environment, run_process, words, write_data
+from tests.helpers import environment, installed, run_process, words, write_data
 
 ROOT = Path(__file__).parents[2]
 PART = '''"""A bias by distance, after nobody: a part of a test."""
@@ -30,36 +32,40 @@ class Mine(PositionEncoding):
         return -slope(self.strength) * offsets(ctx).abs().to(q)
 '''
 HELPER = "def slope(strength: float) -> float:\n    return strength\n"
-SCRIPT = """
-import sys
-from stackcli.config.grid import parse_grid
-from stackcli.experiment.identity import run_id
-c = parse_grid(["seeds=1", "pe=mine"]).configs[0]
-print(run_id(c, "x"), "torch" in sys.modules)
+IDENTITIES = """
+import json, sys
+from pathlib import Path
+from stackcli.config import defaults, grid
+from stackcli.experiment import identity, part_source
+
+def run_id():
+    for cached in (part_source.fingerprint, part_source.syntax_tree, defaults.compose_settings, defaults.part_defaults):
+        cached.cache_clear()
+    return identity.run_id(grid.parse_grid(["seeds=1", "pe=mine"]).configs[0], "x")
+
+found = {"": run_id()}
+for what, (name, old, new) in json.load(sys.stdin).items():
+    path = Path("stackcli") / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text, what
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    found[what] = run_id()
+    path.write_text(text, encoding="utf-8")
+assert "torch" not in sys.modules
+print(json.dumps(found))
 """
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package with a part of its own, as a user who adds one has it."""
-    import shutil
-
+    folder = tmp_path_factory.mktemp("package")
     for name in ("stackcli", "conf", "experiments"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "stackcli" / "pe" / "mine.py").write_text(PART)
-    (tmp_path / "stackcli" / "pe" / "_mine.py").write_text(HELPER)
-    (tmp_path / "conf" / "pe" / "mine.yaml").write_text("name: mine\nstrength: 0.1\n")
-    return tmp_path
-
-
-def identity(package: Path) -> str:
-    """The id of a run with pe=mine, worked out by a fresh process without PyTorch."""
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=package, env=environment(), capture_output=True, text=True, check=True
-    )
-    run, torch = done.stdout.split()
-    assert torch == "False"
-    return run
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "stackcli" / "pe" / "mine.py").write_text(PART)
+    (folder / "stackcli" / "pe" / "_mine.py").write_text(HELPER)
+    (folder / "conf" / "pe" / "mine.yaml").write_text("name: mine\nstrength: 0.1\n")
+    return folder
 
 
 EDITS = {
@@ -77,14 +83,24 @@ HARMLESS = {
 }
 
 
+@pytest.fixture(scope="module")
+def identities(package: Path) -> dict[str, str]:
+    """The id of a run with pe=mine, unedited and after each edit, worked out by a process without PyTorch."""
+    done = subprocess.run(
+        [sys.executable, "-c", IDENTITIES],
+        input=json.dumps(EDITS | HARMLESS),
+        cwd=package,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
 @pytest.mark.parametrize("what", [*EDITS, *HARMLESS])
-def test_only_an_edit_that_can_change_a_number_makes_another_run(what: str, package: Path) -> None:
-    name, old, new = (EDITS | HARMLESS)[what]
-    before, path = identity(package), package / "stackcli" / name
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
-    assert (identity(package) != before) == (what in EDITS)
+def test_only_an_edit_that_can_change_a_number_makes_another_run(what: str, identities: dict[str, str]) -> None:
+    assert (identities[what] != identities[""]) == (what in EDITS)
 
 
 def test_an_edited_encoding_is_trained_again_and_both_runs_are_there(package: Path) -> None:
@@ -125,11 +141,8 @@ def test_files_that_a_part_imports_count_and_none_of_them_is_run(tmp_path: Path)
     (info / "entry_points.txt").write_text("[stackattn.pe]\nsolo = solo:Solo\n")
 
     def found() -> str:
-        script = "from stackcli.experiment import part_source; print(part_source.fingerprint('pe', 'solo'))"
-        env = environment(PYTHONPATH=f"{tmp_path}:{ROOT}")
-        return subprocess.run(
-            [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True
-        ).stdout
+        with installed(tmp_path):
+            return part_source.fingerprint("pe", "solo")
 
     before = found()
     (tmp_path / "solohelp.py").write_text("X = 2\n")
@@ -154,10 +167,8 @@ def test_an_installed_part_is_its_version_its_module_and_the_imports_of_that(edi
     (info / "entry_points.txt").write_text("[stackattn.pe]\ntheirs = theirs.part:Theirs\n")
 
     def found() -> str:
-        script = "from stackcli.experiment import part_source; print(part_source.fingerprint('pe', 'theirs'))"
-        env = environment(PYTHONPATH=f"{tmp_path}:{ROOT}")
-        done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True)
-        return done.stdout
+        with installed(tmp_path):
+            return part_source.fingerprint("pe", "theirs")
 
     write("1.0")
     before = found()

@@ -3,6 +3,8 @@
 import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -209,7 +211,7 @@ def _tables(
 
 
 REMEDIES = {"remedy": ["as it was", "warmup=0.2", "residual=pre"], "affected": ["depth=16", "depth=8"]}
-CASES: dict[str, Callable[[], Frames]] = {
+STUDIES: dict[str, Callable[[], Frames]] = {
     "one run": lambda: study(seeds=1),
     "five depths": lambda: study({"depth": [1, 2, 4, 8, 16]}),
     "twenty depths": lambda: study({"depth": list(range(1, 21))}, seeds=2),
@@ -229,6 +231,22 @@ CASES: dict[str, Callable[[], Frames]] = {
     "failed": lambda: study({"depth": [1, 2, 4]}, diverged=[("depth=4", s) for s in range(3)], status="failed"),
     "names as typed": lambda: study({"arm": NAMES}, classes=NAMES),
 }
+
+
+@cache
+def _made(case: str) -> Frames:
+    return STUDIES[case]()
+
+
+def _copy_of(case: str) -> Frames:
+    """The study of a case, which is made once, as a copy of its own."""
+    made = _made(case)
+    frames = {name: getattr(made, name).copy() for name in ("runs", "curve", "layers", "stack")}
+    position = made.position_tables().copy()
+    return replace(made, position_tables=lambda: position, **frames)
+
+
+CASES: dict[str, Callable[[], Frames]] = {case: partial(_copy_of, case) for case in STUDIES}
 
 
 def draw(name: str, frames: Frames) -> Figure:
@@ -265,7 +283,7 @@ def check(figure: Figure) -> None:
     renderer = canvas.get_renderer()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.draw(renderer)
+        figure.draw_without_rendering()
     page = figure.bbox.padded(1)
     boxes = [(text.get_text(), text.get_window_extent(renderer).padded(-0.7)) for text in _texts(figure)]
     for words, box in boxes:

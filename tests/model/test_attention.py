@@ -1,16 +1,19 @@
 """Attention: the two kernels, masks, and dropout of attention weights."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from stackcli.attention.full import Full
+from stackcli.config.settings import Part
 from stackcli.model.attention import PAD, Attention
 from stackcli.pe.base import Context, PositionEncoding
-from tests.factory import padding, stack, tokens
+from tests.factory import padding, part, stack, tokens
 from tests.model.examples import KERNELS, PES, check_resumes, gradient
 
 LENGTHS = [9, 5, 1]
@@ -44,6 +47,31 @@ def test_fused_and_explicit_attention_have_the_same_gradients(pe: str, causal: b
         grads.append({name: gradient(p) for name, p in model.named_parameters()})
     assert grads[0].keys() == grads[1].keys()
     assert all((g - grads[1][name]).abs().max() < 1e-12 for name, g in grads[0].items())
+
+
+class Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the calls of the two implementations of `scaled_dot_product_attention`: flash, and its softmax."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.flash = self.softmax = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.flash += func is torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
+        self.softmax += "softmax" in str(func)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("pe", ["none", "rope", "alibi"])
+@pytest.mark.parametrize("kind", [part("full"), part("window", reach=2), part("sink", start=1.0)])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("padded", [False, True])
+def test_the_fused_kernel_never_takes_the_slow_path_of_pytorch(pe: str, kind: Part, causal: bool, padded: bool) -> None:
+    """That path writes out all scores; PyTorch takes it where a mask has three dimensions, or needs a gradient."""
+    model = stack(pe=pe, causal=causal, attention=kind).float().train()
+    with Calls() as calls:
+        model(tokens(), padding(LENGTHS, 9) if padded else None)
+    assert (calls.flash, calls.softmax) == (2, 0)
 
 
 @pytest.mark.parametrize("pe", PES)

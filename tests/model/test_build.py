@@ -139,7 +139,7 @@ def test_position_information_enters_through_the_four_hooks_alone(name: str) -> 
     model, bare = stack(pe=name), stack(pe="none")
     for module in model.modules():
         if isinstance(module, PositionEncoding):
-            for hook in HOOKS:
+            for hook in (*HOOKS, "add_bias"):
                 setattr(module, hook, getattr(PositionEncoding(dim=16, heads=2, max_len=64), hook))
     explicit = {block.attention for block in (*model.stack, *bare.stack)}
     for attention in explicit:

@@ -1,13 +1,14 @@
 """Attention over pieces: which pairs they have, how many scores are computed, and dropout. That outputs and gradients
 are right is tested for every kind in test_attention_oracle.py."""
 
+from functools import cache
 from typing import Any
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from stackcli.attention.base import Pieces
+from stackcli.attention.base import Pattern, Pieces
 from stackcli.common import registry
 from stackcli.model import cost
 from stackcli.model.build import build
@@ -32,9 +33,13 @@ PES = [name for name in registry.part_names("pe") if name not in ("cope", "struc
 LENGTHS = (1, 2, 19, 20, 21, 63, 64, 65, 127, 128, 129)
 
 
+@cache
+def pattern_of(kind: str, causal: bool) -> Pattern:
+    return stack(attention=KINDS[kind], depth=1, causal=causal).stack[0].attention.pattern
+
+
 def pieces_of(kind: str, length: int, causal: bool) -> Pieces | None:
-    model = stack(attention=KINDS[kind], depth=1, causal=causal)
-    return model.stack[0].attention.pattern.pieces(length, causal, torch.device("cpu"))
+    return pattern_of(kind, causal).pieces(length, causal, torch.device("cpu"))
 
 
 def long_stack(kind: str, *, pe: str, **changes: Any) -> StackedAttention:
@@ -52,7 +57,7 @@ def test_the_pieces_have_every_pair_that_is_seen_once_and_no_other(kind: str, ca
 
 def check_pieces(kind: str, length: int, causal: bool) -> None:
     found = pieces_of(kind, length, causal)
-    pattern = stack(attention=KINDS[kind], depth=1).stack[0].attention.pattern
+    pattern = pattern_of(kind, False)
     at = torch.arange(length)
     seen = pattern.sees(at[:, None], at[None, :])
     assert bool(seen.diagonal().all())

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from stackcli.pe._tables import draw_table, on_keys, on_near_keys, on_near_values, on_values
+from stackcli.pe import _tables
+from stackcli.pe._tables import add_on_keys, draw_table, on_keys, on_near_keys, on_near_values, on_values
 from tests.pe.oracle import B, E, H, T, heads
 
 ROWS = 3
@@ -72,3 +73,24 @@ def test_near_and_far_keys_give_what_every_pair_gives(length: int, clip: int) ->
         pairs = (torch.autograd.grad(y, (x, table), goal) for y in (found, expected))
         for a, b in zip(*pairs, strict=True):
             assert (a - b).abs().max() < 1e-11
+
+
+@pytest.mark.parametrize("many", [1, 1000])
+def test_rows_are_added_to_the_scores_and_weights_summed_with_the_right_derivatives(
+    many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_tables, "MANY", many)
+    draw, rows = torch.Generator().manual_seed(4), torch.randint(0, ROWS, (2, 70, 70), generator=DRAW)
+    q, scores = (torch.randn(2, 3, 70, n, dtype=torch.float64, generator=draw).requires_grad_() for n in (4, 70))
+    table = torch.randn(ROWS, 4, dtype=torch.float64, generator=draw, requires_grad=True)
+    chosen = table[rows][:, None]  # (B, 1, T, T, E)
+    cases = (
+        (add_on_keys(scores.clone(), q, table, rows), scores + torch.einsum("bhie,bxije->bhij", q, chosen) / 2),
+        (on_values(scores, table, rows) * q, torch.einsum("bhij,bxije->bhie", scores, chosen) * q),
+    )
+    for found, expected in cases:
+        assert (found - expected).abs().max() < 1e-12
+        goal = torch.randn(expected.shape, dtype=torch.float64, generator=draw)
+        pairs = (torch.autograd.grad(y, (scores, q, table), goal, True) for y in (found, expected))
+        for a, b in zip(*pairs, strict=True):
+            assert float(b.abs().max()) > 0.1 and (a - b).abs().max() < 1e-11

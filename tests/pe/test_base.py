@@ -9,6 +9,7 @@ import torch
 
 from stackcli.common import registry
 from stackcli.model.build import build
+from stackcli.pe.base import Context
 from stackcli.training.evaluation import answers, place_tokens, raise_positions, raise_to_end
 from tests.factory import config, padding, part, stack, tokens
 
@@ -134,3 +135,26 @@ def test_a_run_with_randomised_positions_resumes_bit_for_bit() -> None:
         first.advance()
     second.restore(first.state())
     assert finish(second) == losses[7:]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("name", registry.part_names("pe"))
+def test_a_bias_that_is_added_in_place_is_the_bias(name: str, causal: bool) -> None:
+    pe = stack(pe=name, causal=causal).stack[0].own or stack(pe=name, causal=causal).pe
+    tree = (torch.arange(9) // 2).expand(3, 9)
+    draw = torch.Generator().manual_seed(0)
+    q, k = (torch.randn(3, 2, 9, 8, dtype=torch.float64, generator=draw).requires_grad_() for _ in range(2))
+    goal = torch.randn(3, 2, 9, 9, dtype=torch.float64, generator=draw).tril()
+    for pos in (torch.arange(9), torch.arange(9) * 2):
+        ctx = Context(pos, padding([9, 9, 9], 9), tree, causal)
+        given = (q / 8**0.5) @ k.transpose(-1, -2)
+        found = pe.add_bias(given * 1, q, k, ctx)
+        if found is None:
+            assert name not in ("cope", "structural") and (name != "xl" or pos[1] == 2)
+            continue
+        bias = pe.bias(q, k, ctx)
+        assert bias is not None and float((found - given - bias).tril().detach().abs().max()) < 1e-12
+        inputs = [q, k, *pe.parameters()]
+        pairs = (torch.autograd.grad(y, inputs, goal, True, allow_unused=True) for y in (found, given + bias))
+        for a, b in zip(*pairs, strict=True):
+            assert (a is None and b is None) or float((a - b).abs().max()) < 1e-12

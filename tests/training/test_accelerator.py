@@ -1,11 +1,14 @@
 """Mixed precision and compiled blocks give nearly the numbers of plain float32."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from stackcli.common import registry
 from stackcli.model.stack import StackedAttention
-from stackcli.training.accelerator import compile_blocks, mixed_precision
+from stackcli.training import loop
+from stackcli.training.accelerator import compile_blocks, is_compiled, mixed_precision
 from tests.factory import config, padding, part, stack, tokens
 from tests.training.examples import finish, training
 
@@ -54,12 +57,42 @@ def test_a_run_in_bf16_trains_and_is_another_run_than_one_in_float32() -> None:
     assert all(p.dtype == torch.float32 for p in mixed.model.parameters())
 
 
+@pytest.mark.parametrize(
+    "device,compile,depth,steps,compiled",
+    [
+        ("cpu", True, 1, 1, True),
+        ("cuda", True, 1, 1, True),
+        ("cuda", False, 100, 10**8, False),
+        ("cpu", "auto", 100, 10**8, False),  # where a compiled step is slower
+        ("mps", "auto", 100, 10**8, False),
+        ("cuda", "auto", 2, 99_999, False),
+        ("cuda", "auto", 2, 100_000, True),  # 200,000 steps x blocks
+        ("cuda", "auto", 8, 25_000, True),
+    ],
+)
+def test_with_auto_blocks_are_compiled_on_cuda_in_long_runs(
+    device: str, compile: Any, depth: int, steps: int, compiled: bool
+) -> None:
+    c = config(device=device, compile=compile, depth=depth)
+    assert is_compiled(c, steps) == compiled
+    model = stack(depth=1)
+    compile_blocks(model, c, steps)
+    assert model.stack[0].fused != compiled and (model.stack[0]._compiled_call_impl is not None) == compiled
+
+
+def test_the_result_says_whether_the_blocks_were_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = training(compile="auto", steps=1)
+    assert run.result(test=False).compiled is False
+    monkeypatch.setattr(loop, "is_compiled", lambda config, steps: steps == 1)
+    assert run.result(test=False).compiled is True
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("pe", ["learned", "relative", "rope"])
 def test_compiled_blocks_give_the_same_loss_and_gradients(pe: str) -> None:
     plain, compiled = (stack(pe=pe, dropout=0.0).float().train() for _ in range(2))
     compiled.load_state_dict(plain.state_dict())
-    compile_blocks(compiled, config(compile=True))
+    compile_blocks(compiled, config(compile=True), 1)
     assert not any(block.fused for block in compiled.stack)
     (a, exact), (b, found) = (loss_and_gradients(model, "fp32") for model in (plain, compiled))
     assert abs(float(a - b)) < 1e-5

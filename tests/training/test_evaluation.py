@@ -13,12 +13,14 @@ from stackcli.data.base import Examples
 from stackcli.data.text import windows
 from stackcli.model.batch import Batch
 from stackcli.model.build import build
+from stackcli.training import evaluation
 from stackcli.training.batching import Padded
 from stackcli.training.evaluation import (
     Answers,
     answers,
     by_class,
     by_output,
+    forward_loss,
     raise_positions,
     raise_to_end,
     reverse_tokens,
@@ -27,8 +29,27 @@ from stackcli.training.evaluation import (
     subset,
     summed_loss,
 )
+from tests.diagnostics.examples import two_questions
 from tests.factory import config, tiny
 from tests.training.examples import finish, task, training
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_the_loss_of_many_classes_is_that_of_all_logits_at_once(outputs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.diagnostics.examples import training as trained
+
+    run, passes = trained(two_questions(outputs), depth=1), []
+    batch, weights = run.train.cut(np.arange(7)), [p for p in run.model.parameters() if p.requires_grad]
+    run.model.eval().register_forward_hook(lambda *_: passes.append(1))
+
+    def loss_and_gradients(most: int) -> list[torch.Tensor]:
+        monkeypatch.setattr(evaluation, "LOGITS", most)
+        loss = forward_loss(run.model, batch, 0.1)
+        return [loss, *torch.autograd.grad(loss, weights)]
+
+    for one, other in zip(loss_and_gradients(0), loss_and_gradients(10**9), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
+    assert len(passes) == outputs  # with one answer at a token, only the second loss is of all logits
 
 
 def test_scores_by_class_equal_scikit_learns() -> None:

@@ -117,7 +117,7 @@ def test_the_first_losses_are_those_of_the_current_numerics_version() -> None:
         run.advance()
         losses.append(run.loss)
     golden = [1.23007, 1.25857, 1.04663, 1.19604, 1.30228]
-    assert NUMERICS_VERSION == 3 and np.allclose(losses, golden, atol=1e-4), losses
+    assert NUMERICS_VERSION == 4 and np.allclose(losses, golden, atol=1e-4), losses
 
 
 @pytest.mark.parametrize("residual", ["pre", "post", "none"])
