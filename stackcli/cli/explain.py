@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from stackcli.cli.app import app, print_json, run_guarded
-from stackcli.cli.options import Debug, Out
+from stackcli.cli.options import Debug, Out, Pictures, parse_formats
 
 
 @app.command(epilog='Example: stackattn explain 3f2a --text "Which enzyme cuts DNA?"')
@@ -20,6 +20,7 @@ def explain(
     target: Annotated[str, typer.Option("--target", help="Class to explain; the answer by default.")] = "",
     out: Out = Path("outputs"),
     json: Annotated[bool, typer.Option("--json", help="A JSON object a text, with every number.")] = False,
+    figures: Pictures = "png,svg",
     debug: Debug = False,
 ) -> None:
     """Explain the answers of a trained run: what each token adds to them, by several methods, and how faithful each
@@ -44,6 +45,9 @@ def explain(
             else:
                 for part in describe_explanation(found.row):
                     console.print(part)
+        if not json and (formats := parse_formats(figures)):
+            files = source.draw_attention_maps(run, items, out / "explanations" / run.name, formats)
+            console.print(f"wrote {', '.join(map(str, files))}" if files else "no attention maps: weights may be negative")
         return 0
 
     run_guarded(action, debug)

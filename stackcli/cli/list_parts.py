@@ -11,7 +11,7 @@ from stackcli.cli.options import Debug, Json, Overrides
 @app.command("list", epilog="Example: stackattn list pe")
 def list_parts(
     group: Annotated[
-        str, typer.Argument(help="pe, residual, norm, attention, init, data, settings or experiments.")
+        str, typer.Argument(help="pe, residual, norm, attention, init, data, explain, settings or experiments.")
     ] = "",
     overrides: Overrides = None,
     json: Json = False,
@@ -25,18 +25,19 @@ def list_parts(
         from stackcli.config.grid import describe_settings
         from stackcli.config.settings import GROUPS, LISTED
 
+        groups = (*GROUPS, "explain")  # methods of explanation are no settings of a run
         if group:
-            check_choice("list", group, (*GROUPS, "settings", "experiments"))
+            check_choice("list", group, (*groups, "settings", "experiments"))
         if group == "pe":
             return encodings(overrides, json)
         if group == "settings":
             print(describe_settings())
         elif group == "experiments":
             print("\n".join(recorded_settings.experiment_names()))
-        for name in (group,) if group in GROUPS else () if group else GROUPS:
+        for name in (group,) if group in groups else () if group else groups:
             print(name)
             for choice in registry.part_names(name):
-                print(f"  {choice:12} {registry.part_summary(name, choice)}")
+                print(f"  {choice:16} {registry.part_summary(name, choice)}")
             if name in LISTED:
                 print(f"  {name}.{LISTED[name]}=A,B chooses one for each layer, repeated over the depth")
         return 0

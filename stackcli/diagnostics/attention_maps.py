@@ -16,7 +16,7 @@ class HeadLook(NamedTuple):
     """What a head looks at, averaged over the real queries of all texts.
 
     distance: mean number of tokens between query and key, weighted by attention. entropy: nats. first, padding: shares
-    of the weights on the first real token and on padding. offsets: shares on keys OFFSETS before the query, .. , OFFSETS
+    of the weights on the first real token and on padding. offsets: shares on keys OFFSETS before the query to OFFSETS
     after it; what is farther away is in none.
     """
 

@@ -109,9 +109,12 @@ class Run:
 
 
 def open_run(out: Path, run: str) -> Run:
-    """Loads a run with its weights. Raises ValueError for an unknown run and for one without weights."""
+    """Loads a run with its weights. Raises ValueError for an unknown run, for one without weights, and for data that
+    have several answers at a token."""
     import torch
 
+    from stackcli.data.base import TextData
+    from stackcli.data.conllu import Conllu
     from stackcli.model.build import build
 
     store = Store(out, create=False)
@@ -119,7 +122,14 @@ def open_run(out: Path, run: str) -> Run:
     config, known, state = store.load_weights(name)
     torch.set_num_threads(config.threads)
     sizes = {"vocab": len(known["vocab"]), "classes": len(known["classes"]), "max_len": known["max_len"]}
-    model = build(config, **sizes, every=config.data.name == "text")
+    source = registry.build_part("data", config.data.name, **config.data.options)
+    every = config.data.name == "text"
+    if not (every or isinstance(source, TextData | Conllu)):  # only such data say what they ask for when they are loaded
+        loaded = source.load()
+        if loaded.outputs > 1:
+            raise ValueError(f"{name} gives several answers at each token; runs with one answer can be explained")
+        every = loaded.every
+    model = build(config, **sizes, every=every)
     model.load_state_dict(state)
     return Run(name, config, known, model.eval())
 
@@ -141,9 +151,13 @@ def items_of_texts(run: Run, texts: Sequence[str]) -> list[Item]:
 def items_of_test(run: Run, numbers: Sequence[int]) -> list[Item]:
     """Takes items of the test part of the run's data, by number. Raises ValueError for a number that it does not have,
     and for data that have changed since the run was trained."""
+    if not numbers:
+        return []
     data = run.config.data
-    test = registry.build_part("data", data.name, **data.options).load().test
-    out = []
+    loaded = registry.build_part("data", data.name, **data.options).load()
+    if list(loaded.vocab) != list(run.known["vocab"]):
+        raise ValueError(f"the data of {run.name} have changed since it was trained; give a text with --text")
+    test, out = loaded.test, []
     for number in numbers:
         if not 0 <= number < len(test):
             raise ValueError(f"--index {number}: the test part has items 0 to {len(test) - 1}")
@@ -191,6 +205,23 @@ def _explain_batch(run: Run, items: Sequence[Item], parts: Mapping[str, Any], ta
         explained = run.classes[int(texts.classes[i])]
         out.append(Explanation(item, ranked, explained, logits[i], {name: found[i] for name, found in scores.items()}))
     return out
+
+
+def draw_attention_maps(run: Run, items: Sequence[Item], folder: Path, formats: Sequence[str]) -> list[Path]:
+    """Draws the attention weights of each text and returns the files; none for a kind whose weights may be negative."""
+    from stackcli.diagnostics.explained_texts import ExplainedTexts
+    from stackcli.figures._attention import draw_attention
+    from stackcli.figures._figure import save
+
+    if any(block.attention.pattern.signed for block in run.model.stack):
+        return []
+    files = []
+    for number, item in enumerate(items, start=1):
+        maps = [weights[0].numpy() for weights in ExplainedTexts(run.model, _batch([item])).attention()]
+        figure = draw_attention(maps, item.tokens)
+        if figure is not None:
+            files += save(figure, folder / f"attention-{number}", formats)
+    return files
 
 
 def _batch(items: Sequence[Item]) -> "Batch":

@@ -1,0 +1,49 @@
+"""The command explain."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stackcli.common import registry
+from tests.helpers import stackattn
+
+
+@pytest.fixture(scope="module")
+def run(trained: Path) -> str:
+    (stored,) = (trained / "outputs" / "runs").iterdir()
+    return stored.name
+
+
+def test_every_method_has_a_number_for_each_token(run: str, trained: Path) -> None:
+    done = stackattn("explain", run[:6], "--text", "about cats", "--index", "1", "--json", cwd=trained)
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert set(first["methods"]) == set(registry.part_names("explain")) and first["tokens"] == ["about", "cats"]
+    assert all(len(s["tokens"]) == 2 for s in first["methods"].values()) and len(second["tokens"]) == 5
+    assert first["explained"] == max(first["probability"], key=first["probability"].get)
+
+
+def test_the_word_that_decides_speaks_for_its_class(run: str, trained: Path) -> None:
+    done = stackattn("explain", run, "--text", "about cats", "--method", "occlusion,cp_lrp", cwd=trained)
+    assert done.returncode == 0 and "'cats' speak" in done.stdout and done.stdout.count("(cp_lrp)") == 1
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_attention_maps_are_drawn(run: str, trained: Path, tmp_path: Path) -> None:
+    done = stackattn("explain", run, "--text", "about cats", "--method", "attention", cwd=trained, figures=True)
+    assert (trained / "outputs" / "explanations" / run / "attention-1.png").is_file(), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "--text or --index"),
+        (("--text", ""), "blank text"),
+        (("--text", "cats", "--method", "shap"), "explain=shap: no such part"),
+        (("--text", "cats", "--target", "cow"), "--target cow: this run has the classes cat, dog"),
+        (("--index", "9999"), "--index 9999: the test part has items 0 to"),
+    ],
+)
+def test_bad_input_is_answered_in_a_message(words: tuple[str, ...], message: str, run: str, trained: Path) -> None:
+    done = stackattn("explain", run, *words, cwd=trained)
+    assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
