@@ -6,9 +6,9 @@ gradient. `kernel=auto` does not choose it, because it was not measured on a GPU
 explicit kernel on a CPU only, uncompiled.
 
 PyTorch does not write the kernel for a CPU with a backward pass, and none with dropout of attention weights. Gradients
-of queries, keys and values are summed in a fixed order. Those of a learned bias are summed by atomic additions in no
-fixed order, even with `torch.use_deterministic_algorithms`, so a repeated run with t5, kerple or fire may differ in its
-last bits (pytorch/pytorch#137452).
+of queries, keys and values should be summed in a fixed order, which was not tested. Those of a learned bias are summed
+by atomic additions in no fixed order, even with `torch.use_deterministic_algorithms`, so a repeated run with t5, kerple
+or fire may differ in its last bits (pytorch/pytorch#137452).
 
 Shapes: B batch, T positions, H heads, E = D / H.
 """
