@@ -72,11 +72,16 @@ def describe_tokens(
     strongest = max(map(abs, scores), default=0.0)
     order = sorted(range(len(tokens)), key=lambda i: -scores[i])
     clear = [i for i in order if abs(scores[i]) >= FAINT * strongest and strongest > 0]
-    speaking = join_words([tokens[i] for i in clear if scores[i] > 0][:NAMED])
-    against = join_words([tokens[i] for i in reversed(clear) if scores[i] < 0][:NAMED])
-    verb = "speak for" if signed else "matter most for"
-    parts = [f"{speaking} {verb} {explained}" if speaking else "", f"{against} against it" if against else ""]
-    said = ", ".join(filter(None, parts)) or f"no token speaks for or against {explained}"
+    speakers = [tokens[i] for i in clear if scores[i] > 0][:NAMED]
+    others = [tokens[i] for i in reversed(clear) if scores[i] < 0][:NAMED]
+    verb, how = ("speak", "for") if signed else ("matter", "most for")
+    if speakers:
+        said = f"{join_words(speakers)} {verb}{'s' * (len(speakers) == 1)} {how} {explained}"
+        said += f", {join_words(others)} against it" if others else ""
+    elif others:
+        said = f"{join_words(others)} {verb}{'s' * (len(others) == 1)} against {explained}"
+    else:
+        said = f"no token speaks for or against {explained}"
     return f"{said} ({method})."
 
 

@@ -47,7 +47,9 @@ def explain(
                     console.print(part)
         if not json and (formats := parse_formats(figures)):
             files = source.draw_attention_maps(run, items, out / "explanations" / run.name, formats)
-            console.print(f"wrote {', '.join(map(str, files))}" if files else "no attention maps: weights may be negative")
+            console.print(
+                f"wrote {', '.join(map(str, files))}" if files else "no attention maps: weights may be negative"
+            )
         return 0
 
     run_guarded(action, debug)

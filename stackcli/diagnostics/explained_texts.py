@@ -129,9 +129,9 @@ class ExplainedTexts:
         """Logits (B, C), where every block computes all pairs and passes its attention weights through `weights`."""
         with ExitStack() as stack:
             for block in self.model.stack:
-                stack.enter_context(replaced(block.attention, "weights", weights))
-                stack.enter_context(replaced(block.attention, "explicit", True))
-                stack.enter_context(replaced(block.attention, "dense", True))
+                stack.enter_context(replace_attribute(block.attention, "weights", weights))
+                stack.enter_context(replace_attribute(block.attention, "explicit", True))
+                stack.enter_context(replace_attribute(block.attention, "dense", True))
             return self.forward(self.words + self.added)
 
     def without_values(self) -> list[Tensor]:
@@ -158,7 +158,7 @@ class ExplainedTexts:
             v[:, :, at] = 0
             return Attention.attend(attention, q, k, v, ctx, pe)
 
-        with replaced(attention, "attend", attend):
+        with replace_attribute(attention, "attend", attend):
             other = block(x, ctx, self.model.pe)
         real = self.mask & self.mask[:, at, None]
         return (1 - nn.functional.cosine_similarity(out, other, dim=-1)).masked_fill(~real, 0)
@@ -171,7 +171,7 @@ class ExplainedTexts:
                     handle = module.register_forward_hook(partial(keep_output, added, bias))
                     stack.callback(handle.remove)
             for pe in {block.own or self.model.pe for block in self.model.stack}:
-                stack.enter_context(replaced(pe, "mix", partial(keep_mixed, added, pe)))
+                stack.enter_context(replace_attribute(pe, "mix", partial(keep_mixed, added, pe)))
             x = (self.words + self.added).requires_grad_()
             logit = self.logit(x, rule="constant")
             grads = torch.autograd.grad(logit.sum(), [y for _, y in added], allow_unused=True)
@@ -206,12 +206,12 @@ def changed_gradients(model: StackedAttention, rule: Rule) -> Iterator[None]:
             attention, pattern = block.attention, block.attention.pattern
             if type(pattern).prepare is not Pattern.prepare:
                 raise ValueError("relevance cannot be propagated through attention=recurrent; choose another method")
-            stack.enter_context(replaced(attention, "attend", partial(attend_scaled, attention, scale)))
+            stack.enter_context(replace_attribute(attention, "attend", partial(attend_scaled, attention, scale)))
             if type(pattern).gate is not Pattern.gate:
-                stack.enter_context(replaced(pattern, "gate", partial(gate_scaled, pattern, scale[2])))
+                stack.enter_context(replace_attribute(pattern, "gate", partial(gate_scaled, pattern, scale[2])))
         for module in model.modules():
             if isinstance(module, Layer | Rms):
-                stack.enter_context(replaced(module, "forward", partial(normalise, module)))
+                stack.enter_context(replace_attribute(module, "forward", partial(normalise, module)))
         yield
 
 
@@ -283,7 +283,7 @@ _MISSING = object()
 
 
 @contextmanager
-def replaced(item: Any, name: str, value: Any) -> Iterator[None]:
+def replace_attribute(item: Any, name: str, value: Any) -> Iterator[None]:
     """Sets an attribute of one object while the context lasts."""
     was = vars(item).get(name, _MISSING)
     vars(item)[name] = value

@@ -124,7 +124,9 @@ def open_run(out: Path, run: str) -> Run:
     sizes = {"vocab": len(known["vocab"]), "classes": len(known["classes"]), "max_len": known["max_len"]}
     source = registry.build_part("data", config.data.name, **config.data.options)
     every = config.data.name == "text"
-    if not (every or isinstance(source, TextData | Conllu)):  # only such data say what they ask for when they are loaded
+    if not (
+        every or isinstance(source, TextData | Conllu)
+    ):  # only such data say what they ask for when they are loaded
         loaded = source.load()
         if loaded.outputs > 1:
             raise ValueError(f"{name} gives several answers at each token; runs with one answer can be explained")

@@ -36,9 +36,11 @@ def printed(item: Any) -> str:
 
 def test_the_sentence_names_the_strongest_tokens_of_each_side() -> None:
     said = text.describe_tokens(ROW["tokens"], (0.0, 2.0, 0.1, -1.0), "Biology", "occlusion", signed=True)  # type: ignore[arg-type]
-    assert said == "'enzyme' speak for Biology, 'mass' against it (occlusion)."
+    assert said == "'enzyme' speaks for Biology, 'mass' against it (occlusion)."
     alone = text.describe_tokens(("a", "b"), (0.0, 0.0), "Biology", "occlusion", signed=True)
     assert alone == "no token speaks for or against Biology (occlusion)."
+    only = text.describe_tokens(("a", "b"), (-1.0, 0.0), "Biology", "occlusion", signed=True)
+    assert only == "'a' speaks against Biology (occlusion)."
     shares = text.describe_tokens(("a", "b"), (0.5, 0.5), "Biology", "rollout", signed=False)
     assert shares == "'a' and 'b' matter most for Biology (rollout)."
 
@@ -57,7 +59,7 @@ def test_the_strongest_token_has_the_full_colour_and_one_without_a_number_has_no
 def test_everything_is_printed_in_80_columns() -> None:
     lines = "".join(printed(part) for part in text.describe_explanation(ROW)).split("\n")
     assert max(map(len, lines)) <= 80
-    method = next(line for line in lines if line.startswith("integrated"))
+    method = next(line for line in lines if line.strip().startswith("integrated"))
     assert method.split() == ["integrated", "1.10", "0.50", "0.4%", "-1.00", "1.00", "2.00", "0.50"]
     token = next(line for line in lines if line.strip().startswith("mass ") and "-1.00" in line)
     assert token.split() == ["mass", "-1.00", "-1.00"]

@@ -25,7 +25,12 @@ def test_every_method_has_a_number_for_each_token(run: str, trained: Path) -> No
 
 def test_the_word_that_decides_speaks_for_its_class(run: str, trained: Path) -> None:
     done = stackattn("explain", run, "--text", "about cats", "--method", "occlusion,cp_lrp", cwd=trained)
-    assert done.returncode == 0 and "'cats' speak" in done.stdout and done.stdout.count("(cp_lrp)") == 1
+    assert (
+        done.returncode == 0
+        and "'cats' " in done.stdout
+        and " for cat " in done.stdout
+        and done.stdout.count("(cp_lrp)") == 1
+    )
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 

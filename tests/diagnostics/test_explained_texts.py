@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stackcli.diagnostics.explained_texts import ExplainedTexts, changed_gradients, replaced
+from stackcli.diagnostics.explained_texts import ExplainedTexts, changed_gradients, replace_attribute
 from stackcli.model.batch import Batch
 from tests.explain.examples import texts
 from tests.factory import padding, stack, tokens
@@ -28,7 +28,9 @@ def test_the_rules_change_gradients_and_no_value_and_are_taken_back(rule: str, a
     def gradient(rule: str) -> torch.Tensor:
         logit = one.logit(x, rule=rule)  # type: ignore[arg-type]
         torch.testing.assert_close(logit, one.logits[:, 1], rtol=0, atol=1e-12)
-        return torch.autograd.grad(logit.sum(), x)[0]
+        (found,) = torch.autograd.grad(logit.sum(), x)
+        grad: torch.Tensor = found
+        return grad
 
     before = gradient("plain")
     assert not torch.allclose(gradient(rule), before)
@@ -42,7 +44,7 @@ def test_an_attribute_is_put_back_after_an_error() -> None:
         name = "class"
 
     thing = Thing()
-    with pytest.raises(ZeroDivisionError), replaced(thing, "name", "other"):
+    with pytest.raises(ZeroDivisionError), replace_attribute(thing, "name", "other"):
         assert thing.name == "other"
         raise ZeroDivisionError
     assert thing.name == "class" and vars(thing) == {}

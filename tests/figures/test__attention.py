@@ -12,7 +12,9 @@ def maps(layers: int, heads: int, length: int) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("layers,heads,length", [(1, 1, 1), (2, 8, 20), (16, 12, 60)])
-def test_each_panel_holds_the_weights_of_a_head_with_the_first_query_on_top(layers: int, heads: int, length: int) -> None:
+def test_each_panel_holds_the_weights_of_a_head_with_the_first_query_on_top(
+    layers: int, heads: int, length: int
+) -> None:
     given = maps(layers, heads, length)
     figure = draw_attention(given, [f"t{i}" for i in range(length)])
     assert figure is not None
@@ -25,7 +27,9 @@ def test_each_panel_holds_the_weights_of_a_head_with_the_first_query_on_top(laye
     assert np.allclose(np.asarray(drawn).reshape(shown, shown), given[0][0, :shown, :shown])
     assert [label.get_text() for label in first.get_yticklabels()] == [f"t{i}" for i in range(shown)]
     notes = " ".join(text.get_text() for text in figure.texts)
-    assert all((f"{what} not shown" in notes or what in notes) == (layers > LAYERS) for what in ("layers", "heads", "tokens"))
+    assert all(
+        (f"{what} not shown" in notes or what in notes) == (layers > LAYERS) for what in ("layers", "heads", "tokens")
+    )
 
 
 def test_nothing_is_drawn_of_nothing() -> None:
