@@ -72,8 +72,8 @@ def describe_tokens(
     strongest = max(map(abs, scores), default=0.0)
     order = sorted(range(len(tokens)), key=lambda i: -scores[i])
     clear = [i for i in order if abs(scores[i]) >= FAINT * strongest and strongest > 0]
-    speakers = [tokens[i] for i in clear if scores[i] > 0][:NAMED]
-    others = [tokens[i] for i in reversed(clear) if scores[i] < 0][:NAMED]
+    speakers = list(dict.fromkeys(tokens[i] for i in clear if scores[i] > 0))[:NAMED]
+    others = list(dict.fromkeys(tokens[i] for i in reversed(clear) if scores[i] < 0))[:NAMED]
     verb, how = ("speak", "for") if signed else ("matter", "most for")
     if speakers:
         said = f"{join_words(speakers)} {verb}{'s' * (len(speakers) == 1)} {how} {explained}"

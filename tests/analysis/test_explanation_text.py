@@ -39,6 +39,8 @@ def test_the_sentence_names_the_strongest_tokens_of_each_side() -> None:
     assert said == "'enzyme' speaks for Biology, 'mass' against it (occlusion)."
     alone = text.describe_tokens(("a", "b"), (0.0, 0.0), "Biology", "occlusion", signed=True)
     assert alone == "no token speaks for or against Biology (occlusion)."
+    twice = text.describe_tokens(("a", "b", "a"), (1.0, 0.5, 0.9), "Biology", "occlusion", signed=True)
+    assert twice == "'a' and 'b' speak for Biology (occlusion)."
     only = text.describe_tokens(("a", "b"), (-1.0, 0.0), "Biology", "occlusion", signed=True)
     assert only == "'a' speaks against Biology (occlusion)."
     shares = text.describe_tokens(("a", "b"), (0.5, 0.5), "Biology", "rollout", signed=False)
