@@ -23,8 +23,8 @@ def explain(
     figures: Pictures = "png,svg",
     debug: Debug = False,
 ) -> None:
-    """Explain the answers of a trained run: what each token adds to them, by several methods, and how faithful each
-    method is to the stack."""
+    """What each token adds to an answer of a trained run. Several methods say it, and how faithful each of them is to
+    the stack; the attention maps are drawn."""
 
     def action() -> int:
         from rich.console import Console
