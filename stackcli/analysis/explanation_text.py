@@ -1,10 +1,12 @@
-"""An explanation in words and tables: the coloured text, a sentence, the numbers of each token and of each method.
+"""An explanation in words and tables: the coloured text, a sentence, the numbers of each token, method and layer.
 
 An explanation is the row that `stackcli.experiment.explain.Explanation.row` returns.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from statistics import fmean
 from typing import Any
 
 from rich import box
@@ -12,16 +14,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-MAIN = (
-    "cp_lrp",
-    "attn_lrp",
-    "integrated",
-    "gradient",
-    "occlusion",
-)  # the first of them that was asked for colours the text
+MAIN = ("cp_lrp", "attn_lrp", "integrated", "gradient", "occlusion")  # the first that was asked for colours the text
 NAMED = 3  # tokens that the sentence names on each side
 FOR, AGAINST = (38, 114, 190), (200, 70, 50)  # of a token that speaks for the class, and against it
 FAINT = 0.1  # share of the strongest token below which a token is not named
+HEADS = ("words", "posi-\ntions", "sum\nerror", "dele-\ntion", "inser-\ntion", "compre-\nhensive", "suffi-\ncient")
 SHORT = {
     "attention": "att.",
     "attn_lrp": "attn lrp",
@@ -39,6 +36,8 @@ def describe_explanation(row: Mapping[str, Any]) -> Iterator[RenderableType]:
     """Yields what is printed about one text."""
     shares = list(row["probability"].items())[:4]
     yield Text("  ".join(f"{name} {share:.3f}" for name, share in shares))
+    if row["cut"]:
+        yield Text(f"the run reads {len(row['tokens'])} tokens of this text and leaves {row['cut']} out")
     main = choose_method(row["methods"])
     if main is not None:
         scores = row["methods"][main]
@@ -46,6 +45,8 @@ def describe_explanation(row: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield Text(describe_tokens(row["tokens"], scores["tokens"], row["explained"], main, signed=scores["signed"]))
     yield tabulate_tokens(row)
     yield tabulate_methods(row)
+    if row["heads"]:
+        yield tabulate_layers(row)
 
 
 def choose_method(methods: Mapping[str, Any]) -> str | None:
@@ -106,15 +107,7 @@ def tabulate_methods(row: Mapping[str, Any]) -> Table:
     """A row for each method: the parts of words and of positions, the error of its sum, and how faithful it is."""
     out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     out.add_column("method")
-    for head in (
-        "words",
-        "posi-\ntions",
-        "sum\nerror",
-        "dele-\ntion",
-        "inser-\ntion",
-        "compre-\nhensive",
-        "suffi-\ncient",
-    ):
+    for head in HEADS:
         out.add_column(head, justify="right", no_wrap=True)
     for name, scores in row["methods"].items():
         positions = "" if scores["positions"] is None else format_score(math.fsum(scores["positions"]))
@@ -122,6 +115,18 @@ def tabulate_methods(row: Mapping[str, Any]) -> Table:
         error = "" if scores["error"] is None else f"{scores['error']:.1%}"
         faith = (scores[key] for key in ("deletion", "insertion", "comprehensiveness", "sufficiency"))
         out.add_row(name, words, positions, error, *map(format_score, faith))
+    return out
+
+
+def tabulate_layers(row: Mapping[str, Any]) -> Table:
+    """A row for each layer: what its heads look at, each number the mean over the heads."""
+    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    for head in ("layer", "distance\n(tokens)", "entropy\n(nats)", "on first\ntoken", "on\npadding"):
+        out.add_column(head, justify="right", no_wrap=True)
+    for layer, heads in groupby(row["heads"], key=lambda look: look["layer"]):
+        looks = list(heads)
+        means = (fmean(look[key] for look in looks) for key in ("distance", "entropy", "first", "padding"))
+        out.add_row(str(layer), *map(format_score, means))
     return out
 
 

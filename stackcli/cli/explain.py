@@ -33,6 +33,7 @@ def explain(
         from stackcli.common import registry
         from stackcli.experiment import explain as source
 
+        formats = parse_formats(figures)
         run = source.open_run(out, run_id)
         items = source.items_of_texts(run, text or []) + source.items_of_test(run, index or [])
         if not items:
@@ -45,11 +46,9 @@ def explain(
             else:
                 for part in describe_explanation(found.row):
                     console.print(part)
-        if not json and (formats := parse_formats(figures)):
+        if formats and not json:
             files = source.draw_attention_maps(run, items, out / "explanations" / run.name, formats)
-            console.print(
-                f"wrote {', '.join(map(str, files))}" if files else "no attention maps: weights may be negative"
-            )
+            print(f"wrote {', '.join(map(str, files))}" if files else "no attention maps: weights may be negative")
         return 0
 
     run_guarded(action, debug)

@@ -35,26 +35,17 @@ def describe_heads(attention: Sequence[Tensor], mask: Tensor) -> Iterator[HeadLo
     at = torch.arange(T)
     offset = at[None, :] - at[:, None]  # (T, T)
     first = torch.nn.functional.one_hot(mask.int().argmax(1), T).bool() & mask  # (B, T)
+    queries = mask[:, None, :, None]
+
+    def mean(values: Tensor) -> list[float]:
+        """Sums (B, H, T, T) over the keys and averages over real queries, for each head."""
+        found: list[float] = ((values * queries).sum((0, 2, 3)) / queries.sum()).tolist()
+        return found
+
     for layer, weights in enumerate(attention, start=1):
-        queries = mask[:, None, :, None].to(weights)
-        count = queries.sum() * 1.0
-        real = weights * queries
-
-        def share(keys: Tensor, real: Tensor = real, count: Tensor = count) -> list[float]:
-            """The mean share of keys that are True, broadcastable to (B, H, T, T), for each head."""
-            found: list[float] = ((real * keys).sum((0, 2, 3)) / count).tolist()
-            return found
-
-        entropy = share_of(torch.special.entr(weights).sum(-1, keepdim=True) * queries, count)
-        distance = share(offset.abs().to(weights))
-        firsts, padding = share(first[:, None, None].to(weights)), share((~mask)[:, None, None].to(weights))
-        near = [share((offset == d).to(weights)) for d in range(-OFFSETS, OFFSETS + 1)]
+        distance, entropy = mean(weights * offset.abs()), mean(torch.special.entr(weights))
+        firsts, padding = mean(weights * first[:, None, None]), mean(weights * ~mask[:, None, None])
+        near = [mean(weights * (offset == d)) for d in range(-OFFSETS, OFFSETS + 1)]
         for head in range(weights.shape[1]):
             offsets = tuple(row[head] for row in near)
             yield HeadLook(layer, head + 1, distance[head], entropy[head], firsts[head], padding[head], offsets)
-
-
-def share_of(values: Tensor, count: Tensor) -> list[float]:
-    """Sums over texts and queries and divides by their number: (B, H, T, 1) -> a number for each head."""
-    found: list[float] = (values.sum((0, 2, 3)) / count).tolist()
-    return found

@@ -1,6 +1,6 @@
 """A trained stack and some texts, as the methods of explanation see them (`stackcli.explain.base.Explained`).
 
-Everything is computed in double precision by a copy of the stack in eval mode.
+Everything is computed in double precision, by a copy of the stack.
 
 Shapes: B texts, T tokens, D width, H heads, L blocks, C classes.
 """
@@ -21,13 +21,24 @@ from stackcli.model.batch import Batch
 from stackcli.model.stack import StackedAttention
 from stackcli.norm.batch import Batch as BatchNorm
 from stackcli.norm.layer import Layer
+from stackcli.norm.none import NoNorm
 from stackcli.norm.rms import Rms
 from stackcli.pe.base import Context, PositionEncoding
 
 
+def exact_copy(model: StackedAttention) -> StackedAttention:
+    """Returns a copy of a stack for explanations: in double precision and eval mode, its weights without gradients."""
+    return copy.deepcopy(model).double().eval().requires_grad_(False)
+
+
+def has_shares(model: StackedAttention) -> bool:
+    """Returns whether no attention weight of a stack can be negative, so that the weights are shares."""
+    return not any(block.attention.pattern.signed for block in model.stack)
+
+
 class ExplainedTexts:
     """Texts and the logit that is explained for each: of `classes`, (B,), or else of the class that the whole text
-    gets. In a stack that answers at every token it is the answer at the last real token.
+    gets. In a stack that answers at every token it is the answer at the last real token. model: an `exact_copy`.
 
     Raises ValueError for a stack with several answers at a token.
     """
@@ -35,8 +46,7 @@ class ExplainedTexts:
     def __init__(self, model: StackedAttention, batch: Batch, classes: Tensor | None = None) -> None:
         if model.outputs > 1:
             raise ValueError("this run gives several answers at each token; a run with one answer can be explained")
-        self.model = copy.deepcopy(model).double().eval().requires_grad_(False)
-        tokens = batch.tokens
+        self.model, tokens = model, batch.tokens
         self.mask = torch.ones_like(tokens, dtype=torch.bool) if batch.mask is None else batch.mask
         self.pos = self.model.positions(tokens, self.mask) if batch.pos is None else batch.pos
         self.tokens, self.tree = tokens, batch.tree
@@ -70,32 +80,40 @@ class ExplainedTexts:
         logits = model.classify(model.leave(x, ctx.mask))
         return logits[torch.arange(len(logits)), self.last] if model.every else logits
 
-    def choose(self, logits: Tensor) -> Tensor:
+    def pick_class(self, logits: Tensor) -> Tensor:
         """The logit of the explained class: (B, C) -> (B,)."""
         return logits.gather(1, self.classes[:, None])[:, 0]
 
     def kernel_difference(self) -> float:
         """Largest difference between the logits and those of the kernel that keeps the attention weights."""
         with torch.no_grad():
-            return float((self.traced(lambda weights: weights) - self.logits).abs().max())
+            return float((self.forward_through(lambda weights: weights) - self.logits).abs().max())
 
     # ---- what a method asks for
 
     def logit(self, x: Tensor, *, rule: Rule = "plain") -> Tensor:
         with changed_gradients(self.model, rule):
-            return self.choose(self.forward(x))
+            return self.pick_class(self.forward(x))
 
     def logit_of(self, keep: Tensor) -> Tensor:
         keep = keep & self.mask
         words = self.words.masked_fill(~keep[..., None], 0)
-        return self.choose(self.forward(self.model.pe.embed(words, self.context(keep)), keep))
+        return self.pick_class(self.forward(self.model.pe.embed(words, self.context(keep)), keep))
 
     def attention(self) -> list[Tensor]:
-        if any(block.attention.pattern.signed for block in self.model.stack):
+        if not has_shares(self.model):
             raise ValueError(
                 f"the weights of attention={self.kinds} may be negative, so they are no shares; choose another method"
             )
-        return self.traced_attention(lambda weights: weights)
+        found: list[Tensor] = []
+
+        def keep(weights: Tensor) -> Tensor:
+            found.append(weights)
+            return weights
+
+        with torch.no_grad():
+            self.forward_through(keep)
+        return found
 
     def attention_gradients(self) -> list[Tensor]:
         weights: list[Tensor] = []
@@ -106,26 +124,14 @@ class ExplainedTexts:
             return found
 
         with torch.enable_grad():
-            logit = self.choose(self.traced(watch))
+            logit = self.pick_class(self.forward_through(watch))
             if not logit.requires_grad:
                 raise ValueError(
                     f"attention={self.kinds} has no weights of all pairs with a gradient; choose another method"
                 )
             return list(torch.autograd.grad(logit.sum(), weights))
 
-    def traced_attention(self, change: Callable[[Tensor], Tensor]) -> list[Tensor]:
-        """The attention weights of each block, (B, H, T, T), in a forward pass with the explicit kernel."""
-        found: list[Tensor] = []
-
-        def keep(weights: Tensor) -> Tensor:
-            found.append(weights)
-            return change(weights)
-
-        with torch.no_grad():
-            self.traced(keep)
-        return found
-
-    def traced(self, weights: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward_through(self, weights: Callable[[Tensor], Tensor]) -> Tensor:
         """Logits (B, C), where every block computes all pairs and passes its attention weights through `weights`."""
         with ExitStack() as stack:
             for block in self.model.stack:
@@ -143,12 +149,12 @@ class ExplainedTexts:
                 x = model.opening(x, ctx.mask)
             for block in model.stack:
                 out = block(x, ctx, model.pe)
-                moved = [self.moved(block, x, out, ctx, at) for at in range(x.shape[1])]
+                moved = [self.distance_without(block, x, out, ctx, at) for at in range(x.shape[1])]
                 found.append(torch.stack(moved, dim=-1))
                 x = out
         return found
 
-    def moved(self, block: nn.Module, x: Tensor, out: Tensor, ctx: Context, at: int) -> Tensor:
+    def distance_without(self, block: nn.Module, x: Tensor, out: Tensor, ctx: Context, at: int) -> Tensor:
         """How far the output of each token moves where the value of token `at` is zero: (B, T), 0 at padding."""
         attention = block.attention
         assert isinstance(attention, Attention)
@@ -205,7 +211,14 @@ def changed_gradients(model: StackedAttention, rule: Rule) -> Iterator[None]:
         for block in model.stack:
             attention, pattern = block.attention, block.attention.pattern
             if type(pattern).prepare is not Pattern.prepare:
-                raise ValueError("relevance cannot be propagated through attention=recurrent; choose another method")
+                name = type(pattern).__name__.lower()
+                raise ValueError(f"relevance cannot be propagated through attention={name}; choose another method")
+            for join in block.joins():
+                if not isinstance(join.norm, Layer | Rms | BatchNorm | NoNorm | nn.Identity):
+                    name = type(join.norm).__name__
+                    raise ValueError(
+                        f"relevance cannot be propagated through the normalisation {name}; choose another method"
+                    )
             stack.enter_context(replace_attribute(attention, "attend", partial(attend_scaled, attention, scale)))
             if type(pattern).gate is not Pattern.gate:
                 stack.enter_context(replace_attribute(pattern, "gate", partial(gate_scaled, pattern, scale[2])))
@@ -225,7 +238,8 @@ def attend_scaled(
     pe: PositionEncoding,
 ) -> Tensor:
     """Attention with scaled gradients of queries, keys and values. The weights would get half of the gradient of their
-    product with the values, and each of q and k half of that of theirs, so q and k get a quarter."""
+    product with the values, and each of q and k half of that of theirs, so q and k get a quarter. A product of a query
+    with an encoding's table is treated as one with a key."""
     q, k, v = (scale_gradient(x, s) for x, s in zip((q, k, v), scale, strict=True))
     return Attention.attend(attention, q, k, v, ctx, pe)
 

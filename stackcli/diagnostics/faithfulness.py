@@ -70,8 +70,10 @@ def sufficiency(inserted: Curve, count: int) -> Tensor:
 
 
 def draw_ranks(mask: Tensor, *, draw: int) -> Tensor:
-    """Draws a random order of the tokens of each text, the same in every run: (B, T)."""
-    scores = torch.from_numpy(generator("evaluation", "random order", draw).random(mask.shape))
+    """Draws a random order of the real tokens of each text, the same in every run and in every batch: (B, T)."""
+    scores = torch.zeros(mask.shape, dtype=torch.float64)
+    for row, real in zip(scores, mask, strict=True):
+        row[real] = torch.from_numpy(generator("evaluation", "random order", draw).random(int(real.sum())))
     return rank_tokens(scores, mask)
 
 

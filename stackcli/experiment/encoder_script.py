@@ -26,7 +26,7 @@ from stackcli.training.batching import Padded, order
 from stackcli.training.evaluation import subset
 from stackcli.training.optimizer import learning_rate, planned_steps
 
-EVALUATED = 64  # sequences in a batch of an evaluation
+SEQUENCES = 64  # sequences in a batch of an evaluation
 
 
 @torch.no_grad()
@@ -34,8 +34,8 @@ def evaluate(model: nn.Module, part: Padded) -> tuple[float, float]:
     """Returns the mean loss and the accuracy on a part, in its own order."""
     model.eval()
     loss, right = 0.0, 0
-    for first in range(0, len(part), EVALUATED):
-        batch = part.cut(np.arange(first, min(first + EVALUATED, len(part))))
+    for first in range(0, len(part), SEQUENCES):
+        batch = part.cut(np.arange(first, min(first + SEQUENCES, len(part))))
         logits = model(batch.tokens, batch.mask)
         loss += float(F.cross_entropy(logits, batch.labels, reduction="sum"))
         right += int((logits.argmax(-1) == batch.labels).sum())

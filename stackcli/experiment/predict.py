@@ -9,13 +9,16 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackcli.common import registry
 from stackcli.common.wording import count_noun
 from stackcli.config.settings import Config
 from stackcli.data import _tokens as words
 from stackcli.experiment.store import Store
+
+if TYPE_CHECKING:
+    from stackcli.model.stack import StackedAttention
 
 NEXT = 10  # likeliest next tokens that a language model names
 
@@ -155,17 +158,14 @@ def _sentences(source: Any, name: str, needs_tree: bool) -> Iterator[Question]:
 def answer_questions(
     config: Config, known: dict[str, Any], state: dict[str, Any], questions: Sequence[Question]
 ) -> list[Answer]:
-    """Returns an answer for each question, without probabilities for a blank text. Texts are cut, encoded and batched
-    as in an evaluation: a classifier reads the beginning of a long text, a language model the last `data.train_len`
-    tokens."""
-    language = config.data.name == "text"
-    limit = int(config.data.options["train_len"]) if language else int(known["max_len"])
-    vocab = {token: i for i, token in enumerate(known["vocab"])}
-    kept = [q.tokens[-limit:] if language else q.tokens[:limit] for q in questions]
-    rows = [(words.encode(t, vocab, limit), q.tree) for t, q in zip(kept, questions, strict=True) if t]
+    """Returns an answer for each question, without probabilities for a blank text. Texts are batched as in an
+    evaluation."""
+    language, vocab = config.data.name == "text", set(known["vocab"])
+    encoded = encode_questions(config, known, questions)
+    rows = [(ids, q.tree) for (_, ids), q in zip(encoded, questions, strict=True) if ids]
     shares = iter(probabilities(config, known, state, rows, every=language) if rows else ())
     out = []
-    for question, tokens in zip(questions, kept, strict=True):
+    for question, (tokens, _) in zip(questions, encoded, strict=True):
         unknown = sum(token not in vocab for token in tokens)
         found = rank_classes(known["classes"], next(shares)) if tokens else {}
         if language:  # padding is not a token of the text
@@ -174,9 +174,34 @@ def answer_questions(
     return out
 
 
+def encode_questions(
+    config: Config, known: dict[str, Any], questions: Sequence[Question]
+) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
+    """Returns the tokens of each question that the run reads, and their ids: a classifier reads the beginning of a long
+    text, a language model the last `data.train_len` tokens."""
+    language = config.data.name == "text"
+    limit = int(config.data.options["train_len"]) if language else int(known["max_len"])
+    vocab = {token: i for i, token in enumerate(known["vocab"])}
+    kept = [q.tokens[-limit:] if language else q.tokens[:limit] for q in questions]
+    return [(tokens, tuple(words.encode(tokens, vocab, limit))) if tokens else ((), ()) for tokens in kept]
+
+
 def rank_classes(classes: Sequence[str], shares: Sequence[float]) -> dict[str, float]:
     """Returns class -> probability, likeliest first."""
     return dict(sorted(zip(classes, shares, strict=True), key=lambda item: -item[1]))
+
+
+def build_trained(config: Config, known: dict[str, Any], state: dict[str, Any], *, every: bool) -> "StackedAttention":
+    """Builds the stack of a run with its weights, in eval mode. every: whether it answers at every token."""
+    import torch
+
+    from stackcli.model.build import build
+
+    torch.set_num_threads(config.threads)
+    sizes = {"vocab": len(known["vocab"]), "classes": len(known["classes"]), "max_len": known["max_len"]}
+    model = build(config, **sizes, every=every)
+    model.load_state_dict(state)
+    return model.eval()
 
 
 def probabilities(
@@ -192,14 +217,9 @@ def probabilities(
     import torch
 
     from stackcli.data.base import Examples
-    from stackcli.model.build import build
     from stackcli.training.batching import Padded
 
-    torch.set_num_threads(config.threads)
-    sizes = {"vocab": len(known["vocab"]), "classes": len(known["classes"]), "max_len": known["max_len"]}
-    model = build(config, **sizes, every=every)
-    model.load_state_dict(state)
-    model.eval()
+    model = build_trained(config, known, state, every=every)
     trees = tuple(tree for _, tree in rows) if all(tree for _, tree in rows) else ()
     examples = Examples(tuple(tokens for tokens, _ in rows), (0,) * len(rows), ("",) * len(rows), trees=trees)
     part = Padded(examples, max_len=known["max_len"], device="cpu", masked=config.mask == "padding")

@@ -88,7 +88,6 @@ class Method:
     """Base class of all methods."""
 
     signed: ClassVar[bool] = True  # whether a negative number speaks against the class
-    conserves: ClassVar[bool] = False  # whether it claims that the sum equals its target
 
     def attribute(self, explained: Explained) -> Attribution:
         """Returns what each token adds to the explained logit."""

@@ -10,8 +10,6 @@ from stackcli.explain.base import Attribution, Explained, Method, gradient_at
 class CpLrp(Method):
     """Relevance of the words and of what the encoding adds; its target is the logit less the bias terms."""
 
-    conserves = True
-
     def attribute(self, explained: Explained) -> Attribution:
         x = explained.words + explained.added
         grad = gradient_at(explained, x, rule="constant")

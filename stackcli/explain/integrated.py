@@ -8,7 +8,6 @@ from typing import Annotated
 import numpy as np
 import torch
 from annotated_types import Ge, Gt, Le
-from torch import Tensor
 
 from stackcli.explain.base import Attribution, Baseline, Explained, Method, gradient_at
 
@@ -19,8 +18,6 @@ class Integrated(Method):
     The average is a Gauss-Legendre quadrature; its points are doubled for a text until the sum is within
     `tolerance` of its target, or until there are `most`.
     """
-
-    conserves = True
 
     def __init__(
         self,
@@ -36,8 +33,7 @@ class Integrated(Method):
     def attribute(self, explained: Explained) -> Attribution:
         words, added = explained.baseline(self.baseline)
         difference = explained.words - words, explained.added - added
-        start, whole = words + added, sum(difference)
-        assert isinstance(whole, Tensor)
+        start, whole = words + added, difference[0] + difference[1]
         with torch.no_grad():
             target = explained.logit(start + whole) - explained.logit(start)
         steps, grad, exact = self.steps, torch.zeros_like(whole), torch.zeros_like(target, dtype=torch.bool)

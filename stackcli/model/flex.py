@@ -27,7 +27,7 @@ from stackcli.model.attention import Attention, bias_of
 from stackcli.pe.base import Context, PositionEncoding, consecutive
 
 Index = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # (sequence, head, query, key) -> a value
-WRITE = "write kernel=auto"
+INSTEAD = "kernel=auto"
 LEAST = 16  # smallest E that the kernel of PyTorch takes
 
 
@@ -143,17 +143,17 @@ def check_flex(config: Config, encoding: PositionEncoding, pattern: Pattern, *, 
     if config.device != "cuda":
         raise ValueError(
             f"kernel=flex needs device=cuda: PyTorch's FlexAttention has no backward pass on device={config.device};"
-            f" {WRITE}"
+            f" write {INSTEAD}"
         )
     if config.attention_dropout:
-        raise ValueError(f"kernel=flex has no dropout of attention weights; write attention_dropout=0, or {WRITE[6:]}")
+        raise ValueError(f"kernel=flex has no dropout of attention weights; write attention_dropout=0, or {INSTEAD}")
     if config.dim // config.heads < LEAST:
         raise ValueError(
             f"kernel=flex needs heads of {LEAST} dimensions or more, and dim={config.dim} heads={config.heads} gives"
-            f" {config.dim // config.heads}; {WRITE}"
+            f" {config.dim // config.heads}; write {INSTEAD}"
         )
     if not pattern.scored or pattern.extends or not pattern.fused or pattern.sink() is not None:
-        raise ValueError(f"kernel=flex does not compute attention={attention}; {WRITE}")
+        raise ValueError(f"kernel=flex does not compute attention={attention}; write {INSTEAD}")
     learned_bias = encoding.bias_of_positions and type(encoding).mix is PositionEncoding.mix
     if not (encoding.fused or learned_bias):
-        raise ValueError(f"kernel=flex does not compute pe={pe}, which reads the tokens in every pair; {WRITE}")
+        raise ValueError(f"kernel=flex does not compute pe={pe}, which reads the tokens in every pair; write {INSTEAD}")

@@ -11,7 +11,9 @@ from stackcli.data._rows import Rows
 from stackcli.data.base import UNSCORED, Examples
 from stackcli.model.batch import Batch
 
-EVALUATED = 2048  # tokens in a batch of an evaluation; twice as many do not fit into a processor's cache and are slower
+EVALUATION_TOKENS = (
+    2048  # tokens in a batch of an evaluation; twice as many do not fit into a processor's cache and are slower
+)
 POOL = 16  # batches whose sequences are sorted by length together
 
 
@@ -68,11 +70,11 @@ class Padded:
 
     def groups(self, rows: np.ndarray, *, full: bool = False) -> Iterator[np.ndarray]:
         """Yields these rows, which are sorted by length, in groups for the batches of an evaluation. Each has at most
-        `EVALUATED` tokens with padding, or one row."""
+        `EVALUATION_TOKENS` tokens with padding, or one row."""
         widths = np.full(len(rows), self.max_len) if full else self.lengths[rows]
         first = 0
         for last in range(1, len(rows) + 1):
-            if last == len(rows) or (last + 1 - first) * int(widths[last]) > EVALUATED:
+            if last == len(rows) or (last + 1 - first) * int(widths[last]) > EVALUATION_TOKENS:
                 yield rows[first:last]
                 first = last
 

@@ -1,5 +1,6 @@
 """An explanation in words and tables."""
 
+import io
 from typing import Any
 
 import pytest
@@ -9,6 +10,12 @@ from stackcli.analysis import explanation_text as text
 
 ROW = {
     "tokens": ("which", "enzyme", "has", "mass"),
+    "cut": 0,
+    "heads": [
+        {"layer": layer, "distance": layer + head / 2, "entropy": 1.0, "first": 0.25, "padding": 0.0}
+        for layer in (1, 2)
+        for head in (0, 1)
+    ],
     "probability": {"Biology": 0.9, "Physics": 0.1},
     "explained": "Biology",
     "methods": {
@@ -29,9 +36,9 @@ ROW = {
 
 
 def printed(item: Any) -> str:
-    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=80, file=io.StringIO())
     console.print(item)
-    return console.export_text()
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
 def test_the_sentence_names_the_strongest_tokens_of_each_side() -> None:
@@ -70,3 +77,13 @@ def test_everything_is_printed_in_80_columns() -> None:
 def test_an_attribution_to_words_colours_the_text_before_attention_does() -> None:
     assert text.choose_method({"attention": 1, "occlusion": 2, "cp_lrp": 3}) == "cp_lrp"
     assert text.choose_method({"rollout": 1}) == "rollout" and text.choose_method({}) is None
+
+
+def test_a_layer_has_the_means_of_its_heads() -> None:
+    rows = [line.split() for line in printed(text.tabulate_layers(ROW)).split("\n")]
+    assert ["1", "1.25", "1.00", "0.25", "0"] in rows and ["2", "2.25", "1.00", "0.25", "0"] in rows
+
+
+def test_a_text_that_was_cut_is_named() -> None:
+    said = "".join(printed(part) for part in text.describe_explanation({**ROW, "cut": 7, "heads": []}))
+    assert "the run reads 4 tokens of this text and leaves 7 out" in said and "layer" not in said

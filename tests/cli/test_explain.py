@@ -1,6 +1,7 @@
 """The command explain."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,9 @@ def test_every_method_has_a_number_for_each_token(run: str, trained: Path) -> No
 
 
 def test_the_word_that_decides_speaks_for_its_class(run: str, trained: Path) -> None:
-    done = stackattn("explain", run, "--text", "about cats", "--method", "occlusion,cp_lrp", cwd=trained)
+    done = stackattn(
+        "explain", run, "--text", "about cats", "--method", "occlusion,cp_lrp", "--figures", "none", cwd=trained
+    )
     assert (
         done.returncode == 0
         and "'cats' " in done.stdout
@@ -35,8 +38,10 @@ def test_the_word_that_decides_speaks_for_its_class(run: str, trained: Path) -> 
 
 
 def test_attention_maps_are_drawn(run: str, trained: Path, tmp_path: Path) -> None:
-    done = stackattn("explain", run, "--text", "about cats", "--method", "attention", cwd=trained, figures=True)
-    assert (trained / "outputs" / "explanations" / run / "attention-1.png").is_file(), done.stderr
+    shutil.copytree(trained / "outputs", tmp_path / "outputs")
+    done = stackattn("explain", run, "--text", "about cats", "--method", "attention", cwd=tmp_path, figures=True)
+    assert done.returncode == 0 and f"attention-1.png, outputs/explanations/{run}/attention-1.svg" in done.stdout
+    assert (tmp_path / "outputs" / "explanations" / run / "attention-1.png").is_file()
 
 
 @pytest.mark.parametrize(
@@ -46,6 +51,7 @@ def test_attention_maps_are_drawn(run: str, trained: Path, tmp_path: Path) -> No
         (("--text", ""), "blank text"),
         (("--text", "cats", "--method", "shap"), "explain=shap: no such part"),
         (("--text", "cats", "--target", "cow"), "--target cow: this run has the classes cat, dog"),
+        (("--text", "cats", "--figures", "gif"), "gif"),
         (("--index", "9999"), "--index 9999: the test part has items 0 to"),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stackcli.diagnostics.explained_texts import ExplainedTexts, changed_gradients, replace_attribute
+from stackcli.diagnostics.explained_texts import ExplainedTexts, changed_gradients, exact_copy, replace_attribute
 from stackcli.model.batch import Batch
 from tests.explain.examples import texts
 from tests.factory import padding, stack, tokens
@@ -70,7 +70,7 @@ def test_a_stack_that_answers_at_every_token_is_explained_at_its_last_real_token
     model = stack(causal=True)
     model.every = True
     mask, ids = padding([5, 3], 5), tokens(2, 5)
-    one = ExplainedTexts(model, Batch(ids * mask, torch.zeros(2), mask))
+    one = ExplainedTexts(exact_copy(model), Batch(ids * mask, torch.zeros(2), mask))
     expected = model(ids * mask, mask)
     assert torch.equal(one.classes, torch.stack([expected[0, 4], expected[1, 2]]).argmax(-1))
     assert one.readers.tolist() == [[False] * 4 + [True], [False, False, True, False, False]]
@@ -81,3 +81,21 @@ def test_several_answers_at_a_token_are_refused() -> None:
     model.outputs = 2
     with pytest.raises(ValueError, match="several answers at each token"):
         ExplainedTexts(model, Batch(tokens(1, 3), torch.zeros(1), None))
+
+
+def test_a_copy_is_exact_and_the_stack_stays_as_it_is() -> None:
+    model = stack().float().train()
+    found = exact_copy(model)
+    assert not found.training and not any(p.requires_grad for p in found.parameters())
+    assert all(p.dtype == torch.float64 for p in found.parameters())
+    assert model.training and all(p.requires_grad and p.dtype == torch.float32 for p in model.parameters())
+
+
+def test_a_normalisation_that_is_not_known_is_refused() -> None:
+    class Strange(torch.nn.LayerNorm):
+        pass
+
+    one = texts()
+    one.model.stack[0].join.norm = Strange(16)
+    with pytest.raises(ValueError, match="through the normalisation Strange"), changed_gradients(one.model, "constant"):
+        pass

@@ -32,7 +32,7 @@ def test_small_batches_some_without_a_chosen_item_give_the_same_report(
     run = training(loaded, depth=1)
     monkeypatch.setattr(layer_outputs, "ITEMS", 5)
     expected = layer_report.layer_rows(run)
-    monkeypatch.setattr(batching, "EVALUATED", 6)
+    monkeypatch.setattr(batching, "EVALUATION_TOKENS", 6)
     monkeypatch.setattr(layer_outputs, "AT_ONCE", 2)
     for one, other in zip(expected, layer_report.layer_rows(run), strict=True):
         assert one.probe_acc == other.probe_acc and one.cka == pytest.approx(other.cka, abs=1e-5)
@@ -47,7 +47,7 @@ def test_picked_items_are_numbered_row_by_row_among_those_asked_about() -> None:
 
 def test_every_sequence_passes_once_and_the_shortest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     run = training(tiny(), depth=1)
-    monkeypatch.setattr(batching, "EVALUATED", 10)
+    monkeypatch.setattr(batching, "EVALUATION_TOKENS", 10)
     given = np.arange(3, 20)
     passed = list(layer_outputs.passes(run.model, run.test, given, full=False))
     order = np.concatenate([one.sequences for one in passed])

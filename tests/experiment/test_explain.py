@@ -31,8 +31,11 @@ def test_texts_of_a_batch_are_explained_as_they_are_alone_and_in_their_order(run
         (alone,) = explain.explain_items(run, [item], ["cp_lrp", "occlusion"])
         for name, scores in found.scores.items():
             assert scores.tokens == pytest.approx(alone.scores[name].tokens, abs=1e-10)
-            assert scores.insertion == pytest.approx(alone.scores[name].insertion, abs=0.5)
-            assert scores.comprehensiveness == pytest.approx(alone.scores[name].comprehensiveness, abs=1e-10)
+            for key in ("deletion", "insertion", "comprehensiveness", "sufficiency"):
+                assert getattr(scores, key) == pytest.approx(getattr(alone.scores[name], key), abs=1e-10), key
+        for look, same in zip(found.heads, alone.heads, strict=True):
+            assert look["offsets"] == pytest.approx(same["offsets"], abs=1e-10)
+            assert look["entropy"] == pytest.approx(same["entropy"], abs=1e-10)
 
 
 def test_the_class_to_explain_can_be_chosen(run: explain.Run) -> None:
@@ -46,6 +49,20 @@ def test_items_of_the_test_part_have_their_text_and_their_class(run: explain.Run
     (item,) = explain.items_of_test(run, [0])
     assert item.label is not None and {"cats": "cat", "dogs": "dog"}[item.tokens[-1]] == run.classes[item.label]
     assert item.name.split()[-1] == item.tokens[-1]
+
+
+def test_a_long_text_is_cut_and_the_cut_is_counted(run: explain.Run) -> None:
+    most = int(run.known["max_len"])
+    (item,) = explain.items_of_texts(run, ["cats " * (most + 3)])
+    assert len(item.tokens) == len(item.ids) == most and item.cut == 3
+
+
+def test_a_stack_whose_tokens_look_at_padding_is_refused(place: tuple[Path, Path], tmp_path: Path) -> None:
+    done = stackattn("train", *words(place[1], "mask=none"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (stored,) = (tmp_path / "outputs" / "runs").iterdir()
+    with pytest.raises(ValueError, match="mask=none: its answers depend on padding"):
+        explain.open_run(tmp_path / "outputs", stored.name)
 
 
 def test_data_that_have_changed_are_refused(run: explain.Run, place: tuple[Path, Path]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stackcli.diagnostics.explained_texts import ExplainedTexts
+from stackcli.diagnostics.explained_texts import ExplainedTexts, exact_copy
 from stackcli.explain.base import Baseline, Rule
 from stackcli.model.batch import Batch
 from tests.factory import padding, stack, tokens
@@ -60,4 +60,6 @@ def texts(rows: slice = slice(None), width: int = 9, *, left: bool = False, **ch
         ids, mask = (
             torch.stack([row.roll(width - n) for row, n in zip(x, LENGTHS[rows], strict=True)]) for x in (ids, mask)
         )
-    return ExplainedTexts(model, Batch(ids, torch.zeros(len(ids)), mask, tree), torch.ones(len(ids), dtype=torch.long))
+    return ExplainedTexts(
+        exact_copy(model), Batch(ids, torch.zeros(len(ids)), mask, tree), torch.ones(len(ids), dtype=torch.long)
+    )

@@ -24,7 +24,7 @@ def test_the_gradients_are_those_of_the_logit_for_the_weights() -> None:
         moved = weights.clone()
         moved[0, 1, 4, 2] += added
         with torch.no_grad():
-            return float(one.traced(lambda _: moved)[0, 1])
+            return float(one.forward_through(lambda _: moved)[0, 1])
 
     slope = (logit_with(1e-5) - logit_with(-1e-5)) / 2e-5
     assert grad[0, 1, 4, 2].item() == pytest.approx(slope, rel=1e-6)

@@ -27,9 +27,8 @@ def test_each_panel_holds_the_weights_of_a_head_with_the_first_query_on_top(
     assert np.allclose(np.asarray(drawn).reshape(shown, shown), given[0][0, :shown, :shown])
     assert [label.get_text() for label in first.get_yticklabels()] == [f"t{i}" for i in range(shown)]
     notes = " ".join(text.get_text() for text in figure.texts)
-    assert all(
-        (f"{what} not shown" in notes or what in notes) == (layers > LAYERS) for what in ("layers", "heads", "tokens")
-    )
+    for what, there, most in (("layers", layers, LAYERS), ("heads", heads, HEADS), ("tokens", length, TOKENS)):
+        assert (f"{most} of {there} {what} shown" in notes) == (there > most)
 
 
 def test_nothing_is_drawn_of_nothing() -> None:

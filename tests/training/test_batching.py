@@ -68,7 +68,7 @@ def test_a_padding_token_is_its_own_parent() -> None:
 def test_batches_in_order_hold_every_row_once_from_the_shortest_to_the_longest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(batching, "EVALUATED", 6)
+    monkeypatch.setattr(batching, "EVALUATION_TOKENS", 6)
     batches = list(part(np.array([3, 1, 2, 1])).in_order())
     assert [batch.tokens.tolist() for batch in batches] == [[[1, 0], [1, 0], [1, 2]], [[1, 2, 3]]]
 
@@ -77,7 +77,7 @@ def test_batches_in_order_hold_every_row_once_from_the_shortest_to_the_longest(
 def test_a_group_is_as_large_as_its_tokens_with_padding_allow_and_holds_at_least_one_row(
     full: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batching, "EVALUATED", 8)
+    monkeypatch.setattr(batching, "EVALUATION_TOKENS", 8)
     rows = part(np.array([9, 4, 1, 2, 4, 8, 3]))
     found = [group.tolist() for group in rows.groups(rows.shortest_first, full=full)]
     assert found == ([[2], [3], [6], [1], [4], [5], [0]] if full else [[2, 3], [6, 1], [4], [5], [0]])
