@@ -1,52 +1,75 @@
-"""An explanation in words and tables: the coloured text, a sentence, the numbers of each token, method and layer.
+"""An explanation in words: the coloured text, which tokens speak for the class, and which methods fail.
 
 An explanation is the row that `stackcli.experiment.explain.Explanation.row` returns.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
-from statistics import fmean
 from typing import Any
 
-from rich import box
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
+
+from stackcli.analysis import explanation_tables as tables
 
 MAIN = ("cp_lrp", "attn_lrp", "integrated", "gradient", "occlusion")  # the first that was asked for colours the text
 NAMED = 3  # tokens that the sentence names on each side
 FOR, AGAINST = (38, 114, 190), (200, 70, 50)  # of a token that speaks for the class, and against it
 FAINT = 0.1  # share of the strongest token below which a token is not named
-HEADS = ("words", "posi-\ntions", "sum\nerror", "dele-\ntion", "inser-\ntion", "compre-\nhensive", "suffi-\ncient")
-SHORT = {
-    "attention": "att.",
-    "attn_lrp": "attn lrp",
-    "cp_lrp": "cp lrp",
-    "gradient": "grad. x in",
-    "gradient_rollout": "grad. roll",
-    "integrated": "integr. grad",
-    "occlusion": "occl.",
-    "rollout": "rollout",
-    "value_zeroing": "value zero",
-}
+INEXACT = 0.01  # largest error of a sum that should be exact
+ALIKE = 0.5  # rank correlation with the numbers of an untrained stack from which on a method fails
 
 
-def describe_explanation(row: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """Yields what is printed about one text."""
+def describe_explanation(row: Mapping[str, Any], most: int = 0) -> Iterator[RenderableType]:
+    """Yields what is printed about one text. most: tokens in the table, 0 for all."""
     shares = list(row["probability"].items())[:4]
     yield Text("  ".join(f"{name} {share:.3f}" for name, share in shares))
     if row["cut"]:
         yield Text(f"the run reads {len(row['tokens'])} tokens of this text and leaves {row['cut']} out")
     main = choose_method(row["methods"])
-    if main is not None:
-        scores = row["methods"][main]
-        yield colour_tokens(row["tokens"], scores["tokens"], signed=scores["signed"])
-        yield Text(describe_tokens(row["tokens"], scores["tokens"], row["explained"], main, signed=scores["signed"]))
-    yield tabulate_tokens(row)
-    yield tabulate_methods(row)
+    if main is None:
+        return
+    scores = row["methods"][main]
+    yield colour_tokens(row["tokens"], scores["tokens"], signed=scores["signed"])
+    yield Text(describe_tokens(row["tokens"], scores["tokens"], row["explained"], main, signed=scores["signed"]))
+    yield tables.tabulate_tokens(row, main, most)
+    if 0 < most < len(row["tokens"]):
+        yield Text(f"{most} of {len(row['tokens'])} tokens, those with the largest numbers of {main}; --tokens 0: all")
+    yield tables.tabulate_methods(row)
+    yield Text("control: a perfect and a random explanation of a bag of words whose weights are known.")
+    yield Text("\n".join(describe_methods(row)))
+    if any(scores["sanity"] for scores in row["methods"].values()):
+        yield tables.tabulate_sanity(row)
     if row["heads"]:
-        yield tabulate_layers(row)
+        yield tables.tabulate_layers(row)
+
+
+def describe_methods(row: Mapping[str, Any]) -> Iterator[str]:
+    """Says from which baseline a method starts and how exact its sum is, and which methods fail on this text."""
+    for name, scores in row["methods"].items():
+        if scores["baseline"]:
+            points = f", {scores['points']} points" if scores["points"] else ""
+            said = f"{name}: from the baseline {scores['baseline']}{points}, sum {scores['error']:.1%} off"
+            said += "" if scores["error"] <= INEXACT else " (more than 1 %, although no more points are allowed)"
+            for other, value in scores["other_baseline"].items():
+                value = "unknown" if value is None else f"{value:.2f}"
+                said += f"; rank correlation with the numbers from the baseline {other}: {value}"
+            yield f"{said}."
+    failed = {name: found for name, scores in row["methods"].items() if (found := find_failures(scores))}
+    if failed:
+        yield "Fails on this text: " + "; ".join(f"{name} ({', '.join(why)})" for name, why in failed.items()) + "."
+
+
+def find_failures(scores: Mapping[str, Any]) -> list[str]:
+    """The scores by which a method says no more about the answer than a random explanation does."""
+    found = []
+    if scores["deletion"] >= 0:
+        found.append("deletion no better than a random order")
+    if scores["insertion"] <= 0:
+        found.append("insertion no better than a random order")
+    last = next(reversed(scores["sanity"].values()), None)
+    if last is not None and last > ALIKE:
+        found.append("the same for an untrained stack")
+    return found
 
 
 def choose_method(methods: Mapping[str, Any]) -> str | None:
@@ -90,46 +113,3 @@ def join_words(names: Sequence[str]) -> str:
     """Joins names in quotes: 'a', 'b' and 'c'."""
     quoted = [f"'{name}'" for name in names]
     return " and ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))
-
-
-def tabulate_tokens(row: Mapping[str, Any]) -> Table:
-    """A row for each token, a column for each method; in the head of a column what its numbers are."""
-    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    out.add_column("token", overflow="fold", max_width=14)
-    for name in row["methods"]:
-        out.add_column(Text(SHORT.get(name, name).replace(" ", "\n", 1)), justify="right", no_wrap=True)
-    for i, token in enumerate(row["tokens"]):
-        out.add_row(Text(token), *(format_score(scores["tokens"][i]) for scores in row["methods"].values()))
-    return out
-
-
-def tabulate_methods(row: Mapping[str, Any]) -> Table:
-    """A row for each method: the parts of words and of positions, the error of its sum, and how faithful it is."""
-    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    out.add_column("method")
-    for head in HEADS:
-        out.add_column(head, justify="right", no_wrap=True)
-    for name, scores in row["methods"].items():
-        positions = "" if scores["positions"] is None else format_score(math.fsum(scores["positions"]))
-        words = format_score(math.fsum(scores["words"]))
-        error = "" if scores["error"] is None else f"{scores['error']:.1%}"
-        faith = (scores[key] for key in ("deletion", "insertion", "comprehensiveness", "sufficiency"))
-        out.add_row(name, words, positions, error, *map(format_score, faith))
-    return out
-
-
-def tabulate_layers(row: Mapping[str, Any]) -> Table:
-    """A row for each layer: what its heads look at, each number the mean over the heads."""
-    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    for head in ("layer", "distance\n(tokens)", "entropy\n(nats)", "on first\ntoken", "on\npadding"):
-        out.add_column(head, justify="right", no_wrap=True)
-    for layer, heads in groupby(row["heads"], key=lambda look: look["layer"]):
-        looks = list(heads)
-        means = (fmean(look[key] for look in looks) for key in ("distance", "entropy", "first", "padding"))
-        out.add_row(str(layer), *map(format_score, means))
-    return out
-
-
-def format_score(value: float) -> str:
-    """Two digits behind the point, and no minus before a zero."""
-    return f"{value:.2f}" if abs(value) >= 0.005 else "0"

@@ -1,23 +1,39 @@
 """`stackattn explain`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from stackcli.cli.app import app, print_json, run_guarded
-from stackcli.cli.options import Debug, Out, Pictures, parse_formats
+from stackcli.cli.options import Debug, Out, Pictures, expand_home, parse_formats
+
+UNTRAINED = 4  # stacks whose weights are tried by --sanity
+Texts = Annotated[list[str] | None, typer.Option("--text", help="A text; - reads texts from stdin, one a line.")]
+Numbers = Annotated[list[int] | None, typer.Option("--index", help="Number of an item of the test part.")]
+File = Annotated[
+    Path | None, typer.Option("--file", help="CSV, TSV or JSON lines file of texts.", callback=expand_home)
+]
+
+Keys = Annotated[
+    list[str] | None, typer.Argument(metavar="[METHOD.KEY=VALUE]...", help="Keys of methods: integrated.steps=64.")
+]
+Sanity = Annotated[bool, typer.Option("--sanity", help="Repeat with fresh weights, layer by layer from the top.")]
 
 
 @app.command(epilog='Example: stackattn explain 3f2a --text "Which enzyme cuts DNA?"')
 def explain(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or its beginning.")],
-    text: Annotated[
-        list[str] | None, typer.Option("--text", help="A text; - reads texts from stdin, one a line.")
-    ] = None,
-    index: Annotated[list[int] | None, typer.Option("--index", help="Number of an item of the test part.")] = None,
+    keys: Keys = None,
+    text: Texts = None,
+    index: Numbers = None,
+    file: File = None,
+    column: Annotated[str, typer.Option("--column", help="Column of --file; that of the run by default.")] = "",
     method: Annotated[str, typer.Option("--method", help="Methods, separated by commas; all by default.")] = "",
     target: Annotated[str, typer.Option("--target", help="Class to explain; the answer by default.")] = "",
+    sanity: Sanity = False,
+    tokens: Annotated[int, typer.Option("--tokens", min=0, help="Tokens of a text in the table; 0: all.")] = 20,
+    save: Annotated[bool, typer.Option("--save", help="Keep the explanations for the page of report.")] = False,
     out: Out = Path("outputs"),
     json: Annotated[bool, typer.Option("--json", help="A JSON object a text, with every number.")] = False,
     figures: Pictures = "png,svg",
@@ -27,28 +43,37 @@ def explain(
     the stack; the attention maps are drawn."""
 
     def action() -> int:
-        from rich.console import Console
-
-        from stackcli.analysis.explanation_text import describe_explanation
         from stackcli.common import registry
-        from stackcli.experiment import explain as source
+        from stackcli.config.method_settings import method_settings
+        from stackcli.experiment import explain as maker
+        from stackcli.experiment import trained_run
 
         formats = parse_formats(figures)
-        run = source.open_run(out, run_id)
-        items = source.items_of_texts(run, text or []) + source.items_of_test(run, index or [])
-        if not items:
-            raise ValueError("nothing to explain; give --text or --index")
         names = [name.strip() for name in method.split(",")] if method else list(registry.part_names("explain"))
-        console = Console(highlight=False)
-        for found in source.explain_items(run, items, names, target=target):
-            if json:
-                print_json(found.row)
-            else:
-                for part in describe_explanation(found.row):
-                    console.print(part)
+        asked = maker.Asked(method_settings(names, keys or ()), target, UNTRAINED if sanity else 0)
+        run = trained_run.open_run(out, run_id)
+        items = trained_run.read_items(run, text or (), index or (), file, column)
+        folder = maker.explanation_folder(out, run)
+        for found in maker.explain_items(run, items, asked):
+            print_explanation(found.row, tokens, json=json)
+            if save:
+                maker.save_explanation(found, folder)
         if formats and not json:
-            files = source.draw_attention_maps(run, items, out / "explanations" / run.name, formats)
+            files = maker.draw_attention_maps(run, items, folder, formats)
             print(f"wrote {', '.join(map(str, files))}" if files else "no attention maps: weights may be negative")
         return 0
 
     run_guarded(action, debug)
+
+
+def print_explanation(row: dict[str, Any], tokens: int, *, json: bool) -> None:
+    """Prints an explanation as a JSON object, or as text and tables with at most some tokens (0: all)."""
+    from rich.console import Console
+
+    from stackcli.analysis.explanation_text import describe_explanation
+
+    if json:
+        return print_json(row)
+    console = Console(highlight=False)
+    for part in describe_explanation(row, tokens):
+        console.print(part)

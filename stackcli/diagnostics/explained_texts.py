@@ -100,6 +100,19 @@ class ExplainedTexts:
         words = self.words.masked_fill(~keep[..., None], 0)
         return self.pick_class(self.forward(self.model.pe.embed(words, self.context(keep)), keep))
 
+    def with_model(self, model: StackedAttention) -> "ExplainedTexts":
+        """The same texts and classes in another stack of the same sizes, an `exact_copy`."""
+        labels = torch.zeros(len(self.tokens))
+        return ExplainedTexts(model, Batch(self.tokens, labels, self.mask, self.tree, self.pos), self.classes)
+
+    def choose_texts(self, rows: Tensor) -> "ExplainedTexts":
+        chosen = copy.copy(self)
+        for name in ("tokens", "mask", "words", "added", "last", "readers", "logits", "classes"):
+            setattr(chosen, name, getattr(self, name)[rows])
+        chosen.pos = self.pos if self.pos.dim() == 1 else self.pos[rows]
+        chosen.tree = None if self.tree is None else self.tree[rows]
+        return chosen
+
     def attention(self) -> list[Tensor]:
         if not has_shares(self.model):
             raise ValueError(

@@ -11,18 +11,31 @@ from torch import Tensor
 
 Rule = Literal["plain", "constant", "halved"]
 Baseline = Literal["zero", "mean"]
+AT_ONCE = 4096  # tokens in a batch
 
 
-class Explained(Protocol):
+class KeptTokens(Protocol):
+    """What an explained logit is where only some tokens of the texts are there. mask: True on real tokens, (B, T)."""
+
+    mask: Tensor
+
+    def logit_of(self, keep: Tensor) -> Tensor:
+        """Returns the explained logit, (B,), of texts of which only some tokens are there, each at its own position:
+        keep (B, T)."""
+
+    def choose_texts(self, rows: Tensor) -> "KeptTokens":
+        """Returns these texts of the batch, by number, (N,); a text may be chosen more than once."""
+
+
+class Explained(KeptTokens, Protocol):
     """A trained stack in eval mode and a batch of padded texts, each with the class whose logit is explained.
 
     words: word vectors, 0 at padding; added: what the position encoding adds to them before block 1; both (B, T, D).
-    mask: True on real tokens, (B, T). readers: True on the tokens whose last vectors the classifier reads, (B, T).
+    readers: True on the tokens whose last vectors the classifier reads, (B, T).
     """
 
     words: Tensor
     added: Tensor
-    mask: Tensor
     readers: Tensor
 
     def logit(self, x: Tensor, *, rule: Rule = "plain") -> Tensor:
@@ -33,9 +46,8 @@ class Explained(Protocol):
         gradient.
         """
 
-    def logit_of(self, keep: Tensor) -> Tensor:
-        """Returns the explained logit, (B,), of texts of which only some tokens are there, each at its own position:
-        keep (B, T)."""
+    def choose_texts(self, rows: Tensor) -> "Explained":
+        """Returns these texts of the batch, by number, (N,); a text may be chosen more than once."""
 
     def attention(self) -> list[Tensor]:
         """Returns the attention weights of each block, (B, H, T, T)."""
@@ -61,13 +73,13 @@ class Attribution:
 
     words: by the word itself. positions: by what the position encoding adds before block 1; None where the method does
     not tell the two apart. target: what the sum over words and positions is compared with, (B,); None where the method
-    has no such sum. steps: points of an integral.
+    has no such sum. steps: points of an integral, (B,); None without one.
     """
 
     words: Tensor
     positions: Tensor | None = None
     target: Tensor | None = None
-    steps: int = 0
+    steps: Tensor | None = None
 
     @property
     def tokens(self) -> Tensor:

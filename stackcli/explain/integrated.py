@@ -3,13 +3,15 @@
 Completeness (their proposition 1): the numbers sum to the logit less that of the baseline.
 """
 
+from functools import cache
 from typing import Annotated
 
 import numpy as np
 import torch
 from annotated_types import Ge, Gt, Le
+from torch import Tensor
 
-from stackcli.explain.base import Attribution, Baseline, Explained, Method, gradient_at
+from stackcli.explain.base import AT_ONCE, Attribution, Baseline, Explained, Method, gradient_at
 
 
 class Integrated(Method):
@@ -36,22 +38,33 @@ class Integrated(Method):
         start, whole = words + added, difference[0] + difference[1]
         with torch.no_grad():
             target = explained.logit(start + whole) - explained.logit(start)
-        steps, grad, exact = self.steps, torch.zeros_like(whole), torch.zeros_like(target, dtype=torch.bool)
+        steps, rows = self.steps, torch.arange(len(target))  # texts whose sum is not exact enough yet
+        grad, used = torch.zeros_like(whole), torch.zeros(len(target), dtype=torch.long)
         while True:
-            mean = torch.zeros_like(whole)
-            for place, share in zip(*quadrature(steps), strict=True):
-                mean += share * gradient_at(explained, start + place * whole)
-            grad = torch.where(exact[:, None, None], grad, mean)  # a text's points do not depend on its batch
+            grad[rows] = self.mean_gradient(explained.choose_texts(rows), start[rows], whole[rows], steps)
+            used[rows] = steps
             by_word, by_position = ((grad * d).sum(-1) for d in difference)
-            found = Attribution(by_word, by_position, target, steps)
+            found = Attribution(by_word, by_position, target, used)
             assert found.error is not None
-            exact = found.error <= self.tolerance
-            if steps >= self.most or bool(exact.all()):
+            rows = (found.error > self.tolerance).nonzero()[:, 0]
+            if steps >= self.most or not len(rows):
                 return found
             steps = min(2 * steps, self.most)
 
+    def mean_gradient(self, explained: Explained, start: Tensor, whole: Tensor, steps: int) -> Tensor:
+        """Averages the gradient over the points of the line from `start` to `start + whole`: (B, T, D)."""
+        places, shares = quadrature(steps)
+        mean, size = torch.zeros_like(whole), max(1, AT_ONCE // whole[..., 0].numel())  # points in a batch
+        for some, weights in zip(torch.split(places, size), torch.split(shares, size), strict=True):
+            rows = torch.arange(len(whole)).repeat(len(some))
+            x = start + some[:, None, None, None] * whole
+            grad = gradient_at(explained.choose_texts(rows), x.flatten(0, 1)).view(x.shape)
+            mean += (weights[:, None, None, None] * grad).sum(0)
+        return mean
 
-def quadrature(steps: int) -> tuple[list[float], list[float]]:
+
+@cache
+def quadrature(steps: int) -> tuple[Tensor, Tensor]:
     """Returns the points of a Gauss-Legendre quadrature between 0 and 1, and their weights, which sum to 1."""
     points, weights = np.polynomial.legendre.leggauss(steps)
-    return ((points + 1) / 2).tolist(), (weights / 2).tolist()
+    return torch.from_numpy((points + 1) / 2), torch.from_numpy(weights / 2)

@@ -1,48 +1,15 @@
 """An explanation in words and tables."""
 
-import io
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from stackcli.analysis import explanation_text as text
-
-ROW = {
-    "tokens": ("which", "enzyme", "has", "mass"),
-    "cut": 0,
-    "heads": [
-        {"layer": layer, "distance": layer + head / 2, "entropy": 1.0, "first": 0.25, "padding": 0.0}
-        for layer in (1, 2)
-        for head in (0, 1)
-    ],
-    "probability": {"Biology": 0.9, "Physics": 0.1},
-    "explained": "Biology",
-    "methods": {
-        name: {
-            "words": (0.0, 2.0, 0.1, -1.0),
-            "positions": positions,
-            "tokens": (0.0, 2.0, 0.1, -1.0),
-            "error": error,
-            "signed": True,
-            "deletion": -1.0,
-            "insertion": 1.0,
-            "comprehensiveness": 2.0,
-            "sufficiency": 0.5,
-        }
-        for name, positions, error in (("occlusion", None, None), ("integrated", (0.0, 0.5, 0.0, 0.0), 0.004))
-    },
-}
-
-
-def printed(item: Any) -> str:
-    console = Console(width=80, file=io.StringIO())
-    console.print(item)
-    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+from tests.analysis.explanations import METHODS, ROW, printed
 
 
 def test_the_sentence_names_the_strongest_tokens_of_each_side() -> None:
-    said = text.describe_tokens(ROW["tokens"], (0.0, 2.0, 0.1, -1.0), "Biology", "occlusion", signed=True)  # type: ignore[arg-type]
+    said = text.describe_tokens(ROW["tokens"], (0.0, 2.0, 0.1, -1.0), "Biology", "occlusion", signed=True)
     assert said == "'enzyme' speaks for Biology, 'mass' against it (occlusion)."
     alone = text.describe_tokens(("a", "b"), (0.0, 0.0), "Biology", "occlusion", signed=True)
     assert alone == "no token speaks for or against Biology (occlusion)."
@@ -67,21 +34,47 @@ def test_the_strongest_token_has_the_full_colour_and_one_without_a_number_has_no
 
 def test_everything_is_printed_in_80_columns() -> None:
     lines = "".join(printed(part) for part in text.describe_explanation(ROW)).split("\n")
-    assert max(map(len, lines)) <= 80
-    method = next(line for line in lines if line.strip().startswith("integrated"))
-    assert method.split() == ["integrated", "1.10", "0.50", "0.4%", "-1.00", "1.00", "2.00", "0.50"]
-    token = next(line for line in lines if line.strip().startswith("mass ") and "-1.00" in line)
-    assert token.split() == ["mass", "-1.00", "-1.00"]
+    assert max(map(len, lines)) <= 80 and sum("sum 0.4% off" in line for line in lines) == 1
+
+
+def test_tokens_that_are_not_shown_are_counted() -> None:
+    said = "2 of 4 tokens, those with the largest numbers of integrated; --tokens 0: all"
+    for most, expected in ((0, 0), (2, 1), (4, 0)):
+        assert "".join(map(printed, text.describe_explanation(ROW, most))).count(said) == expected
+
+
+def test_a_method_says_its_baseline_and_what_another_one_gives() -> None:
+    (said,) = text.describe_methods(ROW)
+    assert said == (
+        "integrated: from the baseline zero, 16 points, sum 0.4% off; rank correlation with the numbers from the "
+        "baseline mean: 0.80."
+    )
+    inexact = {**METHODS["integrated"], "error": 0.03, "other_baseline": {"mean": None}}
+    (said,) = text.describe_methods({**ROW, "methods": {"integrated": inexact}})
+    assert "3.0% off (more than 1 %, although no more points are allowed)" in said and said.endswith("unknown.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, []),
+        ({"deletion": 0.0}, ["deletion no better than a random order"]),
+        ({"insertion": -0.1}, ["insertion no better than a random order"]),
+        ({"sanity": {"classifier": 0.9, "input": 0.1}}, []),
+        ({"sanity": {"classifier": 0.1, "input": 0.6}}, ["the same for an untrained stack"]),
+        ({"sanity": {"input": None}}, []),
+    ],
+)
+def test_a_method_that_fails_is_named(changes: dict[str, Any], why: list[str]) -> None:
+    scores = {**METHODS["occlusion"], **changes}
+    assert text.find_failures(scores) == why
+    said = list(text.describe_methods({"methods": {"occlusion": scores}}))
+    assert said == ([f"Fails on this text: occlusion ({why[0]})."] if why else [])
 
 
 def test_an_attribution_to_words_colours_the_text_before_attention_does() -> None:
     assert text.choose_method({"attention": 1, "occlusion": 2, "cp_lrp": 3}) == "cp_lrp"
     assert text.choose_method({"rollout": 1}) == "rollout" and text.choose_method({}) is None
-
-
-def test_a_layer_has_the_means_of_its_heads() -> None:
-    rows = [line.split() for line in printed(text.tabulate_layers(ROW)).split("\n")]
-    assert ["1", "1.25", "1.00", "0.25", "0"] in rows and ["2", "2.25", "1.00", "0.25", "0"] in rows
 
 
 def test_a_text_that_was_cut_is_named() -> None:

@@ -47,7 +47,9 @@ def test_attention_maps_are_drawn(run: str, trained: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "--text or --index"),
+        ((), "give --text, --index or --file"),
+        (("--file", "nowhere.csv"), "nowhere.csv"),
+        (("--text", "cats", "integrated.stepps=4"), "did you mean steps?"),
         (("--text", ""), "blank text"),
         (("--text", "cats", "--method", "shap"), "explain=shap: no such part"),
         (("--text", "cats", "--target", "cow"), "--target cow: this run has the classes cat, dog"),
@@ -58,3 +60,14 @@ def test_attention_maps_are_drawn(run: str, trained: Path, tmp_path: Path) -> No
 def test_bad_input_is_answered_in_a_message(words: tuple[str, ...], message: str, run: str, trained: Path) -> None:
     done = stackattn("explain", run, *words, cwd=trained)
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_keys_sanity_and_a_file_are_taken_and_what_is_kept_can_be_read(run: str, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "outputs", tmp_path / "outputs")
+    (tmp_path / "x.csv").write_text("question\nabout cats\nabout dogs\n")
+    words = ("--file", "x.csv", "--column", "question", "--method", "integrated", "integrated.baseline=mean")
+    done = stackattn("explain", run, *words, "--sanity", "--save", "--figures", "none", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("integrated: from the baseline mean") == 2 and "fresh from the top to" in done.stdout
+    kept = [json.loads(p.read_text()) for p in (tmp_path / "outputs" / "explanations" / run).glob("*.json")]
+    assert {row["text"] for row in kept} == {"about cats", "about dogs"}

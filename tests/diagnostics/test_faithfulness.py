@@ -1,6 +1,7 @@
 """Faithfulness of explanations, on a model whose truth is known."""
 
 from itertools import permutations
+from statistics import mean, variance
 
 import pytest
 import torch
@@ -34,16 +35,44 @@ def test_the_areas_of_a_sum_are_known() -> None:
 def test_comprehensiveness_and_sufficiency_of_a_sum_are_known() -> None:
     model = bag(*WEIGHTS)
     rank = faith.rank_tokens(torch.tensor([WEIGHTS]), model.mask)
-    deleted, inserted = faith.delete_tokens(model, rank), faith.insert_tokens(model, rank)
-    assert faith.comprehensiveness(deleted, 1).item() == 3.0
-    assert faith.sufficiency(inserted, 1).item() == -0.5 and faith.sufficiency(inserted, 2).item() == -1.5
-    assert faith.comprehensiveness(deleted, 9).item() == 2.5 and faith.sufficiency(inserted, 9).item() == 0
+
+    def both(count: int) -> tuple[float, float]:
+        at = torch.tensor([count])
+        return faith.comprehensiveness(model, rank, at).item(), faith.sufficiency(model, rank, at).item()
+
+    assert both(1) == (3.0, -0.5) and both(2)[1] == -1.5 and both(9) == (2.5, 0)
 
 
 def test_random_orders_are_near_the_mean_of_all_orders_and_the_same_every_time() -> None:
     model = bag(*WEIGHTS)
-    found = faith.random_area(model).item()
-    assert found == faith.random_area(model).item() and 0.2 < found < 2.3
+    found, again = faith.delete_at_random(model), faith.delete_at_random(model)
+    assert found.area.item() == again.area.item() and 0.2 < found.area.item() < 2.3
+
+
+def test_the_spread_is_that_of_the_logit_between_random_sets_of_equal_size() -> None:
+    ranks_of = [faith.draw_ranks(torch.ones(1, 4, dtype=torch.bool), draw=i)[0] for i in range(faith.RANDOM)]
+    logits = [[sum(w for w, r in zip(WEIGHTS, rank, strict=True) if r >= k) for rank in ranks_of] for k in (1, 2, 3)]
+    expected = mean(variance([float(x) for x in row]) for row in logits) ** 0.5
+    assert faith.delete_at_random(bag(*WEIGHTS)).spread.item() == pytest.approx(expected)
+
+
+def test_a_long_text_is_measured_at_equal_shares_of_its_tokens() -> None:
+    lengths = torch.tensor([40, 3])
+    counts = faith.choose_counts(lengths).tolist()
+    assert counts[0] == [round(40 * i / 16) for i in range(17)] and counts[1] == [0, 1, 2, *[3] * 14]
+    weights = torch.linspace(1, -1, 40).tolist()
+    exact = sum((sum(weights[k:]) + sum(weights[k + 1 :])) / 2 for k in range(40)) / 40
+    deleted = faith.delete_tokens(bag(*weights), torch.arange(40)[None])
+    assert deleted.area.item() == pytest.approx(exact, abs=0.03) and deleted.area.item() < -3
+
+
+def test_an_order_is_scored_against_random_orders() -> None:
+    model = bag(*WEIGHTS)
+    at_random = faith.delete_at_random(model)
+    found = faith.score_order(model, torch.tensor([WEIGHTS]), at_random)
+    assert found.deletion.item() == pytest.approx(-0.6875 - at_random.area.item())
+    assert found.insertion.item() == pytest.approx(3.1875 - at_random.area.item())
+    assert (found.comprehensiveness.item(), found.sufficiency.item()) == (3.0, -0.5)
 
 
 def test_equal_scores_are_ranked_from_left_to_right_and_padding_last() -> None:

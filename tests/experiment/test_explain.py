@@ -2,10 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from scipy.stats import spearmanr
 
-from stackcli.experiment import explain
+from stackcli.config.method_settings import method_settings
+from stackcli.experiment import explain, trained_run
 from tests.helpers import stackattn, words, write_data
 
 
@@ -18,17 +21,21 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def run(place: tuple[Path, Path]) -> explain.Run:
+def run(place: tuple[Path, Path]) -> trained_run.Run:
     (stored,) = (place[0] / "runs").iterdir()
-    return explain.open_run(place[0], stored.name)
+    return trained_run.open_run(place[0], stored.name)
 
 
-def test_texts_of_a_batch_are_explained_as_they_are_alone_and_in_their_order(run: explain.Run) -> None:
-    items = explain.items_of_texts(run, ["text number 3 about dogs", "cats", "about cats"])
-    both = list(explain.explain_items(run, items, ["cp_lrp", "occlusion"]))
+def ask(*names: str, **more: Any) -> explain.Asked:
+    return explain.Asked(method_settings(names), **more)
+
+
+def test_texts_of_a_batch_are_explained_as_they_are_alone_and_in_their_order(run: trained_run.Run) -> None:
+    items = trained_run.items_of_texts(run, ["text number 3 about dogs", "cats", "about cats"])
+    both = list(explain.explain_items(run, items, ask("cp_lrp", "occlusion")))
     assert [found.item for found in both] == items
     for item, found in zip(items, both, strict=True):
-        (alone,) = explain.explain_items(run, [item], ["cp_lrp", "occlusion"])
+        (alone,) = explain.explain_items(run, [item], ask("cp_lrp", "occlusion"))
         for name, scores in found.scores.items():
             assert scores.tokens == pytest.approx(alone.scores[name].tokens, abs=1e-10)
             for key in ("deletion", "insertion", "comprehensiveness", "sufficiency"):
@@ -38,44 +45,53 @@ def test_texts_of_a_batch_are_explained_as_they_are_alone_and_in_their_order(run
             assert look["entropy"] == pytest.approx(same["entropy"], abs=1e-10)
 
 
-def test_the_class_to_explain_can_be_chosen(run: explain.Run) -> None:
-    items = explain.items_of_texts(run, ["about cats"])
-    cat, dog = (next(explain.explain_items(run, items, ["cp_lrp"], target=name)) for name in ("cat", "dog"))
+def test_the_class_to_explain_can_be_chosen(run: trained_run.Run) -> None:
+    items = trained_run.items_of_texts(run, ["about cats"])
+    cat, dog = (next(explain.explain_items(run, items, ask("cp_lrp", target=name))) for name in ("cat", "dog"))
     assert cat.explained == "cat" and dog.explained == "dog" and cat.logit > dog.logit
     assert cat.scores["cp_lrp"].tokens[1] > 0 > dog.scores["cp_lrp"].tokens[1]
 
 
-def test_items_of_the_test_part_have_their_text_and_their_class(run: explain.Run) -> None:
-    (item,) = explain.items_of_test(run, [0])
-    assert item.label is not None and {"cats": "cat", "dogs": "dog"}[item.tokens[-1]] == run.classes[item.label]
-    assert item.name.split()[-1] == item.tokens[-1]
-
-
-def test_a_long_text_is_cut_and_the_cut_is_counted(run: explain.Run) -> None:
-    most = int(run.known["max_len"])
-    (item,) = explain.items_of_texts(run, ["cats " * (most + 3)])
-    assert len(item.tokens) == len(item.ids) == most and item.cut == 3
-
-
-def test_a_stack_whose_tokens_look_at_padding_is_refused(place: tuple[Path, Path], tmp_path: Path) -> None:
-    done = stackattn("train", *words(place[1], "mask=none"), cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    (stored,) = (tmp_path / "outputs" / "runs").iterdir()
-    with pytest.raises(ValueError, match="mask=none: its answers depend on padding"):
-        explain.open_run(tmp_path / "outputs", stored.name)
-
-
-def test_data_that_have_changed_are_refused(run: explain.Run, place: tuple[Path, Path]) -> None:
-    before = place[1].read_text()
-    place[1].write_text(before.replace("about", "regarding"))
-    try:
-        with pytest.raises(ValueError, match="have changed since it was trained"):
-            explain.items_of_test(run, [0])
-    finally:
-        place[1].write_text(before)
-
-
-def test_a_row_can_be_written_as_json(run: explain.Run) -> None:
-    (found,) = explain.explain_items(run, explain.items_of_texts(run, ["about cats"]), ["gradient", "rollout"])
+def test_a_row_can_be_written_as_json(run: trained_run.Run) -> None:
+    (found,) = explain.explain_items(run, trained_run.items_of_texts(run, ["about cats"]), ask("gradient", "rollout"))
     row = json.loads(json.dumps(found.row))
     assert row["methods"]["rollout"]["positions"] is None and row["methods"]["gradient"]["signed"]
+
+
+def test_agreement_is_the_mean_rank_correlation_with_the_other_methods(run: trained_run.Run) -> None:
+    names = ("cp_lrp", "occlusion", "rollout")
+    (found,) = explain.explain_items(run, trained_run.items_of_texts(run, ["text number 3 about dogs"]), ask(*names))
+    numbers = {name: found.scores[name].tokens for name in names}
+    plain = spearmanr(numbers["cp_lrp"], numbers["occlusion"]).statistic
+    absolute = [spearmanr([abs(x) for x in numbers[name]], numbers["rollout"]).statistic for name in names[:2]]
+    assert found.agreement["cp_lrp", "occlusion"] == pytest.approx(plain)
+    assert found.scores["cp_lrp"].agreement == pytest.approx((plain + absolute[0]) / 2)
+    assert found.scores["rollout"].agreement == pytest.approx(sum(absolute) / 2)
+
+
+def test_a_method_with_a_baseline_is_compared_with_itself_from_the_other_baseline(run: trained_run.Run) -> None:
+    items = trained_run.items_of_texts(run, ["text number 3 about dogs"])
+    (found,) = explain.explain_items(run, items, ask("integrated", "cp_lrp"))
+    mean = explain.Asked(method_settings(["integrated"], ["integrated.baseline=mean"]))
+    (other,) = explain.explain_items(run, items, mean)
+    expected = spearmanr(found.scores["integrated"].tokens, other.scores["integrated"].tokens).statistic
+    assert found.scores["integrated"].baseline == "zero" and other.scores["integrated"].baseline == "mean"
+    assert found.scores["integrated"].other_baseline == {"mean": pytest.approx(expected)}
+    assert found.scores["cp_lrp"].baseline is None and not found.scores["cp_lrp"].other_baseline
+
+
+def test_with_fresh_weights_everywhere_nothing_is_left_of_an_explanation(run: trained_run.Run) -> None:
+    items = [i for i in trained_run.items_of_test(run, range(8)) if len(i.tokens) > 3]
+    found = list(explain.explain_items(run, items, ask("occlusion", "cp_lrp", sanity=2)))
+    for name in ("occlusion", "cp_lrp"):
+        sanity = found[0].scores[name].sanity
+        assert list(sanity) == ["classifier", *(f"layer {i}" for i in range(run.config.depth, 0, -1)), "input"]
+        last = [one.scores[name].sanity["input"] for one in found]
+        assert abs(sum(x for x in last if x is not None) / len(last)) < 0.5
+    assert all(one.controls["random"]["sanity"] == pytest.approx(1) for one in found)
+
+
+def test_an_explanation_is_kept_under_the_name_of_its_text_and_class(run: trained_run.Run, tmp_path: Path) -> None:
+    items = trained_run.items_of_texts(run, ["about cats", "about dogs"])
+    paths = [explain.save_explanation(one, tmp_path) for one in explain.explain_items(run, items, ask("gradient"))]
+    assert len(set(paths)) == 2 and json.loads(paths[0].read_text())["text"] == "about cats"

@@ -1,5 +1,6 @@
 """Functions in place of a stack, whose explanations are known, and small stacks with random weights."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,12 @@ class Function:
 
     def logit_of(self, keep: Tensor) -> Tensor:
         return self.logit((self.words + self.added) * keep[..., None])
+
+    def choose_texts(self, rows: Tensor) -> "Function":
+        chosen = copy.copy(self)
+        chosen.words, chosen.added, chosen.mask = self.words[rows], self.added[rows], self.mask[rows]
+        chosen.readers = chosen.mask
+        return chosen
 
     def baseline(self, name: Baseline) -> tuple[Tensor, Tensor]:
         return torch.zeros_like(self.words), torch.zeros_like(self.added)

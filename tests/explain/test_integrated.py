@@ -23,9 +23,14 @@ def test_a_saturated_function_keeps_what_it_gained_on_the_way() -> None:
 def test_points_are_doubled_until_the_sum_is_exact_enough_or_there_are_too_many() -> None:
     steep = Function(lambda x: (20 * (x - 1.3)).sigmoid().sum(), [[2.0]], [[0.0]])
     one = Integrated(steps=2, tolerance=1e-4).attribute(steep)
-    assert one.error is not None and one.steps in (16, 32, 64) and one.error.item() <= 1e-4
+    assert (
+        one.error is not None
+        and one.steps is not None
+        and one.steps.item() in (16, 32, 64)
+        and one.error.item() <= 1e-4
+    )
     few = Integrated(steps=2, most=4, tolerance=1e-9).attribute(steep)
-    assert few.error is not None and few.steps == 4 and few.error.item() > 1e-9
+    assert few.error is not None and few.steps is not None and few.steps.item() == 4 and few.error.item() > 1e-9
 
 
 def test_the_quadrature_is_exact_for_polynomials() -> None:
@@ -54,3 +59,18 @@ def test_in_a_stack_the_numbers_sum_to_the_logit_less_that_of_the_baseline(basel
 def test_a_text_has_the_same_points_alone_and_beside_others() -> None:
     alone = Integrated().attribute(texts(slice(1, 2), 6)).tokens
     torch.testing.assert_close(alone[0], Integrated().attribute(texts()).tokens[1, :6], rtol=0, atol=1e-10)
+
+
+def test_only_texts_whose_sum_is_not_exact_get_more_points() -> None:
+    def logit(x: Tensor) -> Tensor:  # of a text whose second token is 0 it is linear
+        return x[0, 0] + x[1, 0] * (20 * (x[0, 0] - 1.3)).sigmoid()
+
+    pair = Function(logit, [[2.0], [0.0]], [[0.0], [0.0]])
+    other = Function(logit, [[2.0], [1.0]], [[0.0], [0.0]])
+    pair.words = torch.cat([pair.words, other.words])
+    pair.added, pair.mask = pair.added.expand(2, -1, -1), pair.mask.expand(2, -1)
+    found = Integrated(steps=2, tolerance=1e-4).attribute(pair)
+    alone = Integrated(steps=2, tolerance=1e-4).attribute(other)
+    assert found.steps is not None and alone.steps is not None
+    assert found.steps[0] == 2 and found.steps[1] == alone.steps[0] > 2
+    torch.testing.assert_close(found.tokens[1], alone.tokens[0], rtol=0, atol=0)
