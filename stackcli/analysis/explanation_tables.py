@@ -4,7 +4,7 @@ An explanation is the row that `stackcli.experiment.explain.Explanation.row` ret
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from statistics import fmean
 from typing import Any
@@ -30,20 +30,26 @@ SHORT = {
     "cp_lrp": "cp lrp",
     "gradient": "grad. x in",
     "gradient_rollout": "grad. roll",
-    "integrated": "integr. grad",
+    "integrated": "int. grad",
     "occlusion": "occl.",
-    "rollout": "rollout",
+    "rollout": "roll- out",
     "value_zeroing": "value zero",
 }
+ALIKE = 0.5  # rank correlation with the numbers of an untrained stack from which on a method fails
 STAGES = 7  # layers of the table of randomised weights
 
 
-def _table(*heads: str) -> Table:
-    """A table whose first column is text and whose others are numbers."""
+def new_table(heads: Sequence[str], left: Collection[int] = (0,)) -> Table:
+    """A table of numbers, with text in the columns `left`."""
     out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for i, head in enumerate(heads):
-        out.add_column(Text(head), justify="right" if i else "left", no_wrap=True)
+        out.add_column(Text(head), justify="left" if i in left else "right", no_wrap=True)
     return out
+
+
+def short_name(method: str) -> str:
+    """The name of a method as the head of a narrow column."""
+    return SHORT.get(method, method).replace(" ", "\n", 1)
 
 
 def tabulate_tokens(row: Mapping[str, Any], main: str, most: int = 0) -> Table:
@@ -52,10 +58,8 @@ def tabulate_tokens(row: Mapping[str, Any], main: str, most: int = 0) -> Table:
     tokens, strongest = row["tokens"], row["methods"][main]["tokens"]
     order = sorted(range(len(tokens)), key=lambda i: -abs(strongest[i]))
     shown = sorted(order[: most or None])
-    out = _table()
-    out.add_column("token", overflow="fold", max_width=14)
-    for name in row["methods"]:
-        out.add_column(Text(SHORT.get(name, name).replace(" ", "\n", 1)), justify="right", no_wrap=True)
+    out = new_table(["token", *map(short_name, row["methods"])])
+    out.columns[0].no_wrap, out.columns[0].overflow, out.columns[0].max_width = False, "fold", 14
     digits = {name: count_digits(scores["tokens"]) for name, scores in row["methods"].items()}
     for i in shown:
         cells = (format_score(scores["tokens"][i], digits[name]) for name, scores in row["methods"].items())
@@ -66,7 +70,7 @@ def tabulate_tokens(row: Mapping[str, Any], main: str, most: int = 0) -> Table:
 def tabulate_methods(row: Mapping[str, Any]) -> Table:
     """A row for each method: the parts of words and of positions, the error of its sum, how faithful it is and how far
     it agrees with the others. Then a perfect and a random explanation of a model whose truth is known."""
-    out = _table("method", *HEADS)
+    out = new_table(["method", *HEADS])
     for name, scores in row["methods"].items():
         positions = "" if scores["positions"] is None else format_score(math.fsum(scores["positions"]))
         words = format_score(math.fsum(scores["words"]))
@@ -84,7 +88,7 @@ def tabulate_sanity(row: Mapping[str, Any]) -> Table:
     stages = list(next(iter(row["methods"].values()))["sanity"])
     last = len(stages) - 1
     chosen = list(dict.fromkeys(stages[round(i * last / (STAGES - 1))] for i in range(STAGES)))
-    out = _table("fresh from the top to", *(stage.replace(" ", "\n") for stage in chosen))
+    out = new_table(["fresh from the top to", *(stage.replace(" ", "\n") for stage in chosen)])
     for name, scores in row["methods"].items():
         out.add_row(name, *(format_score(scores["sanity"][stage]) for stage in chosen))
     out.add_section()

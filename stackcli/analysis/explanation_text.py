@@ -16,7 +16,6 @@ NAMED = 3  # tokens that the sentence names on each side
 FOR, AGAINST = (38, 114, 190), (200, 70, 50)  # of a token that speaks for the class, and against it
 FAINT = 0.1  # share of the strongest token below which a token is not named
 INEXACT = 0.01  # largest error of a sum that should be exact
-ALIKE = 0.5  # rank correlation with the numbers of an untrained stack from which on a method fails
 
 
 def describe_explanation(row: Mapping[str, Any], most: int = 0) -> Iterator[RenderableType]:
@@ -67,7 +66,7 @@ def find_failures(scores: Mapping[str, Any]) -> list[str]:
     if scores["insertion"] <= 0:
         found.append("insertion no better than a random order")
     last = next(reversed(scores["sanity"].values()), None)
-    if last is not None and last > ALIKE:
+    if last is not None and last > tables.ALIKE:
         found.append("the same for an untrained stack")
     return found
 

@@ -29,7 +29,7 @@ def higher_is_better(metric: str) -> bool:
     small = ("gap", "acc_gap", "params", "flops", "test_excess")
     if metric.startswith(small) or "loss" in metric or _is_time(metric):
         return False
-    if "acc" in metric or metric == "macro_f1":
+    if "acc" in metric or metric in ("macro_f1", "faithfulness", "agreement"):
         return True
     raise ValueError(f"{metric}: neither higher nor lower is better; compare an accuracy, loss, gap, time or size")
 

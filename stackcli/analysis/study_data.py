@@ -33,6 +33,10 @@ class Frames:
     `position`: the trained position tables, a row for each table: `run`, `point`, `seed`, the axes, `tensor` ("table",
     "keys 1", ...), `at`, an array (n,) of positions, or of offsets if the encoding is relative, and `values`, an array
     (n, dimensions). In long form the tables of a thousand runs would take gigabytes.
+    `score_tables`: reads what `scores` and `heads` return, and is called once.
+    `scores`: with --explain a row for each run and method of explanation: `run`, `arm`, `point`, `seed`, `status`, the
+    axes, `method`, `control` (whether it is an explanation of a model whose truth is known), and the scores that
+    `experiment.explanation_pass.summarise_explanations` describes; `heads`: a row for each run, `layer` and `head`.
     `axes`: the swept settings in the order typed, `seed` left out; empty for a single run. `("arm",)` in an experiment.
     `match`: if dim and ff were chosen so that every depth costs the same, `by` (params, flops) and the `depth` that
     keeps the settings as typed. `chosen`: settings that were chosen for each point and are not axes.
@@ -51,6 +55,7 @@ class Frames:
     curve: pd.DataFrame
     layers: pd.DataFrame
     position_tables: Callable[[], pd.DataFrame] = _nothing
+    score_tables: Callable[[], tuple[pd.DataFrame, pd.DataFrame]] = lambda: (_nothing(), _nothing())
     stack: pd.DataFrame = field(default_factory=_nothing)
     match: dict[str, Any] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
@@ -62,6 +67,20 @@ class Frames:
     def position(self) -> pd.DataFrame:
         """The trained position tables. They are read when a figure asks for them, as they are most of a run's text."""
         return self.position_tables()
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The scores of explanations; empty without any."""
+        return self._score_tables[0]
+
+    @cached_property
+    def heads(self) -> pd.DataFrame:
+        """What each head looks at; empty without explanations."""
+        return self._score_tables[1]
+
+    @cached_property
+    def _score_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return self.score_tables()
 
     def facts_of(self, runs: pd.DataFrame) -> dict[str, Any]:
         """Returns the facts of the data of these runs; empty unless they share one data set."""

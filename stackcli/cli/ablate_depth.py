@@ -12,6 +12,7 @@ from stackcli.cli.options import (
     Debug,
     DryRun,
     Experiment,
+    Explain,
     FailFast,
     Force,
     Format,
@@ -54,6 +55,7 @@ def ablate_depth(
     config_dir: ConfigDir = None,
     debug: Debug = False,
     experiment: Experiment = "",
+    explain: Explain = False,
     remedies: Remedies = False,
 ) -> None:
     """Depth 1 to 16: what goes wrong, and what helps. With pre-LN and post-LN, where residual= names no others;

@@ -12,6 +12,7 @@ from stackcli.cli.options import (
     Debug,
     DryRun,
     Experiment,
+    Explain,
     FailFast,
     Force,
     Format,
@@ -53,6 +54,7 @@ def compare_pe(
     config_dir: ConfigDir = None,
     debug: Debug = False,
     experiment: Experiment = "",
+    explain: Explain = False,
 ) -> None:
     """Compare position encodings, paired by seed. On three data sets, where data= names no others; the first encoding
     named is the baseline."""

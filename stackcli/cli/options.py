@@ -90,6 +90,8 @@ Prune = Annotated[
 
 Remedies = Annotated[bool, typer.Option("--remedies", help="Run the remedies of what is found, on fresh seeds.")]
 
+Explain = Annotated[bool, typer.Option("--explain", help="Explain test items of every run, and compare the scores.")]
+
 Pictures = Annotated[str, typer.Option("--figures", help="Formats of the figures: png,svg,pdf; none draws none.")]
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -124,6 +126,7 @@ AGAIN = {  # parameter -> the option that the same command needs again to go on 
     "trials": "--trials",
     "prune": "--prune",
     "remedies": "--remedies",
+    "explain": "--explain",
     "jobs": "-j",
     "config_dir": "--config-dir",
     "out": "--out",

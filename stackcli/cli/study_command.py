@@ -21,10 +21,16 @@ def run_command(context: typer.Context, make: Make) -> None:
         if options.sampler:
             from stackcli.experiment.search import run_search
 
+            if options.explain:
+                raise ValueError(
+                    "--search and --explain: a search keeps no weights; explain the study of what it found"
+                )
             space = search_space(context)
             return run_search(space, count_jobs(space, options, jobs))
         arms = typed_arms(context, make)
         options = count_jobs(arms, options, jobs)
+        if options.explain:
+            check_weights(arms)
         if options.remedies:
             from stackcli.experiment.remedy_trials import run_remedies
 
@@ -34,6 +40,12 @@ def run_command(context: typer.Context, make: Make) -> None:
         return run_tuning(arms, options)
 
     run_guarded(action, context.params["debug"])
+
+
+def check_weights(arms: Any) -> None:
+    """Raises ValueError for runs without weights to explain."""
+    if any(config.keep == "none" for config in arms.configs):
+        raise ValueError("--explain needs the weights of the runs; leave keep=none out")
 
 
 def typed_arms(context: typer.Context, make: Make) -> Any:

@@ -30,11 +30,13 @@ FAITHFULNESS = ("deletion", "insertion", "comprehensiveness", "sufficiency")
 @dataclass(frozen=True)
 class Asked:
     """What is asked of each text. methods: their keys by name. target: the class whose logit is explained; by default
-    the one that the run answers. sanity: number of untrained stacks whose weights replace those of the run."""
+    the one that the run answers. sanity: number of untrained stacks whose weights replace those of the run. baselines:
+    whether methods with a baseline are compared with themselves from another one."""
 
     methods: Mapping[str, Mapping[str, Any]]
     target: str = ""
     sanity: int = 0
+    baselines: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ class Maker:
         self.others = {
             name: {other: registry.build_part("explain", name, **{**keys, "baseline": other})}
             for name, keys in asked.methods.items()
+            if asked.baselines
             for other in other_baselines(name, keys)
         }
         fresh = (run.untrained(run.config.seed + 1 + i) for i in range(asked.sanity))

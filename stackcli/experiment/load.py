@@ -87,6 +87,7 @@ def load_study(store: Store, name: str) -> "Frames":
         layers=layers.frame(),
         stack=stack.frame(),
         position_tables=lambda: _position_tables(finished),
+        score_tables=lambda: _score_tables(store, [{**head, "status": "done"} for head, _ in finished]),
         facts=study["facts"],
         machine=machines[0] if machines else {},
     )
@@ -175,6 +176,15 @@ def _position_tables(finished: Sequence[tuple[Mapping[str, Any], Path]]) -> Any:
         except DAMAGE as error:
             raise _damaged(folder, error) from error
     return pd.DataFrame(rows)
+
+
+def _score_tables(store: Store, runs: Sequence[Mapping[str, Any]]) -> Any:
+    """The scores of explanations and what each head looks at, for runs that have them."""
+    import pandas as pd
+
+    from stackcli.experiment.explanation_scores import head_rows, score_rows
+
+    return pd.DataFrame(score_rows(store, runs)), pd.DataFrame(head_rows(store, runs))
 
 
 def _damaged(folder: Path, error: Exception) -> CorruptionError:

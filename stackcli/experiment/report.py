@@ -53,29 +53,32 @@ def report_study(store: Store, name: str, options: Options, progress: Progress, 
 
 def evidence_tables(frames: Any) -> list[tuple[str, Any]]:
     """Returns the tables that follow the summary on a terminal, each with its title."""
-    from stackcli.analysis import comparisons, findings_text, remedy_effects
+    from stackcli.analysis import comparisons, explanation_effects, findings_text, remedy_effects
 
     how = {
         "compare-pe": comparisons.build_tables,
         "ablate-depth": findings_text.titled_findings,
         "remedies": remedy_effects.remedy_tables,
     }
-    return how[frames.command](frames) if frames.command in how else []
+    found = how[frames.command](frames) if frames.command in how else []
+    if len(frames.scores):
+        found = [*found, (explanation_effects.TITLE, explanation_effects.explanation_table(frames))]
+    return found
 
 
 def report_sentences(frames: Any) -> list[str]:
     """Returns the sentences under the tables."""
-    from stackcli.analysis import findings, findings_text, remedy_effects
+    from stackcli.analysis import explanation_effects, findings, findings_text, remedy_effects
     from stackcli.analysis.certainty import describe_certainty
     from stackcli.analysis.summary_text import summary_sentences
 
-    if frames.command == "ablate-depth":
-        return [*findings_text.describe_findings(findings.findings(frames), frames), *summary_sentences(frames)]
-    return (
-        [*remedy_effects.describe_remedies(frames), describe_certainty(frames)]
-        if frames.command == "remedies"
-        else summary_sentences(frames)
+    explained = explanation_effects.explanation_sentences(frames)
+    if frames.command == "remedies":
+        return [*remedy_effects.describe_remedies(frames), describe_certainty(frames), *explained]
+    first = (
+        findings_text.describe_findings(findings.findings(frames), frames) if frames.command == "ablate-depth" else []
     )
+    return [*first, *summary_sentences(frames), *explained]
 
 
 def closing_lines(frames: Any, store: Store, written: Sequence[Path], progress: Progress) -> None:
@@ -112,7 +115,7 @@ def next_command(frames: Any, options: Options) -> str:
 
 def write_tables(frames: Any, folder: Path) -> list[Path]:
     """Writes the summary as CSV, Markdown and LaTeX, and the rows of runs, steps and layers; returns the paths."""
-    from stackcli.analysis import comparisons, findings, findings_text, remedy_effects, tables
+    from stackcli.analysis import comparisons, explanation_effects, findings, findings_text, remedy_effects, tables
 
     table = tables.summarise_points(frames)
     found = findings.findings(frames) if frames.command == "ablate-depth" else []
@@ -128,6 +131,9 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
         "differences.csv": comparisons.comparison_rows(frames),
         "lengths.csv": comparisons.scores_by_length(frames),
         "orders.csv": comparisons.scores_by_order(frames),
+        "explanations.csv": frames.scores,
+        "explanation_differences.csv": explanation_effects.explanation_differences(frames),
+        "heads.csv": frames.heads,
     }
     texts |= {name: tables.to_csv(rows) for name, rows in more.items() if len(rows)}
     texts |= (
@@ -180,8 +186,9 @@ def delete_outdated(frames: Any, folder: Path) -> list[str]:
 
 @lru_cache(maxsize=2)
 def hash_runs(frames: Any) -> str:
-    """The hash of a study's runs, computed once for each report."""
-    return digest(frames.runs.to_json())
+    """The hash of a study's runs and of their explanations, computed once for each report."""
+    runs = frames.runs.to_json()
+    return digest([runs, frames.scores.to_json()] if len(frames.scores) else runs)
 
 
 def read_stamp(folder: Path) -> dict[str, Any]:

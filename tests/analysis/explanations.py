@@ -1,9 +1,15 @@
-"""An explanation as the tests of its words and tables need it."""
+"""An explanation, and a study with explanations, as the tests of their words, tables and figures need them."""
 
 import io
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
+
+from stackcli.analysis.study_data import Frames
 
 HEADS = [
     {
@@ -61,3 +67,30 @@ def printed(item: Any) -> str:
     console = Console(width=80, file=io.StringIO())
     console.print(item)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def explained_study(frames: Frames, scores: Mapping[str, float], slope: float = -0.5) -> Frames:
+    """A study whose runs were explained: `scores` is the faithfulness of each method at the first value of the first
+    axis; it changes by `slope` for each further value, and a little with the seed."""
+    done = frames.runs[frames.runs["status"] == "done"]
+    keys = list(dict.fromkeys(["run", "arm", "point", "seed", "status", *frames.axes]))
+    levels = list(dict.fromkeys(frames.runs[frames.axes[0]])) if frames.axes else []
+    rows, heads = [], []
+    for head in done[keys].to_dict("records"):
+        step = levels.index(head[frames.axes[0]]) if levels else 0
+        for name, value in scores.items():
+            row = {"faithfulness": value + slope * step + 0.01 * head["seed"] * (step + 1)}
+            row |= {
+                "agreement": 0.5 - 0.1 * step + 0.001 * head["seed"] * step,
+                "sanity": 0.9 if name == "rollout" else 0.1,
+            }
+            rows.append({**head, "method": name, "control": False, **row})
+        for name, value in (("perfect", 4.0), ("random", 0.1)):
+            rows.append(
+                {**head, "method": name, "control": True, "faithfulness": value, "agreement": 1.0, "sanity": 0.0}
+            )
+        for layer, place in itertools.product((1, 2), (1, 2)):
+            offsets = [0.01 * layer * place + 0.1 * (i == place) for i in range(5)]
+            heads.append({**head, "layer": layer, "head": place, "distance": 3.0 + step, "offsets": offsets})
+    found = pd.DataFrame(rows), pd.DataFrame(heads)
+    return replace(frames, score_tables=lambda: found)

@@ -23,7 +23,7 @@ def test_a_method_has_its_sums_and_scores_and_the_controls_follow() -> None:
 def test_a_long_text_shows_its_strongest_tokens_in_order() -> None:
     whole = lines(tables.tabulate_tokens(ROW, "occlusion"))
     heads = [str(column.header) for column in tables.tabulate_tokens(ROW, "occlusion").columns]
-    assert heads == ["token", "occl.", "integr.\ngrad"]
+    assert heads == ["token", "occl.", "int.\ngrad"]
     assert [row[0] for row in whole if len(row) == 3] == ["token", "which", "enzyme", "has", "mass"]
     cut = tables.tabulate_tokens(ROW, "occlusion", 2)
     assert [row[0] for row in lines(cut) if len(row) == 3] == ["token", "enzyme", "mass"]

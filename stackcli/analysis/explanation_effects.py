@@ -1,0 +1,167 @@
+"""How well the arms of a study can be explained: the faithfulness of each method, agreement, and where heads look.
+
+Two comparisons are tested for each choice of the other axes, and corrected as one family: the faithfulness of the
+method that is the most faithful over the whole study, and the agreement between methods. The differences of the other
+methods are given with intervals alone.
+"""
+
+import math
+from typing import Any
+
+import pandas as pd
+from rich.table import Table
+
+from stackcli.analysis import paired_comparisons, statistics
+from stackcli.analysis.explanation_tables import ALIKE, new_table, short_name
+from stackcli.analysis.study_comparisons import name_value
+from stackcli.analysis.study_data import Frames
+from stackcli.common.wording import format_setting
+
+AGREEMENT = "agreement"
+TITLE = "faithfulness of explanations (random order 0), agreement of methods, attention distance (tokens)"
+
+
+def method_rows(frames: Frames) -> pd.DataFrame:
+    """Returns the rows of `frames.scores` that are of methods, not of controls; empty without explanations."""
+    scores = frames.scores
+    return scores[~scores["control"].astype(bool)] if len(scores) else scores
+
+
+def best_method(frames: Frames) -> str | None:
+    """Returns the method with the highest mean faithfulness over all runs; None without explanations."""
+    rows = method_rows(frames)
+    means = rows.groupby("method")["faithfulness"].mean().dropna() if len(rows) else pd.Series(dtype=float)
+    return str(means.idxmax()) if len(means) else None
+
+
+def run_values(frames: Frames) -> pd.DataFrame:
+    """Returns a row for each run: `run`, its settings, `status`, `faithfulness` by method (column: the method),
+    `agreement` (mean over methods) and `distance` (mean over layers and heads, tokens)."""
+    rows, heads = method_rows(frames), frames.heads
+    if rows.empty:
+        return pd.DataFrame()
+    wide = rows.pivot(index="run", columns="method", values="faithfulness")
+    wide[AGREEMENT] = rows.groupby("run")["agreement"].mean()
+    wide["distance"] = heads.groupby("run")["distance"].mean() if len(heads) else math.nan
+    keys = list(dict.fromkeys(["run", "arm", "point", "seed", "status", *frames.axes]))
+    return frames.runs[keys].merge(wide.reset_index(), on="run")
+
+
+def explanation_differences(frames: Frames) -> pd.DataFrame:
+    """Returns a row for each comparison with the first value of the first axis, paired by seed: where depth is that
+    axis, of its largest value only. The columns of `paired_comparisons.compare`, with `where` (the other axes),
+    `method` and `tested`; verdicts and p are corrected as one family for the rows that are tested, and empty for the
+    others."""
+    values, best = run_values(frames), best_method(frames)
+    if values.empty or best is None or not frames.axes:
+        return pd.DataFrame()
+    methods = sorted(set(method_rows(frames)["method"]), key=lambda name: (name != best, name))
+    found = []
+    for where, group in _choices(frames, values):
+        for metric in (*methods, AGREEMENT):
+            table = _compare(frames, group, metric)
+            found.append(table.assign(where=where, tested=metric in (best, AGREEMENT)))
+    rows = pd.concat(found, ignore_index=True)
+    if rows.empty:
+        return rows
+    tested, others = rows[rows["tested"]], rows[~rows["tested"]]
+    family = paired_comparisons.pool_comparisons(tested)
+    return pd.concat([family, others.assign(p=math.nan, p_holm=math.nan, verdict="", kind="")], ignore_index=True)
+
+
+def _choices(frames: Frames, values: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The runs for each choice of every axis except the first."""
+    others = list(frames.axes[1:])
+    if not others:
+        return [("", values)]
+    out = []
+    for key, group in values.groupby(others, sort=False, dropna=False):
+        out.append((", ".join(f"{a}={format_setting(v)}" for a, v in zip(others, key, strict=True)), group))
+    return out
+
+
+def _compare(frames: Frames, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    axis = frames.axes[0]
+    if axis == "depth":
+        runs = runs[runs[axis].isin([runs[axis].min(), runs[axis].max()])].sort_values(axis, kind="stable")
+    if runs[axis].nunique(dropna=False) < 2:
+        return pd.DataFrame()
+    name = AGREEMENT if metric == AGREEMENT else "faithfulness"
+    return paired_comparisons.compare(runs.assign(**{name: runs[metric]}), axis, name).assign(method=metric)
+
+
+def explanation_table(frames: Frames) -> Table:
+    """A row for each point, columns for the methods (the most faithful first), agreement and attention distance."""
+    values, rows = run_values(frames), method_rows(frames)
+    order = rows.groupby("method")["faithfulness"].mean().sort_values(ascending=False, na_position="last")
+    axes = list(frames.axes)
+    table = new_table([*axes, *map(short_name, order.index), "agree-\nment", "dis-\ntance"], left=range(len(axes)))
+    for key, group in values.groupby(axes, sort=False, dropna=False) if axes else [((), values)]:
+        means = [group[column].mean() for column in (*order.index, AGREEMENT, "distance")]
+        cells = ["-" if math.isnan(mean) else f"{mean:z.2f}" for mean in means[:-1]]
+        cells.append("-" if math.isnan(means[-1]) else f"{means[-1]:.1f}")
+        table.add_row(*map(format_setting, key if isinstance(key, tuple) else (key,)), *cells)
+    return table
+
+
+def explanation_sentences(frames: Frames) -> list[str]:
+    """Says what the explanations show: controls, the tested comparisons, methods that fail, and methods left out."""
+    rows, best = method_rows(frames), best_method(frames)
+    if rows.empty or best is None:
+        return []
+    return [_controls(frames), *_comparisons(frames, best), *_failures(rows)]
+
+
+def _controls(frames: Frames) -> str:
+    """Says what a perfect and a random explanation score."""
+    controls = frames.scores[frames.scores["control"].astype(bool)]
+    mean = controls.groupby("method")["faithfulness"].mean()
+    perfect, guess = float(mean.get("perfect", math.nan)), float(mean.get("random", math.nan))
+    apart = "" if perfect > guess else ": the scores do not tell them apart here, so do not believe them"
+    return (
+        f"Of a bag of words with known weights, a perfect explanation has a faithfulness of {perfect:.2f} on these "
+        f"texts, a random one {guess:z.2f}{apart}."
+    )
+
+
+def _comparisons(frames: Frames, best: str) -> list[str]:
+    """A sentence for each tested comparison."""
+    table = explanation_differences(frames)
+    out = []
+    for row in table[table["tested"]].to_dict("records") if len(table) else []:
+        axis = frames.axes[0]
+        lead = f"with {row['where']}, " if row["where"] else ""
+        what = "agreement of methods" if row["metric"] == AGREEMENT else f"faithfulness of {best}"
+        interval = "" if math.isnan(row["low"]) else f" [{row['low']:+.2f}, {row['high']:+.2f}]"
+        p = "" if math.isnan(row["p_holm"]) else f", p Holm {row['p_holm']:.3f}"
+        said = f"{lead}{what}: {name_value(axis, row['arm'])} against {name_value(axis, row['baseline'])} "
+        said += f"{row['mean']:+.2f}{interval}, higher on {row['wins']} of {row['n']} seeds{p}: {row['verdict']}."
+        out.append(said[0].upper() + said[1:])
+    return out
+
+
+def _failures(rows: pd.DataFrame) -> list[str]:
+    """Names the methods that are no more faithful than a random order at a point, or ignore what was learnt."""
+    out = []
+    low = _points(rows, "faithfulness", lambda found: found.high <= 0 if found.n > 1 else found.mean <= 0)
+    if low:
+        out.append(f"No more faithful than a random order: {low}.")
+    same = _points(rows, "sanity", lambda found: found.mean > ALIKE)
+    if same:
+        out.append(f"Nearly the same for an untrained stack (rank correlation above {ALIKE:g}): {same}.")
+    return out
+
+
+def _points(rows: pd.DataFrame, column: str, fails: Any) -> str:
+    """Methods for which `fails` holds, each with its points."""
+    found: dict[str, list[str]] = {}
+    points = rows["point"].nunique()
+    for (method, point), group in rows.groupby(["method", "point"], sort=False):
+        values = pd.to_numeric(group[column]).dropna()
+        if len(values) and fails(statistics.interval(values)):
+            found.setdefault(str(method), []).append(str(point))
+    texts = []
+    for method, names in found.items():
+        where = "" if points == 1 else " at every point" if len(names) == points else f" at {', '.join(names[:3])}"
+        texts.append(method + where + (f" and {len(names) - 3} more" if 3 < len(names) < points else ""))
+    return "; ".join(texts)

@@ -1,0 +1,68 @@
+"""Faithfulness of each method of explanation, a panel a method; 0 is a random order, dotted a perfect explanation."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stackcli.analysis.explanation_effects import method_rows
+from stackcli.analysis.study_data import Frames
+from stackcli.figures import _levels, base
+
+PANELS, ACROSS = 9, 3
+
+
+@base.draw_in_style
+def draw(frames: Frames) -> Figure | None:
+    """Draws means with 95 % t intervals over the finished seeds, and a dot for every seed, against the depth where it
+    is swept, else the first axis; the most faithful method first. Faithfulness: how far the logit falls below that of
+    random orders as tokens are left out, in standard deviations of the logit between random sets of equal size. The
+    perfect explanation is that of a bag of words whose weights are known, on the same texts."""
+    rows = method_rows(frames)
+    if rows.empty or rows["faithfulness"].isna().all():
+        return None
+    x = "depth" if "depth" in frames.axes else (*frames.axes, "point")[0]
+    order = rows.groupby("method")["faithfulness"].mean().sort_values(ascending=False)
+    shown = [str(name) for name in order.index[:PANELS]]
+    scale = base.scale(x, rows[x])
+    figure, panels = base.grid(len(shown), ACROSS, 1.25, sharey=True)
+    room = (base.COLUMN if len(shown) == 1 else base.FULL / base.across(panels[0])) * 72 - 40
+    for axes, name in zip(panels, shown, strict=True):
+        groups, left_out = _levels.groups(frames, rows[rows["method"] == name], x)
+        for group in groups:
+            _levels.line(axes, scale, group, "faithfulness", markersize=3)
+        axes.set_title(base.fit(name, room))
+        axes.set_ylabel("faithfulness (SD)" if base.leftmost(axes) else "")
+    _name_levels(figure, panels, scale, room)
+    for axes in panels:
+        axes.axhline(0, color=base.GREY, linewidth=0.6, label="random order")
+    perfect = _perfect(frames.scores)
+    _levels.limits(panels[0], [0.0, *perfect])
+    for axes in panels:
+        for level in perfect:
+            axes.axhline(level, color=base.GREY, linewidth=0.8, linestyle=":", label="perfect")
+    entries = [(base.swatch(**style), name) for name, _, style, _ in groups if name]
+    dotted = [(base.swatch(color=base.GREY, linestyle=":"), "a perfect explanation of a bag of words")]
+    base.legend(figure, [*entries, *(dotted if perfect else [])])
+    seeds = max(point.count for point in base.points(frames))
+    base.note(figure, base.describe_mean(seeds), left_out, base.left_out(len(shown), len(order), "methods"))
+    return figure
+
+
+def _name_levels(figure: Figure, panels: list[Axes], scale: base.Scale, room: float) -> None:
+    """Names the values of the axis under the lowest panel of each column."""
+    before, grown = figure.get_figheight(), 0.0
+    for axes in panels:
+        figure.set_figheight(before)
+        scale.dress(axes, "x", room)
+        grown = figure.get_figheight()  # by the names that stand upright
+        lowest = axes in panels[-base.across(axes) :]
+        axes.tick_params(labelbottom=lowest)
+        axes.set_xlabel(axes.get_xlabel() if lowest else "")
+    figure.set_figheight(grown)
+
+
+def _perfect(scores: pd.DataFrame) -> list[float]:
+    """Returns the mean faithfulness of the perfect explanation, in a list; empty without it."""
+    values = scores.loc[scores["method"] == "perfect", "faithfulness"]
+    found = base.finite(values[scores["control"].astype(bool)])
+    return [float(found.mean())] if len(found) else []

@@ -1,0 +1,59 @@
+"""Which offsets each head looks at: its attention by the distance from query to key, a heat map for each point."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stackcli.analysis.study_data import Frames
+from stackcli.figures import base
+
+PANELS = 8
+ROWS = 24  # heads in a panel
+
+
+@base.draw_in_style
+def draw(frames: Frames) -> Figure | None:
+    """Draws means over the finished seeds and the explained texts: a row for each head, the first layer at the top, a
+    column for each offset; -1 is the token before the query. What is farther away than the columns is not drawn."""
+    if frames.heads.empty:
+        return None
+    found = [point for point in base.points(frames) if not point.rows(frames.heads).empty]
+    if not found:
+        return None
+    shown, across = base.facets(frames.axes, found, PANELS, 4)
+    maps = {point: _map(point.rows(frames.heads)) for point in shown}
+    top = max(float(values.max(axis=None)) for values in maps.values())
+    figure, panels = base.grid(len(maps), across, 1.9)
+    for axes, (point, values) in zip(panels, maps.items(), strict=True):
+        rows = base.spread_evenly(range(len(values)), ROWS)
+        kept = values.iloc[rows]
+        look = {"cmap": "cividis", "vmin": 0.0, "vmax": top or 1.0}
+        mesh = base.shade(axes, columns=values.columns, rows=range(len(kept)), values=kept, **look)
+        axes.invert_yaxis()
+        _name_layers(axes, [layer for layer, _ in kept.index])
+        axes.set_xlabel("offset (tokens)")
+        axes.set_ylabel("layer (a row a head)")
+        axes.set_title(point.heading(400 / base.across(axes) - 20 if base.across(axes) > 1 else 150))
+    base.bar(figure, mesh, "attention (share)")
+    cut = max(len(values) for values in maps.values()) > ROWS
+    base.note(figure, base.left_out(len(maps), len(found), "points"), f"{ROWS} heads of a stack shown" if cut else "")
+    return figure
+
+
+def _map(rows: pd.DataFrame) -> pd.DataFrame:
+    """Returns the mean share over runs: (layer, head) by offset."""
+    shares = {
+        key: np.mean(np.stack(group["offsets"].tolist()), axis=0) for key, group in rows.groupby(["layer", "head"])
+    }
+    reach = (len(next(iter(shares.values()))) - 1) // 2
+    return pd.DataFrame.from_dict(shares, orient="index", columns=range(-reach, reach + 1)).sort_index()
+
+
+def _name_layers(axes: Axes, layers: list[int]) -> None:
+    """Writes each layer's number in the middle of its rows, as far as there is room, and a line between layers."""
+    rows = pd.Series(range(len(layers))).groupby(layers)
+    for row in rows.min().iloc[1:]:
+        axes.axhline(row - 0.5, color="white", linewidth=0.5, label="layer")
+    kept = base.spread_evenly(list(rows.mean().items()), 8)
+    axes.set_yticks([middle for _, middle in kept], [str(layer) for layer, _ in kept])

@@ -1,0 +1,76 @@
+"""How well the arms of a study can be explained."""
+
+import math
+
+import pytest
+
+from stackcli.analysis import explanation_effects as effects
+from tests.analysis.explanations import explained_study, printed
+from tests.figures import factory
+
+SCORES = {"cp_lrp": 2.0, "occlusion": 1.5, "rollout": 0.2}
+
+
+def test_the_deepest_stack_is_compared_with_the_shallowest_paired_by_seed() -> None:
+    frames = explained_study(factory.study({"depth": [1, 2, 4]}, seeds=8), SCORES)
+    table = effects.explanation_differences(frames)
+    assert list(table["method"]) == ["cp_lrp", "agreement", "occlusion", "rollout"]
+    assert set(table["arm"]) == {4} and set(table["baseline"]) == {1}
+    gaps = [-1.0 + 0.02 * seed for seed in range(8)]
+    row = table.iloc[0]
+    assert row["mean"] == pytest.approx(sum(gaps) / 8) and row["wins"] == 0 and row["n"] == 8
+    assert row["low"] < row["mean"] < row["high"] < -0.8
+    assert row["verdict"] == "worse" and row["p_holm"] == pytest.approx(2 * 2 / 2**8)
+    assert not table[~table["tested"]]["verdict"].any() and table[~table["tested"]]["p"].isna().all()
+
+
+def test_a_smaller_value_of_depth_is_the_baseline_in_whatever_order_they_were_typed() -> None:
+    frames = explained_study(factory.study({"depth": [4, 1]}, seeds=3), SCORES)
+    assert set(effects.explanation_differences(frames)["baseline"]) == {1}
+
+
+def test_every_other_value_of_an_axis_of_names_is_compared_with_the_first() -> None:
+    frames = explained_study(factory.study({"pe": ["none", "rope", "learned"], "depth": [1, 2]}, seeds=3), SCORES)
+    table = effects.explanation_differences(frames)
+    tested = table[table["tested"]]
+    assert list(zip(tested["where"], tested["arm"], tested["method"], strict=True)) == [
+        (where, arm, method)
+        for where in ("depth=1", "depth=2")
+        for method in ("cp_lrp", "agreement")
+        for arm in ("rope", "learned")
+    ]
+
+
+def test_the_table_has_the_means_of_each_point_and_fits_80_columns() -> None:
+    frames = explained_study(factory.study({"depth": [1, 2], "residual": ["pre", "post"]}), SCORES)
+    text = printed(effects.explanation_table(frames))
+    rows = [line.split() for line in text.split("\n")]
+    assert ["1", "pre", "2.01", "1.51", "0.21", "0.50", "3.0"] in rows
+    assert ["2", "post", "1.52", "1.02", "-0.28", "0.40", "4.0"] in rows
+    assert max(map(len, text.split("\n"))) <= 80
+
+
+def test_the_sentences_name_controls_comparisons_and_methods_that_fail() -> None:
+    frames = explained_study(factory.study({"depth": [1, 2]}, seeds=8), SCORES)
+    said = effects.explanation_sentences(frames)
+    assert said[0].startswith("Of a bag of words with known weights, a perfect explanation has a faithfulness of 4.00")
+    assert said[1].startswith("Faithfulness of cp_lrp: depth 2 against depth 1 -0.46 [")
+    assert "higher on 0 of 8 seeds" in said[1] and said[1].endswith("worse.")
+    assert said[2].startswith("Agreement of methods: depth 2 against depth 1 -0.10 [")
+    assert said[3] == "No more faithful than a random order: rollout at depth=2."
+    assert said[4] == "Nearly the same for an untrained stack (rank correlation above 0.5): rollout at every point."
+
+
+def test_controls_that_the_scores_do_not_tell_apart_are_not_believed() -> None:
+    frames = explained_study(factory.study({"depth": [1, 2]}, seeds=2), SCORES)
+    frames.scores.loc[frames.scores["method"] == "perfect", "faithfulness"] = 0.05
+    assert "do not believe them" in effects.explanation_sentences(frames)[0]
+
+
+def test_a_method_without_a_number_is_a_bar_and_no_explanations_are_no_sentences() -> None:
+    plain = factory.study({"depth": [1, 2]})
+    assert effects.explanation_sentences(plain) == [] and effects.explanation_differences(plain).empty
+    frames = explained_study(plain, SCORES)
+    frames.scores.loc[frames.scores["method"] == "rollout", "faithfulness"] = math.nan
+    rows = [line.split() for line in printed(effects.explanation_table(frames)).split("\n")]
+    assert ["1", "2.01", "1.51", "-", "0.50", "3.0"] in rows
