@@ -1,6 +1,7 @@
 """Says what each remedy did to the accuracy, to the finding itself and to the time of a step."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -30,7 +31,7 @@ def remedy_effects(frames: Frames) -> pd.DataFrame:
     compared = comparisons.ranking_comparisons(frames)
     rows: list[dict[str, Any]] = []
     for affected, group in frames.runs.groupby("affected", sort=False):
-        part = Frames(**{**vars(frames), "runs": group})
+        part = replace(frames, runs=group)
         now = {f.name: f.seeds for f in found if f.point in set(group.loc[group["remedy"] == BEFORE, "point"])}
         had = frames.known.get("found", {}).get(affected) or now
         for remedy, runs in group.groupby("remedy", sort=False):

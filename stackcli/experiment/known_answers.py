@@ -11,6 +11,7 @@ import operator
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,7 +91,7 @@ def metric_values(frames: Frames, arm: str, metric: str) -> list[float]:
         return [float(max(accs[int(length) :])) for accs in runs["acc_by_output"]]
     out = []
     for run in runs["run"]:
-        one = Frames(**{**vars(frames), "runs": runs[runs["run"] == run]})
+        one = replace(frames, runs=runs[runs["run"] == run])
         rows = comparisons.scores_by_length(one)
         out += [float(v) for v in rows.loc[rows["length"] == int(length), name]]
     return out
