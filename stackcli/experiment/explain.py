@@ -30,12 +30,14 @@ FAITHFULNESS = ("deletion", "insertion", "comprehensiveness", "sufficiency")
 @dataclass(frozen=True)
 class Asked:
     """What is asked of each text. methods: their keys by name. target: the class whose logit is explained; by default
-    the one that the run answers. sanity: number of untrained stacks whose weights replace those of the run. baselines:
-    whether methods with a baseline are compared with themselves from another one."""
+    the one that the run answers. sanity: number of untrained stacks whose weights replace those of the run; by_layer:
+    from the classifier down to each layer, else all at once. baselines: whether methods with a baseline are compared
+    with themselves from another one."""
 
     methods: Mapping[str, Mapping[str, Any]]
     target: str = ""
     sanity: int = 0
+    by_layer: bool = True
     baselines: bool = True
 
 
@@ -141,7 +143,8 @@ class Maker:
             for other in other_baselines(name, keys)
         }
         fresh = (run.untrained(run.config.seed + 1 + i) for i in range(asked.sanity))
-        self.randomised = [list(randomise_from_top(run.model, stack)) for stack in fresh]
+        first = 0 if asked.by_layer else -1
+        self.randomised = [list(randomise_from_top(run.model, stack))[first:] for stack in fresh]
 
     def explain_batch(self, items: Sequence[Item]) -> list[Explanation]:
         import torch

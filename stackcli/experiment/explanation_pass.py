@@ -19,11 +19,14 @@ from stackcli.experiment.explanation_scores import read_scores, scores_path
 from stackcli.experiment.identity import digest
 from stackcli.experiment.part_source import fingerprint
 from stackcli.experiment.store import Store
-from stackcli.experiment.trained_run import items_of_test, load_test, open_run
+from stackcli.experiment.trained_run import Item, Run, items_of_test, load_test, make_batch, open_run
 from stackcli.experiment.worker import preload
 from stackcli.launcher.base import Say, Stop
 
 TEXTS = 24  # test items explained in each run
+KEYS = {
+    "integrated": {"most": 64}
+}  # of a method, where its defaults take most of the time; the error of the sum is kept
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def explain_runs(store: Store, study: str, jobs: int, say: Callable[[str], None]
     """Explains the finished runs of a study that have not been explained yet. Says which runs could not be."""
     from stackcli.launcher.local import Local
 
-    key = digest([TEXTS, method_settings(method_names()), [fingerprint("explain", name) for name in method_names()]])
+    key = digest([TEXTS, chosen_methods(), [fingerprint("explain", name) for name in method_names()]])
     runs = dict.fromkeys(entry["run"] for entry in store.read_study(study)["runs"] if store.finished(entry["run"]))
     done = [run for run in runs if store.result(run)["status"] == "done"]
     todo = [Job(store.root, run, key) for run in done if read_scores(store, run).get("key") != key]
@@ -60,6 +63,11 @@ def method_names() -> tuple[str, ...]:
     return tuple(registry.part_names("explain"))
 
 
+def chosen_methods() -> dict[str, dict[str, Any]]:
+    """All methods with their keys."""
+    return {name: {**keys, **KEYS.get(name, {})} for name, keys in method_settings(method_names()).items()}
+
+
 def explain_run(job: Job, say: Say, stop: Stop) -> None:
     """Explains the items of one run and keeps the scores; a job of a launcher. A method that does not go with the run's
     stack is left out."""
@@ -67,23 +75,23 @@ def explain_run(job: Job, say: Say, stop: Stop) -> None:
     order = generator("evaluation", "explained items").permutation(len(load_test(run)))
     items = items_of_test(run, sorted(order[:TEXTS].tolist()))
     usable, refused = usable_methods(run, items)
-    found = list(explain_items(run, items, Asked(method_settings(usable), sanity=1, baselines=False)))
+    found = list(explain_items(run, items, Asked(usable, sanity=1, by_layer=False, baselines=False)))
     scores = {"key": job.key, "texts": len(items), "refused": refused, **summarise_explanations(found)}
     write_file(scores_path(job.store, job.run), dumps(scores) + "\n")
 
 
-def usable_methods(run: Any, items: Sequence[Any]) -> tuple[list[str], dict[str, str]]:
-    """The methods that go with a run's stack, and why each of the others does not."""
+def usable_methods(run: Run, items: Sequence[Item]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """The methods that go with a run's stack, with their keys, and why each of the others does not."""
     from stackcli.diagnostics.explained_texts import ExplainedTexts
-    from stackcli.experiment.trained_run import make_batch
 
     texts, refused = ExplainedTexts(run.model, make_batch(run, items[:1])), {}
-    for name, keys in method_settings(method_names()).items():
+    methods = chosen_methods()
+    for name, keys in methods.items():
         try:
             registry.build_part("explain", name, **keys).attribute(texts)
         except ValueError as error:
             refused[name] = str(error)
-    return [name for name in method_names() if name not in refused], refused
+    return {name: keys for name, keys in methods.items() if name not in refused}, refused
 
 
 def summarise_explanations(found: Sequence[Explanation]) -> dict[str, Any]:
