@@ -99,3 +99,23 @@ def test_a_normalisation_that_is_not_known_is_refused() -> None:
     one.model.stack[0].join.norm = Strange(16)
     with pytest.raises(ValueError, match="through the normalisation Strange"), changed_gradients(one.model, "constant"):
         pass
+
+
+@pytest.mark.parametrize("pe", ["learned", "relative"])
+def test_chosen_texts_are_explained_as_they_are_and_may_be_chosen_twice(pe: str) -> None:
+    one = texts(pe=pe)
+    chosen = one.choose_texts(torch.tensor([2, 0, 2]))
+    torch.testing.assert_close(chosen.logits, one.logits[[2, 0, 2]])
+    keep = one.mask & (torch.arange(9) != 1)
+    torch.testing.assert_close(chosen.logit_of(keep[[2, 0, 2]]), one.logit_of(keep)[[2, 0, 2]], rtol=0, atol=1e-12)
+    x = one.words + one.added
+    torch.testing.assert_close(chosen.logit(x[[2, 0, 2]]), one.logit(x)[[2, 0, 2]], rtol=0, atol=1e-12)
+
+
+def test_another_stack_is_asked_for_the_class_that_the_first_one_explains() -> None:
+    one = texts(width=9)
+    fresh = exact_copy(stack(depth=2))
+    other = one.with_model(fresh)
+    expected = fresh(one.tokens, one.mask, None, one.tree)
+    torch.testing.assert_close(other.logits, expected, rtol=0, atol=1e-12)
+    assert torch.equal(other.classes, one.classes) and not torch.allclose(other.logits, one.logits)
