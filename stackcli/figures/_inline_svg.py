@@ -23,7 +23,7 @@ class SvgSheet:
     """The figures of one page and the glyphs that they share."""
 
     def __init__(self) -> None:
-        self._glyphs: dict[str, str] = {}  # outline -> id
+        self._glyphs: dict[tuple[str, str], str] = {}  # outline and its scale -> id
 
     def add(self, text: str, prefix: str, label: str) -> str:
         """Returns a figure as an `<svg>` element. text: the file that matplotlib wrote; prefix: comes before the names
@@ -49,7 +49,7 @@ class SvgSheet:
 
     def glyphs(self) -> str:
         """Returns the element with the glyphs of all figures added so far; it takes no room on the page."""
-        paths = "".join(f'<path id="{name}" d="{outline}"/>' for outline, name in self._glyphs.items())
+        paths = "".join(f'<path id="{name}" d="{d}" transform="{by}"/>' for (d, by), name in self._glyphs.items())
         return f'<svg class="glyphs" width="0" height="0" aria-hidden="true"><defs>{paths}</defs></svg>'
 
     def _take_glyphs(self, root: Xml.Element) -> dict[str, str]:
@@ -59,7 +59,7 @@ class SvgSheet:
             for path in list(defs):
                 name = path.get("id", "")
                 if path.tag == SVG + "path" and re.search(r"-[0-9a-f]+$", name) and "style" not in path.attrib:
-                    outline = " ".join(path.get("d", "").split())
+                    outline = " ".join(path.get("d", "").split()), path.get("transform", "")
                     shared[name] = self._glyphs.setdefault(outline, f"g{len(self._glyphs)}")
                     defs.remove(path)
         return shared
