@@ -328,13 +328,6 @@ def to_markdown(table: pd.DataFrame) -> str:
 
 def to_latex(table: pd.DataFrame) -> str:
     """Returns a LaTeX table with booktabs rules; special characters are escaped."""
-    return texts_to_latex(_plain(table))
-
-
-def texts_to_latex(texts: pd.DataFrame, **options: Any) -> str:
-    """Returns a table of texts in LaTeX with booktabs rules; special characters are escaped, in the headings too.
-    `options` go to `DataFrame.to_latex`."""
-    columns = "l" + "r" * (texts.shape[1] - 1)
-    plain = texts.replace("±", "+-", regex=True)
-    text = str(plain.to_latex(index=False, escape=True, column_format=columns, **options))
+    plain = _plain(table).replace("±", "+-", regex=True)
+    text = str(plain.to_latex(index=False, escape=True, column_format="l" + "r" * (plain.shape[1] - 1)))
     return text.replace("+-", r"$\pm$")

@@ -29,14 +29,14 @@ def render_studies(studies: Sequence[StudyPage]) -> str:
     sheet, sections = SvgSheet(), []
     for number, study in enumerate(studies, start=1):
         figures = [
-            {"name": name, "about": base.describe_figure(name), "svg": _figure(sheet, svg, f"s{number}-{name}", name)}
+            {"name": name, "about": base.describe_figure(name), "svg": _figure(sheet, svg, f"s{number}{name}-", name)}
             for name, svg in draw_figures(study.frames).items()
         ]
         explained = [describe_item(row) for row in study.explanations]
         sections.append({"id": f"s{number}", "study": study, "figures": figures, "explanations": explained})
     folders = {path: name for study in studies for path, name in study.folders.items()}
     title = " + ".join(study.name for study in studies)
-    glyphs = Markup(sheet.glyphs())
+    glyphs = Markup(sheet.shared())
     return _render("study.html.j2", lambda text: hide_folders(text, folders), title=title, sections=sections, glyphs=glyphs)
 
 

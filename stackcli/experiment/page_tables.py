@@ -33,6 +33,12 @@ class Cell(NamedTuple):
     text: str
     value: float | None = None
 
+    @property
+    def hidden_value(self) -> str:
+        """The number, where the text alone does not show it."""
+        plain = self.value is None or LEADING.fullmatch(self.text)
+        return "" if plain else f"{self.value:.6g}"
+
 
 @dataclass(frozen=True)
 class PageTable:
@@ -93,22 +99,26 @@ def _result(value: Any) -> Cell:
     return Cell("") if number is None else Cell(f"{number:z.3f}", number)
 
 
-def remedy_table(frames: "Frames") -> list[PageTable]:
-    """Returns the table of findings with every remedy and the command that tries it; none where nothing was found."""
+def finding_tables(frames: "Frames") -> list[PageTable]:
+    """Returns a table of what went wrong and one of every remedy with its command; none where nothing was found."""
     from stackcli.analysis import findings, findings_text
 
-    found = findings.findings(frames) if frames.command == "ablate-depth" else []
+    found = findings.findings(frames)
     if not found:
         return []
     table = findings_text.findings_frame(found, frames)
-    heads = ("at", "finding", "affected", "evidence", "remedy", "why", "command")
+    first = table.drop_duplicates(["point", "finding"])
     rows = [
-        tuple(map(from_text, (r["point"], r["finding"], f"{r['k']} of {r['n']}", r["evidence"]))) + tuple(
-            Cell(str(r[key])) for key in ("remedy", "why", "command")
-        )
-        for r in table.to_dict("records")
+        (r["point"], r["finding"], f"{r['k']} of {r['n']}", f"{r['low']:.2f}–{r['high']:.2f}", r["evidence"])
+        for r in first.to_dict("records")
     ]
-    return [PageTable("Findings and remedies", heads, tuple(rows))]
+    heads = ("at", "finding", "affected", "95 % interval", "evidence")
+    sources = findings_text.findings_table(found, frames.runs).caption
+    note = f"Affected: runs with the finding; then the interval of their share. {sources}"
+    out = [PageTable("What went wrong", heads, tuple(tuple(map(from_text, row)) for row in rows), note)]
+    columns = ["point", "finding", "remedy", "why", "command"]
+    tries = [tuple(map(Cell, map(str, row))) for row in table.loc[table["remedy"] != "", columns].to_numpy()]
+    return [*out, PageTable("Remedies to try", ("at", *columns[1:]), tuple(tries))] if tries else out
 
 
 def from_terminal(title: str, table: "Table") -> PageTable:

@@ -15,8 +15,8 @@ from stackcli.common.atomic_files import read_json
 from stackcli.common.wording import count_noun, format_seeds, format_setting
 from stackcli.experiment.page_tables import (
     PageTable,
+    finding_tables,
     from_terminal,
-    remedy_table,
     run_table,
     shared_words,
     summary_table,
@@ -56,7 +56,10 @@ def read_study_page(store: Store, name: str) -> StudyPage:
     """Reads a study, the newest by default. Raises ValueError for an unknown one, and where no run has finished."""
     frames = open_study(store, name)
     study = store.read_study(frames.study)
-    evidence = [from_terminal(title, table) for title, table in evidence_tables(frames)]
+    if frames.command == "ablate-depth":
+        evidence = finding_tables(frames)
+    else:
+        evidence = [from_terminal(title, table) for title, table in evidence_tables(frames)]
     settings = [entry["settings"] for entry in study["runs"]]
     finished = [run for run in dict.fromkeys(frames.runs["run"]) if store.finished(run)]
     commands = {run: str(read_json(store.run(run) / "config.json").get("reproduce", "")) for run in finished}
@@ -65,7 +68,7 @@ def read_study_page(store: Store, name: str) -> StudyPage:
         name=frames.study,
         about=tuple(describe_study(frames)),
         sentences=tuple(report_sentences(frames)),
-        tables=(summary_table(frames), *evidence, *remedy_table(frames)),
+        tables=(summary_table(frames), *evidence),
         runs=run_table(frames),
         data=tuple(text for name, facts in frames.facts.items() for text in describe_facts(name, facts)),
         settings=tuple((key, format_setting(value)) for key, value in shared_settings(settings).items()),

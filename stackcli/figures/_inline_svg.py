@@ -1,68 +1,95 @@
 """Prepares figures saved as SVG to stand together inside one HTML page.
 
-A strict content policy forbids inline styles, so they become presentation attributes, which look the same. Names that
-several figures use are told apart by a prefix, except those of glyphs: the outline of a letter is written once a page.
+A strict content policy forbids inline styles, so they become presentation attributes, which look the same. Names inside
+a figure get a prefix, as several figures use the same ones. What many figures repeat, letters and whole texts such as
+the labels of ticks, is written once a page.
 """
 
+import base64
+import io
 import re
+from collections.abc import Iterator
 from xml.etree import ElementTree as Xml
+
+import numpy as np
+from PIL import Image
 
 SVG = "{http://www.w3.org/2000/svg}"
 LINK = "{http://www.w3.org/1999/xlink}href"
 STYLE = re.compile(r"([\w-]+)\s*:\s*([^;]+)")
 NUMBER = re.compile(r"-?\d+\.\d+")
-COORDINATES = ("d", "x", "y", "points", "width", "height", "stroke-width", "stroke-dashoffset")
-ROUNDED = re.compile(r"(?<=translate\()[^)]*")
-MOVED = re.compile(r"translate\((\S+) (\S+)\)")  # a letter of a text
+COORDINATES = ("d", "x", "y", "points", "width", "height")
+TRANSLATION = re.compile(r"(?<=translate\()[^)]*")
+MOVED = re.compile(r"translate\((\S+) (\S+)\)")
+GLYPH = re.compile(r".+-[0-9a-f]+")  # the id of a letter: font, hyphen, number
+GREY = re.compile(r"#(.)\1(.)\2(.)\3")
 REFERENCE = re.compile(r"url\(#([^)]*)\)")
-JOINS = {"stroke-linejoin": "round", "stroke-linecap": "butt"}  # what matplotlib's style sheet says of every element
-UNSUPPORTED = {"script", "foreignObject", "a", "animate", "set", "iframe"}  # never drawn by matplotlib
+PNG = "data:image/png;base64,"
+INHERITED = {"stroke-linejoin": "round", "stroke-linecap": "butt"}  # what matplotlib's style sheet says of every element
+DRAWN = {"svg", "g", "path", "use", "defs", "clipPath", "rect", "image", "polygon", "circle", "text", "tspan"}
+DRAWN |= {"linearGradient", "stop", "filter", "feFlood", "feComposite", "pattern", "ellipse", "line", "polyline"}
 
 
 class SvgSheet:
-    """The figures of one page and the glyphs that they share."""
+    """The figures of one page, and the letters and texts that they share."""
 
     def __init__(self) -> None:
-        self._glyphs: dict[tuple[str, str], str] = {}  # outline and its scale -> id
+        self._shared: dict[str, str] = {}  # element without its id -> id
 
-    def add(self, text: str, prefix: str, label: str) -> str:
-        """Returns a figure as an `<svg>` element. text: the file that matplotlib wrote; prefix: comes before the names
-        inside, and differs between the figures of a page; label: read out in place of the figure. Raises ValueError
-        for a file with elements that matplotlib does not write."""
-        root = Xml.fromstring(text)
-        if found := UNSUPPORTED & {element.tag.removeprefix(SVG) for element in root.iter()}:
-            raise ValueError(f"the figure {label} holds the element {sorted(found)[0]}; only drawings can be shown")
+    def add(self, file: str, prefix: str, label: str) -> str:
+        """Returns a figure as an `<svg>` element.
+
+        file: what matplotlib wrote; prefix: comes before the names inside, another for each figure of a page; label: is
+        read out in place of the figure. Raises ValueError for an element that no drawing needs, such as a script."""
+        root = Xml.fromstring(file)
         _delete(root, {SVG + "metadata", SVG + "style"})
-        shared = self._take_glyphs(root)
+        if found := sorted({element.tag.removeprefix(SVG) for element in root.iter()} - DRAWN):
+            raise ValueError(f"the figure {label} holds the element {found[0]}, which a page cannot show")
         for element in root.iter():
             _simplify(element)
-        used = {name for element in root.iter() for name in _references(element)}
-        for element in root.iter():
-            _rename(element, prefix, used, shared)
+        letters = self._take_letters(root)
+        names = _rename(root, prefix, letters)
         _delete(root, {"defs"}, empty=True)
         _unwrap(root)
+        self._share_texts(root, set(letters.values()))
+        _drop_repeated(root, names)
+        width = float(root.get("viewBox", "0 0 241 0").split()[2])
         for name in ("width", "height", "version"):
             root.attrib.pop(name, None)
-        width = float(root.get("viewBox", "0 0 241 0").split()[2])
-        root.attrib.update({**JOINS, "role": "img", "aria-label": label, "width": f"{width * 96 / 72:.0f}"})
-        return Xml.tostring(root, encoding="unicode", short_empty_elements=True)
+        root.attrib.update({**INHERITED, "role": "img", "aria-label": label, "width": f"{width * 96 / 72:.0f}"})
+        return _write(root)
 
-    def glyphs(self) -> str:
-        """Returns the element with the glyphs of all figures added so far; it takes no room on the page."""
-        paths = "".join(f'<path id="{name}" d="{d}" transform="{by}"/>' for (d, by), name in self._glyphs.items())
-        return f'<svg class="glyphs" width="0" height="0" aria-hidden="true"><defs>{paths}</defs></svg>'
+    def shared(self) -> str:
+        """Returns the element with what the figures share; it takes no room on the page."""
+        inside = "".join(text.replace(" ", f' id="{name}" ', 1) for text, name in self._shared.items())
+        return f'<svg class="shared" width="0" height="0" aria-hidden="true"><defs>{inside}</defs></svg>'
 
-    def _take_glyphs(self, root: Xml.Element) -> dict[str, str]:
+    def _share(self, element: Xml.Element) -> str:
+        return self._shared.setdefault(_write(element), f"t{len(self._shared)}")
+
+    def _take_letters(self, root: Xml.Element) -> dict[str, str]:
         """Takes the outlines of letters out of a figure; returns id in the figure -> id on the page."""
-        shared = {}
-        for defs in list(root.iter(SVG + "defs")):
+        found = {}
+        for defs in list(root.iter("defs")):
             for path in list(defs):
-                name = path.get("id", "")
-                if path.tag == SVG + "path" and re.search(r"-[0-9a-f]+$", name) and "style" not in path.attrib:
-                    outline = " ".join(path.get("d", "").split()), path.get("transform", "")
-                    shared[name] = self._glyphs.setdefault(outline, f"g{len(self._glyphs)}")
+                if path.tag == "path" and GLYPH.fullmatch(path.get("id", "")):
+                    found[path.attrib.pop("id")] = self._share(path)
                     defs.remove(path)
-        return shared
+        return found
+
+    def _share_texts(self, root: Xml.Element, letters: set[str]) -> None:
+        """Replaces the letters of each text by a reference to the text."""
+        for group in [*root.iter("g")]:
+            links = [child.get("href", "")[1:] if child.tag == "use" else "" for child in group]
+            if links and letters.issuperset(links) and "transform" in group.attrib:
+                text = Xml.Element("g", {"class": "text"})
+                text[:] = list(group)
+                group.tag, group[:] = "use", []
+                group.set("href", f"#{self._share(text)}")
+
+
+def _write(element: Xml.Element) -> str:
+    return Xml.tostring(element, encoding="unicode").replace(" />", "/>")
 
 
 def _delete(root: Xml.Element, tags: set[str], *, empty: bool = False) -> None:
@@ -85,16 +112,21 @@ def _unwrap(element: Xml.Element) -> None:
 def _simplify(element: Xml.Element) -> None:
     """Writes an element without namespace, white space, inline style and needless digits."""
     element.tag = element.tag.removeprefix(SVG)
-    element.text = element.tail = None
+    if element.tag not in ("text", "tspan"):
+        element.text = None
+    element.tail = None
     for name, value in STYLE.findall(element.attrib.pop("style", "")):
-        element.set(name, value.strip())
+        element.set(name, GREY.sub(r"#\1\2\3", value.strip()))
     if LINK in element.attrib:
         element.set("href", element.attrib.pop(LINK))
+    if element.tag == "image":
+        element.set("href", compress_image(element.get("href", "")))
     for name in COORDINATES:
         if name in element.attrib:
-            element.set(name, NUMBER.sub(_shorten, " ".join(element.attrib[name].split())))
+            value = NUMBER.sub(_shorten, " ".join(element.attrib[name].split()))
+            element.set(name, re.sub(r" ?([A-Za-z]) ?", r"\1", value) if name == "d" else value)
     if "transform" in element.attrib:
-        place = ROUNDED.sub(lambda m: NUMBER.sub(_shorten, m[0]), element.attrib.pop("transform"))
+        place = TRANSLATION.sub(lambda m: NUMBER.sub(_shorten, m[0]), element.attrib.pop("transform"))
         if element.tag == "use" and (only := MOVED.fullmatch(place)):
             element.attrib.update({"x": only[1]} | ({"y": only[2]} if only[2] != "0" else {}))
         else:
@@ -106,20 +138,51 @@ def _shorten(number: re.Match[str]) -> str:
     return f"{float(number[0]):z.2f}".rstrip("0").rstrip(".")
 
 
-def _references(element: Xml.Element) -> list[str]:
-    link = element.get("href", "")
-    names = [name for value in element.attrib.values() for name in REFERENCE.findall(value)]
-    return [*names, link[1:]] if link.startswith("#") else names
+def compress_image(link: str) -> str:
+    """Returns an image of at most 256 colours, as any heat map is, with a palette: the same pixels in a fifth of the
+    bytes. Raises ValueError for a link to anything but an image inside the file."""
+    if not link.startswith(PNG):
+        raise ValueError("a figure refers to an image outside itself, which a page cannot show")
+    with Image.open(io.BytesIO(base64.b64decode(link.removeprefix(PNG)))) as image:
+        pixels = np.array(image.convert("RGBA"))
+    colours, index = np.unique(pixels.reshape(-1, 4), axis=0, return_inverse=True)
+    out, packed = io.BytesIO(), Image.fromarray(pixels)
+    if len(colours) <= 256:
+        packed = Image.fromarray(index.reshape(pixels.shape[:2]).astype(np.uint8))
+        packed.putpalette(colours.astype(np.uint8).tobytes(), "RGBA")
+    packed.save(out, "png", optimize=True)
+    return PNG + base64.b64encode(out.getvalue()).decode()
 
 
-def _rename(element: Xml.Element, prefix: str, used: set[str], shared: dict[str, str]) -> None:
-    """Gives the names that are used their names on the page, and drops the others."""
-    if "id" in element.attrib:
-        name = element.attrib.pop("id")
-        if name in used:
-            element.set("id", f"{prefix}-{name}")
+def _rename(root: Xml.Element, prefix: str, letters: dict[str, str]) -> dict[str, Xml.Element]:
+    """Gives what is referred to short names with the prefix, and drops all other names; returns name -> element."""
+    used = dict.fromkeys(name for element in root.iter() for name in _references(element) if name not in letters)
+    names = {name: f"{prefix}{number}" for number, name in enumerate(used)}
+    found = {}
+    for element in root.iter():
+        name = names.get(element.attrib.pop("id", ""))
+        if name:
+            element.set("id", name)
+            found[name] = element
+        for key, value in element.attrib.items():
+            if key == "href" and value.startswith("#"):
+                element.set("href", f"#{letters.get(value[1:]) or names[value[1:]]}")
+            elif "url(#" in value:
+                element.set(key, REFERENCE.sub(lambda m: f"url(#{names[m[1]]})", value))
+    return found
+
+
+def _references(element: Xml.Element) -> Iterator[str]:
     for key, value in element.attrib.items():
+        yield from REFERENCE.findall(value)
         if key == "href" and value.startswith("#"):
-            element.set("href", f"#{shared.get(value[1:]) or f'{prefix}-{value[1:]}'}")
-        elif "url(#" in value:
-            element.set(key, REFERENCE.sub(rf"url(#{prefix}-\1)", value))
+            yield value[1:]
+
+
+def _drop_repeated(root: Xml.Element, names: dict[str, Xml.Element]) -> None:
+    """Drops the attributes of a reference that the element itself has, and which therefore count for nothing."""
+    for use in root.iter("use"):
+        target = names.get(use.get("href", "")[1:])
+        for key in set(use.attrib) - {"href", "x", "y", "transform"} if target is not None else ():
+            if target is not None and key in target.attrib:
+                del use.attrib[key]

@@ -1,6 +1,9 @@
 "use strict";
-const number = (cell) => (cell && cell.dataset.value !== undefined ? Number(cell.dataset.value) : null);
-const text = (cell) => (cell ? cell.textContent.trim() : "");
+const text = (cell) => cell.textContent.trim();
+const number = (cell) => {
+  const value = cell.dataset.value ?? text(cell).replace("−", "-");
+  return value !== "" && Number.isFinite(Number(value)) ? Number(value) : null;
+};
 
 // Numbers before text, and empty cells last in both directions.
 function compare(a, b, sign) {
