@@ -8,6 +8,7 @@ import base64
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,17 @@ import jinja2
 from markupsafe import Markup
 
 from stackcli.analysis import explanation_text
-from stackcli.experiment.page_tables import PageTable, from_terminal
+from stackcli.experiment.page_tables import from_terminal
 from stackcli.experiment.study_page import StudyPage, draw_figures, hide_folders
 from stackcli.figures import base
 from stackcli.figures._inline_svg import SvgSheet
 
 PAGES = Path(__file__).parent / "pages"
+FAITHFUL = (
+    "Words, positions: what the words and their positions add to the logit. Sum error: how far the sum is from what it "
+    "should be. Deletion: the lower, the more faithful the method; insertion: the higher. Comprehensive, sufficient: "
+    "the logit lost without the first fifth of the tokens, and with them alone."
+)
 LEVELS = 10  # strengths of colour, as many as page.css has
 
 
@@ -28,16 +34,16 @@ def render_studies(studies: Sequence[StudyPage]) -> str:
     """Returns the page of one study, or of several with a table of contents."""
     sheet, sections = SvgSheet(), []
     for number, study in enumerate(studies, start=1):
-        figures = [
-            {"name": name, "about": base.describe_figure(name), "svg": _figure(sheet, svg, f"s{number}{name}-", name)}
-            for name, svg in draw_figures(study.frames).items()
-        ]
+        figures = []
+        for name, file in draw_figures(study.frames).items():
+            svg = Markup(sheet.add(file, f"s{number}{name}-", name))
+            figures.append({"name": name, "about": base.describe_figure(name), "svg": svg})
         explained = [describe_item(row) for row in study.explanations]
         sections.append({"id": f"s{number}", "study": study, "figures": figures, "explanations": explained})
     folders = {path: name for study in studies for path, name in study.folders.items()}
     title = " + ".join(study.name for study in studies)
-    glyphs = Markup(sheet.shared())
-    return _render("study.html.j2", lambda text: hide_folders(text, folders), title=title, sections=sections, glyphs=glyphs)
+    values = {"title": title, "sections": sections, "shared": Markup(sheet.shared())}
+    return _render("study.html.j2", lambda text: hide_folders(text, folders), **values)
 
 
 def render_explanations(rows: Sequence[Mapping[str, Any]], title: str) -> str:
@@ -56,7 +62,7 @@ def describe_item(row: Mapping[str, Any]) -> dict[str, Any]:
         tokens = colour_levels(row["tokens"], scores["tokens"], signed=signed)
         named = (row["tokens"], scores["tokens"], row["explained"], main)
         sentence = explanation_text.describe_tokens(*named, signed=signed)
-    tables = [from_terminal("Methods", explanation_text.tabulate_methods(row))]
+    tables = [replace(from_terminal("Methods", explanation_text.tabulate_methods(row)), note=FAITHFUL)]
     tables.append(from_terminal("Tokens", explanation_text.tabulate_tokens(row)))
     if row["heads"]:
         tables.append(from_terminal("Layers", explanation_text.tabulate_layers(row)))
@@ -73,10 +79,6 @@ def colour_levels(tokens: Sequence[str], scores: Sequence[float], *, signed: boo
         side = "none" if not level else "against" if signed and score < 0 else "for"
         out.append({"text": token, "side": side, "level": level, "score": explanation_text.format_score(score)})
     return out
-
-
-def _figure(sheet: SvgSheet, svg: str, prefix: str, label: str) -> Markup:
-    return Markup(sheet.add(svg, prefix, label))
 
 
 def _render(template: str, shorten: Callable[[str], str], **values: Any) -> str:
@@ -102,6 +104,3 @@ def _render(template: str, shorten: Callable[[str], str], **values: Any) -> str:
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-__all__ = ["PageTable", "colour_levels", "describe_item", "render_explanations", "render_studies"]

@@ -72,9 +72,10 @@ def summary_table(frames: "Frames") -> PageTable:
     columns = list(table.attrs["columns"])
     heads, texts = tables.table_cells(table, columns)
     records = table.to_dict("records")
-    names = [*(table.attrs["axes"] or [""]), *(["done"] if len(heads) - len(columns) > max(1, len(frames.axes)) else [])]
+    before = list(table.attrs["axes"] or [""])
+    before += ["done"] * (len(heads) - len(before) - len(columns))
     rows = [
-        tuple(Cell(text, as_number(record.get(name))) for text, name in zip(line, [*names, *columns], strict=True))
+        tuple(Cell(text, as_number(record.get(name))) for text, name in zip(line, [*before, *columns], strict=True))
         for line, record in zip(texts, records, strict=True)
     ]
     baseline = tuple(record["kind"] == "baseline" for record in records)

@@ -25,7 +25,10 @@ GLYPH = re.compile(r".+-[0-9a-f]+")  # the id of a letter: font, hyphen, number
 GREY = re.compile(r"#(.)\1(.)\2(.)\3")
 REFERENCE = re.compile(r"url\(#([^)]*)\)")
 PNG = "data:image/png;base64,"
-INHERITED = {"stroke-linejoin": "round", "stroke-linecap": "butt"}  # what matplotlib's style sheet says of every element
+INHERITED = {
+    "stroke-linejoin": "round",
+    "stroke-linecap": "butt",
+}  # what matplotlib's style sheet says of every element
 DRAWN = {"svg", "g", "path", "use", "defs", "clipPath", "rect", "image", "polygon", "circle", "text", "tspan"}
 DRAWN |= {"linearGradient", "stop", "filter", "feFlood", "feComposite", "pattern", "ellipse", "line", "polyline"}
 
@@ -34,7 +37,7 @@ class SvgSheet:
     """The figures of one page, and the letters and texts that they share."""
 
     def __init__(self) -> None:
-        self._shared: dict[str, str] = {}  # element without its id -> id
+        self._shared: dict[str, Xml.Element] = {}  # element without its id, as text -> element
 
     def add(self, file: str, prefix: str, label: str) -> str:
         """Returns a figure as an `<svg>` element.
@@ -61,11 +64,15 @@ class SvgSheet:
 
     def shared(self) -> str:
         """Returns the element with what the figures share; it takes no room on the page."""
-        inside = "".join(text.replace(" ", f' id="{name}" ', 1) for text, name in self._shared.items())
+        inside = "".join(_write(element) for element in self._shared.values())
         return f'<svg class="shared" width="0" height="0" aria-hidden="true"><defs>{inside}</defs></svg>'
 
     def _share(self, element: Xml.Element) -> str:
-        return self._shared.setdefault(_write(element), f"t{len(self._shared)}")
+        """Returns the id of an element on the page; equal elements are one."""
+        kept = self._shared.setdefault(_write(element), element)
+        if "id" not in kept.attrib:
+            kept.set("id", f"t{len(self._shared) - 1}")
+        return kept.attrib["id"]
 
     def _take_letters(self, root: Xml.Element) -> dict[str, str]:
         """Takes the outlines of letters out of a figure; returns id in the figure -> id on the page."""
@@ -82,7 +89,7 @@ class SvgSheet:
         for group in [*root.iter("g")]:
             links = [child.get("href", "")[1:] if child.tag == "use" else "" for child in group]
             if links and letters.issuperset(links) and "transform" in group.attrib:
-                text = Xml.Element("g", {"class": "text"})
+                text = Xml.Element("g")
                 text[:] = list(group)
                 group.tag, group[:] = "use", []
                 group.set("href", f"#{self._share(text)}")

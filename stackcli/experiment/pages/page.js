@@ -1,7 +1,7 @@
 "use strict";
 const text = (cell) => cell.textContent.trim();
 const number = (cell) => {
-  const value = cell.dataset.value ?? text(cell).replace("−", "-");
+  const value = cell.dataset.value ?? (cell.classList.contains("n") ? text(cell).replace("−", "-") : "");
   return value !== "" && Number.isFinite(Number(value)) ? Number(value) : null;
 };
 
