@@ -32,10 +32,10 @@ def report(
             raise ValueError("--open opens a page: leave out --format and --to -")
         from stackcli.common.atomic_files import check_target, write_file
         from stackcli.experiment.report import describe_edits
-        from stackcli.experiment.study_report import default_path, make_report
+        from stackcli.experiment.study_report import ENDINGS, default_path, make_report
 
         if to not in ("", "-"):
-            check_target(Path(to), "--to")
+            check_target(Path(to), "--to", f"report.{ENDINGS[format_]}")
         for remark in filter(None, (describe_edits(out, name) for name in study or [""])):
             print(remark, file=sys.stderr)
         names, text = make_report(out, study or [""], format_)

@@ -80,7 +80,8 @@ class SvgSheet:
         for defs in list(root.iter("defs")):
             for path in list(defs):
                 if path.tag == "path" and GLYPH.fullmatch(path.get("id", "")):
-                    found[path.attrib.pop("id")] = self._share(path)
+                    name = path.attrib.pop("id")
+                    found[name] = self._share(path)
                     defs.remove(path)
         return found
 

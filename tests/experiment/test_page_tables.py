@@ -8,6 +8,8 @@ from rich.table import Table
 from stackcli.analysis import findings
 from stackcli.experiment import page_tables
 from stackcli.experiment.page_tables import Cell, PageTable
+from tests.analysis.examples import FLAT, run, typed
+from tests.analysis.examples import study as findings_study
 from tests.figures.factory import study
 
 
@@ -22,7 +24,7 @@ def test_the_summary_has_the_means_by_which_it_is_sorted_and_marks_the_baselines
     runs = frames.runs[frames.runs["status"] == "done"]
     for row, depth in zip(table.rows, (1, 2, 16), strict=False):
         mean = math.fsum(runs[runs["depth"] == depth]["test_acc"]) / len(runs[runs["depth"] == depth])
-        assert math.isclose(row[at].value or 0, mean) and row[at].text.startswith(f"{mean:.3f}±")
+        assert math.isclose(row[at].value or 0, mean) and row[at].text.startswith(f"{mean:.3f}")
     assert table.rows[2][1] == Cell("2/3 1 div.", 2)
 
 
@@ -66,13 +68,18 @@ def test_a_table_of_the_terminal_keeps_its_cells() -> None:
 
 
 def test_every_finding_and_every_remedy_has_a_row() -> None:
-    frames = replace(study({"depth": [1, 8]}, command="ablate-depth"), overrides=("depth=1,8",))
+    words = ("data=majority", "depth=2")
+    runs = [run(FLAT, point=point, rank=1e-4, gradient=1e-3) for point in ("a", "b")]
+    rows = [{**r, "row": {**typed(*words), **r["row"]}} for r in runs]
+    frames = replace(findings_study(*rows), overrides=words)
     found = findings.findings(frames)
-    assert found
+    assert {f.point for f in found} == {"a", "b"} and max(len(f.remedies) for f in found) > 1
     wrong, tries = page_tables.finding_tables(frames)
     assert [(row[0].text, row[1].text) for row in wrong.rows] == [(f.point, f.name) for f in found]
-    assert len(tries.rows) == sum(len(f.remedies) for f in found) and "stackattn sweep" in tries.rows[0][-1].text
-    assert page_tables.finding_tables(replace(frames, runs=frames.runs.iloc[:0])) == []
+    assert [row[2].text for row in tries.rows] == [" ".join(r.words) for f in found for r in f.remedies]
+    assert all(row[-1].text.startswith("stackattn sweep ") for row in tries.rows)
+    healthy = run()
+    assert page_tables.finding_tables(findings_study({**healthy, "row": {**typed(*words), **healthy["row"]}})) == []
 
 
 def test_what_command_lines_share_is_told_from_what_is_their_own() -> None:

@@ -15,7 +15,7 @@ def test_a_page_says_what_was_run_on_what_and_how_to_run_it_again(tmp_path: Path
     page = study_page.read_study_page(hostile_study(tmp_path / "out"), "")
     assert page.name == "hostile" and page.about[0].startswith("8 runs: label = <script>")
     assert page.about[1] == "Status: 8 done." and page.data[0].startswith("data=d: 8 train, 4 validation, 4 test")
-    assert ("depth", "4") in page.settings and "seed" not in dict(page.settings) and "label" not in dict(page.settings)
+    assert ("dim", "64") in page.settings and "seed" not in dict(page.settings) and "label" not in dict(page.settings)
     assert page.provenance == (("training time of all runs", "8 s"),)
     assert page.lines[0].startswith("stackattn sweep 'label=<script>") and page.shared == "stackattn train"
     assert page.folders == {f"{FOLDER}/d.csv": "d.csv"}
