@@ -6,6 +6,7 @@ by their hashes, and nothing else.
 
 import base64
 import hashlib
+import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,12 +15,13 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
+from PIL import Image
 
 from stackcli.analysis import explanation_text
 from stackcli.experiment.page_tables import from_terminal
 from stackcli.experiment.study_page import StudyPage, draw_figures, hide_folders
 from stackcli.figures import base
-from stackcli.figures._inline_svg import SvgSheet
+from stackcli.figures._inline_svg import PNG, SvgSheet
 
 PAGES = Path(__file__).parent / "pages"
 FAITHFUL = (
@@ -27,23 +29,63 @@ FAITHFUL = (
     "should be. Deletion: the lower, the more faithful the method; insertion: the higher. Comprehensive, sufficient: "
     "the logit lost without the first fifth of the tokens, and with them alone."
 )
+LIMIT = 1_000_000  # bytes a study
 LEVELS = 10  # strengths of colour, as many as page.css has
 
 
 def render_studies(studies: Sequence[StudyPage]) -> str:
-    """Returns the page of one study, or of several with a table of contents."""
+    """Returns the page of one study, or of several with a table of contents. Where it would be larger than LIMIT a
+    study, the largest figures are shown as pixels."""
+    drawings = [draw_figures(study.frames) for study in studies]
+    page = _render_studies(studies, drawings, [{} for _ in studies])
+    excess = len(page.encode()) - LIMIT * len(studies)
+    if excess <= 0:
+        return page
+    pixels: list[dict[str, bytes]] = [{} for _ in studies]
+    sizes = [(len(compact), n, name) for n, each in enumerate(drawings) for name, compact in _compact(each).items()]
+    for size, number, name in sorted(sizes, key=lambda found: (-found[0], *found[1:])):
+        if excess > 0:
+            picture = reduce_colours(draw_figures(studies[number].frames, [name], "png")[name])
+            if len(picture) * 4 / 3 < size:
+                pixels[number][name] = picture
+                excess -= int(size - len(picture) * 4 / 3)
+    return _render_studies(studies, drawings, pixels)
+
+
+def _compact(drawings: Mapping[str, bytes]) -> dict[str, str]:
+    sheet = SvgSheet()
+    return {name: sheet.add(file.decode(), "x", name) for name, file in drawings.items()}
+
+
+def _render_studies(
+    studies: Sequence[StudyPage], drawings: Sequence[Mapping[str, bytes]], pixels: Sequence[Mapping[str, bytes]]
+) -> str:
+    """Fills in the page. drawings, pixels: for each study name -> SVG, and name -> PNG that is shown in its place."""
     sheet, sections = SvgSheet(), []
-    for number, study in enumerate(studies, start=1):
+    for number, (study, files, pictures) in enumerate(zip(studies, drawings, pixels, strict=True), start=1):
         figures = []
-        for name, file in draw_figures(study.frames).items():
-            svg = Markup(sheet.add(file, f"s{number}{name}-", name))
-            figures.append({"name": name, "about": base.describe_figure(name), "svg": svg})
+        for name, file in files.items():
+            figure: dict[str, Any] = {"name": name, "about": base.describe_figure(name)}
+            if name in pictures:
+                figure["picture"] = PNG + base64.b64encode(pictures[name]).decode()
+            else:
+                figure["svg"] = Markup(sheet.add(file.decode(), f"s{number}{name}-", name))
+            figures.append(figure)
         explained = [describe_item(row) for row in study.explanations]
         sections.append({"id": f"s{number}", "study": study, "figures": figures, "explanations": explained})
     folders = {path: name for study in studies for path, name in study.folders.items()}
     title = " + ".join(study.name for study in studies)
     values = {"title": title, "sections": sections, "shared": Markup(sheet.shared())}
     return _render("study.html.j2", lambda text: hide_folders(text, folders), **values)
+
+
+def reduce_colours(file: bytes) -> bytes:
+    """Returns a PNG with a palette of 64 colours, and half the pixels in each direction: those of a screen."""
+    with Image.open(io.BytesIO(file)) as image:
+        small = image.convert("RGB").reduce(2)
+    out = io.BytesIO()
+    small.quantize(64, method=Image.Quantize.FASTOCTREE).save(out, "png", optimize=True)
+    return out.getvalue()
 
 
 def render_explanations(rows: Sequence[Mapping[str, Any]], title: str) -> str:

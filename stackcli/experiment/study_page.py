@@ -150,19 +150,19 @@ def hide_folders(text: str, folders: Mapping[str, str]) -> str:
     return text
 
 
-def draw_figures(frames: "Frames") -> dict[str, str]:
-    """Draws every figure that has something to show; returns name -> SVG."""
+def draw_figures(frames: "Frames", only: Sequence[str] = (), kind: str = "svg") -> dict[str, bytes]:
+    """Draws every figure that has something to show, or `only` some; returns name -> file of this kind."""
     from stackcli.common.registry import PartError
     from stackcli.figures import base
 
     out = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in base.figure_names():
+        for name in only or base.figure_names():
             try:
                 figure = base.load_figure(name)(frames)
             except PartError:
                 continue  # the study's own report has said so
             if figure is not None:
-                (path,) = base.save(figure, Path(folder) / name, ("svg",))
-                out[name] = path.read_text(encoding="utf-8")
+                (path,) = base.save(figure, Path(folder) / name, (kind,))
+                out[name] = path.read_bytes()
     return out

@@ -90,10 +90,11 @@ class SvgSheet:
         for group in [*root.iter("g")]:
             links = [child.get("href", "")[1:] if child.tag == "use" else "" for child in group]
             if links and letters.issuperset(links) and "transform" in group.attrib:
-                text = Xml.Element("g")
+                where, scale, size = group.attrib.pop("transform").partition("scale")
+                text = Xml.Element("g", {"transform": scale + size} if scale else {})
                 text[:] = list(group)
                 group.tag, group[:] = "use", []
-                group.set("href", f"#{self._share(text)}")
+                group.attrib.update({**_place(where.strip()), "href": f"#{self._share(text)}"})
 
 
 def _write(element: Xml.Element) -> str:
@@ -135,10 +136,15 @@ def _simplify(element: Xml.Element) -> None:
             element.set(name, re.sub(r" ?([A-Za-z]) ?", r"\1", value) if name == "d" else value)
     if "transform" in element.attrib:
         place = TRANSLATION.sub(lambda m: NUMBER.sub(_shorten, m[0]), element.attrib.pop("transform"))
-        if element.tag == "use" and (only := MOVED.fullmatch(place)):
-            element.attrib.update({"x": only[1]} | ({"y": only[2]} if only[2] != "0" else {}))
-        else:
-            element.set("transform", place)
+        element.attrib.update(_place(place) if element.tag == "use" else {"transform": place})
+
+
+def _place(transform: str) -> dict[str, str]:
+    """Returns the attributes that move a reference: the shorter x and y where it is only moved."""
+    only = MOVED.fullmatch(transform)
+    if not only:
+        return {"transform": transform} if transform else {}
+    return {name: value for name, value in zip("xy", only.groups(), strict=True) if value != "0"}
 
 
 def _shorten(number: re.Match[str]) -> str:

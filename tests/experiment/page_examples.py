@@ -39,7 +39,14 @@ def hostile_study(root: Path, name: str = "hostile", seeds: int = 2) -> Store:
 def explanation(*tokens: str, scores: tuple[float, ...] = ()) -> dict[str, Any]:
     """A row as `Explanation.row` returns it; the scores are 1, -0.5, 0, ... by default."""
     given = scores or tuple((1.0, -0.5, 0.0, 0.04)[i % 4] for i in range(len(tokens)))
-    method = {"words": given, "positions": None, "error": None, "steps": 0, "tokens": given, "signed": True}
+    method: dict[str, Any] = {
+        "words": given,
+        "positions": None,
+        "error": None,
+        "steps": 0,
+        "tokens": given,
+        "signed": True,
+    }
     method |= dict.fromkeys(("deletion", "insertion", "comprehensiveness", "sufficiency"), 0.5)
     look = {"layer": 1, "head": 0, "distance": 1.0, "entropy": 0.5, "first": 0.2, "padding": 0.0, "offsets": []}
     return {

@@ -112,6 +112,20 @@ def test_several_studies_share_a_page_with_a_table_of_contents(tmp_path: Path) -
     assert both.texts["title"] == ["first + second"]
 
 
+def test_the_largest_figures_of_a_page_above_the_limit_are_shown_as_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = study_page.read_study_page(hostile_study(tmp_path / "out"), "hostile")
+    usual = render_studies([study])
+    assert "Shown as pixels" not in usual
+    monkeypatch.setattr(page_layout, "LIMIT", len(usual.encode()) - 1)
+    small = render_studies([study])
+    assert len(small.encode()) < len(usual.encode()) and small.count("Shown as pixels") == 1
+    figures = dict(re.findall(r'<figure id="s1-figure-(\w+)">(.*?)</figure>', usual, re.DOTALL))
+    (shown,) = re.findall(r'<figure id="s1-figure-(\w+)">\n<div class="card"><img src="data:image/png', small)
+    assert sorted(figures, key=lambda name: len(figures[name])).index(shown) >= len(figures) - 2
+
+
 # ---- explanations
 
 
