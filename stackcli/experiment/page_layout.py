@@ -80,11 +80,11 @@ def _render_studies(
 
 
 def reduce_colours(file: bytes) -> bytes:
-    """Returns a PNG with a palette of 64 colours, and half the pixels in each direction: those of a screen."""
+    """Returns a PNG with a palette of 256 colours, and half the pixels in each direction: those of a screen."""
     with Image.open(io.BytesIO(file)) as image:
         small = image.convert("RGB").reduce(2)
     out = io.BytesIO()
-    small.quantize(64, method=Image.Quantize.FASTOCTREE).save(out, "png", optimize=True)
+    small.quantize(256, method=Image.Quantize.MEDIANCUT).save(out, "png", optimize=True)
     return out.getvalue()
 
 

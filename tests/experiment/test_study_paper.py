@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stackcli.experiment import study_page, study_paper
+from stackcli.experiment.page_tables import Cell, PageTable
 from stackcli.experiment.study_page import StudyPage
 from tests.experiment.page_examples import FOLDER, HOSTILE, hostile_study
 
@@ -25,6 +26,13 @@ def test_latex_has_booktabs_tables_with_escaped_heads_and_captions(page: StudyPa
     assert r"test\_acc" not in text and "test acc" in text and r"\section{hostile}" in text
     assert r"50\_" not in text and r"100 \% a\_b|c" in text and r"\{\{ 7*7 \}\}" in text
     assert r"majority class (baseline)" in text and FOLDER not in text
+
+
+def test_a_heading_and_a_caption_are_escaped_and_long_texts_are_broken(page: StudyPage) -> None:
+    table = PageTable("a_b & c", ("x_1", "50 %"), ((Cell("1", 1.0), Cell("a long text " * 4)),), note="#1")
+    text = study_paper.latex_table(table, page)
+    assert r"\caption{a\_b \& c. \#1}" in text and r"x\_1 & 50 \% \\" in text
+    assert r"\begin{tabular}{r>{\raggedright\arraybackslash}p{0.80\linewidth}}" in text
 
 
 def test_every_special_character_of_latex_is_escaped() -> None:
