@@ -14,7 +14,8 @@ SIGNS = {"−": "$-$", "×": r"$\times$", "≥": r"$\geq$", "≤": r"$\leq$", "�
 SIGNS |= {"·": r"$\cdot$", "²": "$^2$", "’": "'", "“": "``", "”": "''"}
 SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 SPECIAL |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
-LONG = 24  # characters; a column with a longer text is broken into lines
+LONG = 24  # letters; a column with a longer text is broken into lines
+LETTER, GAP = 0.0135, 0.018  # widths of a letter and of the space between columns, as shares of the line
 HEAD = r"""% To \input. Needs \usepackage{array,booktabs}; text in other than Latin letters needs XeLaTeX
 % or LuaLaTeX.
 """
@@ -45,28 +46,51 @@ def write_latex(page: StudyPage) -> str:
     def plain(text: str) -> str:
         return escape_latex(clean_text(text, page))
 
-    out = [HEAD + rf"\section{{{plain(page.name)}}}", " ".join(map(plain, page.about))]
+    out = [HEAD + r"\begingroup\sloppy" + "\n" + rf"\section{{{plain(page.name)}}}", " ".join(map(plain, page.about))]
     out.append("\n".join([r"\begin{itemize}", *(rf"\item {plain(s)}" for s in page.sentences), r"\end{itemize}"]))
     out += [latex_table(table, page) for table in page.tables]
     out.append(rf"The table of {plain(count_noun(len(page.runs.rows), 'runs'))} is in the study's runs.csv.")
     out += [r"\paragraph{Settings}", *map(plain, page.data)]
     out.append(", ".join(f"{plain(key)} = {plain(value)}" for key, value in page.settings) + ".")
     out += [r"\paragraph{Provenance}", "; ".join(f"{plain(key)}: {plain(value)}" for key, value in page.provenance)]
-    out += [rf"\noindent\texttt{{{plain(line)}}}" for line in (*page.lines, page.shared) if line]
-    return "\n\n".join(out) + "\n"
+    typed = [plain(line) for line in (*page.lines, page.shared) if line]
+    out += [rf"{{\noindent\raggedright\small\ttfamily {line}\par}}" for line in typed]
+    return "\n\n".join([*out, r"\endgroup"]) + "\n"
 
 
 def latex_table(table: PageTable, page: StudyPage) -> str:
-    """Returns a table in LaTeX, with its title and note as caption."""
-    rows = [[escape_latex(clean_text(text, page)) for text in row] for row in texts_of(table)]
-    heads = [escape_latex(clean_text(head, page)) for head in table.heads]
-    caption = escape_latex(clean_text(". ".join(filter(None, (table.title, table.note))), page))
-    long = [any(len(row[i]) > LONG for row in rows) for i in range(len(heads))]
-    broken = rf">{{\raggedright\arraybackslash}}p{{{0.8 / max(1, sum(long)):.2f}\linewidth}}"
-    columns = "".join(broken if wide else "lr"[number] for wide, number in zip(long, table.numeric, strict=True))
-    frame, options = pd.DataFrame(rows, columns=heads), {"caption": caption, "position": "tbp", "escape": False}
-    text = str(frame.to_latex(index=False, column_format=columns, **options))
-    return text.replace(r"\begin{tabular}", "\\centering\\small\n\\begin{tabular}", 1)
+    """Returns a table in LaTeX, with its title and note as caption; the name of a baseline goes over empty cells."""
+
+    def plain(text: str) -> str:
+        return escape_latex(clean_text(text, page))
+
+    lines = []
+    for row, baseline in zip(texts_of(table), table.marks, strict=True):
+        cells = list(map(plain, row))
+        if baseline:
+            span = next((i for i, cell in enumerate(cells) if i and cell), len(cells))
+            cells[:span] = [rf"\multicolumn{{{span}}}{{l}}{{{cells[0]}}}"]
+        lines.append(" & ".join(cells) + r" \\")
+    size = r"\scriptsize" if len(table.heads) > 8 else r"\footnotesize" if len(table.heads) > 4 else r"\small"
+    caption = plain(". ".join(filter(None, (table.title, table.note))))
+    head = [r"\begin{table}[tbp]", rf"\centering{size}\setlength{{\tabcolsep}}{{3pt}}", rf"\caption{{{caption}}}"]
+    head += [rf"\begin{{tabular}}{{{column_format(table)}}}", r"\toprule", " & ".join(map(plain, table.heads)) + r" \\"]
+    return "\n".join([*head, r"\midrule", *lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
+
+
+def column_format(table: PageTable) -> str:
+    """Returns the columns of a table for LaTeX: numbers to the right; columns of long texts share what is left of the
+    line and are broken."""
+    rows = [row for row, baseline in zip(table.rows, table.marks, strict=True) if not baseline]
+    wide = [max(len(head), *(len(row[i].text) for row in rows), 0) for i, head in enumerate(table.heads)]
+    free = 0.97 - sum(GAP + LETTER * width * (width <= LONG) for width in wide)
+    whole = sum(width for width in wide if width > LONG)
+    broken = [
+        f">{{\\raggedright\\arraybackslash}}p{{{max(0.1, free * w / (whole or 1)):.2f}\\linewidth}}" for w in wide
+    ]
+    return "".join(
+        text if width > LONG else "lr"[number] for text, width, number in zip(broken, wide, table.numeric, strict=True)
+    )
 
 
 def texts_of(table: PageTable) -> list[list[str]]:

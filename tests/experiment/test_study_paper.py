@@ -32,7 +32,17 @@ def test_a_heading_and_a_caption_are_escaped_and_long_texts_are_broken(page: Stu
     table = PageTable("a_b & c", ("x_1", "50 %"), ((Cell("1", 1.0), Cell("a long text " * 4)),), note="#1")
     text = study_paper.latex_table(table, page)
     assert r"\caption{a\_b \& c. \#1}" in text and r"x\_1 & 50 \% \\" in text
-    assert r"\begin{tabular}{r>{\raggedright\arraybackslash}p{0.80\linewidth}}" in text
+    assert r"\begin{tabular}{r>{\raggedright\arraybackslash}p{0.89\linewidth}}" in text
+
+
+def test_the_name_of_a_baseline_goes_over_the_empty_cells_beside_it(page: StudyPage) -> None:
+    rows = (
+        (Cell("1", 1.0), Cell("pre"), Cell("0.5", 0.5)),
+        (Cell("TF-IDF and more of it"), Cell(""), Cell("0.8", 0.8)),
+    )
+    table = PageTable("t", ("depth", "residual", "acc"), rows, baseline=(False, True))
+    text = study_paper.latex_table(table, page)
+    assert r"\multicolumn{2}{l}{TF-IDF and more of it (baseline)} & 0.8 \\" in text and r"\begin{tabular}{rlr}" in text
 
 
 def test_every_special_character_of_latex_is_escaped() -> None:
@@ -54,7 +64,8 @@ def test_braces_and_environments_are_balanced(page: StudyPage) -> None:
         "tabular"
     )
     for row in re.findall(r"^(.*) \\\\$", text, re.M):
-        assert len(re.findall(r"(?<!\\)&", row)) in {len(t.heads) - 1 for t in page.tables}
+        spans = sum(int(n) - 1 for n in re.findall(r"\\multicolumn\{(\d+)\}", row))
+        assert len(re.findall(r"(?<!\\)&", row)) + spans in {len(t.heads) - 1 for t in page.tables}
 
 
 @pytest.mark.skipif(TEX is None, reason="neither pdflatex nor tectonic is on PATH")
