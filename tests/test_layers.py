@@ -24,7 +24,8 @@ RANK = {name: i for i, rank in enumerate(RANKS) for name in rank}
 OWNERS = {"typer": {"cli"}, "hydra": {"config"}, "omegaconf": {"config"}, "optuna": {"experiment"}}
 NO_TORCH: tuple[str, ...] = ("analysis/", "figures/", "config/", "common/", "cli/")
 NO_TORCH += tuple(
-    f"experiment/{name}" for name in ("store", "studies", "study", "load", "report", "search", "identity")
+    f"experiment/{name}"
+    for name in ("store", "studies", "study", "load", "report", "search", "identity", "page_", "study_")
 )
 
 
@@ -108,6 +109,7 @@ def test_modules_without_torch_do_not_import_it_at_the_top() -> None:
 
 def test_planning_and_reporting_a_study_load_no_torch() -> None:
     modules = ("study", "plan", "report", "load", "store", "search", "tuning", "remedy_trials", "matched_cost")
-    code = "".join(f"import stackcli.experiment.{name}\n" for name in modules)
+    pages = ("study_report", "study_page", "study_paper", "page_layout", "page_tables")
+    code = "".join(f"import stackcli.experiment.{name}\n" for name in modules + pages)
     code += "import sys; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)

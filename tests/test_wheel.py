@@ -30,6 +30,8 @@ def test_settings_and_studies_are_inside_the_wheel(wheel: Path) -> None:
     for folder in ("conf", "experiments"):
         files = [p for p in (ROOT / folder).rglob("*") if p.is_file()]
         assert files and all(f"stackcli/{p.relative_to(ROOT).as_posix()}" in inside for p in files)
+    for path in (ROOT / "stackcli" / "experiment" / "pages").iterdir():
+        assert f"stackcli/experiment/pages/{path.name}" in inside
     assert "stackcli/data/subjects.csv" in inside and not any(name.startswith("tests/") for name in inside)
 
 

@@ -165,9 +165,9 @@ def _baselines(frames: Frames) -> list[dict[str, Any]]:
 # ---- its formats
 
 
-def _cells(table: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Returns headings and rows as text. The first columns are the axes, or one without a heading if there are none; a
-    baseline's name is in the first."""
+def table_cells(table: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Returns headings and rows as text: of the axes, or one without a heading if there are none, then of `columns`. A
+    baseline's name is in the first column."""
     axes = list(table.attrs["axes"])
     points = table[table["kind"] == "study"]
     unfinished = bool((points["done"] < points["planned"]).any())
@@ -238,7 +238,7 @@ def render_table(table: pd.DataFrame, width: int = WIDTH) -> Table:
 
 
 def _layout(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) -> Table:
-    heads, rows = _cells(table, columns)
+    heads, rows = table_cells(table, columns)
     caption = f"hidden for width: {', '.join(hidden)}; --cols shows them" if hidden else None
     out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
     axes = max(1, len(table.attrs["axes"]))
@@ -317,7 +317,7 @@ def to_json(table: pd.DataFrame) -> str:
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    heads, rows = _cells(table, table.attrs["columns"])
+    heads, rows = table_cells(table, table.attrs["columns"])
     return pd.DataFrame(rows, columns=[h.replace("\n", " ") for h in heads])
 
 

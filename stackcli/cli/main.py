@@ -13,6 +13,7 @@ COMMANDS = (
     "ablate_depth",
     "compare_pe",
     "plot",
+    "report",
     "predict",
     "explain",
     "check",

@@ -48,11 +48,12 @@ def why_unwritable(folder: Path, *, prefix: str = ".") -> str:
     return ""
 
 
-def check_target(path: Path, option: str) -> None:
-    """Raises ValueError if a file cannot be written to this path; writes nothing. Called before any other work."""
+def check_target(path: Path, option: str, example: str = "table.csv") -> None:
+    """Raises ValueError if a file cannot be written to this path; writes nothing. Called before any other work.
+    example: the name of a file for the message where the path is a folder."""
     try:
         if path.is_dir():
-            raise ValueError(f"{option} {path}: a folder; write {option} {path / 'table.csv'}")
+            raise ValueError(f"{option} {path}: a folder; write {option} {path / example}")
         if path.exists() and not path.is_file():
             raise ValueError(f"{option} {path}: no plain file; {option} - writes to stdout")
         above = next(f for f in path.absolute().parents if f.exists())

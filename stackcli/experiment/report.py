@@ -244,15 +244,21 @@ def describe_edits(out: Path, study: str) -> str:
     return f"{', '.join(found)}: edited since these runs; the command that made them trains them again" if found else ""
 
 
+def open_study(store: Store, study: str) -> Any:
+    """Reads a study, the newest by default. Raises ValueError for an unknown one, and where no run has finished."""
+    names = store.studies()
+    if not study and not names:
+        raise ValueError(f"{store.root}: no study yet; run stackattn sweep depth=1,2,4,8,16")
+    if study and study not in names:
+        raise ValueError(f"{study}: no such study in {store.root}; there are {', '.join(names) or 'none'}")
+    frames = load_study(store, study or names[0])
+    if not frames.runs["status"].isin(["done", "diverged"]).any():
+        raise ValueError(f"{frames.study}: none of its {len(frames.runs)} runs has finished; nothing to show yet")
+    return frames
+
+
 def redraw(out: Path, study: str, formats: Sequence[str], only: Sequence[str]) -> list[Path]:
     """Draws the figures of a study again from its files: the command `plot`."""
     store = Store(out, create=False)
-    names = store.studies()
-    if not study and not names:
-        raise ValueError(f"{out}: no study yet; run stackattn sweep depth=1,2,4,8,16")
-    if study and study not in names:
-        raise ValueError(f"{study}: no such study in {out}; there are {', '.join(names) or 'none'}")
-    frames = load_study(store, study or names[0])
-    if not frames.runs["status"].isin(["done", "diverged"]).any():
-        raise ValueError(f"{frames.study}: none of its {len(frames.runs)} runs has finished; nothing to draw yet")
+    frames = open_study(store, study)
     return draw_study(frames, store.study(frames.study), formats, only, again=True)

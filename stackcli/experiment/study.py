@@ -185,12 +185,7 @@ def announce_study(arms: Arms, plan: Any, options: Options, progress: Progress) 
     for note in arms.notes:
         progress.say(note)
     for data, facts in plan.facts.items():
-        sizes = facts["sizes"]
-        head = f"data={data.name}: {sizes['train']} train, {sizes['val']} validation, {sizes['test']} test"
-        parts = ("train", "val", "test")
-        classes = facts["classes"] if len(facts["classes"]) <= 6 else []
-        each = (f"{c} " + "/".join(f"{100 * facts['shares'][p][c]:.0f}" for p in parts) for c in classes)
-        progress.say(head + (f"; class shares in % of each: {', '.join(each)}" if classes else ""))
+        progress.say(describe_sizes(data.name, facts))
         for notice in facts["notices"]:
             progress.say(f"data={data.name}: {notice}")
     for text in dict.fromkeys(text for c in arms.configs for text in describe_need(c)):
@@ -202,6 +197,15 @@ def announce_study(arms: Arms, plan: Any, options: Options, progress: Progress) 
         progress.say(
             f"about {duration(seconds / max(1, min(options.jobs, len(plan.todo) or 1)))} with -j {options.jobs}"
         )
+
+
+def describe_sizes(name: str, facts: Mapping[str, Any]) -> str:
+    """Says how large the parts of a data set are, and what share of each a class has where there are few classes."""
+    sizes, parts = facts["sizes"], ("train", "val", "test")
+    head = f"data={name}: {sizes['train']} train, {sizes['val']} validation, {sizes['test']} test"
+    classes = facts["classes"] if len(facts["classes"]) <= 6 else []
+    each = (f"{c} " + "/".join(f"{100 * facts['shares'][p][c]:.0f}" for p in parts) for c in classes)
+    return head + (f"; class shares in % of each: {', '.join(each)}" if classes else "")
 
 
 def describe_need(config: Config) -> list[str]:

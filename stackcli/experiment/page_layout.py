@@ -1,0 +1,148 @@
+"""Lays out pages: self-contained HTML files that ask for nothing outside themselves.
+
+Every value is escaped by Jinja. The content policy allows the one script and the one style sheet that are in the page,
+by their hashes, and nothing else.
+"""
+
+import base64
+import hashlib
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from PIL import Image
+
+from stackcli.analysis import explanation_text
+from stackcli.experiment.page_tables import from_terminal
+from stackcli.experiment.study_page import StudyPage, draw_figures, hide_folders
+from stackcli.figures import base
+from stackcli.figures._inline_svg import PNG, SvgSheet
+
+PAGES = Path(__file__).parent / "pages"
+FAITHFUL = (
+    "Words, positions: what the words and their positions add to the logit. Sum error: how far the sum is from what it "
+    "should be. Deletion: the lower, the more faithful the method; insertion: the higher. Comprehensive, sufficient: "
+    "the logit lost without the first fifth of the tokens, and with them alone."
+)
+LIMIT = 1_000_000  # bytes a study
+LEVELS = 10  # strengths of colour, as many as page.css has
+
+
+def render_studies(studies: Sequence[StudyPage]) -> str:
+    """Returns the page of one study, or of several with a table of contents. Where it would be larger than LIMIT a
+    study, the largest figures are shown as pixels."""
+    drawings = [draw_figures(study.frames) for study in studies]
+    page = _render_studies(studies, drawings, [{} for _ in studies])
+    excess = len(page.encode()) - LIMIT * len(studies)
+    if excess <= 0:
+        return page
+    pixels: list[dict[str, bytes]] = [{} for _ in studies]
+    sizes = [(len(compact), n, name) for n, each in enumerate(drawings) for name, compact in _compact(each).items()]
+    for size, number, name in sorted(sizes, key=lambda found: (-found[0], *found[1:])):
+        if excess > 0:
+            picture = reduce_colours(draw_figures(studies[number].frames, [name], "png")[name])
+            if len(picture) * 4 / 3 < size:
+                pixels[number][name] = picture
+                excess -= int(size - len(picture) * 4 / 3)
+    return _render_studies(studies, drawings, pixels)
+
+
+def _compact(drawings: Mapping[str, bytes]) -> dict[str, str]:
+    sheet = SvgSheet()
+    return {name: sheet.add(file.decode(), "x", name) for name, file in drawings.items()}
+
+
+def _render_studies(
+    studies: Sequence[StudyPage], drawings: Sequence[Mapping[str, bytes]], pixels: Sequence[Mapping[str, bytes]]
+) -> str:
+    """Fills in the page. drawings, pixels: for each study name -> SVG, and name -> PNG that is shown in its place."""
+    sheet, sections = SvgSheet(), []
+    for number, (study, files, pictures) in enumerate(zip(studies, drawings, pixels, strict=True), start=1):
+        figures = []
+        for name, file in files.items():
+            figure: dict[str, Any] = {"name": name, "about": base.describe_figure(name)}
+            if name in pictures:
+                figure["picture"] = PNG + base64.b64encode(pictures[name]).decode()
+            else:
+                figure["svg"] = Markup(sheet.add(file.decode(), f"s{number}{name}-", name))
+            figures.append(figure)
+        explained = [describe_item(row) for row in study.explanations]
+        sections.append({"id": f"s{number}", "study": study, "figures": figures, "explanations": explained})
+    folders = {path: name for study in studies for path, name in study.folders.items()}
+    title = " + ".join(study.name for study in studies)
+    values = {"title": title, "sections": sections, "shared": Markup(sheet.shared())}
+    return _render("study.html.j2", lambda text: hide_folders(text, folders), **values)
+
+
+def reduce_colours(file: bytes) -> bytes:
+    """Returns a PNG with a palette of 256 colours, and half the pixels in each direction: those of a screen."""
+    with Image.open(io.BytesIO(file)) as image:
+        small = image.convert("RGB").reduce(2)
+    out = io.BytesIO()
+    small.quantize(256, method=Image.Quantize.MEDIANCUT).save(out, "png", optimize=True)
+    return out.getvalue()
+
+
+def render_explanations(rows: Sequence[Mapping[str, Any]], title: str) -> str:
+    """Returns a page of explanations, each a row as `Explanation.row` of `stackcli.experiment.explain` gives it."""
+    items = [describe_item(row) for row in rows]
+    return _render("explanations.html.j2", lambda text: text, title=title, explanations=items)
+
+
+def describe_item(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the page shows of an explanation: the tokens with their colours, the sentence, the tables."""
+    main = explanation_text.choose_method(row["methods"])
+    tokens, sentence, signed = [], "", False
+    if main is not None:
+        scores = row["methods"][main]
+        signed = scores["signed"]
+        tokens = colour_levels(row["tokens"], scores["tokens"], signed=signed)
+        named = (row["tokens"], scores["tokens"], row["explained"], main)
+        sentence = explanation_text.describe_tokens(*named, signed=signed)
+    tables = [replace(from_terminal("Methods", explanation_text.tabulate_methods(row)), note=FAITHFUL)]
+    tables.append(from_terminal("Tokens", explanation_text.tabulate_tokens(row)))
+    if row["heads"]:
+        tables.append(from_terminal("Layers", explanation_text.tabulate_layers(row)))
+    shares = [(name, f"{share:.3f}") for name, share in row["probability"].items()]
+    return {"row": row, "tokens": tokens, "signed": signed, "sentence": sentence, "tables": tables, "shares": shares}
+
+
+def colour_levels(tokens: Sequence[str], scores: Sequence[float], *, signed: bool) -> list[dict[str, Any]]:
+    """Returns for each token its side (for, against, or none) and its strength in tenths of the strongest token."""
+    strongest = max(map(abs, scores), default=0.0) or 1.0
+    out = []
+    for token, score in zip(tokens, scores, strict=True):
+        level = math.ceil(LEVELS * abs(score) / strongest - 0.5)
+        side = "none" if not level else "against" if signed and score < 0 else "for"
+        out.append({"text": token, "side": side, "level": level, "score": explanation_text.format_score(score)})
+    return out
+
+
+def _render(template: str, shorten: Callable[[str], str], **values: Any) -> str:
+    """Fills in a template. shorten: applied to every text before it is escaped."""
+
+    def finish(value: Any) -> Any:
+        return value if isinstance(value, Markup) else shorten(base.safe_text(value))
+
+    pages = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PAGES),
+        autoescape=True,
+        finalize=finish,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    style, script = ((PAGES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:"
+    policy += "; base-uri 'none'; form-action 'none'"
+    parts = {"style": Markup(style), "script": Markup(script), "policy": Markup(policy)}
+    return pages.get_template(template).render(**values, **parts)
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
