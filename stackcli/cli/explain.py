@@ -18,6 +18,9 @@ File = Annotated[
 Keys = Annotated[
     list[str] | None, typer.Argument(metavar="[METHOD.KEY=VALUE]...", help="Keys of methods: integrated.steps=64.")
 ]
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="A page of the explanations.", callback=expand_home)
+]
 Sanity = Annotated[bool, typer.Option("--sanity", help="Repeat with fresh weights, layer by layer from the top.")]
 
 
@@ -33,6 +36,7 @@ def explain(
     target: Annotated[str, typer.Option("--target", help="Class to explain; the answer by default.")] = "",
     sanity: Sanity = False,
     tokens: Annotated[int, typer.Option("--tokens", min=0, help="Tokens of a text in the table; 0: all.")] = 20,
+    html: Html = None,
     save: Annotated[bool, typer.Option("--save", help="Keep the explanations for the page of report.")] = False,
     out: Out = Path("outputs"),
     json: Annotated[bool, typer.Option("--json", help="A JSON object a text, with every number.")] = False,
@@ -44,26 +48,43 @@ def explain(
 
     def action() -> int:
         from stackcli.common import registry
+        from stackcli.common.atomic_files import check_target
         from stackcli.config.method_settings import method_settings
         from stackcli.experiment import explain as maker
         from stackcli.experiment import trained_run
 
         formats = parse_formats(figures)
+        if html:
+            check_target(html, "--html", "explanations.html")
         names = [name.strip() for name in method.split(",")] if method else list(registry.part_names("explain"))
         asked = maker.Asked(method_settings(names, keys or ()), target, UNTRAINED if sanity else 0)
         run = trained_run.open_run(out, run_id)
         items = trained_run.read_items(run, text or (), index or (), file, column)
         folder = maker.explanation_folder(out, run)
+        rows = []
         for found in maker.explain_items(run, items, asked):
             print_explanation(found.row, tokens, json=json)
+            rows.append(found.row)
             if save:
                 maker.save_explanation(found, folder)
+        if html:
+            write_page(rows, html, f"Explanations of run {run.name}", quiet=json)
         if formats and not json:
             files = maker.draw_attention_maps(run, items, folder, formats)
             print(f"wrote {', '.join(map(str, files))}" if files else "no attention maps: weights may be negative")
         return 0
 
     run_guarded(action, debug)
+
+
+def write_page(rows: list[dict[str, Any]], path: Path, title: str, *, quiet: bool) -> None:
+    """Writes a page of explanations, and says where."""
+    from stackcli.common.atomic_files import write_file
+    from stackcli.experiment.page_layout import render_explanations
+
+    write_file(path, render_explanations(rows, title))
+    if not quiet:
+        print(f"wrote {path}")
 
 
 def print_explanation(row: dict[str, Any], tokens: int, *, json: bool) -> None:

@@ -17,8 +17,8 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from stackcli.analysis import explanation_text
-from stackcli.experiment.page_tables import from_terminal
+from stackcli.analysis import explanation_tables, explanation_text
+from stackcli.experiment.page_tables import PageTable, from_terminal
 from stackcli.experiment.study_page import StudyPage, draw_figures, hide_folders
 from stackcli.figures import base
 from stackcli.figures._inline_svg import PNG, SvgSheet
@@ -104,12 +104,22 @@ def describe_item(row: Mapping[str, Any]) -> dict[str, Any]:
         tokens = colour_levels(row["tokens"], scores["tokens"], signed=signed)
         named = (row["tokens"], scores["tokens"], row["explained"], main)
         sentence = explanation_text.describe_tokens(*named, signed=signed)
-    tables = [replace(from_terminal("Methods", explanation_text.tabulate_methods(row)), note=FAITHFUL)]
-    tables.append(from_terminal("Tokens", explanation_text.tabulate_tokens(row)))
-    if row["heads"]:
-        tables.append(from_terminal("Layers", explanation_text.tabulate_layers(row)))
     shares = [(name, f"{share:.3f}") for name, share in row["probability"].items()]
-    return {"row": row, "tokens": tokens, "signed": signed, "sentence": sentence, "tables": tables, "shares": shares}
+    values = {"row": row, "tokens": tokens, "signed": signed, "sentence": sentence, "shares": shares}
+    return {**values, "tables": describe_tables(row, main), "remarks": list(explanation_text.describe_methods(row))}
+
+
+def describe_tables(row: Mapping[str, Any], main: str | None) -> list[PageTable]:
+    """Returns the tables of an explanation."""
+    found = []
+    if main is not None:
+        found.append(replace(from_terminal("Methods", explanation_tables.tabulate_methods(row)), note=FAITHFUL))
+        found.append(from_terminal("Tokens", explanation_tables.tabulate_tokens(row, main)))
+    if any(scores["sanity"] for scores in row["methods"].values()):
+        found.append(from_terminal("Fresh weights", explanation_tables.tabulate_sanity(row)))
+    if row["heads"]:
+        found.append(from_terminal("Layers", explanation_tables.tabulate_layers(row)))
+    return found
 
 
 def colour_levels(tokens: Sequence[str], scores: Sequence[float], *, signed: bool) -> list[dict[str, Any]]:
@@ -119,7 +129,7 @@ def colour_levels(tokens: Sequence[str], scores: Sequence[float], *, signed: boo
     for token, score in zip(tokens, scores, strict=True):
         level = math.ceil(LEVELS * abs(score) / strongest - 0.5)
         side = "none" if not level else "against" if signed and score < 0 else "for"
-        out.append({"text": token, "side": side, "level": level, "score": explanation_text.format_score(score)})
+        out.append({"text": token, "side": side, "level": level, "score": explanation_tables.format_score(score)})
     return out
 
 

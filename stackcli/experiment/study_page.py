@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackcli.common.atomic_files import read_json
 from stackcli.common.wording import count_noun, format_seeds, format_setting
+from stackcli.experiment.explanation_scores import SCORES
 from stackcli.experiment.page_tables import (
     PageTable,
     finding_tables,
@@ -131,7 +132,8 @@ def study_lines(frames: "Frames") -> list[str]:
 def read_explanations(store: Store, runs: Sequence[str]) -> list[dict[str, Any]]:
     """Reads the explanations that are kept for these runs, each with the `run` that it explains."""
     keys = ("text", "tokens", "probability", "explained", "methods", "heads")
-    files = [path for run in runs for path in sorted((store.root / "explanations" / run).glob("*.json"))]
+    found = [path for run in runs for path in sorted((store.root / "explanations" / run).glob("*.json"))]
+    files = [path for path in found if path.name != SCORES]
     return [{**read_json(path, *keys), "run": path.parent.name} for path in files]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcli.experiment.store import Store
+from tests.analysis.explanations import CONTROL, method
 from tests.experiment.examples import default_config, publish_run
 
 HOSTILE = (
@@ -39,16 +40,7 @@ def hostile_study(root: Path, name: str = "hostile", seeds: int = 2) -> Store:
 def explanation(*tokens: str, scores: tuple[float, ...] = ()) -> dict[str, Any]:
     """A row as `Explanation.row` returns it; the scores are 1, -0.5, 0, ... by default."""
     given = scores or tuple((1.0, -0.5, 0.0, 0.04)[i % 4] for i in range(len(tokens)))
-    method: dict[str, Any] = {
-        "words": given,
-        "positions": None,
-        "error": None,
-        "steps": 0,
-        "tokens": given,
-        "signed": True,
-    }
-    method |= dict.fromkeys(("deletion", "insertion", "comprehensiveness", "sufficiency"), 0.5)
-    look = {"layer": 1, "head": 0, "distance": 1.0, "entropy": 0.5, "first": 0.2, "padding": 0.0, "offsets": []}
+    look = {"layer": 1, "head": 1, "distance": 1.0, "entropy": 0.5, "first": 0.2, "padding": 0.0, "offsets": [0.1, 0.9]}
     return {
         "text": " ".join(tokens),
         "tokens": list(tokens),
@@ -56,7 +48,8 @@ def explanation(*tokens: str, scores: tuple[float, ...] = ()) -> dict[str, Any]:
         "probability": {HOSTILE[1]: 0.75, "other": 0.25},
         "explained": HOSTILE[1],
         "logit": 1.5,
-        "methods": {"cp_lrp": method},
+        "methods": {"cp_lrp": method(words=given, tokens=given)},
+        "controls": {"perfect": {**CONTROL, "sanity": 0.0}, "random": {**CONTROL, "sanity": 1.0}},
         "heads": [look],
     }
 
