@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from stackcli.analysis import explanation_text
 from stackcli.experiment import page_layout, study_page
@@ -115,15 +117,25 @@ def test_several_studies_share_a_page_with_a_table_of_contents(tmp_path: Path) -
 def test_the_largest_figures_of_a_page_above_the_limit_are_shown_as_pixels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def draw(_: Any, only: Any = (), kind: str = "svg") -> dict[str, bytes]:
+        if kind == "png":
+            file = io.BytesIO()
+            Image.new("RGB", (40, 20), "blue").save(file, "png")
+            return dict.fromkeys(only, file.getvalue())
+        sizes = {"accuracy": 500, "depth": 3000, "loss": 2000}
+        path = '<path d="M 1 2 L 3 4"/>'
+        return {
+            n: f'<svg xmlns="http://www.w3.org/2000/svg">{path * count}</svg>'.encode() for n, count in sizes.items()
+        }
+
+    monkeypatch.setattr(page_layout, "draw_figures", draw)
     study = study_page.read_study_page(hostile_study(tmp_path / "out"), "hostile")
     usual = render_studies([study])
-    assert "Shown as pixels" not in usual
-    monkeypatch.setattr(page_layout, "LIMIT", len(usual.encode()) - 1)
-    small = render_studies([study])
-    assert len(small.encode()) < len(usual.encode()) and small.count("Shown as pixels") == 1
-    figures = dict(re.findall(r'<figure id="s1-figure-(\w+)">(.*?)</figure>', usual, re.DOTALL))
-    (shown,) = re.findall(r'<figure id="s1-figure-(\w+)">\n<div class="card"><img src="data:image/png', small)
-    assert sorted(figures, key=lambda name: len(figures[name])).index(shown) >= len(figures) - 2
+    for over, shown in ((1, ["depth"]), (70_000, ["depth", "loss"])):
+        monkeypatch.setattr(page_layout, "LIMIT", len(usual.encode()) - over)
+        small = render_studies([study])
+        assert re.findall(r'<div class="card"><img src="data:image/png;base64,[^"]*" alt="(\w+)">', small) == shown
+        assert len(small.encode()) <= page_layout.LIMIT and small.count("Shown as pixels") == len(shown)
 
 
 # ---- explanations
