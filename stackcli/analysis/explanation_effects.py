@@ -98,18 +98,51 @@ def explanation_table(frames: Frames) -> Table:
     table = new_table([*axes, *map(short_name, order.index), "agree-\nment", "dis-\ntance"], left=range(len(axes)))
     for key, group in values.groupby(axes, sort=False, dropna=False) if axes else [((), values)]:
         means = [group[column].mean() for column in (*order.index, AGREEMENT, "distance")]
-        cells = ["-" if math.isnan(mean) else f"{mean:z.2f}" for mean in means[:-1]]
+        cells = ["-" if math.isnan(mean) else f"{mean:z.2f}".replace("0.", ".") for mean in means[:-1]]
         cells.append("-" if math.isnan(means[-1]) else f"{means[-1]:.1f}")
         table.add_row(*map(format_setting, key if isinstance(key, tuple) else (key,)), *cells)
     return table
 
 
-def explanation_sentences(frames: Frames) -> list[str]:
-    """Says what the explanations show: controls, the tested comparisons, methods that fail, and methods left out."""
-    rows, best = method_rows(frames), best_method(frames)
-    if rows.empty or best is None:
+def comparison_table(frames: Frames) -> Table | None:
+    """A row for each tested comparison with the first value of the first axis; None without any."""
+    rows = explanation_differences(frames)
+    tested = rows[rows["tested"]].to_dict("records") if len(rows) else []
+    if not tested:
+        return None
+    axis, others = frames.axes[0], ["where"] if any(row["where"] for row in tested) else []
+    heads = [axis, *others, "of", "difference, 95 % interval", "higher", "p Holm", "verdict"]
+    table = new_table(heads, left=(0, 1, *([2] if others else []), len(heads) - 1))
+    for row in tested:
+        what = AGREEMENT if row["method"] == AGREEMENT else f"{row['method']} (faithfulness)"
+        interval = "" if math.isnan(row["low"]) else f" [{row['low']:+.2f}, {row['high']:+.2f}]"
+        p = "" if math.isnan(row["p_holm"]) else f"{row['p_holm']:.3f}"
+        arm = [format_setting(row["arm"]), *([row["where"]] if others else [])]
+        verdict = row["verdict"].partition(",")[0]
+        table.add_row(*arm, what, f"{row['mean']:+.2f}{interval}", f"{row['wins']}/{row['n']}", p, verdict)
+    for place in (*range(len(others) + 2), len(heads) - 1):
+        table.columns[place].no_wrap, table.columns[place].overflow = False, "fold"
+    return table
+
+
+def explanation_tables(frames: Frames) -> list[tuple[str, Table]]:
+    """The tables of a study with explanations, each with its title; none without."""
+    if not len(frames.scores):
         return []
-    return [_controls(frames), *_comparisons(frames, best), *_failures(rows)]
+    found = [(TITLE, explanation_table(frames))]
+    compared = comparison_table(frames)
+    if compared is not None:
+        first = frames.runs[frames.axes[0]].min() if frames.axes[0] == "depth" else frames.runs[frames.axes[0]].iloc[0]
+        found.append((f"explanations against {name_value(frames.axes[0], first)}, paired by seed", compared))
+    return found
+
+
+def explanation_sentences(frames: Frames) -> list[str]:
+    """Says what a perfect and a random explanation score, and which methods fail."""
+    rows = method_rows(frames)
+    if rows.empty:
+        return []
+    return [_controls(frames), *_failures(rows)]
 
 
 def _controls(frames: Frames) -> str:
@@ -122,22 +155,6 @@ def _controls(frames: Frames) -> str:
         f"Of a bag of words with known weights, a perfect explanation has a faithfulness of {perfect:.2f} on these "
         f"texts, a random one {guess:z.2f}{apart}."
     )
-
-
-def _comparisons(frames: Frames, best: str) -> list[str]:
-    """A sentence for each tested comparison."""
-    table = explanation_differences(frames)
-    out = []
-    for row in table[table["tested"]].to_dict("records") if len(table) else []:
-        axis = frames.axes[0]
-        lead = f"with {row['where']}, " if row["where"] else ""
-        what = "agreement of methods" if row["metric"] == AGREEMENT else f"faithfulness of {best}"
-        interval = "" if math.isnan(row["low"]) else f" [{row['low']:+.2f}, {row['high']:+.2f}]"
-        p = "" if math.isnan(row["p_holm"]) else f", p Holm {row['p_holm']:.3f}"
-        said = f"{lead}{what}: {name_value(axis, row['arm'])} against {name_value(axis, row['baseline'])} "
-        said += f"{row['mean']:+.2f}{interval}, higher on {row['wins']} of {row['n']} seeds{p}: {row['verdict']}."
-        out.append(said[0].upper() + said[1:])
-    return out
 
 
 def _failures(rows: pd.DataFrame) -> list[str]:

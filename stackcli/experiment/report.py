@@ -61,9 +61,7 @@ def evidence_tables(frames: Any) -> list[tuple[str, Any]]:
         "remedies": remedy_effects.remedy_tables,
     }
     found = how[frames.command](frames) if frames.command in how else []
-    if len(frames.scores):
-        found = [*found, (explanation_effects.TITLE, explanation_effects.explanation_table(frames))]
-    return found
+    return [*found, *explanation_effects.explanation_tables(frames)]
 
 
 def report_sentences(frames: Any) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
+from stackcli.analysis import explanation_effects
 from stackcli.common.atomic_files import read_json
 from stackcli.common.wording import count_noun, format_seeds, format_setting
 from stackcli.experiment.explanation_scores import SCORES
@@ -58,7 +59,8 @@ def read_study_page(store: Store, name: str) -> StudyPage:
     frames = open_study(store, name)
     study = store.read_study(frames.study)
     if frames.command == "ablate-depth":
-        evidence = finding_tables(frames)
+        explained = explanation_effects.explanation_tables(frames)
+        evidence = finding_tables(frames) + [from_terminal(title, table) for title, table in explained]
     else:
         evidence = [from_terminal(title, table) for title, table in evidence_tables(frames)]
     settings = [entry["settings"] for entry in study["runs"]]
