@@ -18,7 +18,7 @@ from stackcli.analysis.study_data import Frames
 from stackcli.common.wording import format_setting
 
 AGREEMENT = "agreement"
-TITLE = "faithfulness of explanations (random order 0), agreement of methods, attention distance (tokens)"
+TITLE = "faithfulness of explanations (random order 0), agreement of methods, attention distance in tokens"
 
 
 def method_rows(frames: Frames) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def explanation_table(frames: Frames) -> Table:
     values, rows = run_values(frames), method_rows(frames)
     order = rows.groupby("method")["faithfulness"].mean().sort_values(ascending=False, na_position="last")
     axes = list(frames.axes)
-    table = new_table([*axes, *map(short_name, order.index), "agree-\nment", "dis-\ntance"], left=range(len(axes)))
+    table = new_table([*axes, *map(short_name, order.index), "agr.", "dist."], left=range(len(axes)))
     for key, group in values.groupby(axes, sort=False, dropna=False) if axes else [((), values)]:
         means = [group[column].mean() for column in (*order.index, AGREEMENT, "distance")]
         cells = ["-" if math.isnan(mean) else f"{mean:z.2f}".replace("0.", ".") for mean in means[:-1]]
@@ -111,15 +111,14 @@ def comparison_table(frames: Frames) -> Table | None:
     if not tested:
         return None
     axis, others = frames.axes[0], ["where"] if any(row["where"] for row in tested) else []
-    heads = [axis, *others, "of", "difference, 95 % interval", "higher", "p Holm", "verdict"]
+    heads = [axis, *others, "of", "difference,\n95 % interval", "higher", "p Holm", "verdict"]
     table = new_table(heads, left=(0, 1, *([2] if others else []), len(heads) - 1))
     for row in tested:
-        what = AGREEMENT if row["method"] == AGREEMENT else f"{row['method']} (faithfulness)"
         interval = "" if math.isnan(row["low"]) else f" [{row['low']:+.2f}, {row['high']:+.2f}]"
         p = "" if math.isnan(row["p_holm"]) else f"{row['p_holm']:.3f}"
         arm = [format_setting(row["arm"]), *([row["where"]] if others else [])]
         verdict = row["verdict"].partition(",")[0]
-        table.add_row(*arm, what, f"{row['mean']:+.2f}{interval}", f"{row['wins']}/{row['n']}", p, verdict)
+        table.add_row(*arm, row["method"], f"{row['mean']:+.2f}{interval}", f"{row['wins']}/{row['n']}", p, verdict)
     for place in (*range(len(others) + 2), len(heads) - 1):
         table.columns[place].no_wrap, table.columns[place].overflow = False, "fold"
     return table
@@ -133,7 +132,8 @@ def explanation_tables(frames: Frames) -> list[tuple[str, Table]]:
     compared = comparison_table(frames)
     if compared is not None:
         first = frames.runs[frames.axes[0]].min() if frames.axes[0] == "depth" else frames.runs[frames.axes[0]].iloc[0]
-        found.append((f"explanations against {name_value(frames.axes[0], first)}, paired by seed", compared))
+        what = f"faithfulness of {best_method(frames)} and agreement of methods"
+        found.append((f"{what} against {name_value(frames.axes[0], first)}, paired by seed", compared))
     return found
 
 

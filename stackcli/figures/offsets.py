@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
-PANELS = 8
+PANELS = 12
 ROWS = 24  # heads in a panel
 
 
@@ -21,7 +21,7 @@ def draw(frames: Frames) -> Figure | None:
     found = [point for point in base.points(frames) if not point.rows(frames.heads).empty]
     if not found:
         return None
-    shown, across = base.facets(frames.axes, found, PANELS, 4)
+    shown, across = base.facets(frames.axes, found, PANELS, 3 if len(found) % 3 == 0 else 4)
     maps = {point: _map(point.rows(frames.heads)) for point in shown}
     top = max(float(values.max(axis=None)) for values in maps.values())
     figure, panels = base.grid(len(maps), across, 1.9)

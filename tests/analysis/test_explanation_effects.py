@@ -76,7 +76,10 @@ def test_a_method_without_a_number_is_a_bar_and_no_explanations_are_no_sentences
 def test_the_tested_comparisons_are_a_table_of_at_most_80_columns() -> None:
     axes = {"pe": ["none", "sinusoidal", "learned"], "data": ["subjects", "digits"]}
     (_, _), (title, table) = effects.explanation_tables(explained_study(factory.study(axes, seeds=8), SCORES))
-    assert title == "explanations against pe=none, paired by seed" and table.row_count == 8
+    assert (
+        title == "faithfulness of cp_lrp and agreement of methods against pe=none, paired by seed"
+        and table.row_count == 8
+    )
     text = printed(table)
     assert max(map(len, text.split("\n"))) <= 80 and "…" not in text
     alone = effects.comparison_table(explained_study(factory.study({"depth": [1, 2]}, seeds=8), SCORES))
