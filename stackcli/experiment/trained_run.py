@@ -86,6 +86,8 @@ def read_items(
     run: Run, texts: Sequence[str], numbers: Sequence[int], file: Path | None = None, column: str = ""
 ) -> list[Item]:
     """Returns items from texts, from the test part by number, and of a file. Raises ValueError where there are none."""
+    if column and not file:
+        raise ValueError(f"--column {column}: a column of a file; write --file FILE as well")
     items = items_of_texts(run, texts) + items_of_test(run, numbers)
     items += items_of_file(run, file, column) if file else []
     if not items:

@@ -49,6 +49,8 @@ def test_attention_maps_are_drawn(run: str, trained: Path, tmp_path: Path) -> No
     [
         ((), "give --text, --index or --file"),
         (("--file", "nowhere.csv"), "nowhere.csv"),
+        (("--text", "cats", "--column", "q"), "write --file FILE as well"),
+        (("--text", "cats", "--html", "."), "a folder"),
         (("--text", "cats", "integrated.stepps=4"), "did you mean steps?"),
         (("--text", ""), "blank text"),
         (("--text", "cats", "--method", "shap"), "explain=shap: no such part"),
@@ -66,8 +68,12 @@ def test_keys_sanity_and_a_file_are_taken_and_what_is_kept_can_be_read(run: str,
     shutil.copytree(trained / "outputs", tmp_path / "outputs")
     (tmp_path / "x.csv").write_text("question\nabout cats\nabout dogs\n")
     words = ("--file", "x.csv", "--column", "question", "--method", "integrated", "integrated.baseline=mean")
-    done = stackattn("explain", run, *words, "--sanity", "--save", "--figures", "none", cwd=tmp_path)
+    done = stackattn(
+        "explain", run, *words, "--sanity", "--save", "--html", "e.html", "--figures", "none", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
+    page = (tmp_path / "e.html").read_text(encoding="utf-8")
+    assert "wrote e.html" in done.stdout and page.count("<article") == 2 and "Fresh weights" in page
     assert done.stdout.count("integrated: from the baseline mean") == 2 and "fresh from the top to" in done.stdout
     kept = [json.loads(p.read_text()) for p in (tmp_path / "outputs" / "explanations" / run).glob("*.json")]
     assert {row["text"] for row in kept} == {"about cats", "about dogs"}
