@@ -1,6 +1,6 @@
 """Draws a number of each layer of a trained stack, a line for each point, with intervals over seeds.
 
-Used by `removal` and `layer_probe`.
+Used by `removal`, `layer_probe`, `position_probe` and `logit_lens`.
 """
 
 import itertools
@@ -26,11 +26,13 @@ def draw(
     *,
     level: float | None = None,
     marks: Mapping[str, float] | None = None,
+    beside: pd.DataFrame | None = None,
     extra: list[tuple[Any, str]] | None = None,
     words: str = "",
 ) -> Figure:
     """Draws `table`, with `run`, `point`, `layer` and `value`. `unit`: the axis label. `level`: a horizontal line.
-    `marks`: a value for the whole stack by point, drawn at its last layer. `extra` goes to the legend, `words` to the
+    `marks`: a value for the whole stack by point, drawn at its last layer. `beside`: a second table, whose means are
+    drawn dotted. `extra` goes to the legend, `words` to the
     small print."""
     lines = base.lines(frames)
     parts = lines.split()
@@ -43,7 +45,11 @@ def draw(
         reach = min(REACH, STEP * (len(points) - 1))
         for point, shift in zip(points, np.linspace(-reach, reach, len(points)), strict=True):
             mark = (marks or {}).get(point.key, np.nan)
-            _line(axes, point.rows(table), part.style(point), float(shift), (point.depth, mark))
+            style = part.style(point)
+            _line(axes, point.rows(table), style, float(shift), (point.depth, mark))
+            if beside is not None and len(beside):
+                means = point.rows(beside).groupby("layer")["value"].mean()
+                axes.plot(means.index + float(shift), means, color=style["color"], **BESIDE, label="beside")
         if not axes.lines:
             base.blank(axes, "no finished run")
         if len(parts) > 1:
@@ -91,6 +97,7 @@ def _line(axes: Axes, rows: pd.DataFrame, style: dict[str, Any], shift: float, m
         axes.plot([mark[0] + shift], [mark[1]], color=style["color"], **MARK, label="mark")
 
 
+BESIDE: dict[str, Any] = {"linestyle": ":", "linewidth": 1.0}
 MARK: dict[str, Any] = {
     "marker": "*",
     "markersize": 8,
