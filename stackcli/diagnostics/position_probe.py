@@ -38,9 +38,7 @@ def position_accuracies(model: StackedAttention, train: Padded, test: Padded) ->
     shifts = generator("evaluation", "inside", "rotations").integers(0, POSITIONS, len(seen))
     exact = copy.deepcopy(model).cpu().double()
     x, y = token_vectors(exact, rotate_rows(seen, shifts)), token_vectors(exact, all_rotations(unseen))
-    return [
-        accuracy(one, position_labels(one), other, position_labels(other)) for one, other in zip(x, y, strict=True)
-    ]
+    return [accuracy(one, position_labels(one), other, position_labels(other)) for one, other in zip(x, y, strict=True)]
 
 
 def first_tokens(part: Padded, most: int) -> np.ndarray:

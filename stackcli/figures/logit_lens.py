@@ -1,4 +1,4 @@
-"""Test accuracy of the stack's own classifier on each layer's output (logit lens), dotted a classifier trained there."""
+"""Test accuracy of the stack's own classifier on each layer's output (logit lens); dotted, one trained on the layer."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -14,13 +14,13 @@ def draw(frames: Frames) -> Figure | None:
     table = _values(frames, "lens_acc")
     if table.empty:
         return None
-    dotted = base.swatch(color=base.GREY, **_profiles.BESIDE)
+    probe, dotted = _values(frames, "probe_acc"), base.swatch(color=base.GREY, **_profiles.BESIDE)
     return _profiles.draw(
         frames,
         table,
         "test accuracy of the stack's\nclassifier (share)",
-        beside=_values(frames, "probe_acc"),
-        extra=[(dotted, "a classifier trained on the layer")],
+        beside=probe,
+        extra=[(dotted, "a classifier trained on the layer")] if len(probe) else [],
         words="0: what enters block 1",
     )
 

@@ -55,7 +55,7 @@ def test_of_a_deep_stack_some_layers_are_read_from_the_first_to_the_last() -> No
     found = tables.tabulate_lens({**ROW, "lens": lens, "explained": long})
     layers = list(found.columns[0].cells)
     assert layers == ["0", "5", "9", "14", "19", "24", "28", "33"]
-    assert list(found.columns[3].cells) == [f"{int(layer) / 40:.3f}" for layer in layers]
+    assert list(found.columns[3].cells) == [f"{layer / 40:.3f}" for layer in (0, 5, 9, 14, 19, 24, 28, 33)]
     assert max(map(len, printed(found).split("\n"))) <= 80
 
 

@@ -36,5 +36,7 @@ def test_runs_of_an_older_version_draw_nothing_and_without_the_class_probe_there
     assert logit_lens.draw(replace(frames, stack=pd.DataFrame())) is None
     assert logit_lens.draw(replace(frames, stack=frames.stack.drop(columns="lens_acc"))) is None
     assert logit_lens.draw(replace(frames, stack=frames.stack.assign(lens_acc=None))) is None
-    (axes,) = factory.draw("logit_lens", replace(frames, stack=frames.stack.assign(probe_acc=np.nan))).axes
+    figure = factory.draw("logit_lens", replace(frames, stack=frames.stack.assign(probe_acc=np.nan)))
+    (axes,) = figure.axes
+    assert not any("trained" in text.get_text() for text in figure.legends[0].get_texts())
     assert len(factory.labelled(axes, "mean")) == 2 and not factory.labelled(axes, "beside")
