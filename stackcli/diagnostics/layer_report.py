@@ -1,4 +1,4 @@
-"""What each layer of a trained stack contributes and knows: linear probes of the class and of the position, the logit
+"""What each layer of a trained stack knows and contributes: linear probes of the class and of the position, the logit
 lens, the stack without the layer, its CKA with other layers."""
 
 from collections.abc import Iterator

@@ -20,7 +20,7 @@ def draw(frames: Frames) -> Figure | None:
     return _profiles.draw(
         frames,
         table,
-        "test accuracy of a linear\nclassifier of the position (share)",
+        "test accuracy of the\nposition probe (share)",
         level=1 / POSITIONS,
         words=f"grey: chance, 1 of {POSITIONS} positions; 0: what enters block 1",
     )
