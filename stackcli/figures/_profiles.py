@@ -25,14 +25,15 @@ def draw(
     unit: str,
     *,
     level: float | None = None,
+    most: float | None = None,
     marks: Mapping[str, float] | None = None,
     beside: pd.DataFrame | None = None,
     extra: list[tuple[Any, str]] | None = None,
     words: str = "",
 ) -> Figure:
     """Draws `table`, with `run`, `point`, `layer` and `value`. `unit`: the axis label. `level`: a horizontal line.
-    `marks`: a value for the whole stack by point, drawn at its last layer. `beside`: a second table, whose means are
-    drawn dotted. `extra` goes to the legend, `words` to the
+    `most`: the largest possible value, where the least is 0. `marks`: a value for the whole stack by point, drawn at
+    its last layer. `beside`: a second table, whose means are drawn dotted. `extra` goes to the legend, `words` to the
     small print."""
     lines = base.lines(frames)
     parts = lines.split()
@@ -62,7 +63,7 @@ def draw(
     levels = [] if level is None else [level]
     for axes, at in itertools.product(panels, levels):
         axes.axhline(at, color=base.GREY, linewidth=0.6, label="level")
-    _levels.limits(panels[0], levels)
+    _levels.limits(panels[0], levels, most=most)
     parts[0].explain(figure, extra or [])
     base.note(
         figure,

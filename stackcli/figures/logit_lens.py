@@ -19,6 +19,7 @@ def draw(frames: Frames) -> Figure | None:
         frames,
         table,
         "test accuracy of the stack's\nclassifier (share)",
+        most=1.0,
         beside=probe,
         extra=[(dotted, "a classifier trained on the layer")] if len(probe) else [],
         words="0: what enters block 1",

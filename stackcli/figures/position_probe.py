@@ -22,5 +22,6 @@ def draw(frames: Frames) -> Figure | None:
         table,
         "test accuracy of the\nposition probe (share)",
         level=1 / POSITIONS,
+        most=1.0,
         words=f"grey: chance, 1 of {POSITIONS} positions; 0: what enters block 1",
     )

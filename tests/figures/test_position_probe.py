@@ -31,6 +31,14 @@ def test_lines_are_means_by_layer_and_chance_is_a_level_in_every_panel() -> None
         assert len(factory.labelled(panel, "level")) == 1
 
 
+def test_wide_intervals_do_not_stretch_the_axis_beyond_what_a_share_can_be() -> None:
+    frames = factory.study({"depth": [2, 4]})
+    frames.stack["position_acc"] = frames.stack["position_acc"].where(frames.stack["seed"] > 0, 1.0)
+    (axes,) = factory.draw("position_probe", frames).axes
+    low, high = axes.get_ylim()
+    assert -0.06 < low < 0.125 and 1.0 < high < 1.06
+
+
 def test_runs_of_an_older_version_draw_nothing_and_a_layer_without_a_number_is_left_out() -> None:
     frames = factory.study({"depth": [2, 4]})
     assert position_probe.draw(replace(frames, stack=pd.DataFrame())) is None
