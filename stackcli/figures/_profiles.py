@@ -49,8 +49,7 @@ def draw(
             style = part.style(point)
             _line(axes, point.rows(table), style, float(shift), (point.depth, mark))
             if beside is not None and len(beside):
-                means = point.rows(beside).groupby("layer")["value"].mean()
-                axes.plot(means.index + float(shift), means, color=style["color"], **BESIDE, label="beside")
+                _means(axes, point.rows(beside), style, float(shift))
         if not axes.lines:
             base.blank(axes, "no finished run")
         if len(parts) > 1:
@@ -96,6 +95,12 @@ def _line(axes: Axes, rows: pd.DataFrame, style: dict[str, Any], shift: float, m
     axes.plot(layer + shift, mean, **{**style, "markersize": 3, "linewidth": 1.0}, label="mean")
     if np.isfinite(mark[1]):
         axes.plot([mark[0] + shift], [mark[1]], color=style["color"], **MARK, label="mark")
+
+
+def _means(axes: Axes, rows: pd.DataFrame, style: dict[str, Any], shift: float) -> None:
+    """Draws the mean at each layer, dotted."""
+    means = rows.groupby("layer")["value"].mean()
+    axes.plot(means.index + shift, means, color=style["color"], **BESIDE, label="beside")
 
 
 BESIDE: dict[str, Any] = {"linestyle": ":", "linewidth": 1.0}
