@@ -130,7 +130,7 @@ def test_no_file_is_longer_than_350_lines_and_no_function_longer_than_50() -> No
 NO_TEST_FILE = {  # module -> where its behaviour is tested, or why it has none
     "figures/_curves": "draws for test_loss and test_accuracy_steps",
     "figures/_forest": "draws for test_differences and test_remedies",
-    "figures/_profiles": "draws for test_removal and test_layer_probe",
+    "figures/_profiles": "draws for test_removal, test_layer_probe, test_position_probe and test_logit_lens",
     "launcher/base": "an interface without behaviour",
     "model/batch": "a dataclass without behaviour",
     "residual/base": "an interface; its default gain is tested by test_deepnorm",

@@ -37,6 +37,7 @@ SHORT = {
 }
 ALIKE = 0.5  # rank correlation with the numbers of an untrained stack from which on a method fails
 STAGES = 7  # layers of the table of randomised weights
+READ = 8  # layers of the table of what the classifier reads off
 
 
 def new_table(heads: Sequence[str], left: Collection[int] = (0,)) -> Table:
@@ -108,6 +109,21 @@ def tabulate_layers(row: Mapping[str, Any]) -> Table:
         looks = list(heads)
         means = (fmean(look[key] for look in looks) for key in ("distance", "entropy", "first", "padding"))
         out.add_row(str(layer), *map(format_score, means), " " + "  ".join(name_offsets(look) for look in looks))
+    return out
+
+
+def tabulate_lens(row: Mapping[str, Any]) -> Table:
+    """A row for each layer: the class that the stack's classifier finds likeliest after it and its probability, and the
+    probability of the class that is explained; at most READ layers, evenly chosen."""
+    last = len(row["lens"]) - 1
+    chosen = dict.fromkeys(round(i * last / (READ - 1)) for i in range(READ))
+    out = new_table(["read off\nafter layer", "likeliest", "proba-\nbility", f"that of\n{row['explained']}"], (1,))
+    for column in (out.columns[1], out.columns[3]):
+        column.no_wrap, column.overflow, column.max_width = False, "fold", 30
+    for layer in chosen:
+        shares = row["lens"][layer]
+        best = max(shares, key=shares.__getitem__)
+        out.add_row(str(layer), Text(best), *(f"{shares[name]:.3f}" for name in (best, row["explained"])))
     return out
 
 

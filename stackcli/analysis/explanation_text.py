@@ -40,6 +40,8 @@ def describe_explanation(row: Mapping[str, Any], most: int = 0) -> Iterator[Rend
         yield tables.tabulate_sanity(row)
     if row["heads"]:
         yield tables.tabulate_layers(row)
+    if row["lens"]:
+        yield tables.tabulate_lens(row)
 
 
 def describe_methods(row: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+POSITIONS = 8  # classes of the position probe, so that chance is 1/8
 Tensor = str  # q, k, v, o, ff1, ff2: the linear maps of a block; block: its output; head0, head1, ...: attention heads
 
 
@@ -58,6 +59,9 @@ class StackRow:
     without_acc: float | None = None  # test accuracy of the stack without this layer
     without_loss: float | None = None
     cka: tuple[float, ...] = ()  # similarity to the outputs of layers 0, 1, ..., L
+    lens_acc: float | None = None  # test accuracy of the stack's own classifier on this layer's output (logit lens)
+    lens_loss: float | None = None
+    position_acc: float | None = None  # test accuracy of a linear classifier of a token's position, 0 .. POSITIONS - 1
 
 
 @dataclass(frozen=True, kw_only=True)

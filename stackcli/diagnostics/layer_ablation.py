@@ -12,9 +12,7 @@ Removed = list[tuple[float | None, float | None]]  # accuracy and loss without l
 
 
 def logits_without_layer(model: StackedAttention, passed: Pass, layer: int) -> Tensor:
-    """Returns the logits if the block of a layer (1 .. L) is skipped; for layer 0, those of the whole stack."""
-    if not layer:
-        return model.classify(model.leave(passed.layers[-1], passed.ctx.mask))
+    """Returns the logits if the block of a layer (1 .. L) is skipped."""
     x = passed.layers[layer - 1]
     for block in model.stack[layer:]:
         x = block(x, passed.ctx, model.pe)

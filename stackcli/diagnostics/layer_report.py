@@ -1,4 +1,5 @@
-"""What each layer of a trained stack contributes: a linear probe, the stack without it, its CKA with other layers."""
+"""What each layer of a trained stack knows and contributes: linear probes of the class and of the position, the logit
+lens, the stack without the layer, its CKA with other layers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from stackcli.diagnostics.layer_outputs import (
     vectors,
 )
 from stackcli.diagnostics.linear_probe import accuracy
+from stackcli.diagnostics.logit_lens import Lens, lens_results, score_layers
+from stackcli.diagnostics.position_probe import position_accuracies
 from stackcli.model.stack import StackedAttention
 from stackcli.training.loop import Training
 
@@ -36,14 +39,28 @@ def layer_rows(training: Training) -> list[StackRow]:
     of its output. In a deep stack they are the complete stack's result on the whole part plus the mean difference on a
     random subset of it, the same subset in every run of that depth. None for layer 0.
     `cka`: `similarities` on the test part.
+    `lens_acc`, `lens_loss` (nats per scored item): of the stack's own classifier on the layer's output, on the whole
+    test part; the last row has those of the stack itself.
+    `position_acc`: see `position_accuracies`.
     """
-    with chosen_weights(training) as model, torch.no_grad():
-        train, test, ablated = collect_vectors(model, training)
+    with chosen_weights(training) as model:
+        with torch.no_grad():
+            train, test, ablated, lens = collect_vectors(model, training)
+        positions = position_accuracies(model, training.train, training.test)
     accuracies = [accuracy(x, train.labels, y, test.labels) for x, y in zip(train.layers, test.layers, strict=True)]
-    columns = zip(accuracies, ablated, similarities(test.layers), strict=True)
+    columns = zip(accuracies, ablated, similarities(test.layers), lens, positions, strict=True)
     return [
-        StackRow(layer=layer, probe_acc=acc, without_acc=without[0], without_loss=without[1], cka=cka)
-        for layer, (acc, without, cka) in enumerate(columns)
+        StackRow(
+            layer=layer,
+            probe_acc=acc,
+            without_acc=without[0],
+            without_loss=without[1],
+            cka=cka,
+            lens_acc=read[0],
+            lens_loss=read[1],
+            position_acc=position,
+        )
+        for layer, (acc, without, cka, read, position) in enumerate(columns)
     ]
 
 
@@ -61,8 +78,9 @@ def chosen_weights(training: Training) -> Iterator[StackedAttention]:
         model.train(was)
 
 
-def collect_vectors(model: StackedAttention, training: Training) -> tuple[Vectors, Vectors, Removed]:
-    """Returns the vectors of some training sequences and of the test part, and the effects of removing each layer."""
+def collect_vectors(model: StackedAttention, training: Training) -> tuple[Vectors, Vectors, Removed, Lens]:
+    """Returns the vectors of some training sequences and of the test part, the effects of removing each layer, and what
+    the classifier reads off each layer."""
     train, test, depth = training.train, training.test, len(model.stack)
     some, order = draw_sequences(train)[:SEQUENCES], draw_sequences(test)
     chosen, found = choose_items(train, some, TOKENS), []
@@ -70,14 +88,13 @@ def collect_vectors(model: StackedAttention, training: Training) -> tuple[Vector
         found.append(vectors(model, passed, chosen))
     train_vectors, chosen, found = join_batches(found), choose_items(test, order, ITEMS), []
     few = max(FEWEST, REMOVALS // depth)
-    whole, subset = torch.zeros(3, dtype=torch.float64), torch.zeros(depth + 1, 3, dtype=torch.float64)
+    lens, subset = (torch.zeros(depth + 1, 3, dtype=torch.float64) for _ in range(2))
     for group, removing in ((order[:few], True), (order[few:], False)):
         for passed in passes(model, test, group, full=training.full):
             found.append(vectors(model, passed, chosen))
-            layers = range(depth + 1) if removing else (0,)
-            scores = torch.stack(
-                [score(logits_without_layer(model, passed, layer), passed.batch.labels) for layer in layers]
-            )
-            whole += scores[0]
-            subset += scores if removing else 0
-    return train_vectors, join_batches(found), ablation_effects(whole, subset)
+            scores = score_layers(model, passed)
+            lens += scores
+            if removing:
+                without = (logits_without_layer(model, passed, layer) for layer in range(1, depth + 1))
+                subset += torch.stack([scores[-1], *(score(logits, passed.batch.labels) for logits in without)])
+    return train_vectors, join_batches(found), ablation_effects(lens[-1], subset), lens_results(lens)

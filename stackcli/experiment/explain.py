@@ -79,7 +79,8 @@ class Scores:
 @dataclass(frozen=True)
 class Explanation:
     """The answers to a text, likeliest first, the class that is explained and its logit, the scores by method, and what
-    each head looks at (a `HeadLook` each; none if the weights may be negative). spread: by how much the logit differs
+    each head looks at (a `HeadLook` each; none if the weights may be negative). lens: the answers that the classifier
+    reads off after layers 0 .. L, likeliest first. spread: by how much the logit differs
     between random sets of equal size of its tokens, a standard deviation. controls: what the scores say of a perfect
     and of a random explanation of a model whose truth is known. agreement: rank correlation of two methods."""
 
@@ -92,6 +93,7 @@ class Explanation:
     controls: Mapping[str, Mapping[str, float | None]]
     agreement: Mapping[tuple[str, str], float | None]
     heads: list[dict[str, Any]]
+    lens: list[dict[str, float]]
 
     @property
     def row(self) -> dict[str, Any]:
@@ -110,6 +112,7 @@ class Explanation:
             "controls": self.controls,
             "agreement": [{"methods": list(pair), "correlation": value} for pair, value in self.agreement.items()],
             "heads": self.heads,
+            "lens": self.lens,
         }
 
 
@@ -154,9 +157,11 @@ class Maker:
         from stackcli.diagnostics.explanation_agreement import method_agreement
         from stackcli.diagnostics.explanation_controls import run_controls
         from stackcli.diagnostics.faithfulness import delete_at_random
+        from stackcli.diagnostics.logit_lens import read_off
 
         classes = torch.full((len(items),), self.run.classes.index(self.target)) if self.target else None
-        texts = ExplainedTexts(self.run.model, make_batch(self.run, items), classes)
+        batch = make_batch(self.run, items)
+        texts = ExplainedTexts(self.run.model, batch, classes)
         if (apart := texts.kernel_difference()) > AGREEMENT:
             raise ValueError(f"the two attention kernels differ by {apart:.1g} in the logits, more than {AGREEMENT:g}")
         maps = texts.attention() if has_shares(self.run.model) else []
@@ -165,7 +170,7 @@ class Maker:
         pairs = method_agreement({name: one.tokens for name, one in found.items()}, self.signed, texts.mask)
         scores = {name: self.score(texts, name, one, at_random, pairs) for name, one in found.items()}
         controls, shares = run_controls(texts.mask, at_random.spread), texts.logits.softmax(-1).tolist()
-        logits = texts.pick_class(texts.logits).tolist()
+        logits, lens = texts.pick_class(texts.logits).tolist(), read_off(self.run.model, batch).tolist()
         out = []
         for i, item in enumerate(items):
             heads = describe_heads([w[i : i + 1] for w in maps], texts.mask[i : i + 1])
@@ -187,6 +192,7 @@ class Maker:
                     },
                     {pair: number(value[i]) for pair, value in pairs.items()},
                     [look._asdict() for look in heads],
+                    [rank_classes(self.run.classes, layer[i]) for layer in lens],
                 )
             )
         return out

@@ -2,8 +2,8 @@
 
 Each line of experiments/NAME/expected.txt is an expectation, `ARM: METRIC OP NUMBER`: the mean over seeds of a column
 of runs.csv, or `acc@N`, `loss@N`, `excess@N` on test items of length N, or where a token has several answers the lowest
-accuracy of the first N (`inside@N`) and the highest of the others (`beyond@N`); `A - B: ...` for the difference of two
-arms' means.
+accuracy of the first N (`inside@N`) and the highest of the others (`beyond@N`), or the accuracy of the position probe
+after layer N (`position@N`); `A - B: ...` for the difference of two arms' means.
 """
 
 import argparse
@@ -85,6 +85,9 @@ def metric_values(frames: Frames, arm: str, metric: str) -> list[float]:
     if "@" not in metric:
         return [float(value) for value in runs[metric]]
     name, _, length = metric.partition("@")
+    if name == "position":
+        rows = frames.stack[frames.stack["run"].isin(runs["run"]) & (frames.stack["layer"] == int(length))]
+        return [float(value) for value in rows["position_acc"]]
     if name == "inside":
         return [float(min(accs[: int(length)])) for accs in runs["acc_by_output"]]
     if name == "beyond":

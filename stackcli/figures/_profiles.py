@@ -1,6 +1,6 @@
 """Draws a number of each layer of a trained stack, a line for each point, with intervals over seeds.
 
-Used by `removal` and `layer_probe`.
+Used by `removal`, `layer_probe`, `position_probe` and `logit_lens`.
 """
 
 import itertools
@@ -25,12 +25,15 @@ def draw(
     unit: str,
     *,
     level: float | None = None,
+    most: float | None = None,
     marks: Mapping[str, float] | None = None,
+    beside: pd.DataFrame | None = None,
     extra: list[tuple[Any, str]] | None = None,
     words: str = "",
 ) -> Figure:
     """Draws `table`, with `run`, `point`, `layer` and `value`. `unit`: the axis label. `level`: a horizontal line.
-    `marks`: a value for the whole stack by point, drawn at its last layer. `extra` goes to the legend, `words` to the
+    `most`: the largest possible value, where the least is 0. `marks`: a value for the whole stack by point, drawn at
+    its last layer. `beside`: a second table, whose means are drawn dotted. `extra` goes to the legend, `words` to the
     small print."""
     lines = base.lines(frames)
     parts = lines.split()
@@ -43,7 +46,10 @@ def draw(
         reach = min(REACH, STEP * (len(points) - 1))
         for point, shift in zip(points, np.linspace(-reach, reach, len(points)), strict=True):
             mark = (marks or {}).get(point.key, np.nan)
-            _line(axes, point.rows(table), part.style(point), float(shift), (point.depth, mark))
+            style = part.style(point)
+            _line(axes, point.rows(table), style, float(shift), (point.depth, mark))
+            if beside is not None and len(beside):
+                _means(axes, point.rows(beside), style, float(shift))
         if not axes.lines:
             base.blank(axes, "no finished run")
         if len(parts) > 1:
@@ -56,7 +62,7 @@ def draw(
     levels = [] if level is None else [level]
     for axes, at in itertools.product(panels, levels):
         axes.axhline(at, color=base.GREY, linewidth=0.6, label="level")
-    _levels.limits(panels[0], levels)
+    _levels.limits(panels[0], levels, most=most)
     parts[0].explain(figure, extra or [])
     base.note(
         figure,
@@ -91,6 +97,13 @@ def _line(axes: Axes, rows: pd.DataFrame, style: dict[str, Any], shift: float, m
         axes.plot([mark[0] + shift], [mark[1]], color=style["color"], **MARK, label="mark")
 
 
+def _means(axes: Axes, rows: pd.DataFrame, style: dict[str, Any], shift: float) -> None:
+    """Draws the mean at each layer, dotted."""
+    means = rows.groupby("layer")["value"].mean()
+    axes.plot(means.index + shift, means, color=style["color"], **BESIDE, label="beside")
+
+
+BESIDE: dict[str, Any] = {"linestyle": ":", "linewidth": 1.0}
 MARK: dict[str, Any] = {
     "marker": "*",
     "markersize": 8,

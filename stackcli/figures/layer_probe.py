@@ -22,6 +22,7 @@ def draw(frames: Frames) -> Figure | None:
         frames,
         table,
         "test accuracy of a linear\nclassifier (share)",
+        most=1.0,
         marks={str(point): float(value) for point, value in whole.items()},
         extra=[(star, "the stack itself")],
         words="0: what enters block 1",

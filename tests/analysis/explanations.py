@@ -57,6 +57,7 @@ ROW: dict[str, Any] = {
     "heads": HEADS,
     "probability": {"Biology": 0.9, "Physics": 0.1},
     "explained": "Biology",
+    "lens": [{"Physics": 0.7, "Biology": 0.3}, {"Biology": 0.55, "Physics": 0.45}, {"Biology": 0.9, "Physics": 0.1}],
     "controls": {"perfect": {**CONTROL, "sanity": 0.0}, "random": {**CONTROL, "deletion": 0.1, "sanity": 1.0}},
     "methods": METHODS,
 }

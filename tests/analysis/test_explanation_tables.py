@@ -43,6 +43,22 @@ def test_a_layer_has_the_means_of_its_heads_and_the_offset_of_each() -> None:
     assert ["2", "2.25", "1.00", "0.25", "0", "+1", ".30", "0", ".52"] in found
 
 
+def test_a_layer_has_the_class_that_is_read_off_after_it_and_the_share_of_the_explained_class() -> None:
+    found = lines(tables.tabulate_lens(ROW))
+    rows = [["0", "Physics", "0.700", "0.300"], ["1", "Biology", "0.550", "0.550"], ["2", "Biology", "0.900", "0.900"]]
+    assert [row for row in found if len(row) == 4 and row[0].isdigit()] == rows
+
+
+def test_of_a_deep_stack_some_layers_are_read_from_the_first_to_the_last() -> None:
+    long = "a rather long name " * 5
+    lens = [{long: layer / 40, "b": 1 - layer / 40} for layer in range(34)]
+    found = tables.tabulate_lens({**ROW, "lens": lens, "explained": long})
+    layers = list(found.columns[0].cells)
+    assert layers == ["0", "5", "9", "14", "19", "24", "28", "33"]
+    assert list(found.columns[3].cells) == [f"{layer / 40:.3f}" for layer in (0, 5, 9, 14, 19, 24, 28, 33)]
+    assert max(map(len, printed(found).split("\n"))) <= 80
+
+
 def test_sanity_shows_some_layers_from_the_classifier_to_the_input() -> None:
     stages = ["classifier", *(f"layer {i}" for i in range(16, 0, -1)), "input"]
     sanity = {stage: 1 - i / 20 for i, stage in enumerate(stages)}

@@ -78,5 +78,5 @@ def test_an_attribution_to_words_colours_the_text_before_attention_does() -> Non
 
 
 def test_a_text_that_was_cut_is_named() -> None:
-    said = "".join(printed(part) for part in text.describe_explanation({**ROW, "cut": 7, "heads": []}))
+    said = "".join(printed(part) for part in text.describe_explanation({**ROW, "cut": 7, "heads": [], "lens": []}))
     assert "the run reads 4 tokens of this text and leaves 7 out" in said and "layer" not in said

@@ -78,18 +78,6 @@ def test_loss_and_accuracy_of_tokens_are_averaged_over_scored_labels() -> None:
     assert found[1].without_acc == sum(right) / len(right)
 
 
-def test_without_layer_0_the_logits_are_those_of_the_whole_stack() -> None:
-    run = training(tiny(), depth=2)
-    run.model.eval()
-    sequences = np.arange(5)
-    batch = run.test.cut(sequences)
-    with torch.no_grad():
-        (passed,) = layer_outputs.passes(run.model, run.test, sequences, full=False)
-        expected = run.model(batch.tokens, batch.mask)[passed.sequences]
-        found = layer_ablation.logits_without_layer(run.model, passed, 0)
-    assert (found - expected).abs().max() < 1e-6
-
-
 def test_a_score_counts_scored_tokens_only() -> None:
     logits = torch.tensor([[[0.0, 0.0], [5.0, 0.0], [math.log(3), 0.0]]])
     items, right, loss = layer_ablation.score(logits, torch.tensor([[1, UNSCORED, 0]])).tolist()

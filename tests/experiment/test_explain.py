@@ -58,6 +58,19 @@ def test_a_row_can_be_written_as_json(run: trained_run.Run) -> None:
     assert row["methods"]["rollout"]["positions"] is None and row["methods"]["gradient"]["signed"]
 
 
+def test_what_is_read_off_after_the_last_layer_is_the_answer_and_each_layer_ranks_all_classes(
+    run: trained_run.Run,
+) -> None:
+    items = trained_run.items_of_texts(run, ["text number 3 about dogs", "about cats"])
+    for found in explain.explain_items(run, items, ask("gradient")):
+        lens = found.row["lens"]
+        assert len(lens) == run.config.depth + 1 and lens[-1] == pytest.approx(found.shares, abs=1e-12)
+        assert list(lens[-1]) == list(found.shares)
+        for shares in lens:
+            assert sum(shares.values()) == pytest.approx(1) and list(shares.values()) == sorted(shares.values())[::-1]
+        assert lens[0] != pytest.approx(lens[-1], abs=1e-3)
+
+
 def test_agreement_is_the_mean_rank_correlation_with_the_other_methods(run: trained_run.Run) -> None:
     names = ("cp_lrp", "occlusion", "rollout")
     (found,) = explain.explain_items(run, trained_run.items_of_texts(run, ["text number 3 about dogs"]), ask(*names))

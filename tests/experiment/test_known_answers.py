@@ -4,6 +4,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from stackcli.config import recorded_settings
@@ -38,6 +39,20 @@ def test_the_first_answers_of_a_token_and_the_rest_are_measured_apart() -> None:
     inside, beyond = (Expectation(("rope",), f"{name}@2", ">=", 0.5) for name in ("inside", "beyond"))
     first, second = check_expectations(several, [inside, beyond])
     assert first.mean == pytest.approx(0.9) and first.held and second.mean == pytest.approx(0.2) and not second.held
+
+
+def test_the_position_probe_of_a_layer_has_a_value_for_each_finished_run_of_the_arm() -> None:
+    runs = STUDY.runs[STUDY.runs["arm"].isin(["rope", "none"])]
+    rows = [
+        {"run": run, "layer": layer, "position_acc": (0.125 if arm == "none" else 0.25) * (1 + layer)}
+        for run, arm in zip(runs["run"], runs["arm"], strict=True)
+        for layer in (0, 1)
+    ]
+    study = replace(STUDY, stack=pd.DataFrame(rows))
+    exact, above = (Expectation((arm,), "position@1", "==", 0.5) for arm in ("rope", "none"))
+    first, second = check_expectations(study, [exact, above])
+    assert first.held and first.values == (0.5,) * 5 and not second.held and second.mean == 0.25
+    assert not check_expectations(study, [Expectation(("rope",), "position@2", ">=", 0.0)])[0].held  # no such layer
 
 
 def test_without_finished_runs_no_expectation_holds_and_an_unknown_arm_is_named() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from stackcli.common.atomic_files import CorruptionError
-from stackcli.common.records import LayerRow, StepRow
+from stackcli.common.records import LayerRow, StackRow, StepRow
 from stackcli.experiment import load
 from stackcli.experiment.load import _Columns
 from stackcli.experiment.store import Store
@@ -38,6 +38,15 @@ def test_a_value_of_a_row_comes_before_the_value_of_its_run() -> None:
     made.add({"run": "a", "arm": "", "point": "", "seed": 0, "lr": 0.1}, [{"step": 1, "lr": 0.05}, {"step": 2}])
     assert made.frame()["lr"].tolist() == [0.05, 0.1]
     assert len(_Columns(StepRow, ()).frame()) == 0
+
+
+def test_layers_of_runs_recorded_before_the_lens_and_the_position_probe_have_no_such_numbers() -> None:
+    made, head = _Columns(StackRow, ()), {"arm": "", "point": "", "seed": 0}
+    made.add({**head, "run": "old"}, [{"layer": 0, "probe_acc": 0.5, "cka": [1.0]}])
+    made.add({**head, "run": "new"}, [{"layer": 0, "probe_acc": 0.5, "position_acc": 0.125, "lens_acc": 0.25}])
+    found = made.frame()
+    assert found["position_acc"].isna().tolist() == [True, False] and found["position_acc"].dtype == float
+    assert found["lens_acc"].iloc[1] == 0.25 and found["lens_loss"].isna().all()
 
 
 def test_findings_of_other_points_are_kept_when_remedies_grow(tmp_path: Path) -> None:

@@ -181,6 +181,8 @@ def _stack(draw: np.random.Generator, head: dict[str, Any], depth: int, whole: f
                 **head,
                 "layer": layer,
                 "probe_acc": probe,
+                "lens_acc": probe - 0.4 * (1 - layer / depth),
+                "position_acc": 0.125 + 0.6 * 0.8**layer if head.get("pe") != "none" else 0.125,
                 "without_acc": whole - lost,
                 "without_loss": 0.5 + lost,
                 "cka": tuple(
