@@ -129,7 +129,8 @@ def items_of_test(run: Run, numbers: Sequence[int]) -> list[Item]:
         tree = tuple(int(i) for i in test.trees[number]) if test.trees else ()
         label = int(test.labels[number]) if test.labels else None
         names = tuple(run.known["vocab"][i] for i in ids)
-        out.append(Item(test.texts[number] or f"test item {number}", names, ids, tree, label))
+        evidence = test.evidence[number] if test.evidence else ()
+        out.append(Item(test.texts[number] or f"test item {number}", names, ids, tree, label, evidence=evidence))
     return out
 
 
