@@ -15,6 +15,7 @@ COMMANDS = (
     "plot",
     "predict",
     "explain",
+    "surrogate",
     "check",
     "probe",
     "cost",

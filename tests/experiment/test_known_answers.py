@@ -4,6 +4,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from stackcli.config import recorded_settings
@@ -38,6 +39,33 @@ def test_the_first_answers_of_a_token_and_the_rest_are_measured_apart() -> None:
     inside, beyond = (Expectation(("rope",), f"{name}@2", ">=", 0.5) for name in ("inside", "beyond"))
     first, second = check_expectations(several, [inside, beyond])
     assert first.mean == pytest.approx(0.9) and first.held and second.mean == pytest.approx(0.2) and not second.held
+
+
+def test_the_share_of_items_in_which_a_method_finds_what_decides_is_measured() -> None:
+    runs = STUDY.runs[STUDY.runs["arm"].isin(["rope", "none"])]
+    rows = [
+        {"run": run, "method": method, "control": False, "first": share}
+        for run, arm in zip(runs["run"], runs["arm"], strict=True)
+        for method, share in (("occlusion", 1.0 if arm == "rope" else 0.25), ("rollout", 0.5), ("integrated", None))
+    ]
+    found = replace(STUDY, runs=runs, score_tables=lambda: (pd.DataFrame(rows), pd.DataFrame()))
+    asks = [
+        Expectation((arm,), f"first@{method}", ">=", 0.95)
+        for arm, method in (("rope", "occlusion"), ("none", "occlusion"), ("rope", "rollout"), ("rope", "integrated"))
+    ]
+    outcomes = check_expectations(found, asks)
+    assert [o.held for o in outcomes] == [True, False, False, False]  # a method without numbers does not hold
+    assert [o.values for o in outcomes] == [(1.0,) * 5, (0.25,) * 5, (0.5,) * 5, ()]
+
+
+def test_a_study_marked_explain_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr("subprocess.run", lambda line, check: asked.append(line[3:]))
+    monkeypatch.setattr(known_answers, "load_study", lambda store, study: study)
+    monkeypatch.setattr(known_answers, "Store", lambda out, create: None)
+    assert known_answers.replay_study("trigger-is-found", tmp_path, 7) == "trigger-is-found-7"
+    assert known_answers.replay_study("recall-depth", tmp_path, 7) == "recall-depth-7"
+    assert ["--explain" in line for line in asked] == [True, False] and asked[0][0] == "sweep"
 
 
 def test_without_finished_runs_no_expectation_holds_and_an_unknown_arm_is_named() -> None:
