@@ -5,7 +5,7 @@ or number of its words. N texts, V words, C classes.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -69,14 +69,13 @@ class Tree:
         tree, classes = self.model.tree_, self.model.classes_
         shares = tree.value[node][0]
         best = int(shares.argmax())
-        leaf = {"answer": int(classes[best]), "share": float(shares[best]), "texts": int(tree.n_node_samples[node])}
         without, having = int(tree.children_left[node]), int(tree.children_right[node])
         if without < 0:
-            yield Rule(level, None, **leaf)
+            yield Rule(level, None, int(classes[best]), float(shares[best]), int(tree.n_node_samples[node]))
             return
         word, inner = int(tree.feature[node]), list(self.rules(having, level + 1))
         if len(inner) == 1:
-            yield Rule(level, word, inner[0].answer, inner[0].share, inner[0].texts)
+            yield replace(inner[0], level=level, word=word)
         else:
             yield Rule(level, word, None, 1.0, int(tree.n_node_samples[having]))
             yield from inner

@@ -10,11 +10,12 @@ from stackcli.figures._figure import draw_in_style, grid, legend, note
 from stackcli.figures._style import GREY
 
 PANELS = {"tree": ("decision tree", "leaves"), "linear": ("linear model", "words")}
-SHARES = {
+SHARES: dict[str, dict[str, Any]] = {
     "fidelity": {"color": "#0072B2", "marker": "o"},
     "accuracy": {"color": "#D55E00", "marker": "s", "linestyle": (0, (4, 1.5))},
 }
-STACK, MAJORITY = ({"color": GREY, "linestyle": dash, "linewidth": 0.9} for dash in ("-", ":"))
+STACK: dict[str, Any] = {"color": GREY, "linestyle": "-", "linewidth": 0.9}
+MAJORITY = {**STACK, "linestyle": ":"}
 
 
 @draw_in_style
@@ -28,14 +29,16 @@ def draw_surrogate(report: Mapping[str, Any]) -> Figure | None:
     for axes, (kind, surrogate) in zip(panels, found.items(), strict=True):
         entries = draw_curve(axes, surrogate["curve"])
         entries.append((axes.axhline(report["stack"]["accuracy"]["mean"], **STACK), "accuracy of the stack"))
-        entries.append((axes.axhline(report["majority"]["fidelity"]["mean"], **MAJORITY), "fidelity of one answer"))
+        entries.append(
+            (axes.axhline(report["majority"]["fidelity"]["mean"], **MAJORITY), "fidelity of the majority answer")
+        )
         name, unit = PANELS[kind]
         axes.set_title(name)
         axes.set_xlabel(unit)
-    panels[0].set_ylabel("share of test texts")
+    panels[0].set_ylabel(f"share of test {report['unit']}s")
     panels[0].set_ylim(-0.03, 1.03)
     legend(figure, entries)
-    note(figure, "bars: 95 % intervals over test texts")
+    note(figure, f"bars: 95 % intervals over test {report['unit']}s")
     return figure
 
 

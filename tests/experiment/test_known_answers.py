@@ -61,10 +61,10 @@ def test_the_share_of_items_in_which_a_method_finds_what_decides_is_measured() -
 def test_a_study_marked_explain_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
     monkeypatch.setattr("subprocess.run", lambda line, check: asked.append(line[3:]))
-    monkeypatch.setattr(known_answers, "load_study", lambda store, study: study)
+    monkeypatch.setattr(known_answers, "load_study", lambda store, study: STUDY)
     monkeypatch.setattr(known_answers, "Store", lambda out, create: None)
-    assert known_answers.replay_study("trigger-is-found", tmp_path, 7) == "trigger-is-found-7"
-    assert known_answers.replay_study("recall-depth", tmp_path, 7) == "recall-depth-7"
+    for name in ("trigger-is-found", "recall-depth"):
+        known_answers.replay_study(name, tmp_path, 7)
     assert ["--explain" in line for line in asked] == [True, False] and asked[0][0] == "sweep"
 
 
