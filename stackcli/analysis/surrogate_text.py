@@ -28,9 +28,11 @@ def describe_surrogates(report: Mapping[str, Any]) -> Iterator[RenderableType]:
         if kind == "tree":
             yield Text("\n".join(["", f"The tree with {count_noun(found['size'], 'leaves', 'leaf')}:"]))
             yield Text("\n".join(describe_rules(found["rules"], report["unit"])))
-        else:
+        elif found["size"]:
             yield Text(f"\nThe linear model with {count_noun(found['size'], 'words')}, the largest weights:")
             yield tabulate_weights(found["weights"])
+        else:
+            yield Text("\nThe linear model has no words: none speaks for an answer.")
 
 
 def tabulate_shares(report: Mapping[str, Any]) -> Table:

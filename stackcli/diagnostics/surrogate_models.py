@@ -83,13 +83,15 @@ class Tree:
 
 
 class Linear:
-    """A logistic regression on the given words only."""
+    """A logistic regression on the given words only; without any, always the most frequent answer."""
 
     def __init__(self, words: Any, answers: Ints, chosen: Ints) -> None:
+        from sklearn.dummy import DummyClassifier
         from sklearn.linear_model import LogisticRegression
 
         self.chosen, self.size = chosen, len(chosen)
-        self.model = LogisticRegression(C=STRENGTH, max_iter=1000).fit(words[:, chosen], answers)
+        self.model: Any = LogisticRegression(C=STRENGTH, max_iter=1000) if self.size else DummyClassifier()
+        self.model.fit(words[:, chosen], answers)
 
     def answer(self, words: Any) -> Ints:
         found: Ints = self.model.predict(words[:, self.chosen])
@@ -98,7 +100,7 @@ class Linear:
     def weights(self) -> dict[int, list[tuple[int, float]]]:
         """Returns for each class its words and their weights, what a word adds to the logit of the class, the largest
         first. Of two classes, each has half of the weight of the one and the negative of the other."""
-        rows = self.model.coef_
+        rows = self.model.coef_ if self.size else np.zeros((len(self.model.classes_), 0))
         rows = np.concatenate([-rows / 2, rows / 2]) if len(rows) == 1 else rows
         out = {}
         for label, row in zip(self.model.classes_, rows, strict=True):
@@ -110,16 +112,19 @@ class Linear:
 def rank_words(words: Any, answers: Ints, most: int) -> Ints:
     """Returns the indices of at most `most` words, in the order in which they enter logistic regressions of each class
     against the others as the L1 penalty is lowered (Tibshirani 1996); of words that enter together, the ones with the
-    largest weights first."""
+    largest weights first. None enters where each word is as frequent with one answer as with the others."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.svm import l1_min_c
 
     ranked: list[int] = []
-    strength = float(l1_min_c(words, answers, loss="log"))
+    try:
+        strength = float(l1_min_c(words, answers, loss="log"))
+    except ValueError:  # every weight is 0 at every strength
+        return np.array(ranked, dtype=np.int64)
     for _ in range(STRENGTHS):
         strength *= STEP
-        one = LogisticRegression(C=strength, l1_ratio=1.0, solver="liblinear", random_state=0)
+        one = LogisticRegression(C=strength, l1_ratio=1.0, solver="liblinear", random_state=0, max_iter=1000)
         each = OneVsRestClassifier(one).fit(words, answers).estimators_
         size = sum(np.abs(model.coef_[0]) for model in each)
         new = [int(i) for i in np.argsort(-size, kind="stable") if size[i] > 0 and int(i) not in set(ranked)]

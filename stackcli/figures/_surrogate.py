@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stackcli.figures._figure import draw_in_style, grid, legend, note
+from stackcli.figures._figure import blank, draw_in_style, grid, legend, note
 from stackcli.figures._style import GREY
 
 PANELS = {"tree": ("decision tree", "leaves"), "linear": ("linear model", "words")}
@@ -25,26 +25,30 @@ def draw_surrogate(report: Mapping[str, Any]) -> Figure | None:
     if not found:
         return None
     figure, panels = grid(len(found), 2, 2.2, sharey=True)
-    entries: list[Any] = []
+    curves, levels = list[Any](), list[Any]()
     for axes, (kind, surrogate) in zip(panels, found.items(), strict=True):
-        entries = draw_curve(axes, surrogate["curve"])
-        entries.append((axes.axhline(report["stack"]["accuracy"]["mean"], **STACK), "accuracy of the stack"))
-        entries.append(
-            (axes.axhline(report["majority"]["fidelity"]["mean"], **MAJORITY), "fidelity of the majority answer")
-        )
+        curves = draw_curve(axes, surrogate["curve"]) or curves
+        levels = [
+            (axes.axhline(report["stack"]["accuracy"]["mean"], **STACK), "accuracy of the stack"),
+            (axes.axhline(report["majority"]["fidelity"]["mean"], **MAJORITY), "fidelity of the majority answer"),
+        ]
         name, unit = PANELS[kind]
         axes.set_title(name)
         axes.set_xlabel(unit)
     panels[0].set_ylabel(f"share of test {report['unit']}s")
     panels[0].set_ylim(-0.03, 1.03)
-    legend(figure, entries)
+    legend(figure, curves + levels)
     note(figure, f"bars: 95 % intervals over test {report['unit']}s")
     return figure
 
 
 def draw_curve(axes: Axes, curve: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Draws fidelity and accuracy against size and returns the entries of the legend."""
-    entries = []
+    entries: list[Any] = []
+    curve = [point for point in curve if point["size"]]
+    if not curve:
+        blank(axes, "no word speaks for an answer")
+        return entries
     sizes = [point["size"] for point in curve]
     for shift, (name, look) in zip((0.985, 1.015), SHARES.items(), strict=True):
         at = [size * shift for size in sizes]  # so that the bars do not hide each other

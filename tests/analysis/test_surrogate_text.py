@@ -84,3 +84,9 @@ def test_words_for_and_against_a_class_are_on_their_sides() -> None:
     said = printed(tabulate_weights(report(0.8)["surrogates"]["linear"]["weights"]))
     line = next(line for line in said.splitlines() if "Maths" in line)
     assert " ".join(line.split()) == "Maths x +2.0, the +0.1 cell -1.5"
+
+
+def test_a_linear_model_without_words_says_so() -> None:
+    given = report(0.3)
+    given["surrogates"]["linear"] |= {"size": 0, "weights": {"Maths": []}}
+    assert "no words: none speaks for an answer" in printed(*describe_surrogates(given))

@@ -49,7 +49,7 @@ def test_bad_input_is_answered_in_a_message(words: tuple[str, ...], message: str
 
 
 def test_a_run_with_answers_at_every_token_is_refused(tmp_path: Path) -> None:
-    small = ("data=parity", "data.size=32", "steps=1", "dim=8", "heads=2", "depth=1")
+    small = ("data=reverse", "causal=true", "data.size=32", "steps=1", "dim=8", "heads=2", "depth=1")
     assert stackattn("train", *small, cwd=tmp_path).returncode == 0
     (stored,) = (tmp_path / "outputs" / "runs").iterdir()
     done = stackattn("surrogate", stored.name, cwd=tmp_path)

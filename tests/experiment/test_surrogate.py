@@ -93,11 +93,12 @@ def test_an_order_of_words_is_not_found_and_one_word_is() -> None:
         return next((token - 1) // 2 for token in text if token <= 4)
 
     asked = Asked(("tree", "linear"), {"tree": 16, "linear": 40})
-    pair, one = (Trigger(form=form, size=400, longest=1).load() for form in ("pair", "one"))  # type: ignore[arg-type]
+    pair, one = (Trigger(form=form, size=400, longest=1).load() for form in ("pair", "one"))
     report = make_surrogates(run_of(pair, first_trigger), asked)
     assert report["stack"]["accuracy"]["mean"] == 1.0 and report["unit"] == "sequence"
     for found in report["surrogates"].values():  # both of two partners have the same words
         assert found["fidelity"]["mean"] == report["majority"]["fidelity"]["mean"] == 0.5
+    assert report["surrogates"]["linear"]["size"] == 0  # not even in training
     report = make_surrogates(run_of(one, first_trigger), asked)
     assert {found["fidelity"]["mean"] for found in report["surrogates"].values()} == {1.0}
 
@@ -118,8 +119,8 @@ def test_the_curve_has_each_size_and_what_is_asked_for_is_reported() -> None:
 def test_the_test_part_chooses_nothing() -> None:
     one, other = texts(), texts(1)
     mixed = Loaded(one.train, one.val, other.test, VOCAB, one.classes, 8, text=True)
-    found = [make_surrogates(run_of(loaded, has_cell), Asked(("tree", "linear"), {"tree": 6, "linear": 9}))["surrogates"]
-             for loaded in (one, mixed)]  # fmt: skip
+    asked = Asked(("tree", "linear"), {"tree": 6, "linear": 9})
+    found = [make_surrogates(run_of(loaded, has_cell), asked)["surrogates"] for loaded in (one, mixed)]
     assert one.test != other.test
     assert found[0]["tree"]["rules"] == found[1]["tree"]["rules"]
     assert found[0]["linear"]["weights"] == found[1]["linear"]["weights"]
