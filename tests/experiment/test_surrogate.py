@@ -50,12 +50,13 @@ def has_cell(text: list[int]) -> int:
 
 
 def texts(seed: int = 0) -> Loaded:
-    """Random texts whose label is Biology iff they have 'cell', but for those with 'atom', whose label is the other."""
+    """Random texts whose label is Biology iff they have 'cell', but for those without 'atom', whose label is the other:
+    the labels teach the opposite of `has_cell`."""
 
     def part(count: int) -> Examples:
         draw = np.random.default_rng([seed, count])
         rows = tuple(tuple(draw.integers(1, len(VOCAB), draw.integers(3, 9)).tolist()) for _ in range(count))
-        labels = tuple(has_cell(list(row)) ^ (ATOM in row) for row in rows)
+        labels = tuple(has_cell(list(row)) ^ (ATOM not in row) for row in rows)
         return Examples(rows, labels, ("",) * count)
 
     return Loaded(part(300), part(20), part(120), VOCAB, ("Biology", "Physics"), 8, text=True)
@@ -64,8 +65,8 @@ def texts(seed: int = 0) -> Loaded:
 def test_a_rule_of_one_word_is_found_by_both_and_is_faithful_where_it_is_wrong() -> None:
     loaded = texts()
     report = make_surrogates(run_of(loaded, has_cell), BOTH)
-    right = np.mean([ATOM not in row for row in loaded.test.tokens])
-    assert 0.4 < right < 0.9 and report["stack"]["accuracy"]["mean"] == pytest.approx(right)
+    right = np.mean([ATOM in row for row in loaded.test.tokens])
+    assert 0.1 < right < 0.45 and report["stack"]["accuracy"]["mean"] == pytest.approx(right)
     for found in report["surrogates"].values():
         assert found["fidelity"]["mean"] == 1.0 and found["accuracy"]["mean"] == pytest.approx(right)
         assert found["fidelity"]["low"] == pytest.approx(120 / (120 + 1.959964**2))  # Wilson's bound of 120 of 120
