@@ -127,8 +127,8 @@ def rank_words(words: Any, answers: Ints, most: int) -> Ints:
         one = LogisticRegression(C=strength, l1_ratio=1.0, solver="liblinear", random_state=0, max_iter=1000)
         each = OneVsRestClassifier(one).fit(words, answers).estimators_
         size = sum(np.abs(model.coef_[0]) for model in each)
-        new = [int(i) for i in np.argsort(-size, kind="stable") if size[i] > 0 and int(i) not in set(ranked)]
-        ranked += new
+        size[ranked] = 0.0
+        ranked += [int(i) for i in np.argsort(-size, kind="stable") if size[i] > 0]
         if len(ranked) >= most:
             break
     return np.array(ranked[:most], dtype=np.int64)

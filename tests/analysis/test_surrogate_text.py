@@ -36,7 +36,11 @@ def report(fidelity: float) -> dict[str, Any]:
         "majority": {"answer": "Maths", "fidelity": share(0.3), "accuracy": share(0.2)},
         "surrogates": {
             "tree": {**point, "rules": rules(NESTED), "curve": [point]},
-            "linear": {**point, "weights": {"Maths": [("x", 2.0), ("the", 0.1), ("cell", -1.5)]}, "curve": [point]},
+            "linear": {
+                **point,
+                "weights": {"Maths": [("x", 2.0), ("the", 0.1), ("a", -0.2), ("cell", -1.5)]},
+                "curve": [point],
+            },
         },
     }
 
@@ -83,7 +87,7 @@ def test_fidelity_stands_beside_accuracy(fidelity: float) -> None:
 def test_words_for_and_against_a_class_are_on_their_sides() -> None:
     said = printed(tabulate_weights(report(0.8)["surrogates"]["linear"]["weights"]))
     line = next(line for line in said.splitlines() if "Maths" in line)
-    assert " ".join(line.split()) == "Maths x +2.0, the +0.1 cell -1.5"
+    assert " ".join(line.split()) == "Maths x +2.0, the +0.1 cell -1.5, a -0.2"
 
 
 def test_a_linear_model_without_words_says_so() -> None:

@@ -86,3 +86,10 @@ def test_words_that_matter_are_ranked_first_and_no_more_are_returned() -> None:
     assert set(rank_words(words, answers, 3).tolist()) == {1, 2, 4}
     assert rank_words(words, answers, 3)[0] == 1 and len(set(rank_words(words, answers, 8).tolist())) == 8
     assert rank_words(words, answers, 2).tolist() == rank_words(words, answers, 8)[:2].tolist()
+
+
+def test_of_words_that_enter_together_the_one_with_the_larger_weight_is_first() -> None:
+    answers = np.repeat([0, 1, 2], 100)
+    words = np.zeros((300, 3))
+    words[:95, 0] = words[100:200, 1] = 1  # all of class 1 have word 1, 95 % of class 0 have word 0
+    assert rank_words(words, answers, 2).tolist() == [1, 0] and rank_words(words, answers, 1).tolist() == [1]
