@@ -16,6 +16,7 @@ COMMANDS = (
     "report",
     "predict",
     "explain",
+    "surrogate",
     "check",
     "probe",
     "cost",

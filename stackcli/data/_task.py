@@ -36,13 +36,15 @@ def test_lengths(trained: int, longest: int) -> tuple[int, ...]:
 @dataclass(frozen=True)
 class Item:
     """One sequence: its token ids, and its class or the classes of its tokens, `outputs` for each token in turn.
-    `log_probs`: the log probability that the source gives to each target; empty where every answer is certain."""
+    `log_probs`: the log probability that the source gives to each target; empty where every answer is certain.
+    `evidence`: the indices of the tokens that decide the class, where the task knows them."""
 
     tokens: Sequence[int] | np.ndarray
     label: int = UNSCORED
     targets: Sequence[int] | np.ndarray = ()
     tree: Sequence[int] | np.ndarray = ()
     log_probs: Sequence[float] = ()
+    evidence: tuple[int, ...] = ()
 
 
 class Task(Data):
@@ -120,7 +122,7 @@ class Task(Data):
     def part(self, name: str, count: int, length: int | None) -> Examples:
         """Draws `count` items of one length; with None, of lengths from `least` to `train_len`, or of `train_len`."""
         rows: dict[str, list[np.ndarray]] = {"tokens": [], "targets": [], "trees": []}
-        labels, log_probs = list[int](), list[tuple[float, ...]]()
+        labels, log_probs, evidence = list[int](), list[tuple[float, ...]](), list[tuple[int, ...]]()
         known = name == "test" and self.entropy() is not None
         for index in range(count):
             item = self.numbered_item(name, index, length)
@@ -129,8 +131,15 @@ class Task(Data):
                 several += [np.asarray(row, dtype=np.int32)] if len(row) else []
             labels += self.add_noise(name, index, [] if len(item.targets) else [item.label])
             log_probs += [self.log_probs(item)] if known else []
-        packed = {key: Rows.of(several) for key, several in rows.items() if several}
-        return Examples(**packed, labels=tuple(labels), texts=("",) * count, log_probs=tuple(log_probs))
+            evidence += [item.evidence] if item.evidence else []
+        packed: dict[str, Any] = {key: Rows.of(several) for key, several in rows.items() if several}
+        return Examples(
+            **packed,
+            labels=tuple(labels),
+            texts=("",) * count,
+            log_probs=tuple(log_probs),
+            evidence=tuple(evidence),
+        )
 
     def numbered_item(self, name: str, index: int, length: int | None) -> Item:
         """Draws item number `index` of a part."""

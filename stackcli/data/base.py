@@ -38,7 +38,8 @@ class Examples:
     With an answer at every token, `labels` is empty and `targets` holds the classes of each sequence's tokens,
     `UNSCORED` for a token that is not scored. `trees`: the index of each token's parent; a root is its own parent.
     `log_probs`, if the source of the data is known: the natural logarithm of the probability that it gives to each
-    target or label, 0 where nothing is scored. Rows are tuples, or views of one array (`Rows`) for large files.
+    target or label, 0 where nothing is scored. `evidence`: the indices of the tokens of each sequence that decide its
+    class, if the data know them. Rows are tuples, or views of one array (`Rows`) for large files.
     """
 
     tokens: Sequence[Sequence[int] | np.ndarray]
@@ -47,6 +48,7 @@ class Examples:
     targets: Sequence[Sequence[int] | np.ndarray] = ()
     trees: Sequence[Sequence[int] | np.ndarray] = ()
     log_probs: tuple[tuple[float, ...], ...] = ()
+    evidence: Sequence[tuple[int, ...]] = ()
 
     def __len__(self) -> int:
         return len(self.tokens)

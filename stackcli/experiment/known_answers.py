@@ -3,7 +3,8 @@
 Each line of experiments/NAME/expected.txt is an expectation, `ARM: METRIC OP NUMBER`: the mean over seeds of a column
 of runs.csv, or `acc@N`, `loss@N`, `excess@N` on test items of length N, or where a token has several answers the lowest
 accuracy of the first N (`inside@N`) and the highest of the others (`beyond@N`), or the accuracy of the position probe
-after layer N (`position@N`); `A - B: ...` for the difference of two arms' means.
+after layer N (`position@N`), or the share of explained test items in which a method of explanation ranks the tokens
+that decide first (`first@METHOD`); `A - B: ...` for the difference of two arms' means.
 """
 
 import argparse
@@ -92,6 +93,9 @@ def metric_values(frames: Frames, arm: str, metric: str) -> list[float]:
         return [float(min(accs[: int(length)])) for accs in runs["acc_by_output"]]
     if name == "beyond":
         return [float(max(accs[int(length) :])) for accs in runs["acc_by_output"]]
+    if name == "first":
+        rows = frames.scores[frames.scores["run"].isin(runs["run"]) & (frames.scores["method"] == length)]
+        return [float(value) for value in rows[name].dropna()]
     out = []
     for run in runs["run"]:
         one = replace(frames, runs=runs[runs["run"] == run])
@@ -118,11 +122,13 @@ def experiment_folder(name: str) -> Path:
 
 def replay_study(name: str, out: Path, seed: int) -> Frames:
     """Runs a study again. Where its folder holds a file `probe`, it is probed instead, and the numbers of each arm and
-    seed (slope_free, order, ...) are returned as runs. Raises CalledProcessError where the command fails."""
-    probed = (experiment_folder(name) / "probe").exists()
+    seed (slope_free, order, ...) are returned as runs; where it holds a file `explain`, the runs are explained as well.
+    Raises CalledProcessError where the command fails."""
+    probed, explained = ((experiment_folder(name) / mark).exists() for mark in ("probe", "explain"))
     study = f"{name}-{seed}"  # other seeds are another study
     line = ["probe" if probed else "sweep", "--experiment", name, f"seed={seed}", "--study", study, "--out", str(out)]
-    subprocess.run([sys.executable, "-m", "stackcli", *line, "--quiet"], check=True)
+    more = ["--explain"] if explained else []
+    subprocess.run([sys.executable, "-m", "stackcli", *line, *more, "--quiet"], check=True)
     if probed:
         return initial_probe_report.read_probe(out / "probes" / study)
     return load_study(Store(out, create=False), study)

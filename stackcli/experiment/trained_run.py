@@ -131,18 +131,23 @@ def items_of_test(run: Run, numbers: Sequence[int]) -> list[Item]:
         tree = tuple(int(i) for i in test.trees[number]) if test.trees else ()
         label = int(test.labels[number]) if test.labels else None
         names = tuple(run.known["vocab"][i] for i in ids)
-        out.append(Item(test.texts[number] or f"test item {number}", names, ids, tree, label))
+        evidence = test.evidence[number] if test.evidence else ()
+        out.append(Item(test.texts[number] or f"test item {number}", names, ids, tree, label, evidence=evidence))
     return out
 
 
 def load_test(run: Run) -> Examples:
     """Returns the test part of a run's data. Raises ValueError for data that have changed since it was trained."""
+    return load_data(run).test
+
+
+def load_data(run: Run) -> Loaded:
+    """Returns a run's data. Raises ValueError for data that have changed since it was trained."""
     data = run.config.data
-    loaded = run.loaded or registry.build_part("data", data.name, **data.options).load()
+    loaded: Loaded = run.loaded or registry.build_part("data", data.name, **data.options).load()
     if list(loaded.vocab) != list(run.known["vocab"]):
-        raise ValueError(f"the data of {run.name} have changed since it was trained; give a text with --text")
-    test: Examples = loaded.test
-    return test
+        raise ValueError(f"the data of {run.name} have changed since it was trained; its test part is another")
+    return loaded
 
 
 def make_batch(run: Run, items: Sequence[Item]) -> "Batch":

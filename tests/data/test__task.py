@@ -1,6 +1,7 @@
 """Properties of every synthetic task."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ TASKS = [
 
 
 def test_all_synthetic_tasks_are_tested() -> None:
-    made_up = {"order", "lag", "copy", "reverse", "sort", "parity", "addition", "recall"}
+    made_up = {"order", "lag", "copy", "reverse", "sort", "parity", "addition", "recall", "trigger"}
     assert made_up | {"markov", "majority", "dyck", "listops", "tree"} == set(TASKS)
 
 
@@ -104,11 +105,12 @@ def test_noise_replaces_only_answers_of_training_and_validation(name: str) -> No
     assert some.train.only(range(60)) == few.train
 
 
-SIZES: dict[str, list[dict[str, int]]] = {
+SIZES: dict[str, list[dict[str, Any]]] = {
     **{name: [{}] for name in ("addition", "copy", "dyck", "listops", "majority", "order", "parity")},
     **{name: [{}] for name in ("reverse", "sort")},
     "recall": [{"symbols": 80}],
     "tree": [{}],
+    "trigger": [{"form": "one"}, {"form": "pair"}],
     "markov": [{"letters": 2, "order": order} for order in range(1, 9)],
     "lag": [{"lags": lags} for lags in range(1, 9)],
 }
@@ -123,7 +125,10 @@ def test_every_part_of_every_accepted_size_has_answers_to_score(name: str, monke
         for train_len in range(1, 18):
             for longest in (1, 2, 4):
                 lengths = [train_len] if longest == 1 else [max(1, train_len // 2), train_len]
-                good = min(lengths) >= max(LEAST.get(name, 1), own.get("order", 1), 2 if "lags" in own else 1)
+                least = max(
+                    LEAST.get(name, 1), own.get("order", 1), 2 if "lags" in own or own.get("form") == "pair" else 1
+                )
+                good = min(lengths) >= least
                 good = good and train_len > own.get("lags", 0)
                 try:
                     made = registry.build_part("data", name, size=4, train_len=train_len, longest=longest, **own)
@@ -138,6 +143,6 @@ def test_every_part_of_every_accepted_size_has_answers_to_score(name: str, monke
                 if "lags" in own:
                     rows = [row[i :: loaded.outputs] for row in loaded.test.targets for i in range(loaded.outputs)]
                     assert all(any(c != -100 for c in row) for row in rows)
-                if name in ("order", "tree", "markov", "lag", "dyck", "parity", "majority"):
+                if name in ("order", "tree", "markov", "lag", "dyck", "parity", "majority", "trigger"):
                     assert all({len(t) for t in part.tokens} == {n} for n, part in loaded.longer)
     assert accepted > 3

@@ -55,6 +55,33 @@ def test_the_position_probe_of_a_layer_has_a_value_for_each_finished_run_of_the_
     assert not check_expectations(study, [Expectation(("rope",), "position@2", ">=", 0.0)])[0].held  # no such layer
 
 
+def test_the_share_of_items_in_which_a_method_finds_what_decides_is_measured() -> None:
+    runs = STUDY.runs[STUDY.runs["arm"].isin(["rope", "none"])]
+    rows = [
+        {"run": run, "method": method, "control": False, "first": share}
+        for run, arm in zip(runs["run"], runs["arm"], strict=True)
+        for method, share in (("occlusion", 1.0 if arm == "rope" else 0.25), ("rollout", 0.5), ("integrated", None))
+    ]
+    found = replace(STUDY, runs=runs, score_tables=lambda: (pd.DataFrame(rows), pd.DataFrame()))
+    asks = [
+        Expectation((arm,), f"first@{method}", ">=", 0.95)
+        for arm, method in (("rope", "occlusion"), ("none", "occlusion"), ("rope", "rollout"), ("rope", "integrated"))
+    ]
+    outcomes = check_expectations(found, asks)
+    assert [o.held for o in outcomes] == [True, False, False, False]  # a method without numbers does not hold
+    assert [o.values for o in outcomes] == [(1.0,) * 5, (0.25,) * 5, (0.5,) * 5, ()]
+
+
+def test_a_study_marked_explain_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr("subprocess.run", lambda line, check: asked.append(line[3:]))
+    monkeypatch.setattr(known_answers, "load_study", lambda store, study: STUDY)
+    monkeypatch.setattr(known_answers, "Store", lambda out, create: None)
+    for name in ("trigger-is-found", "recall-depth"):
+        known_answers.replay_study(name, tmp_path, 7)
+    assert ["--explain" in line for line in asked] == [True, False] and asked[0][0] == "sweep"
+
+
 def test_without_finished_runs_no_expectation_holds_and_an_unknown_arm_is_named() -> None:
     gone = replace(STUDY, runs=STUDY.runs.assign(status="diverged"))
     assert not check_expectations(gone, [Expectation(("rope",), "test_acc", ">=", 0.0)])[0].held
