@@ -35,7 +35,7 @@ def describe_explanation(row: Mapping[str, Any], most: int = 0) -> Iterator[Rend
         yield Text(f"{most} of {len(row['tokens'])} tokens, those with the largest numbers of {main}; --tokens 0: all")
     yield tables.tabulate_methods(row)
     yield Text("control: a perfect and a random explanation of a bag of words whose weights are known.")
-    yield Text("\n".join(describe_methods(row)))
+    yield from map(Text, describe_methods(row))
     if any(scores["sanity"] for scores in row["methods"].values()):
         yield tables.tabulate_sanity(row)
     if row["heads"]:
