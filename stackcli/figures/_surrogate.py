@@ -27,14 +27,19 @@ def draw_surrogate(report: Mapping[str, Any]) -> Figure | None:
     figure, panels = grid(len(found), 2, 2.2, sharey=True)
     curves, levels = list[Any](), list[Any]()
     for axes, (kind, surrogate) in zip(panels, found.items(), strict=True):
-        curves = draw_curve(axes, surrogate["curve"]) or curves
+        name, unit = PANELS[kind]
+        axes.set_title(name)
+        axes.set_xlabel(unit)
+        curve = [point for point in surrogate["curve"] if point["size"]]
+        if not curve:
+            blank(axes, "no word speaks for an answer")
+            axes.set_xticks([])
+            continue
+        curves = draw_curve(axes, curve)
         levels = [
             (axes.axhline(report["stack"]["accuracy"]["mean"], **STACK), "accuracy of the stack"),
             (axes.axhline(report["majority"]["fidelity"]["mean"], **MAJORITY), "fidelity of the majority answer"),
         ]
-        name, unit = PANELS[kind]
-        axes.set_title(name)
-        axes.set_xlabel(unit)
     panels[0].set_ylabel(f"share of test {report['unit']}s")
     panels[0].set_ylim(-0.03, 1.03)
     legend(figure, curves + levels)
@@ -45,10 +50,6 @@ def draw_surrogate(report: Mapping[str, Any]) -> Figure | None:
 def draw_curve(axes: Axes, curve: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Draws fidelity and accuracy against size and returns the entries of the legend."""
     entries: list[Any] = []
-    curve = [point for point in curve if point["size"]]
-    if not curve:
-        blank(axes, "no word speaks for an answer")
-        return entries
     sizes = [point["size"] for point in curve]
     for shift, (name, look) in zip((0.985, 1.015), SHARES.items(), strict=True):
         at = [size * shift for size in sizes]  # so that the bars do not hide each other
