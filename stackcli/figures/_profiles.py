@@ -13,8 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stackcli.analysis.study_data import Frames
+from stackcli.common.records import POSITIONS
 from stackcli.figures import _levels, base
 
+CHANCE = 1 / POSITIONS  # accuracy of a guessed position
 WIDE = 12  # from so many blocks on, a panel is as wide as the page
 REACH, STEP = 0.3, 0.08  # largest shift of a line, and shift between two lines, in layers
 
@@ -32,24 +34,21 @@ def draw(
     words: str = "",
 ) -> Figure:
     """Draws `table`, with `run`, `point`, `layer` and `value`. `unit`: the axis label. `level`: a horizontal line.
-    `most`: the largest possible value, where the least is 0. `marks`: a value for the whole stack by point, drawn at
-    its last layer. `beside`: a second table, whose means are drawn dotted. `extra` goes to the legend, `words` to the
-    small print."""
+    `most`: the largest possible value, where the least is 0. `marks`: a value by point, drawn at its last layer.
+    `beside`: a table whose means are dotted. `extra` goes to the legend, `words` to the small print."""
     lines = base.lines(frames)
     parts = lines.split()
     deepest, first = max(point.depth for point in lines.points), int(table["layer"].min())
-    figure, panels = _panels(len(parts), deepest)
-    shown = 0
+    (figure, panels), shown = _panels(len(parts), deepest), 0
     for axes, part in zip(panels, parts, strict=True):
         points = base.spread_evenly(part.points, base.LINES)
         shown += len(points)
         reach = min(REACH, STEP * (len(points) - 1))
         for point, shift in zip(points, np.linspace(-reach, reach, len(points)), strict=True):
-            mark = (marks or {}).get(point.key, np.nan)
-            style = part.style(point)
-            _line(axes, point.rows(table), style, float(shift), (point.depth, mark))
+            mark = (point.depth, (marks or {}).get(point.key, np.nan))
+            _line(axes, point.rows(table), part.style(point), float(shift), mark)
             if beside is not None and len(beside):
-                _means(axes, point.rows(beside), style, float(shift))
+                _means(axes, point.rows(beside), part.style(point), float(shift))
         if not axes.lines:
             base.blank(axes, "no finished run")
         if len(parts) > 1:

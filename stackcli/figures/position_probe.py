@@ -4,7 +4,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from stackcli.analysis.study_data import Frames
-from stackcli.common.records import POSITIONS
 from stackcli.figures import _profiles, base
 
 
@@ -21,7 +20,7 @@ def draw(frames: Frames) -> Figure | None:
         frames,
         table,
         "test accuracy of the\nposition probe (share)",
-        level=1 / POSITIONS,
+        level=_profiles.CHANCE,
         most=1.0,
-        words=f"grey: chance, 1 of {POSITIONS} positions; 0: what enters block 1",
+        words=f"grey: chance, {_profiles.CHANCE:g}; 0: what enters block 1",
     )
