@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from stackcli.analysis.depth_scaling import FIRST, SIZES, slope, theory_of
+from stackcli.analysis.explanation_effects import method_rows
 from stackcli.analysis.paired_comparisons import finished_runs
 from stackcli.analysis.statistics import describe_mean
 from stackcli.analysis.study_comparisons import Part, all_comparisons
@@ -77,6 +78,7 @@ __all__ = [
     "load_figure",
     "log_ticks",
     "mean_by",
+    "method_rows",
     "new",
     "note",
     "number",

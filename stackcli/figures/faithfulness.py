@@ -4,7 +4,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stackcli.analysis.explanation_effects import method_rows
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import _levels, base
 
@@ -17,7 +16,7 @@ def draw(frames: Frames) -> Figure | None:
     is swept, else the first axis; the most faithful method first. Faithfulness: how far the logit falls below that of
     random orders as tokens are left out, in standard deviations of the logit between random sets of equal size. The
     perfect explanation is that of a bag of words whose weights are known, on the same texts."""
-    rows = method_rows(frames)
+    rows = base.method_rows(frames)
     if rows.empty or rows["faithfulness"].isna().all():
         return None
     x = "depth" if "depth" in frames.axes else (*frames.axes, "point")[0]
