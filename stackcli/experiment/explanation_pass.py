@@ -50,10 +50,14 @@ def explain_runs(store: Store, study: str, jobs: int, say: Callable[[str], None]
         return
     say(f"explaining {count_noun(TEXTS, 'test items')} of {count_noun(len(todo), 'runs')}")
     failed: dict[str, list[str]] = {}
-    for outcome in Local(workers=jobs, preload=preload()).run(explain_run, todo):
-        if outcome.state in ("failed", "lost", "stopped"):
-            why = str(outcome.detail or "it was stopped").strip().split("\n")[-1]
-            failed.setdefault(why, []).append(todo[outcome.job].run)
+    executor = Local(workers=jobs, preload=preload())
+    try:
+        for outcome in executor.run(explain_run, todo):
+            if outcome.state in ("failed", "lost", "stopped"):
+                why = str(outcome.detail or "it was stopped").strip().split("\n")[-1]
+                failed.setdefault(why, []).append(todo[outcome.job].run)
+    finally:
+        executor.stop(now=True)  # after an interrupt; the same command goes on
     for why, names in failed.items():
         first = ", ".join(names[:3]) + " ..." * (len(names) > 3)
         say(f"not explained: {first} ({count_noun(len(names), 'runs')}): {why}")
