@@ -33,7 +33,10 @@ def list_parts(
         if group == "settings":
             print(describe_settings())
         elif group == "experiments":
-            print("\n".join(recorded_settings.experiment_names()))
+            names = recorded_settings.experiment_names()
+            widest = max(map(len, names), default=0)
+            for name in names:
+                print(f"{name:{widest}} {recorded_settings.describe_experiment(name)}".rstrip())
         for name in (group,) if group in groups else () if group else groups:
             print(name)
             for choice in registry.part_names(name):

@@ -151,6 +151,8 @@ def parse_options(context: typer.Context) -> tuple[Any, int]:
     given |= {} if trials is None else {"trials": trials}
     if given.get("format", "") not in ("", "md", "latex"):
         raise ValueError(f"--format {given['format']}: choose md or latex")
+    if given["csv"] == "-" and given.get("json"):
+        raise ValueError("--json and --csv - both write to stdout; leave one out, or write --csv FILE")
     if given["csv"] not in ("", "-"):
         check_target(Path(given["csv"]), "--csv")
     given["study"] = given["study"] or ("" if sampler else context.params.get("experiment", ""))

@@ -140,6 +140,7 @@ def check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str]
                 offered = suggest_nearest(
                     str(name), registry.part_names(group), "choose from " + ", ".join(registry.part_names(group))
                 )
+                offered = suggest_file(str(name)) or offered if group == "data" else offered
                 problems.append(f"{group}={format_value(name)}: no such part{why}{offered}")
     problems += check_listed(values)
     for key in values:
@@ -157,9 +158,20 @@ def check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str]
         if names and own not in known:
             has = ", ".join(f"{group}.{k}" for k in sorted(known)) or "none"
             hint = suggest_nearest(own, {*known, *filter(None, [LISTED.get(group)])}, f"its keys: {has}")
+            if key == "data.path":
+                hint = "; your own file needs its kind as well, for example data=csv (or data=text, data=conllu)"
             problems.append(f"unknown key {key!r} for {group}={','.join(names)}{hint}")
     if problems:
         raise UsageError(problems)
+
+
+KINDS = {".csv": "csv", ".tsv": "csv", ".jsonl": "csv", ".json": "csv", ".txt": "text", ".conllu": "conllu"}
+
+
+def suggest_file(name: str) -> str:
+    """Returns what to type instead of data=FILE; an empty text for a name that is none of a file."""
+    kind = next((kind for end, kind in KINDS.items() if name.lower().removesuffix(".gz").endswith(end)), "")
+    return f"; did you mean data={kind} data.path={name}?" if kind else ""
 
 
 def parse_seeds(values: Mapping[str, tuple[Any, ...]], flat: Mapping[str, Any], single: bool) -> tuple[int, ...]:

@@ -66,6 +66,7 @@ def test_a_replayed_study_has_the_name_of_its_experiment_unless_named() -> None:
         ({"trials": 3}, "belong to a search"),
         ({"prune": True}, "belong to a search"),
         ({"format": "html"}, "choose md or latex"),
+        ({"json": True, "csv": "-"}, "both write to stdout"),
         ({"figures": "gif"}, "choose from png, svg, pdf, or none"),
     ],
 )

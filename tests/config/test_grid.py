@@ -76,3 +76,22 @@ def test_the_grid_is_the_product_in_order(depths: list[int], rates: list[float],
     words = [f"depth={','.join(map(str, depths))}", f"lr={','.join(map(repr, rates))}", f"seeds={seeds}"]
     found = [(c.depth, c.lr, c.seed) for c in parse_grid(words).configs]
     assert found == [(d, r, s) for d in depths for r in rates for s in range(seeds)]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("data=mine.csv", "did you mean data=csv data.path=mine.csv?"),
+        ("data=a.TSV.gz", "did you mean data=csv data.path=a.TSV.gz?"),
+        ("data=book.txt", "did you mean data=text data.path=book.txt?"),
+        ("data=t.conllu", "did you mean data=conllu data.path=t.conllu?"),
+        ("data=subject", "did you mean subjects?"),
+        ("data.path=mine.csv", "your own file needs its kind as well, for example data=csv"),
+        ("layers=4", "did you mean depth?"),
+        ("pe=rotary", "did you mean rope?"),
+    ],
+)
+def test_what_a_newcomer_types_is_answered_with_what_to_type(word: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_grid([word])
+    assert said in str(error.value)

@@ -38,3 +38,10 @@ def test_the_studies_of_the_wheel_come_first_and_an_unknown_one_is_answered_with
     assert recorded_settings.read_experiment("a") == {"": ["depth=1"]}
     with pytest.raises(ValueError, match="--experiment c: no such experiment; choose from a, b"):
         recorded_settings.read_experiment("c")
+
+
+def test_the_remark_that_a_study_begins_with_describes_it(folder: Path) -> None:
+    write(folder / "checkout" / "one", "# What does depth do?\ndepth=1,2\n")
+    write(folder / "checkout" / "two", "depth=1,2\n# a later remark\n")
+    assert recorded_settings.describe_experiment("one") == "What does depth do?"
+    assert recorded_settings.describe_experiment("two") == ""
