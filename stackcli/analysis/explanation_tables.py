@@ -13,6 +13,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from stackcli.common.wording import quote_blanks
+
 HEADS = (
     "words",
     "posi-\ntions",
@@ -64,7 +66,7 @@ def tabulate_tokens(row: Mapping[str, Any], main: str, most: int = 0) -> Table:
     digits = {name: count_digits(scores["tokens"]) for name, scores in row["methods"].items()}
     for i in shown:
         cells = (format_score(scores["tokens"][i], digits[name]) for name, scores in row["methods"].items())
-        out.add_row(Text(tokens[i]), *cells)
+        out.add_row(Text(quote_blanks(tokens[i])), *cells)
     return out
 
 
@@ -117,13 +119,15 @@ def tabulate_lens(row: Mapping[str, Any]) -> Table:
     probability of the class that is explained; at most READ layers, evenly chosen."""
     last = len(row["lens"]) - 1
     chosen = dict.fromkeys(round(i * last / (READ - 1)) for i in range(READ))
-    out = new_table(["read off\nafter layer", "likeliest", "proba-\nbility", f"that of\n{row['explained']}"], (1,))
+    out = new_table(
+        ["read off\nafter layer", "likeliest", "proba-\nbility", f"that of\n{quote_blanks(row['explained'])}"], (1,)
+    )
     for column in (out.columns[1], out.columns[3]):
         column.no_wrap, column.overflow, column.max_width = False, "fold", 30
     for layer in chosen:
         shares = row["lens"][layer]
         best = max(shares, key=shares.__getitem__)
-        out.add_row(str(layer), Text(best), *(f"{shares[name]:.3f}" for name in (best, row["explained"])))
+        out.add_row(str(layer), Text(quote_blanks(best)), *(f"{shares[name]:.3f}" for name in (best, row["explained"])))
     return out
 
 

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from stackcli.analysis import explanation_tables as tables
+from stackcli.common.wording import quote_blanks
 
 MAIN = ("cp_lrp", "attn_lrp", "integrated", "gradient", "occlusion")  # the first that was asked for colours the text
 NAMED = 3  # tokens that the sentence names on each side
@@ -21,7 +22,7 @@ INEXACT = 0.01  # largest error of a sum that should be exact
 def describe_explanation(row: Mapping[str, Any], most: int = 0) -> Iterator[RenderableType]:
     """Yields what is printed about one text. most: tokens in the table, 0 for all."""
     shares = list(row["probability"].items())[:4]
-    yield Text("  ".join(f"{name} {share:.3f}" for name, share in shares))
+    yield Text("  ".join(f"{quote_blanks(name)} {share:.3f}" for name, share in shares))
     if row["cut"]:
         yield Text(f"the run reads {len(row['tokens'])} tokens of this text and leaves {row['cut']} out")
     main = choose_method(row["methods"])
@@ -94,7 +95,7 @@ def describe_tokens(
     tokens: Sequence[str], scores: Sequence[float], explained: str, method: str, *, signed: bool
 ) -> str:
     """Says in a sentence which tokens speak for the class and which against it, by a method."""
-    strongest = max(map(abs, scores), default=0.0)
+    explained, strongest = quote_blanks(explained), max(map(abs, scores), default=0.0)
     order = sorted(range(len(tokens)), key=lambda i: -scores[i])
     clear = [i for i in order if abs(scores[i]) >= FAINT * strongest and strongest > 0]
     speakers = list(dict.fromkeys(tokens[i] for i in clear if scores[i] > 0))[:NAMED]

@@ -8,6 +8,7 @@ import typer
 
 from stackcli.cli.app import app, print_json, run_guarded
 from stackcli.cli.options import Debug, Out
+from stackcli.common.wording import quote_blanks
 
 
 @app.command(epilog='Example: stackattn predict 3f2a "Why does ice float on water?"')
@@ -41,8 +42,3 @@ def predict(
         return 0
 
     run_guarded(action, debug)
-
-
-def quote_blanks(name: str) -> str:
-    """A name as it can stand in a line: a space, a line end and the like in quotes."""
-    return name if name.isprintable() and name.strip() else repr(name)

@@ -31,3 +31,8 @@ def format_seeds(seeds: Iterable[int], *, listed: int = 2) -> str:
     each = sorted(map(int, seeds))
     follow = len(each) > listed and each[-1] - each[0] == len(each) - 1
     return f"{each[0]} to {each[-1]}" if follow else ", ".join(map(str, each))
+
+
+def quote_blanks(name: str) -> str:
+    """A name as it can stand in a line: a space, a line end and the like in quotes."""
+    return name if name.isprintable() and name.strip() else repr(name)

@@ -80,3 +80,8 @@ def test_an_attribution_to_words_colours_the_text_before_attention_does() -> Non
 def test_a_text_that_was_cut_is_named() -> None:
     said = "".join(printed(part) for part in text.describe_explanation({**ROW, "cut": 7, "heads": [], "lens": []}))
     assert "the run reads 4 tokens of this text and leaves 7 out" in said and "layer" not in said
+
+
+def test_names_of_white_space_are_quoted() -> None:
+    said = text.describe_tokens(("a", " "), (1.0, -1.0), " ", "occlusion", signed=True)
+    assert said == "'a' speaks for ' ', ' ' against it (occlusion)."

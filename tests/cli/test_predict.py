@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from stackcli.cli.predict import quote_blanks
 from tests.helpers import stackattn
 
 
@@ -29,7 +28,3 @@ def test_each_text_has_a_line_likeliest_class_first(run: str, trained: Path) -> 
 def test_a_run_that_is_not_there_is_answered_in_a_message(trained: Path) -> None:
     done = stackattn("predict", "zzz", "text", cwd=trained)
     assert done.returncode == 2 and "zzz" in done.stderr and "Traceback" not in done.stderr
-
-
-def test_a_name_of_white_space_is_quoted() -> None:
-    assert [quote_blanks(name) for name in ("a b", " ", "\n", "")] == ["a b", "' '", "'\\n'", "''"]

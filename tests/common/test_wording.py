@@ -2,7 +2,7 @@
 
 import pytest
 
-from stackcli.common.wording import count_noun, format_seeds, format_setting
+from stackcli.common.wording import count_noun, format_seeds, format_setting, quote_blanks
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,7 @@ def test_consecutive_seeds_are_written_as_a_range(seeds: list[int], listed: int,
 )
 def test_a_setting_is_written_as_it_is_typed(value: object, text: str) -> None:
     assert format_setting(value) == text
+
+
+def test_a_name_of_white_space_is_quoted() -> None:
+    assert [quote_blanks(name) for name in ("a b", " ", "\n", "")] == ["a b", "' '", "'\\n'", "''"]
