@@ -115,7 +115,7 @@ def test_trials_have_no_test_results_and_the_runs_after_them_have(trained: Said)
     for run, result in found.items():
         tested = [key for key, value in result.items() if key.startswith("test_") and value not in (None, "")]
         assert bool(tested) == bool(result["confusion"]) == (run not in trials)
-    listed = [json.loads(line) for line in call_tool(["runs", "--json"], said.folder).out.splitlines()]
+    listed = json.loads(call_tool(["runs", "--json"], said.folder).out)
     assert {row["run"] for row in listed if row["test_acc"] is None} == trials
 
 

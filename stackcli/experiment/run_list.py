@@ -1,0 +1,62 @@
+"""The stored runs as rows, newest first: the command `runs`."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from stackcli.common.atomic_files import read_json
+from stackcli.experiment.store import Store
+
+SHOWN = ("data", "depth", "pe", "residual", "seed")  # settings of every row
+WIDEST = 24  # characters of a study's name in the table
+
+
+def list_runs(store: Store) -> Iterator[dict[str, Any]]:
+    """Yields a row for each run: `run`, some settings, `status`, `test_acc`, the `studies` that it belongs to, newest
+    first, its `point` in the newest of them, when its training `finished` (UTC), and the parts `edited` since."""
+    places: dict[str, list[tuple[str, str]]] = {}
+    for study in store.studies():
+        for entry in store.read_study(study)["runs"]:
+            places.setdefault(entry["run"], []).append((study, entry["point"]))
+    for run in store.ids():
+        flat, result, found = store.config(run).flat(), store.result(run), places.get(run, [])
+        yield {
+            "run": run,
+            **{key: flat[key] for key in SHOWN},
+            **{key: result[key] for key in ("status", "test_acc")},
+            "studies": [study for study, _ in found],
+            "point": found[0][1] if found else "",
+            "finished": read_json(store.run(run) / "provenance.json").get("finished"),
+            "edited": store.changed(run),
+        }
+
+
+def table_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Yields the rows as lines under a head. The settings are those that differ in the newest study of a run."""
+    names = [fit_name(row["studies"][0]) if row["studies"] else "-" for row in rows]
+    width = max(map(len, ("study", *names)))
+    yield f"{'run':16}  {'study':{width}}  {'age':>4}  {'status':8}  {'acc':5}  settings"
+    for row, name in zip(rows, names, strict=True):
+        acc = "" if row["test_acc"] is None else f"{row['test_acc']:.3f}"
+        settings = f"{row['point']} seed={row['seed']}" if row["point"] else " ".join(f"{k}={row[k]}" for k in SHOWN)
+        settings += f"  ({', '.join(row['edited'])} edited since)" if row["edited"] else ""
+        age = describe_age(row["finished"])
+        yield f"{row['run']:16}  {name:{width}}  {age:>4}  {row['status']:8}  {acc:5}  {settings}"
+
+
+def fit_name(name: str) -> str:
+    """A name of a study, cut in the middle where it is long."""
+    return name if len(name) <= WIDEST else f"{name[: WIDEST - 10]}...{name[-7:]}"
+
+
+def describe_age(finished: str | None) -> str:
+    """How long ago a run was finished, in its largest unit: 40s, 5m, 3h, 2d; empty where it is not known."""
+    import calendar
+
+    if not finished:
+        return ""
+    seconds = max(0.0, time.time() - calendar.timegm(time.strptime(finished, "%Y-%m-%dT%H:%M:%SZ")))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size:.0f}{unit}"
+    return f"{seconds:.0f}s"

@@ -1,0 +1,54 @@
+"""The stored runs as rows."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackcli.experiment import run_list
+from stackcli.experiment.store import Store
+from tests.experiment.examples import empty_study, publish_run
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Two runs of a study, one of which an older study has as well, and a run of none."""
+    place = Store(tmp_path)
+    place.create()
+    for run in ("one", "two", "alone"):
+        publish_run(place, run, test_acc=0.5)
+    for name, runs in (("older", ["one"]), ("newer", ["one", "two"])):
+        entries = [{"run": run, "point": f"depth={i}"} for i, run in enumerate(runs, start=1)]
+        place.save_study(name, {**empty_study(), "runs": entries})
+        time.sleep(0.02)
+    return place
+
+
+def test_a_run_names_its_studies_and_its_point_in_the_newest(store: Store) -> None:
+    rows = {row["run"]: row for row in run_list.list_runs(store)}
+    assert rows["one"]["studies"] == ["newer", "older"] and rows["one"]["point"] == "depth=1"
+    assert rows["two"]["studies"] == ["newer"] and rows["two"]["point"] == "depth=2"
+    assert rows["alone"]["studies"] == [] and rows["alone"]["point"] == ""
+
+
+def test_the_table_has_a_head_and_the_settings_that_differ(store: Store) -> None:
+    head, *lines = run_list.table_lines(list(run_list.list_runs(store)))
+    assert head.split() == ["run", "study", "age", "status", "acc", "settings"]
+    found = {line.split()[0]: line for line in lines}
+    assert found["two"].split()[1] == "newer" and found["two"].endswith("depth=2 seed=0")
+    assert found["alone"].split()[1] == "-" and "data=" in found["alone"] and "depth=" in found["alone"]
+    assert all(line.index("0.500") == head.index("acc") for line in lines)
+
+
+@pytest.mark.parametrize(("ago", "said"), [(5, "5s"), (61, "1m"), (7200, "2h"), (3 * 86400 + 5, "3d")])
+def test_an_age_has_one_unit(ago: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_000_000_000.0 + ago)
+    assert run_list.describe_age("2001-09-09T01:46:40Z") == said
+    assert run_list.describe_age(None) == ""
+
+
+def test_a_long_name_is_cut_in_the_middle() -> None:
+    name: Any = "sweep-" + "x" * 40 + "-1234567"
+    assert len(run_list.fit_name(name)) == 24 and run_list.fit_name(name).endswith("1234567")
+    assert run_list.fit_name("short") == "short"
