@@ -40,7 +40,8 @@ def run_values(frames: Frames) -> pd.DataFrame:
     rows, heads = method_rows(frames), frames.heads
     if rows.empty:
         return pd.DataFrame()
-    wide = rows.pivot(index="run", columns="method", values="faithfulness")
+    once = rows.drop_duplicates(["run", "method"])  # two arms may share a run
+    wide = once.pivot(index="run", columns="method", values="faithfulness")
     wide[AGREEMENT] = rows.groupby("run")["agreement"].mean()
     wide["distance"] = heads.groupby("run")["distance"].mean() if len(heads) else math.nan
     keys = list(dict.fromkeys(["run", "arm", "point", "seed", "status", *frames.axes]))

@@ -87,3 +87,10 @@ def test_the_tested_comparisons_are_a_table_of_at_most_80_columns() -> None:
     assert row[:3] == ["2", "agreement", "-0.10"] and "0/8" in row and row[-1] == "worse"
     one = explained_study(factory.study(seeds=2), SCORES)
     assert effects.comparison_table(one) is None and len(effects.explanation_tables(one)) == 1
+
+
+def test_two_arms_may_share_a_run() -> None:
+    frames = factory.study({"arm": ["one", "two"]}, seeds=3)
+    frames.runs["run"] = [f"same/{seed}" for seed in frames.runs["seed"]]
+    found = effects.run_values(explained_study(frames, SCORES, slope=0.0))
+    assert len(found) == 6 and found.groupby("arm")["cp_lrp"].mean().nunique() == 1
