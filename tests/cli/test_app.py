@@ -24,7 +24,7 @@ BAD = {
     "+new=2": "+new=2",
     "~depth": "~depth",
     "dim=30 heads=4": "not divisible by heads=4",
-    "pe=rotary": "choose from alibi, conv, cope, fire, fourier, kerple, learned, mlp, none, relative, rope",
+    "pe=rotary": "did you mean rope? Choose from alibi, conv, cope, fire, fourier, kerple, learned, mlp, none",
     "pe=relativ": "did you mean relative?",
     "lr=nan": "lr=nan",
     "lr=inf": "lr=inf",
