@@ -49,15 +49,17 @@ def describe_methods(row: Mapping[str, Any]) -> Iterator[str]:
     """Says from which baseline a method starts and how exact its sum is, and which methods fail on this text."""
     for name, scores in row["methods"].items():
         if scores["baseline"]:
-            points = f", {scores['points']} points" if scores["points"] else ""
-            said = f"{name}: from the baseline {scores['baseline']}{points}, sum {scores['error']:.1%} off"
-            said += "" if scores["error"] <= INEXACT else " (more than 1 %, although no more points are allowed)"
+            said = f"{name}: from the baseline {scores['baseline']}"
+            said += f", {scores['points']} points" if scores["points"] else ""
+            if scores["error"] is not None:
+                said += f", sum {scores['error']:.1%} off"
+                said += "" if scores["error"] <= INEXACT else " (more than 1 %, although no more points are allowed)"
             for other, value in scores["other_baseline"].items():
                 value = "unknown" if value is None else f"{value:.2f}"
                 said += f"; rank correlation with the numbers from the baseline {other}: {value}"
             yield f"{said}."
     failed = {name: found for name, scores in row["methods"].items() if (found := find_failures(scores))}
-    if failed:
+    if failed and row["spread"]:  # without a spread, as in a text of one token, all orders are alike
         yield "Fails on this text: " + "; ".join(f"{name} ({', '.join(why)})" for name, why in failed.items()) + "."
 
 

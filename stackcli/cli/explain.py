@@ -14,7 +14,6 @@ Numbers = Annotated[list[int] | None, typer.Option("--index", help="Number of an
 File = Annotated[
     Path | None, typer.Option("--file", help="CSV, TSV or JSON lines file of texts.", callback=expand_home)
 ]
-
 Keys = Annotated[
     list[str] | None, typer.Argument(metavar="[METHOD.KEY=VALUE]...", help="Keys of methods: integrated.steps=64.")
 ]
@@ -63,8 +62,8 @@ def explain(
         folder = maker.explanation_folder(out, run)
         rows = []
         for found in maker.explain_items(run, items, asked):
-            print_explanation(found.row, tokens, json=json)
             rows.append(found.row)
+            print_explanation(rows[-1], tokens, json=json)
             if save:
                 maker.save_explanation(found, folder)
         if html:

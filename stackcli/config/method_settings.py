@@ -42,7 +42,7 @@ def _set_key(found: dict[str, dict[str, Any]], word: str) -> list[str]:
         return [f"{word}: explain={method} has no key {key!r}{suggest_nearest(key, keys, has)}"]
     if len(axis.values) > 1:
         return [f"{word}: one value is used at a time"]
-    value = axis.values[0]
-    value = float(value) if is_whole_for_decimal(value, keys[key].default) else value  # type: ignore[arg-type]
+    value: Any = axis.values[0]
+    value = float(value) if is_whole_for_decimal(value, keys[key].default) else value
     found[method][key] = value
     return find_problems({key: value}, {key: keys[key].annotation}, f"{method}.")

@@ -79,10 +79,10 @@ class Scores:
 @dataclass(frozen=True)
 class Explanation:
     """The answers to a text, likeliest first, the class that is explained and its logit, the scores by method, and what
-    each head looks at (a `HeadLook` each; none if the weights may be negative). lens: the answers that the classifier
-    reads off after layers 0 .. L, likeliest first. spread: by how much the logit differs
+    each head looks at (a `HeadLook` each; none if the weights may be negative). spread: by how much the logit differs
     between random sets of equal size of its tokens, a standard deviation. controls: what the scores say of a perfect
-    and of a random explanation of a model whose truth is known. agreement: rank correlation of two methods."""
+    and of a random explanation of a model whose truth is known. agreement: rank correlation of two methods. lens: the
+    answers that the classifier reads off after layers 0 .. L, likeliest first."""
 
     item: Item
     shares: dict[str, float]
@@ -121,16 +121,16 @@ def explain_items(run: Run, items: Sequence[Item], asked: Asked) -> Iterator[Exp
     method that does not go with the stack, and where the two attention kernels disagree."""
     if asked.target and asked.target not in run.classes:
         raise ValueError(f"--target {asked.target}: this run has the classes {', '.join(run.classes)}")
-    maker = Maker(run, asked)
+    explainer = Explainer(run, asked)
     order = sorted(range(len(items)), key=lambda i: len(items[i].ids))
     found: dict[int, Explanation] = {}
     for first in range(0, len(order), AT_ONCE):
         some = order[first : first + AT_ONCE]
-        found |= dict(zip(some, maker.explain_batch([items[i] for i in some]), strict=True))
+        found |= dict(zip(some, explainer.explain_batch([items[i] for i in some]), strict=True))
     yield from (found[i] for i in range(len(items)))
 
 
-class Maker:
+class Explainer:
     """Explains batches of texts of a run."""
 
     def __init__(self, run: Run, asked: Asked) -> None:
@@ -146,8 +146,9 @@ class Maker:
             for other in other_baselines(name, keys)
         }
         fresh = (run.untrained(run.config.seed + 1 + i) for i in range(asked.sanity))
-        first = 0 if asked.by_layer else -1
-        self.randomised = [list(randomise_from_top(run.model, stack))[first:] for stack in fresh]
+        self.randomised = [
+            list(randomise_from_top(run.model, stack)) if asked.by_layer else [("input", stack)] for stack in fresh
+        ]
 
     def explain_batch(self, items: Sequence[Item]) -> list[Explanation]:
         import torch

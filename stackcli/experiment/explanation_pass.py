@@ -3,7 +3,7 @@ can be explained. The same items in every run; the scores are kept in OUT/explan
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,14 +19,13 @@ from stackcli.experiment.explanation_scores import read_scores, scores_path
 from stackcli.experiment.identity import digest
 from stackcli.experiment.part_source import fingerprint
 from stackcli.experiment.store import Store
-from stackcli.experiment.trained_run import Item, Run, items_of_test, load_test, make_batch, open_run
+from stackcli.experiment.trained_run import Item, Run, items_of_test, load_data, make_batch, open_run
 from stackcli.experiment.worker import preload
 from stackcli.launcher.base import Say, Stop
 
 TEXTS = 24  # test items explained in each run
-KEYS = {
-    "integrated": {"most": 64}
-}  # of a method, where its defaults take most of the time; the error of the sum is kept
+# Of a method, where its defaults take most of the time; the error of the sum is kept.
+KEYS = {"integrated": {"most": 64}}
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,8 @@ def explain_run(job: Job, say: Say, stop: Stop) -> None:
     """Explains the items of one run and keeps the scores; a job of a launcher. A method that does not go with the run's
     stack is left out."""
     run = open_run(job.store, job.run)
-    order = generator("evaluation", "explained items").permutation(len(load_test(run)))
+    run = replace(run, loaded=load_data(run))  # read once
+    order = generator("evaluation", "explained items").permutation(len(load_data(run).test))
     items = items_of_test(run, sorted(order[:TEXTS].tolist()))
     usable, refused = usable_methods(run, items)
     found = list(explain_items(run, items, Asked(usable, sanity=1, by_layer=False, baselines=False)))

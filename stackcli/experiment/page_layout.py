@@ -25,9 +25,10 @@ from stackcli.figures._inline_svg import PNG, SvgSheet
 
 PAGES = Path(__file__).parent / "pages"
 FAITHFUL = (
-    "Words, positions: what the words and their positions add to the logit. Sum error: how far the sum is from what it "
+    "Words, positions: what the words and their positions add to the logit. Sum off: how far the sum is from what it "
     "should be. Deletion: the lower, the more faithful the method; insertion: the higher. Comprehensive, sufficient: "
-    "the logit lost without the first fifth of the tokens, and with them alone."
+    "the logit lost without the first fifth of the tokens, and with them alone. Agreement: rank correlation with the "
+    "other methods. Control: a perfect and a random explanation of a bag of words whose weights are known."
 )
 LIMIT = 1_000_000  # bytes a study
 LEVELS = 10  # strengths of colour, as many as page.css has
@@ -119,6 +120,8 @@ def describe_tables(row: Mapping[str, Any], main: str | None) -> list[PageTable]
         found.append(from_terminal("Fresh weights", explanation_tables.tabulate_sanity(row)))
     if row["heads"]:
         found.append(from_terminal("Layers", explanation_tables.tabulate_layers(row)))
+    if row["lens"]:
+        found.append(from_terminal("Read off after each layer", explanation_tables.tabulate_lens(row)))
     return found
 
 

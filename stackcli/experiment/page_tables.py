@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from stackcli.analysis.study_data import Frames
 
-LEADING = re.compile(r"[+−-]?\d+(\.\d+)?(e[+-]?\d+)?")
+LEADING = re.compile(r"[+−-]?(\d+(\.\d+)?|\.\d+)(e[+-]?\d+)?")
 RESULTS = {  # heading of a column of the runs -> its name
     "test acc": "test_acc",
     "test loss": "test_loss",

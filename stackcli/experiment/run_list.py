@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from stackcli.common.atomic_files import read_json
@@ -51,11 +52,9 @@ def fit_name(name: str) -> str:
 
 def describe_age(finished: str | None) -> str:
     """How long ago a run was finished, in its largest unit: 40s, 5m, 3h, 2d; empty where it is not known."""
-    import calendar
-
     if not finished:
         return ""
-    seconds = max(0.0, time.time() - calendar.timegm(time.strptime(finished, "%Y-%m-%dT%H:%M:%SZ")))
+    seconds = max(0.0, time.time() - datetime.fromisoformat(finished).timestamp())
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= size:
             return f"{seconds // size:.0f}{unit}"

@@ -133,7 +133,7 @@ def study_lines(frames: "Frames") -> list[str]:
 
 def read_explanations(store: Store, runs: Sequence[str]) -> list[dict[str, Any]]:
     """Reads the explanations that are kept for these runs, each with the `run` that it explains."""
-    keys = ("text", "tokens", "probability", "explained", "methods", "heads")
+    keys = ("text", "tokens", "probability", "explained", "methods", "heads", "lens")
     found = [path for run in runs for path in sorted((store.root / "explanations" / run).glob("*.json"))]
     files = [path for path in found if path.name != SCORES]
     return [{**read_json(path, *keys), "run": path.parent.name} for path in files]

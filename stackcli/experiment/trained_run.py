@@ -85,7 +85,7 @@ def open_run(out: Path, run: str) -> Run:
 def read_items(
     run: Run, texts: Sequence[str], numbers: Sequence[int], file: Path | None = None, column: str = ""
 ) -> list[Item]:
-    """Returns items from texts, from the test part by number, and of a file. Raises ValueError where there are none."""
+    """Reads items from texts, from the test part by number, and from a file. Raises ValueError where there are none."""
     if column and not file:
         raise ValueError(f"--column {column}: a column of a file; write --file FILE as well")
     items = items_of_texts(run, texts) + items_of_test(run, numbers)
@@ -123,7 +123,7 @@ def items_of_test(run: Run, numbers: Sequence[int]) -> list[Item]:
     and for data that have changed since the run was trained."""
     if not numbers:
         return []
-    test, out = load_test(run), []
+    test, out = load_data(run).test, []
     for number in numbers:
         if not 0 <= number < len(test):
             raise ValueError(f"--index {number}: the test part has items 0 to {len(test) - 1}")
@@ -134,11 +134,6 @@ def items_of_test(run: Run, numbers: Sequence[int]) -> list[Item]:
         evidence = test.evidence[number] if test.evidence else ()
         out.append(Item(test.texts[number] or f"test item {number}", names, ids, tree, label, evidence=evidence))
     return out
-
-
-def load_test(run: Run) -> Examples:
-    """Returns the test part of a run's data. Raises ValueError for data that have changed since it was trained."""
-    return load_data(run).test
 
 
 def load_data(run: Run) -> Loaded:

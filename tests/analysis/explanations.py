@@ -52,6 +52,7 @@ METHODS = {"occlusion": method(), "integrated": method(**INTEGRATED, other_basel
 
 ROW: dict[str, Any] = {
     "text": "which enzyme has mass",
+    "spread": 1.0,
     "tokens": ("which", "enzyme", "has", "mass"),
     "cut": 0,
     "heads": HEADS,

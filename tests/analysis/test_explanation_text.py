@@ -68,7 +68,7 @@ def test_a_method_says_its_baseline_and_what_another_one_gives() -> None:
 def test_a_method_that_fails_is_named(changes: dict[str, Any], why: list[str]) -> None:
     scores = {**METHODS["occlusion"], **changes}
     assert text.find_failures(scores) == why
-    said = list(text.describe_methods({"methods": {"occlusion": scores}}))
+    said = list(text.describe_methods({"spread": 1.0, "methods": {"occlusion": scores}}))
     assert said == ([f"Fails on this text: occlusion ({why[0]})."] if why else [])
 
 
@@ -85,3 +85,13 @@ def test_a_text_that_was_cut_is_named() -> None:
 def test_names_of_white_space_are_quoted() -> None:
     said = text.describe_tokens(("a", " "), (1.0, -1.0), " ", "occlusion", signed=True)
     assert said == "'a' speaks for ' ', ' ' against it (occlusion)."
+
+
+def test_where_all_orders_are_alike_no_method_fails() -> None:
+    scores = {**METHODS["occlusion"], "deletion": 0.0, "insertion": 0.0}
+    assert list(text.describe_methods({"spread": 0.0, "methods": {"occlusion": scores}})) == []
+
+
+def test_a_method_with_a_baseline_and_no_sum_says_its_baseline_alone() -> None:
+    scores = {**METHODS["integrated"], "error": None, "points": None, "other_baseline": {}}
+    assert list(text.describe_methods({"spread": 1.0, "methods": {"own": scores}})) == ["own: from the baseline zero."]

@@ -51,6 +51,8 @@ def explanation(*tokens: str, scores: tuple[float, ...] = ()) -> dict[str, Any]:
         "methods": {"cp_lrp": method(words=given, tokens=given)},
         "controls": {"perfect": {**CONTROL, "sanity": 0.0}, "random": {**CONTROL, "sanity": 1.0}},
         "heads": [look],
+        "spread": 1.0,
+        "lens": [{HOSTILE[1]: 0.75, "other": 0.25}],
     }
 
 

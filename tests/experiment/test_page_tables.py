@@ -46,6 +46,7 @@ def test_a_number_is_written_apart_only_where_the_text_does_not_show_it() -> Non
 
 def test_a_text_is_sorted_by_the_number_it_begins_with() -> None:
     assert page_tables.from_text("−0.25 [x]").value == -0.25 and page_tables.from_text("3 of 4").value == 3
+    assert page_tables.from_text(".34").value == 0.34 and page_tables.from_text("-.05").value == -0.05
     assert page_tables.from_text("pre").value is None and page_tables.as_number(math.nan) is None
     assert page_tables.as_number(True) is None and page_tables.as_number(2) == 2.0
 
