@@ -6,6 +6,7 @@ methods are given with intervals alone.
 """
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from stackcli.analysis import paired_comparisons, statistics
 from stackcli.analysis.explanation_tables import ALIKE, new_table, short_name
-from stackcli.analysis.study_comparisons import name_value
+from stackcli.analysis.study_comparisons import name_value, split_runs
 from stackcli.analysis.study_data import Frames
 from stackcli.common.wording import format_setting
 
@@ -48,17 +49,18 @@ def run_values(frames: Frames) -> pd.DataFrame:
     return frames.runs[keys].merge(wide.reset_index(), on="run")
 
 
+@lru_cache(maxsize=1)
 def explanation_differences(frames: Frames) -> pd.DataFrame:
     """Returns a row for each comparison with the first value of the first axis, paired by seed: where depth is that
     axis, of its largest value only. The columns of `paired_comparisons.compare`, with `where` (the other axes),
     `method` and `tested`; verdicts and p are corrected as one family for the rows that are tested, and empty for the
-    others."""
+    others. Cached, as tables and files use it."""
     values, best = run_values(frames), best_method(frames)
     if values.empty or best is None or not frames.axes:
         return pd.DataFrame()
     methods = sorted(set(method_rows(frames)["method"]), key=lambda name: (name != best, name))
     found = []
-    for where, group in _choices(frames, values):
+    for where, group in split_runs(frames, values):
         for metric in (*methods, AGREEMENT):
             table = _compare(frames, group, metric)
             found.append(table.assign(where=where, tested=metric in (best, AGREEMENT)))
@@ -68,17 +70,6 @@ def explanation_differences(frames: Frames) -> pd.DataFrame:
     tested, others = rows[rows["tested"]], rows[~rows["tested"]]
     family = paired_comparisons.pool_comparisons(tested)
     return pd.concat([family, others.assign(p=math.nan, p_holm=math.nan, verdict="", kind="")], ignore_index=True)
-
-
-def _choices(frames: Frames, values: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """The runs for each choice of every axis except the first."""
-    others = list(frames.axes[1:])
-    if not others:
-        return [("", values)]
-    out = []
-    for key, group in values.groupby(others, sort=False, dropna=False):
-        out.append((", ".join(f"{a}={format_setting(v)}" for a, v in zip(others, key, strict=True)), group))
-    return out
 
 
 def _compare(frames: Frames, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -132,9 +123,9 @@ def explanation_tables(frames: Frames) -> list[tuple[str, Table]]:
     found = [(TITLE, explanation_table(frames))]
     compared = comparison_table(frames)
     if compared is not None:
-        first = frames.runs[frames.axes[0]].min() if frames.axes[0] == "depth" else frames.runs[frames.axes[0]].iloc[0]
+        first = name_value(frames.axes[0], explanation_differences(frames)["baseline"].iloc[0])
         what = f"faithfulness of {best_method(frames)} and agreement of methods"
-        found.append((f"{what} against {name_value(frames.axes[0], first)}, paired by seed", compared))
+        found.append((f"{what} against {first}, paired by seed", compared))
     return found
 
 

@@ -47,7 +47,7 @@ def same_value(a: Any, b: Any) -> bool:
 def all_comparisons(frames: Frames) -> list[Part]:
     """Returns every comparison of the study, corrected as one family; cached, as tables, sentences and figures all use
     it."""
-    return _judged([_compared(frames, where, runs) for where, runs in _groups(frames)])
+    return _judged([_compared(frames, where, runs) for where, runs in split_runs(frames, frames.runs)])
 
 
 def metric_of(frames: Frames, runs: pd.DataFrame) -> str:
@@ -55,12 +55,13 @@ def metric_of(frames: Frames, runs: pd.DataFrame) -> str:
     return "test_excess" if frames.facts_of(runs).get("entropy") else "test_acc"
 
 
-def _groups(frames: Frames) -> list[tuple[str, pd.DataFrame]]:
+def split_runs(frames: Frames, runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Returns the runs for each choice of every axis except the first, and the name of the choice."""
     others = list(frames.axes[1:])
     if not others:
-        return [("", frames.runs)]
+        return [("", runs)]
     found = []
-    for key, group in frames.runs.groupby(others, sort=False, dropna=False):
+    for key, group in runs.groupby(others, sort=False, dropna=False):
         key = key if isinstance(key, tuple) else (key,)
         found.append((", ".join(f"{a}={format_setting(v)}" for a, v in zip(others, key, strict=True)), group))
     return found

@@ -158,8 +158,10 @@ def check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str]
         if names and own not in known:
             has = ", ".join(f"{group}.{k}" for k in sorted(known)) or "none"
             hint = suggest_nearest(own, {*known, *filter(None, [LISTED.get(group)])}, f"its keys: {has}")
-            if key == "data.path":
-                hint = "; your own file needs its kind as well, for example data=csv (or data=text, data=conllu)"
+            owners = [
+                n for n in registry.part_names(group) if registry.built_in(group, n) and own in part_defaults(group, n)
+            ]
+            hint = f"; it belongs to {group}={', '.join(owners)}" if owners else hint
             problems.append(f"unknown key {key!r} for {group}={','.join(names)}{hint}")
     if problems:
         raise UsageError(problems)

@@ -14,6 +14,7 @@ from torch import Tensor
 from stackcli.common.seeding import generator
 from stackcli.diagnostics.explanation_agreement import rank_correlation
 from stackcli.diagnostics.faithfulness import Faithfulness, delete_at_random, score_order
+from stackcli.explain.occlusion import Occlusion
 
 
 class KnownBag:
@@ -27,12 +28,6 @@ class KnownBag:
 
     def choose_texts(self, rows: Tensor) -> "KnownBag":
         return KnownBag(self.weights[rows], self.mask[rows])
-
-    def leave_one_out(self) -> Tensor:
-        """How much lower the logit is without each token, (B, T): occlusion."""
-        whole = self.logit_of(self.mask)
-        at = torch.arange(self.mask.shape[1])
-        return torch.stack([whole - self.logit_of(self.mask & (at != i)) for i in at], dim=1) * self.mask
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ def run_controls(mask: Tensor, spread: Tensor) -> dict[str, Control]:
     own = delete_at_random(bag).spread
     scale = torch.where(own > 0, spread / own.clamp(min=1e-300), 1)  # texts of one token have no spread
     bag = KnownBag(bag.weights * scale[:, None], mask)
-    at_random, occlusion, guess = delete_at_random(bag), bag.leave_one_out(), draw_weights(mask, "guess")
+    at_random, occlusion, guess = delete_at_random(bag), Occlusion().attribute(bag).tokens, draw_weights(mask, "guess")
     changed = {"perfect": (bag.weights, other.weights), "random": (guess, guess)}
     return {
         name: Control(

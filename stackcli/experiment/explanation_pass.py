@@ -57,6 +57,8 @@ def explain_runs(store: Store, study: str, jobs: int, say: Callable[[str], None]
                 failed.setdefault(why, []).append(todo[outcome.job].run)
     finally:
         executor.stop(now=True)  # after an interrupt; the same command goes on
+    for name, why in {n: w for job in todo for n, w in read_scores(store, job.run).get("refused", {}).items()}.items():
+        say(f"{name} is left out where it does not go with the stack: {why}")
     for why, names in failed.items():
         first = ", ".join(names[:3]) + " ..." * (len(names) > 3)
         say(f"not explained: {first} ({count_noun(len(names), 'runs')}): {why}")

@@ -8,6 +8,7 @@ from stackcli.common.atomic_files import read_json
 from stackcli.experiment.store import Store
 
 SCORES = "scores.json"
+Scored = tuple[Mapping[str, Any], Mapping[str, Any]]  # values that the rows of a run share, and its scores
 
 
 def scores_path(out: Path, run: str) -> Path:
@@ -21,17 +22,16 @@ def read_scores(store: Store, run: str) -> dict[str, Any]:
     return dict(read_json(path, "key", "methods", "heads")) if path.is_file() else {}
 
 
-def score_rows(store: Store, runs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yields a row for each run and method or control: what `runs` give for its run, and the scores."""
-    for head in runs:
-        scores = read_scores(store, head["run"])
+def score_rows(found: Sequence[Scored]) -> Iterator[dict[str, Any]]:
+    """Yields a row for each run and method or control."""
+    for head, scores in found:
         for kind in ("methods", "controls"):
             for name, row in scores.get(kind, {}).items():
                 yield {**head, "method": name, "control": kind == "controls", **row}
 
 
-def head_rows(store: Store, runs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def head_rows(found: Sequence[Scored]) -> Iterator[dict[str, Any]]:
     """Yields a row for each run, layer and head."""
-    for head in runs:
-        for row in read_scores(store, head["run"]).get("heads", []):
+    for head, scores in found:
+        for row in scores.get("heads", []):
             yield {**head, **row}

@@ -182,9 +182,10 @@ def _score_tables(store: Store, runs: Sequence[Mapping[str, Any]]) -> Any:
     """The scores of explanations and what each head looks at, for runs that have them."""
     import pandas as pd
 
-    from stackcli.experiment.explanation_scores import head_rows, score_rows
+    from stackcli.experiment.explanation_scores import head_rows, read_scores, score_rows
 
-    return pd.DataFrame(score_rows(store, runs)), pd.DataFrame(head_rows(store, runs))
+    found = [(head, read_scores(store, head["run"])) for head in runs]
+    return pd.DataFrame(score_rows(found)), pd.DataFrame(head_rows(found))
 
 
 def _damaged(folder: Path, error: Exception) -> CorruptionError:

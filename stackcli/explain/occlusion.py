@@ -2,7 +2,7 @@
 
 import torch
 
-from stackcli.explain.base import Attribution, Explained, Method
+from stackcli.explain.base import Attribution, KeptTokens, Method
 
 
 class Occlusion(Method):
@@ -10,9 +10,10 @@ class Occlusion(Method):
     token looks at the one that is left out."""
 
     @torch.no_grad()
-    def attribute(self, explained: Explained) -> Attribution:
+    def attribute(self, explained: KeptTokens) -> Attribution:
         mask = explained.mask
-        whole, found = explained.logit_of(mask), torch.zeros_like(mask, dtype=explained.words.dtype)
+        whole = explained.logit_of(mask)
+        found = torch.zeros_like(mask, dtype=whole.dtype)
         for at in range(mask.shape[1]):
             keep = mask.clone()
             keep[:, at] = False

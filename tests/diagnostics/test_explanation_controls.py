@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from stackcli.diagnostics.explanation_controls import KnownBag, draw_weights, run_controls
+from stackcli.explain.occlusion import Occlusion
 
 MASK = torch.arange(24)[None] < torch.tensor([[24], [11], [1]])
 SPREAD = torch.tensor([2.0, 0.5, 0.0], dtype=torch.float64)
@@ -49,5 +50,5 @@ def test_the_bag_is_as_uneven_as_the_texts_and_does_not_depend_on_the_batch() ->
 
 def test_occlusion_of_a_bag_is_its_weights() -> None:
     bag = KnownBag(draw_weights(MASK, "bag"), MASK)
-    torch.testing.assert_close(bag.leave_one_out(), bag.weights)
+    torch.testing.assert_close(Occlusion().attribute(bag).tokens, bag.weights)
     assert bool((bag.weights[~MASK] == 0).all())

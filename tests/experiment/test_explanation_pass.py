@@ -88,6 +88,7 @@ def test_a_method_that_does_not_go_with_a_stack_is_left_out(tmp_path: Path) -> N
     given = words(data, "attention=talking", "steps=4", "depth=1,2", "seeds=1")
     done = stackattn("sweep", *given, "--explain", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert done.stderr.count("rollout is left out where it does not go with the stack: the weights") == 2
     for one in scores(tmp_path):
         assert "rollout" in one["refused"] and "may be negative" in one["refused"]["rollout"]
         assert "occlusion" in one["methods"] and not one["heads"]

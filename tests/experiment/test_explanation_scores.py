@@ -17,11 +17,12 @@ def test_each_method_control_and_head_is_a_row_with_the_settings_of_its_run(tmp_
     kept = {"key": "k", "methods": {"occlusion": {"deletion": -1.0}}, "controls": {"perfect": {"deletion": -2.0}}}
     path.write_text(json.dumps({**kept, "heads": [{"layer": 1, "head": 2, "distance": 3.0}]}))
     runs = [{"run": "abc", "depth": 4}, {"run": "none", "depth": 8}]
-    assert list(score_rows(store, runs)) == [
+    found = [(head, read_scores(store, str(head["run"]))) for head in runs]
+    assert list(score_rows(found)) == [
         {"run": "abc", "depth": 4, "method": "occlusion", "control": False, "deletion": -1.0},
         {"run": "abc", "depth": 4, "method": "perfect", "control": True, "deletion": -2.0},
     ]
-    assert list(head_rows(store, runs)) == [{"run": "abc", "depth": 4, "layer": 1, "head": 2, "distance": 3.0}]
+    assert list(head_rows(found)) == [{"run": "abc", "depth": 4, "layer": 1, "head": 2, "distance": 3.0}]
     assert read_scores(store, "none") == {}
 
 
