@@ -1,4 +1,4 @@
-"""A trained opened and its texts."""
+"""A trained run and its texts."""
 
 from pathlib import Path
 
