@@ -14,11 +14,14 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
-PANELS = 8
+QUESTIONS = {
+    "loss": "How do the train and validation losses change during training?",
+    "acc": "How do the train and validation accuracies change during training?",
+}
 THIN = 5  # up to so many seeds have a line each; more are drawn as a band
 LOOKS: tuple[dict[str, Any], ...] = (
-    {"color": base.PALETTE[1], "linestyle": "-"},
-    {"color": base.PALETTE[5], "linestyle": base.DASHES[1]},
+    {"color": "0.55", "linestyle": base.DASHES[1]},
+    {"color": "black", "linestyle": "-"},
 )
 
 
@@ -28,26 +31,26 @@ def draw(frames: Frames, measure: str, unit: str) -> Figure | None:
     found = [point for point in base.points(frames) if not _all(point, frames.curve).empty]
     if not found:
         return None
-    shown = base.spread_evenly(found, PANELS)
-    figure, panels = base.grid(len(shown), 4, 1.6, sharey=True)
-    across = panels[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
-    last = max(1, *(_all(point, frames.curve)["step"].max() for point in shown))
-    for axes, point in zip(panels, shown, strict=True):
+    figure, panels, left_out = base.point_panels(frames, found, 1.6, sharey=True)
+    shown = [point for _, point in panels]
+    last: dict[Any, float] = {}
+    for point in shown:
+        data = base.data_of(frames, point)
+        last[data] = max(1.0, last.get(data, 1.0), float(_all(point, frames.curve)["step"].max()))
+    for axes, point in panels:
         _panel(axes, point, frames, looks)
-        axes.set_title(point.heading(base.FULL * 72 / across - 26 if across > 1 else 190))
-        axes.set_xlabel("step (optimiser steps)")
-    for axes in panels:
+        axes.set_xlabel("step (optimiser steps)" if base.across(axes) < 5 else "step (optimiser)")
         axes.set_ylabel(unit if base.leftmost(axes) else "")
-        axes.set_xlim(-0.04 * last, 1.04 * last)
-    if measure == "loss":
-        panels[0].set_ylim(*_limits(shown, frames.curve, looks))
-    else:
-        panels[0].set_ylim(-0.02, 1.02)
+        data = base.data_of(frames, point)
+        axes.set_xlim(-0.04 * last[data], 1.04 * last[data])
+        same = [other for other in shown if base.data_of(frames, other) == data]
+        axes.set_ylim(*(_limits(same, frames.curve, looks) if measure == "loss" else (-0.02, 1.02)))
     base.legend(figure, _entries(shown))
+    base.headline(figure, QUESTIONS[measure])
     seeds = max(point.count for point in shown)
     spread = "thin: single runs" if seeds <= THIN else "band: 95 % t interval over seeds"
     epoch = _epoch(pd.concat([_all(point, frames.curve) for point in shown]))
-    base.note(figure, base.left_out(len(shown), len(found), "points"), spread if seeds > 1 else "", epoch)
+    base.note(figure, left_out, spread if seeds > 1 else "", epoch)
     return figure
 
 
@@ -92,7 +95,14 @@ def _panel(axes: Axes, point: base.Point, frames: Frames, looks: dict[str, dict[
         axes.plot(steps, [0.96] * len(steps), transform=axes.get_xaxis_transform(), **_GONE)
 
 
-_BEST: dict[str, Any] = {"color": "black", "marker": "v", "markersize": 3.5, "linestyle": "none", "label": "best"}
+_BEST: dict[str, Any] = {
+    "color": "black",
+    "marker": "v",
+    "markersize": 4.5,
+    "markerfacecolor": "white",
+    "linestyle": "none",
+    "label": "best",
+}
 _GONE: dict[str, Any] = {"color": "black", "marker": "x", "markersize": 4, "linestyle": "none", "label": "diverged"}
 
 
@@ -114,7 +124,7 @@ def _limits(points: list[base.Point], curve: pd.DataFrame, looks: dict[str, dict
     values = base.finite(rows[list(looks)].to_numpy().ravel())
     first = base.finite(rows.sort_values("step").groupby("run").head(1)[list(looks)].to_numpy().ravel())
     top = min(values.max(), 3 * max(first.max(), float(np.median(values)))) if len(first) else 1.0
-    return min(0.0, float(values.min()) if len(values) else 0.0), 1.08 * float(top)
+    return 0.0, 1.08 * float(top)
 
 
 def _entries(points: list[base.Point]) -> list[tuple[Any, str]]:

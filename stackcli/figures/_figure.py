@@ -23,6 +23,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, LogLocator, NullFormatter, ScalarFormatter
 
 from stackcli.analysis.study_data import Frames
+from stackcli.figures._headline import place_headline
+from stackcli.figures._marks import spread_marks
 from stackcli.figures._numbers import log_ticks, number
 from stackcli.figures._style import COLUMN, FORMATS, FULL, GREY, SIZE, STYLE
 from stackcli.figures._words import fit, safe_text, width
@@ -192,8 +194,9 @@ def _settle(figure: Figure) -> None:
         _fix(axis)
     engine: Any = figure.get_layout_engine()
     engine.execute(figure)
-    if _wrap(figure):
+    if _wrap(figure) | spread_marks(figure):
         engine.execute(figure)
+    spread_marks(figure)
     boxes = [axes.get_position() for axes in figure.axes if axes.get_label() != _BAR]
     low, high = min(box.y0 for box in boxes), max(box.y1 for box in boxes)
     for axes in figure.axes:
@@ -203,6 +206,7 @@ def _settle(figure: Figure) -> None:
     for axis in pairs:
         _thin(axis)
     figure.set_layout_engine("none")
+    place_headline(figure)
 
 
 def _fix(axis: Axis) -> None:

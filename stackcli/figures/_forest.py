@@ -30,7 +30,7 @@ def draw_rows(axes: Axes, part: base.Part, axis: str, found: Sequence[dict[str, 
 
 def draw_row(axes: Axes, y: int, seeds: Any, found: tuple[float, float, float], *, filled: bool) -> None:
     """Draws a row: the values of the seeds, their mean and its interval."""
-    axes.plot(seeds, [y + 0.22] * len(seeds), ".", color=base.GREY, markersize=3, markeredgewidth=0, label="seeds")
+    axes.plot(seeds, [y + 0.22] * len(seeds), ".", color=base.GREY, markersize=4, markeredgewidth=0, label="seeds")
     mean, low, high = found
     if np.isfinite(low):
         axes.hlines(y, low, high, color="black", linewidth=0.9, label="interval")

@@ -1,33 +1,48 @@
 """Draws a number of each run against a setting: means with intervals and every seed, one line for each other setting.
 
-Used by `accuracy` and `depth`.
+Used by `accuracy`, `fit`, `overview` and `faithfulness`.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.markers import CARETDOWNBASE as CARETDOWN
+from matplotlib.markers import CARETUPBASE as CARETUP
 from matplotlib.transforms import ScaledTranslation
 
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
+PARTS = 6  # panels of data sets
+NAMES = {  # of settings, in a question
+    "pe": "position encoding",
+    "attention": "kind of attention",
+    "residual": "residual scheme",
+    "norm": "normalisation",
+    "init": "initialisation",
+    "lr": "learning rate",
+    "data": "data set",
+}
 Group = tuple[str, pd.DataFrame, dict[str, Any], float]  # name, runs, style, dodge
 
 
 def groups(frames: Frames, runs: pd.DataFrame, x: str) -> tuple[list[Group], str]:
-    """Returns a line for every combination of the axes other than x, moved sideways so that intervals do not overlap,
-    and a sentence on lines that are left out."""
-    others = [axis for axis in frames.axes if axis != x]
+    """Returns a line for every combination of the axes other than x and the data, moved sideways so that intervals do
+    not overlap, and a sentence on lines that are left out. `runs`: those of the whole study, which fix the looks."""
+    others = [axis for axis in frames.axes if axis not in (x, "data")]
     if not others:
         return [("", runs, base.styles(1)[0], 0.0)], ""
     scales = [base.scale(axis, runs[axis]) for axis in others]
     plain = [tuple(map(base.plain, row)) for row in runs[others].itertuples(index=False)]
     found = sorted(set(plain), key=lambda key: [s.levels.index(v) for s, v in zip(scales, key, strict=True)])
     keys = base.spread_evenly(found, base.LINES)
-    styles = base.styles(len(keys), ordered=len(others) == 1 and scales[0].kind != "category")
+    every = base.styles(len(found), ordered=len(others) == 1 and scales[0].kind != "category")
+    styles = [every[found.index(key)] for key in keys]
     reach = min(0.3, 0.06 * (len(keys) - 1))
     groups = []
     for key, style, dodge in zip(keys, styles, np.linspace(-reach, reach, len(keys)), strict=True):
@@ -36,8 +51,18 @@ def groups(frames: Frames, runs: pd.DataFrame, x: str) -> tuple[list[Group], str
     return groups, base.left_out(len(keys), len(found), "lines")
 
 
-def line(axes: Axes, scale: base.Scale, group: Group, column: str, **change: Any) -> None:
-    """Draws mean and interval at each level, joined if the levels are numbers, and a dot for every seed."""
+def data_parts(frames: Frames, runs: pd.DataFrame, x: str) -> list[tuple[str, pd.DataFrame]]:
+    """Returns title and runs of each panel: one for each data set where several were swept, unless they are the x axis;
+    else one without a title."""
+    if "data" not in frames.axes or x == "data":
+        return [("", runs)]
+    names = base.spread_evenly(list(dict.fromkeys(runs["data"])), PARTS)
+    return [(f"data={base.safe_text(name)}" if len(names) > 1 else "", runs[runs["data"] == name]) for name in names]
+
+
+def line(axes: Axes, scale: base.Scale, group: Group, column: str, *, most: float = np.inf, **change: Any) -> None:
+    """Draws mean and interval at each level, joined if the levels are numbers, and a dot for every seed. Intervals are
+    cut at 0 and `most`, the largest possible value, if that is finite."""
     _, runs, style, dodge = group
     style = {**style, **change}
     done = runs[runs["status"] == "done"]
@@ -58,15 +83,28 @@ def line(axes: Axes, scale: base.Scale, group: Group, column: str, **change: Any
     beside = axes.transData + ScaledTranslation(4 / 72, 0, axes.figure.dpi_scale_trans)
     dots = {"color": style["color"], "alpha": 0.6, "markersize": 4, "markeredgewidth": 0, "transform": beside}
     axes.plot(*np.array(points).reshape(-1, 2).T, ".", **dots, label="seeds")
-    if len(known := np.flatnonzero(np.isfinite(low))):
-        axes.vlines(x[known], low[known], high[known], color=style["color"], linewidth=0.9, label="interval")
+    intervals(axes, x, low, high, style["color"], most=most)
     axes.plot(x, mean, **style, label="mean")
 
 
+def intervals(axes: Axes, x: Any, low: Any, high: Any, color: Any, *, most: float = np.inf) -> None:
+    """Draws vertical intervals; those beyond 0 or `most`, if that is finite, are cut there, with an arrow head."""
+    known = np.isfinite(low)
+    least = 0.0 if np.isfinite(most) else -np.inf
+    x, low, high = (np.asarray(values, dtype=float)[known] for values in (x, low, high))
+    if not len(x):
+        return
+    axes.vlines(x, np.maximum(low, least), np.minimum(high, most), color=color, linewidth=0.9, label="interval")
+    head: dict[str, Any] = {"color": color, "markersize": 3, "linestyle": "none", "clip_on": False, "label": "cut"}
+    for ends, at, marker in ((low < least, least, CARETDOWN), (high > most, most, CARETUP)):
+        if ends.any():
+            axes.plot(x[ends], np.full(ends.sum(), at), marker=marker, **head)
+
+
 def limits(axes: Axes, lines: list[float], least: float = 0.02, most: float | None = None) -> set[float]:
-    """Sets limits that hold every point, the intervals unless they are far wider than the points are spread, and the
-    horizontal `lines` unless these would squeeze the points into a sixth of the panel. Panels that share the axis get
-    the same limits. The range is at least `least`, and within 0 and `most`. Returns the lines inside."""
+    """Sets limits that hold every point, the intervals unless they are far wider than the points are spread, and those
+    of the horizontal `lines` that at most double the range. Panels that share the axis get the same limits. The range
+    is at least `least`, and within 0 and `most`. Returns the lines inside."""
     panels = axes.get_shared_y_axes().get_siblings(axes)
     drawn = [line for panel in panels for line in panel.lines]
     points = base.finite([y for line in drawn for y in np.atleast_1d(np.asarray(line.get_ydata()))])
@@ -80,10 +118,64 @@ def limits(axes: Axes, lines: list[float], least: float = 0.02, most: float | No
     high = max(min(reach.max(), points.max() + 2 * span), points.mean() + least / 2)
     if most is not None:
         low, high = max(low, 0.0), min(high, most)
-    seen = {line for line in lines if max(high, line) - min(low, line) <= 6 * (high - low)}
+    seen = {line for line in lines if max(high, line) - min(low, line) <= 2 * (high - low)}
     low, high = min(low, *seen, low), max(high, *seen, high)
     axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     return seen
+
+
+def x_axis(frames: Frames) -> str:
+    """Returns the setting of the x axis: the depth if it was swept, else the first axis that is not the data."""
+    others = [axis for axis in frames.axes if axis != "data"] or [*frames.axes, "depth"]
+    return "depth" if "depth" in frames.axes else others[0]
+
+
+def panels(count: int, height: float, *, wide: bool = False) -> tuple[Figure, list[Axes], float]:
+    """Returns a figure of `count` panels, at most three in a row, and the width of a panel in points; a single panel is
+    as wide as the page if `wide`, else as a column."""
+    if count == 1 and wide:
+        figure, ((axes,),) = base.new(base.FULL, height)
+        return figure, [axes], base.FULL * 72 - 45
+    figure, found = base.grid(count, 3, height)
+    across = base.across(found[0])
+    return figure, found, (base.COLUMN if across == 1 else base.FULL / across) * 72 - 45
+
+
+def name_levels(figure: Figure, panels: Sequence[Axes], scale: base.Scale, room: float) -> None:
+    """Names the values of the x axis under the lowest panel of each column, of `room` points each."""
+    before, grown = figure.get_figheight(), 0.0
+    for axes in panels:
+        figure.set_figheight(before)
+        scale.dress(axes, "x", room)
+        grown = figure.get_figheight()  # by the names that stand upright
+        lowest = axes in panels[-base.across(axes) :]
+        axes.tick_params(labelbottom=lowest)
+        axes.set_xlabel(axes.get_xlabel() if lowest else "")
+    figure.set_figheight(grown)
+
+
+def name_groups(axes: Axes, groups: Sequence[Group]) -> list[tuple[Any, str]]:
+    """Returns the legend entries of the lines; of many lines none, as each is named at its right end in the panel."""
+    if len(groups) < 2:
+        return []
+    if len(groups) <= base.LEGEND:
+        return [(base.swatch(**style), name) for name, _, style, _ in groups]
+    drawn = [line for line in axes.lines if line.get_label() == "mean"]
+    for name, _, style, _ in groups:
+        look = style["color"], style["marker"]
+        own = [line for line in drawn if (line.get_color(), line.get_marker()) == look]
+        if own:
+            base.mark_right(axes, float(np.asarray(own[-1].get_ydata())[-1]), name, style["color"])
+    return []
+
+
+def effect_of(frames: Frames, x: str) -> str:
+    """Returns the end of a question: "at each depth", "with each pe and depth"."""
+    if not frames.axes:
+        return ""
+    others = [axis for axis in frames.axes if axis not in (x, "data")]
+    names = " and ".join(NAMES.get(axis, base.safe_text(axis)) for axis in [x, *others])
+    return f" at each {names}" if x == "depth" else f" with each {names}"
 
 
 def mark_broken_runs(axes: Axes, scale: base.Scale, groups: list[Group]) -> list[tuple[Any, str]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
@@ -13,8 +14,9 @@ from matplotlib.lines import Line2D
 
 from stackcli.analysis.study_data import Frames
 from stackcli.figures._figure import bar, legend
+from stackcli.figures._marks import mark_right
 from stackcli.figures._points import Point, Scale, left_out, points, scale, spread_evenly
-from stackcli.figures._style import DASHES, GREY, LINES, MARKERS, ORDERED, PALETTE, PICKS
+from stackcli.figures._style import DASHES, GREY, LEGEND, LINES, MARKERS, ORDERED, PALETTE, PICKS
 from stackcli.figures._words import label, safe_text
 
 CROWDED = 6  # more lines are split into panels, one for each choice of the other axes
@@ -50,52 +52,77 @@ def swatch(**style: Any) -> Line2D:
 
 @dataclass(frozen=True)
 class Lines:
-    """A line for each point: its colour shows an ordered setting (the depth, if swept), dash and marker the others."""
+    """A line for each point: its colour shows an ordered setting (the depth, if swept), dash and marker the others.
+
+    Without an ordered setting colour, dash and marker show the choice of all others. Each data set has its own panel.
+    """
 
     points: tuple[Point, ...]
     total: int
     order: Scale | None
-    keys: tuple[tuple[Any, ...], ...]  # values of the other axes
-    names: tuple[str, ...]
-    where: int  # index of the ordered setting among the axes
+    keys: tuple[tuple[Any, ...], ...]  # values of the axes that are neither ordered nor the data
+    names: tuple[str, ...]  # of the keys
+    every: tuple[tuple[Any, ...], ...]  # the keys of the whole study, which fix the looks
+    where: int  # index of the ordered setting among the axes, -1 without
+    data_at: int  # index of the data sets among the axes, -1 without
+    title: str = ""  # of the panel, after `split`
 
     def style(self, point: Point) -> dict[str, Any]:
         """Returns the look of a point's line, as keyword arguments of `plot`."""
+        i = self.every.index(self._rest(point))
         if self.order is None:
-            return styles(len(self.points))[self.points.index(point)]
+            return styles(len(self.every))[i]
         style = styles(len(self.order.levels), ordered=True)[self.order.levels.index(self._level(point))]
-        if len(self.order.levels) >= LINES:
+        if self._many:
             style["color"] = ORDERED(self._norm()(self._level(point)))
             style["marker"] = "." if point.depth == 1 else ""  # a line of one layer has no length
-        if len(self.keys) > 1:
-            i = self.keys.index(self._rest(point))
-            style |= {"marker": MARKERS[i], "linestyle": DASHES[i]}
+        if len(self.every) > 1:
+            style |= {"marker": MARKERS[i % len(MARKERS)], "linestyle": DASHES[i % len(DASHES)]}
         return style
 
     def split(self) -> tuple["Lines", ...]:
-        """Returns the lines of each panel: all in one, or a panel for each choice of the other axes, whose name is then
-        the only one in `names`. The legend of the first panel is valid for all."""
-        if len(self.keys) < 2 or len(self.points) <= CROWDED:
-            return (self,)
-        panels = [tuple(p for p in self.points if self._rest(p) == key) for key in self.keys]
-        parts = zip(panels, self.keys, self.names, strict=True)
-        return tuple(replace(self, points=points, keys=(key,), names=(name,)) for points, key, name in parts)
+        """Returns the lines of each panel, with its title: a panel for each data set, and for each choice of the other
+        settings if there are many lines. The legend of the first panel is valid for all."""
+        parts = [self]
+        if self.data_at >= 0:
+            names = list(dict.fromkeys(point.values[self.data_at] for point in self.points))
+            of = {name: tuple(p for p in self.points if p.values[self.data_at] == name) for name in names}
+            parts = [replace(self, points=own, title=f"data={safe_text(name)}") for name, own in of.items()]
+        crowded = self.order is not None and len(self.keys) > 1 and max(len(p.points) for p in parts) > CROWDED
+        return tuple(own for part in parts for own in (part._split_by_key() if crowded else [part]))
 
-    def explain(self, figure: Figure, extra: Sequence[tuple[Artist, str]] = ()) -> None:
-        """Adds the legend, or a colour bar for many ordered levels."""
+    def _split_by_key(self) -> list["Lines"]:
+        out = []
+        for key, name in zip(self.keys, self.names, strict=True):
+            points = tuple(p for p in self.points if self._rest(p) == key)
+            title = " ".join(filter(None, [self.title, name]))
+            out.append(replace(self, points=points, keys=(key,), names=(name,), title=title))
+        return out
+
+    def explain(
+        self, figure: Figure, extra: Sequence[tuple[Artist, str]] = (), *, axes: Sequence[Axes] | None = None
+    ) -> None:
+        """Adds the legend, or a colour bar for many ordered levels. Of many lines the last of the panels `axes` names
+        each at its right end instead."""
         entries: list[tuple[Artist, str]] = []
+        choices = [(self.every.index(key), name) for key, name in zip(self.keys, self.names, strict=True)]
         if self.order is None:
-            entries = [(swatch(**self.style(p)), p.key) for p in self.points] if len(self.points) > 1 else []
-        elif len(self.order.levels) < LINES:
-            looks = zip(self.order.levels, styles(len(self.order.levels), ordered=True), strict=True)
-            bare = {"marker": ""} if len(self.keys) > 1 else {}
-            entries = [(swatch(**{**style, **bare}), f"{self.order.name}={safe_text(level)}") for level, style in looks]
+            looks = styles(len(self.every))
+            entries = [(swatch(**looks[i]), name) for i, name in choices] if len(self.keys) > 1 else []
+            if len(entries) > LEGEND and axes:
+                _name_ends(axes[-1], [(looks[i], name) for i, name in choices])
+                entries = []
+        elif not self._many:
+            looks = styles(len(self.order.levels), ordered=True)
+            bare = {"marker": ""} if len(self.every) > 1 else {}
+            levels = zip(self.order.levels, looks, strict=True)
+            entries = [
+                (swatch(**{**style, **bare}), f"{self.order.name}={safe_text(level)}") for level, style in levels
+            ]
         else:
-            colours = ScalarMappable(self._norm(), ORDERED)
-            bar(figure, colours, label(self.order.name), self.order.levels)
-        if len(self.keys) > 1:
-            dashes = zip(MARKERS, DASHES, self.names, strict=False)
-            entries += [(swatch(color=GREY, marker=m, linestyle=d), name) for m, d, name in dashes]
+            bar(figure, ScalarMappable(self._norm(), ORDERED), label(self.order.name), self.order.levels)
+        if self.order is not None and len(self.keys) > 1:
+            entries += [(swatch(color=GREY, marker=MARKERS[i], linestyle=DASHES[i]), name) for i, name in choices]
         legend(figure, [*entries, *extra])
 
     @property
@@ -104,6 +131,10 @@ class Lines:
         return left_out(len(self.points), self.total, "points"), *(
             f"{p.key}: {p.remark}" for p in self.points if p.broken
         )
+
+    @property
+    def _many(self) -> bool:
+        return self.order is not None and len(self.order.levels) > LEGEND
 
     def _norm(self) -> Normalize:
         assert self.order is not None
@@ -114,20 +145,34 @@ class Lines:
         return point.values[self.where]
 
     def _rest(self, point: Point) -> tuple[Any, ...]:
-        return tuple(value for i, value in enumerate(point.values) if i != self.where)
+        return tuple(value for i, value in enumerate(point.values) if i not in (self.where, self.data_at))
+
+
+def _name_ends(axes: Axes, looks: Sequence[tuple[dict[str, Any], str]]) -> None:
+    """Names every line at the height of its last number."""
+    for look, name in looks:
+        ends = [
+            float(np.asarray(line.get_ydata(), dtype=float)[-1])
+            for line in axes.lines
+            if line.get_color() == look["color"] and line.get_marker() == look["marker"] and len(line.get_xdata()) > 0  # type: ignore[arg-type]
+        ]
+        if ends:
+            mark_right(axes, ends[-1], name, look["color"])
 
 
 def lines(frames: Frames) -> Lines:
-    """Returns how the points of the study differ as lines of one panel."""
+    """Returns how the points of the study differ as lines."""
     found = points(frames)
     scales = [scale(axis, [p.values[i] for p in found]) for i, axis in enumerate(frames.axes)]
     numeric = [s for s in scales if s.kind != "category" and len(s.levels) > 1]
     order = next((s for s in numeric if s.name == "depth"), numeric[0] if numeric else None)
-    if order is None:
-        return Lines(tuple(spread_evenly(found, LINES)), len(found), None, (), (), -1)
-    where = frames.axes.index(order.name)
-    others = [axis for axis in frames.axes if axis != order.name]
-    rest = {p: tuple(value for i, value in enumerate(p.values) if i != where) for p in found}
-    keys = spread_evenly(list(dict.fromkeys(rest.values())), 4)
+    where = -1 if order is None else frames.axes.index(order.name)
+    several = "data" in frames.axes and len(frames.axes) > 1
+    data_at = frames.axes.index("data") if several else -1
+    others = [axis for i, axis in enumerate(frames.axes) if i not in (where, data_at)]
+    rest = {p: tuple(value for i, value in enumerate(p.values) if i not in (where, data_at)) for p in found}
+    every = list(dict.fromkeys(rest.values()))
+    keys = spread_evenly(every, LINES if order is None else 4)
     texts = [" ".join(f"{a}={safe_text(v)}" for a, v in zip(others, key, strict=True)) for key in keys]
-    return Lines(tuple(p for p in found if rest[p] in keys), len(found), order, tuple(keys), tuple(texts), where)
+    kept = tuple(p for p in found if rest[p] in keys)
+    return Lines(kept, len(found), order, tuple(keys), tuple(texts), tuple(every), where, data_at)

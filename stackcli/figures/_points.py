@@ -157,22 +157,6 @@ def spread_evenly(items: Sequence[Any], most: int) -> list[Any]:
     return [items[round(i * (len(items) - 1) / max(most - 1, 1))] for i in range(most)]
 
 
-def facets(axes: Sequence[str], found: Sequence[Point], most: int, across: int) -> tuple[list[Point], int]:
-    """Returns the points that get a panel, at most `most`, and the number of panels in a row, at most `across`.
-
-    If depth is swept with other settings, each choice of these is a row with the same depths; else the points are
-    evenly spread."""
-    at = list(axes).index("depth") if "depth" in axes else len(axes)
-    rows: dict[tuple[Any, ...], list[Point]] = {}
-    for point in found:
-        rows.setdefault((*point.values[:at], *point.values[at + 1 :]), []).append(point)
-    depths = {tuple(point.depth for point in row) for row in rows.values()}
-    columns = min(most // max(len(rows), 1), across, max(map(len, depths), default=0))
-    if len(rows) < 2 or len(depths) > 1 or columns < 2:
-        return spread_evenly(found, most), across
-    return [point for row in rows.values() for point in spread_evenly(row, columns)], columns
-
-
 def left_out(shown: int, total: int, what: str) -> str:
     """Says how many of `total` are shown; empty if all are."""
     return f"{shown} of {total} {what} shown" if shown < total else ""

@@ -8,9 +8,11 @@ from matplotlib.colors import ListedColormap
 
 COLUMN, FULL = 3.35, 6.9  # inches: one column of a two-column page, and the whole page
 SIZE = 7.0  # points: the smallest text
+HEADLINE = 8.5  # points: the question above a figure
 GREY = "0.4"
 FORMATS = ("png", "svg", "pdf")
 LINES = 9  # the most lines in a panel, and the most levels with a marker each
+LEGEND = 6  # the most entries in a legend; more lines are named at their right end, or by a colour bar
 STYLE: dict[str, Any] = {
     "figure.dpi": 200,
     "savefig.dpi": 200,

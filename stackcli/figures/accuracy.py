@@ -1,16 +1,16 @@
-"""Test accuracy against depth (or the first swept setting), and the overfitting gap below it."""
+"""Test accuracy against depth (or the first swept setting), a panel for each data set; baselines at the right edge."""
 
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import _levels, base
 
-# column of the runs -> name, fill of the marker, and dash in the lower panel
-GAPS = {"gap_end": ("gap at the end", "full", "-"), "gap_best": ("gap at best validation", "none", ":")}
-BASELINES = {"majority_acc": ("majority class", ":"), "tfidf_acc": ("TF-IDF + logistic regression", "-.")}
+BASELINES = {"majority_acc": ("most common class", ":"), "tfidf_acc": ("TF-IDF + LR", "-.")}  # LR: logistic regression
+LEAST = 0.05  # share; a smaller range of accuracies is not drawn larger
 
 
 @base.draw_in_style
@@ -19,53 +19,54 @@ def draw(frames: Frames) -> Figure | None:
     runs = frames.runs if frames.runs.empty else frames.runs[frames.runs["status"] != "missing"]
     if runs.empty:
         return None
-    name = "depth" if "depth" in frames.axes or not frames.axes else frames.axes[0]
+    name = _levels.x_axis(frames)
+    parts = _levels.data_parts(frames, runs, name)
     scale = base.scale(name, runs[name])
-    groups, remark = _levels.groups(frames, runs, name)
-    wide = len(scale.levels) > 10 or len(groups) > 4 or len(scale.levels) * len(groups) > 24
-    size = base.FULL if wide else base.COLUMN
-    figure, ((top,), (bottom,)) = base.new(size, 3.1, 2, 1, sharex=True, height_ratios=[3, 2])
-    for group in groups:
-        _levels.line(top, scale, group, "test_acc")
-        for column, (_, fill, dash) in GAPS.items():
-            _levels.line(bottom, scale, group, column, fillstyle=fill, linestyle=dash)
-    scale.dress(bottom, "x", size * 72 - 45)
-    top.set_ylabel("test accuracy\n(share)")
-    bottom.set_ylabel("overfitting\ngap (nats)")
-    bottom.axhline(0, color=base.GREY, linewidth=0.6, label="zero")
-    known = _baselines(frames, scale)
-    seen = _levels.limits(top, [value for _, _, value in known], least=0.15, most=1.0)
-    _levels.limits(bottom, [0.0])
-    entries = [(base.swatch(**style), key) for key, _, style, _ in groups if len(groups) > 1]
-    entries += _lines(top, scale, known, seen) + _levels.mark_broken_runs(top, scale, groups)
-    base.legend(figure, entries)
-    fills = [(words, {"fillstyle": fill, "linestyle": dash}) for words, fill, dash in GAPS.values()]
-    base.legend(figure, [(base.swatch(color=base.GREY, marker="o", **look), words) for words, look in fills], bottom)
+    many = len(scale.levels) > 10 or len(scale.levels) * len(_levels.groups(frames, runs, name)[0]) > 24
+    figure, panels, room = _levels.panels(len(parts), 2.1 if len(parts) == 1 else 1.8, wide=many)
+    legend: dict[str, Any] = {}
+    for axes, (title, own) in zip(panels, parts, strict=True):
+        groups, remark = _levels.groups(frames, own, name)
+        for group in groups:
+            _levels.line(axes, scale, group, "test_acc", most=1.0)
+        axes.set_title(base.fit(title, room))
+        axes.set_ylabel("test accuracy\n(share)" if base.leftmost(axes) else "")
+        known = _baselines(frames, own)
+        seen = _levels.limits(axes, [value for *_, value in known], least=LEAST, most=1.0)
+        if axes is panels[-1]:
+            legend |= {words: artist for artist, words in _levels.name_groups(axes, groups)}
+        legend |= _draw_baselines(axes, scale, known, seen)
+        legend |= {words: artist for artist, words in _levels.mark_broken_runs(axes, scale, groups)}
+    _levels.name_levels(figure, panels, scale, room)
+    base.legend(figure, [(artist, words) for words, artist in legend.items()])
+    question = f"How accurate is the stack{_levels.effect_of(frames, name)}?"
+    base.headline(figure, question, "test part, weights with the lowest validation loss")
     seeds = runs["seed"].nunique()
     base.note(figure, f"{base.describe_mean(seeds)}, one split; dots: runs" if seeds > 1 else "", remark)
     return figure
 
 
-def _baselines(frames: Frames, scale: base.Scale) -> list[tuple[str, str, float]]:
-    """Returns baseline, data set and accuracy; if the x axis shows data sets, only of those."""
-    table = [(column, name, facts.get(column)) for column in BASELINES for name, facts in frames.facts.items()]
-    known = [(column, name, value) for column, name, value in table if isinstance(value, int | float)]
-    return [(column, name, value) for column, name, value in known if scale.name != "data" or name in scale.levels]
+def _baselines(frames: Frames, runs: pd.DataFrame) -> list[tuple[str, str, float]]:
+    """Returns baseline, data set and accuracy, of the data sets of these runs."""
+    names = dict.fromkeys(str(name) for name in runs["facts" if "facts" in runs else "data"])
+    table = [(column, name, frames.facts.get(name, {}).get(column)) for column in BASELINES for name in names]
+    return [(column, name, value) for column, name, value in table if isinstance(value, int | float)]
 
 
-def _lines(
+def _draw_baselines(
     axes: Axes, scale: base.Scale, known: list[tuple[str, str, float]], seen: set[float]
-) -> list[tuple[Any, str]]:
-    """Draws a horizontal line for each data set, a short one if the x axis shows data sets; returns legend entries."""
-    entries = {}
+) -> dict[str, Any]:
+    """Draws a horizontal line for each baseline in the panel, and writes its name and value at the right edge. If the x
+    axis shows data sets, each has a short line of its own, and legend entries are returned."""
+    entries: dict[str, Any] = {}
     for column, name, value in known:
         words, dash = BASELINES[column]
         look: dict[str, Any] = {"color": base.GREY, "linestyle": dash, "linewidth": 0.9}
         if scale.name == "data":
             axes.hlines(value, scale.at(name, -0.4), scale.at(name, 0.4), **look, label=words)
-        else:
+            entries[words] = base.swatch(**look)
+            continue
+        if value in seen:
             axes.axhline(value, **look, label=words)
-            words += f" of {name}" if len({name for _, name, _ in known}) > 1 else ""
-            words += f" ({value:.2f})" if value in seen else f" ({value:.2f}, outside the panel)"
-        entries[words] = base.swatch(**look)
-    return [(artist, words) for words, artist in entries.items()]
+        base.mark_right(axes, value, f"{words} {value:.2f}", base.GREY, room=64)
+    return entries

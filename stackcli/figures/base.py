@@ -29,19 +29,37 @@ from stackcli.figures._figure import (
     save,
     shade,
 )
+from stackcli.figures._headline import headline
 from stackcli.figures._lines import Lines, counts, lines, styles, swatch
+from stackcli.figures._marks import mark_right
 from stackcli.figures._numbers import finite, interval, log_ticks, mean_by, number
-from stackcli.figures._points import Point, Scale, facets, last_map, left_out, plain, points, scale, spread_evenly
-from stackcli.figures._style import COLUMN, DASHES, FORMATS, FULL, GREY, LINES, MARKERS, ORDERED, PALETTE, SIZE, STYLE
+from stackcli.figures._panels import ACROSS, data_of, point_panels
+from stackcli.figures._points import Point, Scale, last_map, left_out, plain, points, scale, spread_evenly
+from stackcli.figures._style import (
+    COLUMN,
+    DASHES,
+    FORMATS,
+    FULL,
+    GREY,
+    LEGEND,
+    LINES,
+    MARKERS,
+    ORDERED,
+    PALETTE,
+    SIZE,
+    STYLE,
+)
 from stackcli.figures._words import fit, label, safe_text, width
 
 __all__ = [
+    "ACROSS",
     "COLUMN",
     "DASHES",
     "FIRST",
     "FORMATS",
     "FULL",
     "GREY",
+    "LEGEND",
     "LINES",
     "MARKERS",
     "ORDERED",
@@ -59,15 +77,16 @@ __all__ = [
     "bar",
     "blank",
     "counts",
+    "data_of",
     "describe_figure",
     "describe_mean",
     "draw_in_style",
-    "facets",
     "figure_names",
     "finished_runs",
     "finite",
     "fit",
     "grid",
+    "headline",
     "interval",
     "label",
     "last_map",
@@ -77,12 +96,14 @@ __all__ = [
     "lines",
     "load_figure",
     "log_ticks",
+    "mark_right",
     "mean_by",
     "method_rows",
     "new",
     "note",
     "number",
     "plain",
+    "point_panels",
     "points",
     "safe_text",
     "save",

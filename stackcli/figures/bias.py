@@ -19,16 +19,12 @@ def draw(frames: Frames) -> Figure | None:
     found = [(point, own) for point in base.points(frames) if len(own := point.rows(rows))]
     if not found:
         return None
-    shown = base.spread_evenly(found, 9)
-    figure, panels = base.grid(len(shown), 3, 1.7)
-    for axes, (point, own) in zip(panels, shown, strict=True):
-        _panel(axes, own)
-        axes.set_title(base.fit(f"{point.heading(120) or 'this run'}, seed {own['seed'].iloc[0]}", 130, lines=2))
-    base.note(
-        figure,
-        "lines: heads, dark to light; a gap: offsets that the head does not see",
-        base.left_out(len(shown), len(found), "points"),
-    )
+    rows_of = dict(found)
+    figure, panels, left_out = base.point_panels(frames, [point for point, _ in found], 1.7, across=3)
+    for axes, point in panels:
+        _panel(axes, rows_of[point])
+    base.headline(figure, "Which offsets does the encoding favour?", "at the end of training, first finished seed")
+    base.note(figure, "lines: heads, dark to light; a gap: offsets that the head does not see", left_out)
     return figure
 
 
@@ -36,7 +32,7 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     at, values = rows["at"].iloc[0], rows["values"].iloc[0]
     order, heads = np.argsort(at), values.shape[1]
     for head, look in enumerate(base.styles(heads, ordered=True)):
-        axes.plot(at[order], values[order, head], color=look["color"], linewidth=1.0, label=f"head {head}")
+        axes.plot(at[order], values[order, head], color=look["color"], linewidth=1.0, label=f"head {head + 1}")
     axes.axvline(0, color=base.GREY, linewidth=0.6, label="zero")
     axes.set_xlabel("offset (key minus query, tokens)")
     axes.set_ylabel("bias of the score\n(nats)")

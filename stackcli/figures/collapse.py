@@ -34,8 +34,8 @@ def draw(frames: Frames) -> Figure | None:
     figure, panels = base.new(size, 2.2 if len(parts) == 1 else 1.75 * len(parts), len(parts), len(columns), **SHARED)
     crosses = False
     for row, part in zip(panels, parts, strict=True):
-        if len(parts) > 1:
-            row[0].set_title(base.fit(part.names[0], size * 36), loc="left")
+        if part.title:
+            row[0].set_title(base.fit(part.title, size * 36), loc="left")
         for axes, column in zip(row, columns, strict=True):
             axes.set_ylabel(PANELS[column])
             if column == "rank":
@@ -45,7 +45,11 @@ def draw(frames: Frames) -> Figure | None:
     for axes in panels[-1]:
         axes.set_xlabel("layer (block)")
     entry = [(base.swatch(color=base.GREY, marker="x", linewidth=0.7), "a run that diverged")] if crosses else []
-    parts[0].explain(figure, entry)
+    parts[0].explain(figure, entry, axes=list(panels[:, -1]))
+    trained = bool((frames.layers["step"] > 0).any())
+    base.headline(
+        figure, "Do the tokens become alike with depth?", "at the end of training" if trained else "at initialisation"
+    )
     base.note(figure, *lines.remarks)
     return figure
 

@@ -22,6 +22,8 @@ def draw(frames: Frames) -> Figure | None:
     for axes, part in zip(panels, shown, strict=True):
         _panel(axes, part, frames.axes[0])
     base.legend(figure, _forest.entries())
+    first = base.safe_text(frames.axes[0])
+    base.headline(figure, f"Which {first} differs from the first, and by how much?", "test part, paired by seed")
     base.note(figure, _forest.SEVERAL, base.left_out(len(shown), len(parts), "panels"))
     return figure
 

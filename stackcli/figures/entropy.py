@@ -1,5 +1,7 @@
 """Entropy of the attention of each head in each layer at the end of training, a heat map for each point."""
 
+from collections.abc import Collection
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -7,50 +9,59 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
-PANELS = 8
 LAYERS, HEADS = 8, 4  # cells of larger maps have no room for a number
 DARK = 0.45  # below this share of the colour scale numbers are white
+RANGE = 0.02  # nats; a smaller range of entropies is not drawn larger
 
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Draws means over the finished seeds at each run's last measurement, or the first run that diverged if none
-    finished. Zero: the head attends to one token only; even attention has the logarithm of the number of tokens."""
+    finished. Zero: the head attends to one token only; even attention has the logarithm of the number of tokens. The
+    colours span the values found."""
     if frames.layers.empty or "entropy" not in frames.layers:
         return None
     table = frames.layers[frames.layers["entropy"].notna()]
     found = [point for point in base.points(frames) if not point.shown(table).empty]
     if not found:
         return None
-    shown, across = base.facets(frames.axes, found, PANELS, 4)
-    maps = {point: _map(point.shown(table)) for point in shown}
-    top = max(float(grid.max(axis=None)) for grid in maps.values())
-    figure, panels = base.grid(len(maps), across, 1.6)
-    for axes, (point, grid) in zip(panels, maps.items(), strict=True):
-        look = {"cmap": "cividis", "vmin": 0.0, "vmax": top or 1.0}
+    figure, panels, left_out = base.point_panels(frames, found, 1.6, bars=1)
+    maps = {point: _map(point.shown(table)) for _, point in panels}
+    low = min(float(grid.min(axis=None)) for grid in maps.values())
+    top = max(*(float(grid.max(axis=None)) for grid in maps.values()), low + RANGE)
+    for axes, point in panels:
+        grid = maps[point]
+        look = {"cmap": "cividis", "vmin": low, "vmax": top}
         mesh = base.shade(axes, columns=grid.columns, rows=grid.index, values=grid, **look)
-        _write(axes, grid, top)
+        _write(axes, grid, low + DARK * (top - low))
         axes.set_xticks(list(grid.columns))
         axes.set_yticks(base.counts(int(grid.index.max())))
         axes.set_xlabel("head (index)")
-        axes.set_ylabel("layer (block)")
-        axes.set_title(point.heading(400 / base.across(axes) - 20 if base.across(axes) > 1 else 150))
+        axes.set_ylabel("layer (block)" if base.leftmost(axes) else "")
     base.bar(figure, mesh, "attention entropy (nats)")
-    base.note(figure, base.left_out(len(maps), len(found), "points"))
+    base.headline(figure, "Is attention focused or spread evenly?", _when(table, maps))
+    base.note(figure, "0: all attention on one token", left_out)
     return figure
 
 
-def _write(axes: Axes, grid: pd.DataFrame, top: float) -> None:
+def _when(table: pd.DataFrame, points: Collection[base.Point]) -> str:
+    """Says when the drawn numbers were measured."""
+    trained = any((point.shown(table)["step"] > 0).any() for point in points)
+    return "at the end of training" if trained else "at initialisation"
+
+
+def _write(axes: Axes, grid: pd.DataFrame, dark: float) -> None:
     """Writes the number in each cell if there is room, as colours hide small differences."""
-    if len(grid.index) > LAYERS or len(grid.columns) > HEADS:
+    room = base.across(axes) < base.ACROSS or len(grid.columns) < HEADS
+    if len(grid.index) > LAYERS or len(grid.columns) > HEADS or not room:
         return
     for (layer, head), value in grid.stack().items():
-        ink = "white" if value < DARK * top else "black"
+        ink = "white" if value < dark else "black"
         axes.text(head, layer, f"{value:.2f}", ha="center", va="center", size=base.SIZE, color=ink)
 
 
 def _map(rows: pd.DataFrame) -> pd.DataFrame:
-    """Returns layers by heads, at each run's last measurement."""
+    """Returns layers by heads, both from 1, at each run's last measurement."""
     rows = rows[rows["step"] == rows.groupby("run")["step"].transform("max")]
-    rows = rows.assign(head=rows["tensor"].str.removeprefix("head").astype(int))
+    rows = rows.assign(head=rows["tensor"].str.removeprefix("head").astype(int) + 1)
     return base.mean_by(rows, "entropy", ["layer", "head"]).unstack("head").sort_index()

@@ -1,7 +1,6 @@
 """Faithfulness of each method of explanation, a panel a method; 0 is a random order, dotted a perfect explanation."""
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stackcli.analysis.study_data import Frames
@@ -31,7 +30,7 @@ def draw(frames: Frames) -> Figure | None:
             _levels.line(axes, scale, group, "faithfulness", markersize=3)
         axes.set_title(base.fit(name, room))
         axes.set_ylabel("faithfulness (SD)" if base.leftmost(axes) else "")
-    _name_levels(figure, panels, scale, room)
+    _levels.name_levels(figure, panels, scale, room)
     for axes in panels:
         axes.axhline(0, color=base.GREY, linewidth=0.6, label="random order")
     perfect = _perfect(frames.scores)
@@ -42,22 +41,10 @@ def draw(frames: Frames) -> Figure | None:
     entries = [(base.swatch(**style), name) for name, _, style, _ in groups if name]
     dotted = [(base.swatch(color=base.GREY, linestyle=":"), "a perfect explanation of a bag of words")]
     base.legend(figure, [*entries, *(dotted if perfect else [])])
+    base.headline(figure, "How faithful is each method of explanation?", "test items, at the end of training")
     seeds = max(point.count for point in base.points(frames))
     base.note(figure, base.describe_mean(seeds), left_out, base.left_out(len(shown), len(order), "methods"))
     return figure
-
-
-def _name_levels(figure: Figure, panels: list[Axes], scale: base.Scale, room: float) -> None:
-    """Names the values of the axis under the lowest panel of each column."""
-    before, grown = figure.get_figheight(), 0.0
-    for axes in panels:
-        figure.set_figheight(before)
-        scale.dress(axes, "x", room)
-        grown = figure.get_figheight()  # by the names that stand upright
-        lowest = axes in panels[-base.across(axes) :]
-        axes.tick_params(labelbottom=lowest)
-        axes.set_xlabel(axes.get_xlabel() if lowest else "")
-    figure.set_figheight(grown)
 
 
 def _perfect(scores: pd.DataFrame) -> list[float]:

@@ -38,13 +38,14 @@ def draw(frames: Frames) -> Figure | None:
         if base.leftmost(axes):
             axes.set_ylabel(NORMS[norm].format(names))
         if len(parts) > 1:
-            axes.set_title(base.fit(f"{part.names[0]}, {TIMES[when]}", 430 / len(parts)))
+            axes.set_title(base.fit(f"{part.title}, {TIMES[when]}", 430 / len(parts)))
         elif norm == "g1":
             axes.set_title(TIMES[when])
     across = len(parts) if len(parts) > 1 else len(times)
     _depths([axes for axes, *_ in panels[-across:]], lines)
     entry = [(base.swatch(color=base.GREY, marker="x", linewidth=0.7), "a run that diverged")] if crosses else []
-    parts[0].explain(figure, entry)
+    parts[0].explain(figure, entry, axes=[axes for axes, *_ in panels])
+    base.headline(figure, "Does the gradient vanish or explode through the layers?")
     base.note(figure, *lines.remarks)
     return figure
 

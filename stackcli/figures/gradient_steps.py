@@ -9,8 +9,6 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
-PANELS = 6
-
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
@@ -19,14 +17,16 @@ def draw(frames: Frames) -> Figure | None:
     if "g1" not in table:
         return None
     found = [point for point in base.points(frames) if not point.shown(table).empty]
-    shown, across = base.facets(frames.axes, found, PANELS, 3)
-    maps = {point: _map(point.shown(table)) for point in shown}
-    values = base.finite(np.concatenate([grid.to_numpy().ravel() for grid in maps.values()])) if maps else []
+    every = {point: _map(point.shown(table)) for point in found}
+    values = base.finite(np.concatenate([grid.to_numpy().ravel() for grid in every.values()])) if every else []
     if not len(values):
         return None
-    norm = LogNorm(min(values) / 1.0001, max(values) * 1.0001)
-    figure, panels = base.grid(len(maps), across, 1.75)
-    for axes, (point, grid) in zip(panels, maps.items(), strict=True):
+    figure, panels, left_out = base.point_panels(frames, found, 1.75, across=3, bars=1)
+    maps = {point: every[point] for _, point in panels}
+    values = base.finite(np.concatenate([grid.to_numpy().ravel() for grid in maps.values()]))
+    norm = LogNorm(min(values) / 1.0001, max(values) * 1.0001) if len(values) else LogNorm(1e-3, 1)
+    for axes, point in panels:
+        grid = maps[point]
         mesh = base.shade(
             axes,
             columns=range(len(grid.columns)),
@@ -35,13 +35,14 @@ def draw(frames: Frames) -> Figure | None:
             norm=norm,
             cmap="cividis",
         )
-        _dress(axes, frames, point, grid, room=360 / base.across(axes) - 2 if len(maps) > 1 else 150)
+        _dress(axes, frames, point, grid)
     names = "/".join(sorted(table["tensor"].unique(), reverse=True))
     base.bar(figure, mesh, f"G1, L2 norm of the gradient of {names} (nats)")
+    base.headline(figure, "How does the gradient of each layer change during training?")
     grey = any(grid.isna().any(axis=None) for grid in maps.values())
     base.note(
         figure,
-        base.left_out(len(maps), len(found), "points"),
+        left_out,
         "×: the loss was no longer finite" if any(_diverged_step(frames, point) is not None for point in maps) else "",
         "grey: zero, or no longer finite" if grey else "",
     )
@@ -65,7 +66,7 @@ def _diverged_step(frames: Frames, point: base.Point) -> float | None:
     return base.plain(row.get("diverged_step"))  # type: ignore[no-any-return]
 
 
-def _dress(axes: Axes, frames: Frames, point: base.Point, grid: pd.DataFrame, room: float) -> None:
+def _dress(axes: Axes, frames: Frames, point: base.Point, grid: pd.DataFrame) -> None:
     """Sets title and ticks (each column is one measured step), and draws a cross where the run diverged."""
     steps = list(grid.columns)
     places, texts = list(range(len(steps))), [str(step) for step in steps]
@@ -77,6 +78,5 @@ def _dress(axes: Axes, frames: Frames, point: base.Point, grid: pd.DataFrame, ro
     axes.set_xticks(places, labels=texts)
     layers = base.counts(int(max(grid.index)))
     axes.set_yticks(layers, labels=[str(layer) for layer in layers])
-    axes.set_xlabel("step (optimiser steps)")
-    axes.set_ylabel("layer (block)")
-    axes.set_title(point.heading(room))
+    axes.set_xlabel("step (optimiser steps)" if base.across(axes) < base.ACROSS else "step (optimiser)")
+    axes.set_ylabel("layer (block)" if base.leftmost(axes) else "")

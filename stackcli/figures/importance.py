@@ -36,6 +36,7 @@ def draw(frames: Frames) -> Figure | None:
         axes.set_ylabel(LOSS if base.leftmost(axes) else "")
     entries = [(base.swatch(**look), f"{length}={base.safe_text(base.plain(value))}") for value, look in looks.items()]
     base.legend(figure, entries if length else [])
+    base.headline(figure, "Which settings found the lowest loss?", "validation part")
     base.note(figure, "line: the lowest so far; ring: the best", base.left_out(len(shown), len(keys), "settings"),
               _broken(runs))  # fmt: skip
     return figure

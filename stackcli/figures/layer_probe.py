@@ -21,7 +21,8 @@ def draw(frames: Frames) -> Figure | None:
     return _profiles.draw(
         frames,
         table,
-        "test accuracy of a linear\nclassifier (share)",
+        "accuracy of a linear\nclassifier (share)",
+        "After which layer can the answer be read off?",
         most=1.0,
         marks={str(point): float(value) for point, value in whole.items()},
         extra=[(star, "the stack itself")],

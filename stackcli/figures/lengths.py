@@ -27,6 +27,7 @@ def draw(frames: Frames) -> Figure | None:
     for axes, data in zip(panels, shown, strict=True):
         _panel(axes, rows[rows["data"] == data], looks, str(data), single=len(shown) == 1)
     base.legend(figure, [(base.swatch(**look), point) for point, look in looks.items()] if len(looks) > 1 else [])
+    base.headline(figure, "Does the stack work beyond the trained length?", "test items of other lengths")
     seeds = frames.runs["seed"].nunique()
     base.note(
         figure,

@@ -18,7 +18,8 @@ def draw(frames: Frames) -> Figure | None:
     return _profiles.draw(
         frames,
         table,
-        "test accuracy of the stack's\nclassifier (share)",
+        "accuracy of the stack's\nclassifier (share)",
+        "After which layer does the stack's own classifier find the answer?",
         most=1.0,
         beside=probe,
         extra=[(dotted, "a classifier trained on the layer")] if len(probe) else [],

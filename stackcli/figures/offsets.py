@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
-PANELS = 12
 ROWS = 24  # heads in a panel
 
 
@@ -21,23 +20,24 @@ def draw(frames: Frames) -> Figure | None:
     found = [point for point in base.points(frames) if not point.rows(frames.heads).empty]
     if not found:
         return None
-    shown, across = base.facets(frames.axes, found, PANELS, 3 if len(found) % 3 == 0 else 4)
-    maps = {point: _map(point.rows(frames.heads)) for point in shown}
+    figure, panels, left_out = base.point_panels(frames, found, 1.9, across=3 if len(found) % 3 == 0 else 4, bars=1)
+    maps = {point: _map(point.rows(frames.heads)) for _, point in panels}
     top = max(float(values.max(axis=None)) for values in maps.values())
-    figure, panels = base.grid(len(maps), across, 1.9)
-    for axes, (point, values) in zip(panels, maps.items(), strict=True):
+    low = min(float(values.min(axis=None)) for values in maps.values())
+    for axes, point in panels:
+        values = maps[point]
         rows = base.spread_evenly(range(len(values)), ROWS)
         kept = values.iloc[rows]
-        look = {"cmap": "cividis", "vmin": 0.0, "vmax": top or 1.0}
+        look = {"cmap": "cividis", "vmin": low, "vmax": max(top, low + 1e-6)}
         mesh = base.shade(axes, columns=values.columns, rows=range(len(kept)), values=kept, **look)
         axes.invert_yaxis()
         _name_layers(axes, [layer for layer, _ in kept.index])
         axes.set_xlabel("offset (tokens)")
-        axes.set_ylabel("layer (a row a head)")
-        axes.set_title(point.heading(400 / base.across(axes) - 20 if base.across(axes) > 1 else 150))
+        axes.set_ylabel("layer (one row for each head)" if base.leftmost(axes) else "")
     base.bar(figure, mesh, "attention (share)")
     cut = max(len(values) for values in maps.values()) > ROWS
-    base.note(figure, base.left_out(len(maps), len(found), "points"), f"{ROWS} heads of a stack shown" if cut else "")
+    base.headline(figure, "Which offsets does each head look at?", "at the end of training, mean over the texts")
+    base.note(figure, "-1: the token before the query", left_out, f"{ROWS} heads of a stack shown" if cut else "")
     return figure
 
 

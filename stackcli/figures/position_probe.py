@@ -19,7 +19,8 @@ def draw(frames: Frames) -> Figure | None:
     return _profiles.draw(
         frames,
         table,
-        "test accuracy of the\nposition probe (share)",
+        "accuracy of the\nposition probe (share)",
+        "How long do the layers keep a token's position?",
         level=_profiles.CHANCE,
         most=1.0,
         words=f"grey: chance, {_profiles.CHANCE:g}; 0: what enters block 1",

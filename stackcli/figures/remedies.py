@@ -34,6 +34,7 @@ def draw(frames: Frames) -> Figure | None:
         if timed:
             _times(row[1], part, found)
     base.legend(figure, _forest.entries())
+    base.headline(figure, "Which remedy helps, and what does it cost?", "test part, fresh seeds, paired by seed")
     most = max(len(part.accuracy) for part in shown)
     left_out = base.left_out(min(most, _forest.MOST), most, "remedies"), base.left_out(len(shown), len(parts), "points")
     base.note(figure, _forest.SEVERAL, *left_out)

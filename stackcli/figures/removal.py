@@ -13,8 +13,8 @@ def draw(frames: Frames) -> Figure | None:
     table = _table(frames)
     if table.empty:
         return None
-    unit = "test accuracy lost without\nthe layer (share)"
-    return _profiles.draw(frames, table, unit, level=0.0)
+    unit = "accuracy lost without\nthe layer (share)"
+    return _profiles.draw(frames, table, unit, "Which layers does the stack need?", level=0.0)
 
 
 def _table(frames: Frames) -> pd.DataFrame:

@@ -45,6 +45,8 @@ def draw(frames: Frames) -> Figure | None:
             axes.set_title(f"data={data}")
     base.legend(figure, [(base.swatch(**look), name) for name, look in looks.items()] if len(looks) > 1 else [])
     seeds = frames.runs["seed"].nunique()
+    question = f"How much does the {'learning rate' if key == 'lr' else base.safe_text(key)} matter?"
+    base.headline(figure, question, "validation part")
     base.note(
         figure, f"mean over {seeds} seeds; dots: runs; ring: the lowest", base.left_out(len(kept), len(lines), "lines")
     )

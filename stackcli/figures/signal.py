@@ -35,11 +35,11 @@ def draw(frames: Frames) -> Figure | None:
             axes.set_yscale("log")
             _panel(axes, table, part, column, relative=relative)
     for axes, part in zip(panels[0], parts, strict=True):
-        if len(parts) > 1:
-            axes.set_title(base.fit(part.names[0], 400 / len(parts)))
+        axes.set_title(base.fit(part.title, 400 / len(parts)))
     for axes in panels[-1]:
         _below(axes, max(point.depth for point in lines.points), relative=relative)
-    parts[0].explain(figure)
+    parts[0].explain(figure, axes=list(panels[:, -1]))
+    base.headline(figure, "Do signal and gradient keep their size through the stack?", "at initialisation")
     base.note(figure, base.left_out(len(lines.points), lines.total, "points"))
     return figure
 

@@ -9,8 +9,6 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
-PANELS = 8
-
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
@@ -21,19 +19,18 @@ def draw(frames: Frames) -> Figure | None:
     found = [point for point, grid in maps.items() if grid is not None]
     if not found:
         return None
-    shown, across = base.facets(frames.axes, found, PANELS, 4)
-    figure, panels = base.grid(len(shown), across, 1.6)
-    for axes, point in zip(panels, shown, strict=True):
+    figure, panels, left_out = base.point_panels(frames, found, 1.6, bars=1)
+    for axes, point in panels:
         layers = range(len(maps[point]))
         mesh = base.shade(axes, columns=layers, rows=layers, values=maps[point], cmap="cividis", vmin=0.0, vmax=1.0)
         ticks = base.counts(len(layers) - 1, first=0)
         axes.set_xticks(ticks)
         axes.set_yticks(ticks)
         axes.set_xlabel("layer (block)")
-        axes.set_ylabel("layer (block)")
-        axes.set_title(point.heading(400 / base.across(axes) - 20 if base.across(axes) > 1 else 150))
+        axes.set_ylabel("layer (block)" if base.leftmost(axes) else "")
     base.bar(figure, mesh, "CKA of the outputs of two layers (0 to 1)")
-    base.note(figure, "0: what enters block 1", base.left_out(len(shown), len(found), "points"))
+    base.headline(figure, "Which layers leave the tokens almost unchanged?", "at the end of training")
+    base.note(figure, "0: what enters block 1; bright squares: layers whose outputs hardly differ", left_out)
     return figure
 
 

@@ -44,6 +44,7 @@ def draw(frames: Frames) -> Figure | None:
     theory = any(slope is not None for slope in laws.values())
     dashed = [(base.swatch(color=base.GREY, linestyle="--", linewidth=0.9), "theory of G3")] if theory else []
     base.legend(figure, [*entries, *dashed])
+    base.headline(figure, "How does the last block's gradient scale with depth?", "at initialisation")
     base.note(figure, base.left_out(len(kept), len(names), "lines"))
     return figure
 

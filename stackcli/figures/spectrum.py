@@ -20,19 +20,22 @@ def draw(frames: Frames) -> Figure | None:
     found = [(point, own) for point in base.points(frames) if len(own := point.rows(rows))]
     if not found:
         return None
-    shown = base.spread_evenly(found, base.LINES)
-    figure, ((axes,),) = base.new(base.COLUMN, 2.2, 1, 1)
-    looks = base.styles(len(shown))
-    for (_, own), look in zip(shown, looks, strict=True):
-        sizes = _values(own)
-        axes.plot(range(1, len(sizes) + 1), sizes, **{**look, "marker": ""}, label="values")
-    axes.set_yscale("log")
-    axes.set_xlabel("singular value (index)")
-    axes.set_ylabel("size (share of the largest)")
-    names = [point.key or "this run" for point, _ in shown]
-    entries = [(base.swatch(**{**look, "marker": ""}), name) for name, look in zip(names, looks, strict=True)]
-    base.legend(figure, entries if len(entries) > 1 else [])
-    base.note(figure, "centred tables, first seed", base.left_out(len(shown), len(found), "points"))
+    own, lines = dict(found), base.lines(frames)
+    parts = [part for part in lines.split() if any(point in own for point in part.points)]
+    figure, panels = base.grid(len(parts), 3, 2.2 if len(parts) == 1 else 1.8, sharex=True, sharey=True)
+    for axes, part in zip(panels, parts, strict=True):
+        for point in (point for point in part.points if point in own):
+            sizes = _values(own[point])
+            look = {**part.style(point), "markevery": max(1, len(sizes) // 5), "markersize": 3, "linewidth": 1.0}
+            axes.plot(range(1, len(sizes) + 1), sizes, **look, label=point.key)
+        axes.set_title(base.fit(part.title, 150))
+        axes.set_yscale("log")
+        axes.set_xlabel("singular value (index)")
+        axes.set_ylabel("size (share of the largest)" if base.leftmost(axes) else "")
+        axes.tick_params(labelbottom=True)
+    parts[0].explain(figure, axes=panels)
+    base.headline(figure, "How many directions does the position table use?", "at the end of training, first seed")
+    base.note(figure, "centred tables", *lines.remarks[:1])
     return figure
 
 

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
-PANELS = 6
 END = 0.02  # share of the peak learning rate
 RULE = 1e-3  # Karpathy, notes of the Stanford course CS231n, "Ratio of weights:updates"
 
@@ -24,20 +23,19 @@ def draw(frames: Frames) -> Figure | None:
     found = [point for point in base.points(frames) if not point.shown(table).empty]
     if not found:
         return None
-    shown, across = base.facets(frames.axes, found, PANELS, 3)
-    figure, panels = base.grid(len(shown), across, 1.75, sharex=True, sharey=True)
-    for axes, point in zip(panels, shown, strict=True):
+    deep = any(point.depth > 1 for point in found)
+    figure, panels, left_out = base.point_panels(frames, found, 1.75, across=3, bars=int(deep), sharey=True)
+    for axes, point in panels:
         _panel(axes, point, point.shown(table))
-        axes.set_title(point.heading(360 / base.across(axes) - 2 if base.across(axes) > 1 else 150))
         axes.set_ylabel("update / weight\n(share)" if base.leftmost(axes) else "")
-        axes.set_xlabel("step (optimiser steps)")
-        axes.tick_params(labelbottom=True)
-    if any(point.depth > 1 for point in shown):
+        axes.set_xlabel("step (optimiser steps)" if base.across(axes) < base.ACROSS else "step (optimiser)")
+    if deep:
         colours = ScalarMappable(Normalize(0, 1), base.ORDERED)
         base.bar(figure, colours, "relative depth, layer / depth (1: next to the output)")
     base.legend(figure, [(base.swatch(**DASHED), "0.001, a rule of thumb")])
     end = "without the last step, whose learning rate is nearly zero" if cut else ""
-    base.note(figure, "median over the maps of a block", end, base.left_out(len(shown), len(found), "points"))
+    base.headline(figure, "Does every layer learn at a useful rate?", "change of the weights in a step of training")
+    base.note(figure, "median over the maps of a block", end, left_out)
     return figure
 
 

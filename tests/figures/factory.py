@@ -299,14 +299,21 @@ def check(figure: Figure) -> None:
         assert not text.get_parse_math(), f"{text.get_text()!r} is read as mathematics"
         assert float(text.get_fontsize()) >= 7 or not text.get_text(), f"{text.get_text()!r} is too small"
     for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            _check_label(axis)
+        _check_label(axes.xaxis, axes.get_xlabel())
+        _check_label(axes.yaxis, axes.get_ylabel() or _label_of_the_row(axes))
 
 
-def _check_label(axis: Any) -> None:
+def _label_of_the_row(axes: Axes) -> str:
+    """The label of the first panel of the row, which is that of all."""
+    place = axes.get_subplotspec()
+    panels = [other for other in axes.figure.axes if place and other.get_subplotspec()]
+    row = [other for other in panels if other.get_subplotspec().rowspan == place.rowspan]  # type: ignore[union-attr]
+    return row[0].get_ylabel() if row else ""
+
+
+def _check_label(axis: Any, label: str) -> None:
     ticks = [text.get_text() for text in axis.get_ticklabels() if text.get_visible() and text.get_text()]
     if ticks:
-        label = axis.label.get_text()
         assert label, f"no label at {ticks}"
         numbers = all(tick.lstrip("−").replace(".", "").replace("×10", "").isnumeric() for tick in ticks)
         assert "(" in label or not numbers, f"{label!r} has no unit"
