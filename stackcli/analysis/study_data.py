@@ -30,9 +30,10 @@ class Frames:
     `layers`: the same columns, and the fields of `records.LayerRow`.
     `stack`: the same columns, and the fields of `records.StackRow`; empty if no run has any.
     `position_tables`: reads what `position` returns, and is called once.
-    `position`: the trained position tables, a row for each table: `run`, `point`, `seed`, the axes, `tensor` ("table",
-    "keys 1", ...), `at`, an array (n,) of positions, or of offsets if the encoding is relative, and `values`, an array
-    (n, dimensions). In long form the tables of a thousand runs would take gigabytes.
+    `position`: the position tables, a row for each: `run`, `point`, `seed`, the axes, `tensor` ("table", "keys 1", ...,
+    and before training "table at initialisation", ...), `at`, an array (n,) of positions, or of offsets if the encoding
+    is relative, `values`, an array (n, dimensions), and in those before training `reach`, an array (n,): the share of
+    training sequences that have the position or offset. In long form tables of a thousand runs would take gigabytes.
     `score_tables`: reads what `scores` and `heads` return, and is called once.
     `scores`: with --explain a row for each run and method of explanation: `run`, `arm`, `point`, `seed`, `status`, the
     axes, `method`, `control` (whether it is an explanation of a model whose truth is known), and the scores that

@@ -155,6 +155,9 @@ class _Columns:
         return pd.DataFrame(columns, copy=False)
 
 
+OLD_NAMES = {"table as drawn": "table at initialisation"}  # of tables in runs of earlier versions
+
+
 def _position_tables(finished: Sequence[tuple[Mapping[str, Any], Path]]) -> Any:
     """Reads the position tables of runs, given as (values that its rows share, folder): a row for each table."""
     import numpy as np
@@ -167,9 +170,10 @@ def _position_tables(finished: Sequence[tuple[Mapping[str, Any], Path]]) -> Any:
             rows += [
                 {
                     **head,
-                    "tensor": table["name"],
+                    "tensor": OLD_NAMES.get(table["name"], table["name"]),
                     "at": np.array(table["at"], dtype=int),
                     "values": np.array(table["rows"], dtype=float),  # numbers that are not finite are texts
+                    "reach": np.array(table["reach"], dtype=float) if "reach" in table else None,
                 }
                 for table in tables
             ]

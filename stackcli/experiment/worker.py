@@ -34,7 +34,7 @@ def preload() -> list[str]:
     ]
 
 
-DRAWN = "table as drawn"  # of the positions before the first step
+START = " at initialisation"  # ends the name of a position table before the first step
 
 
 def run_plan(plan: Plan, executor: Executor, store: Store) -> Iterator[tuple[Job, Outcome]]:
@@ -91,11 +91,12 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     if job.replace:
         store.drop_checkpoints(job.run)
     reached = loaded.max_len if config.pad == "max" and config.mask == "none" else max(training.train.lengths)
-    moves = any(p.requires_grad for p in model.pe.parameters())
-    drawn = [{**t, "name": DRAWN} for t in _tables(model, reached=reached) if t["name"] == "table" and moves]
+    before = [
+        _at_start(table, training.train.lengths, config) for table in _tables(model, reached=reached, trained=True)
+    ]
     spent = _continue(training, store, job.run)
     _advance(training, store, job.run, say, stop, began=began - spent)
-    position = drawn + _tables(model, reached=reached)
+    position = before + _tables(model, reached=reached)
     result = training.result(test=job.test)
     stack = layer_report.layer_rows(training) if config.probes and job.test and result.status == "done" else ()
     store.publish(
@@ -144,16 +145,30 @@ def _weights(training: Any, keep: str) -> bytes | None:
     return to_bytes(best if keep == "best" else last)
 
 
-def _tables(model: Any, *, reached: int) -> list[dict[str, Any]]:
-    """The encoding's tables as trained, for the figure: rows of positions that training never reached are left out."""
+def _tables(model: Any, *, reached: int, trained: bool = False) -> list[dict[str, Any]]:
+    """The encoding's tables for the figure, without positions that training never reaches. `trained`: only tables of
+    encodings that are trained, and no biases."""
     own = [(f" {layer}", block.own) for layer, block in enumerate(model.stack, start=1) if block.own is not None]
     out = []
     for suffix, pe in own or [("", model.pe)]:
+        if trained and not any(p.requires_grad for p in pe.parameters()):
+            continue
         for name, at, rows in pe.tables():
+            if trained and name.startswith("bias"):
+                continue
             kept = at.abs() < reached
             values = rows.detach().cpu()[kept.cpu()].double().numpy().round(6).tolist()
             out.append({"name": name + suffix, "at": at[kept].tolist(), "rows": values})
     return out
+
+
+def _at_start(table: dict[str, Any], lengths: Any, config: Any) -> dict[str, Any]:
+    """The table before the first step, and the share of training sequences that reach each position or offset."""
+    import numpy
+
+    padded = config.pad == "max" and config.mask == "none"  # then every sequence reaches every position
+    reach = [1.0 if padded else round(float((numpy.asarray(lengths) > abs(at)).mean()), 4) for at in table["at"]]
+    return {**table, "name": table["name"] + START, "reach": reach}
 
 
 def provenance(seconds: float) -> dict[str, Any]:

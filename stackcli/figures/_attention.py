@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stackcli.figures._figure import bar, draw_in_style, new, note, shade
+from stackcli.figures._headline import headline
 from stackcli.figures._points import left_out, spread_evenly
 from stackcli.figures._style import SIZE
 from stackcli.figures._words import fit, safe_text
@@ -40,7 +41,8 @@ def draw_attention(layers: Sequence[np.ndarray[Any, Any]], tokens: Sequence[str]
             axes.set_yticks(range(length), names if head == 0 else [], size=SIZE - 2)
             axes.tick_params(length=0, pad=1)
             axes.set_title(f"layer {layer + 1}, head {head + 1}", size=SIZE, pad=2)
-    bar(figure, mesh, "attention weight")
+    bar(figure, mesh, "attention (share)")
+    headline(figure, "Which tokens does each token attend to?")
     note(
         figure,
         "rows: queries; columns: keys",

@@ -3,31 +3,29 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.ticker import NullLocator
-from scipy.optimize import isotonic_regression
 
 from stackcli.analysis.cost_scaling import fit_power, measured_points
 from stackcli.figures._figure import draw_in_style, grid, leftmost, note
+from stackcli.figures._headline import headline
 from stackcli.figures._lines import styles
+from stackcli.figures._marks import mark_right
 from stackcli.figures._numbers import number
 from stackcli.figures._points import left_out, spread_evenly
-from stackcli.figures._style import LINES, SIZE
+from stackcli.figures._style import LINES
 from stackcli.figures._words import fit, safe_text
 
 PANELS = 6
 ROOM = 105.0  # points that a label at the end of a line may take
-EDGE = 1.06  # where labels begin, as a share of the panel's width
 COST = {
     "time": ("step_ms", 1.0, "time of a training step (ms)", "medians; bars: quartiles"),
     "memory": ("memory", 2.0**20, "peak memory of a step (MiB)", "above weights and optimiser"),
 }
 
-End = tuple[Text, tuple[float, float]]  # the label of a line and its last point
+End = tuple[float, float, str, Any]  # the last point of a line, its label and its colour
 
 
 @draw_in_style
@@ -73,7 +71,13 @@ def draw_cost(points: pd.DataFrame, axes: Sequence[str], name: str) -> Figure | 
         left_out(len(shown), len(keys), "panels"),
         left_out(len(kept), len(values), "lines"),
     )
-    _separate(figure, ends)
+    for panel, labels in ends:
+        right = panel.get_xlim()[1]
+        for x, y, text, colour in labels:
+            panel.plot([x, right], [y, y], color=colour, linewidth=0.5, alpha=0.6, label="leader")
+            mark_right(panel, y, text, colour, room=ROOM + 60, lines=1)
+        panel.set_xlim(right=right)
+    headline(figure, f"How does the {name} of a step grow with the length?")
     return figure
 
 
@@ -88,8 +92,7 @@ def _line(axes: Axes, rows: pd.DataFrame, column: str, look: dict[str, Any], nam
     if found.n > 1:
         text += f"n^{number(round(found.exponent, 2))}"
         text += f", last {number(round(found.last, 2))}" if found.n > 2 else ""
-    label = axes.text(EDGE, 0.5, text, transform=axes.transAxes, color=look["color"], size=SIZE, va="center")
-    return label, (x[-1], y[-1])
+    return x[-1], y[-1], text, look["color"]
 
 
 def _dress(panels: Sequence[Axes], lengths: list[int]) -> None:
@@ -99,31 +102,3 @@ def _dress(panels: Sequence[Axes], lengths: list[int]) -> None:
         axes.set_xticks(lengths, labels=[str(length) for length in lengths])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("length (tokens)")
-
-
-def _separate(figure: Figure, ends: Sequence[tuple[Axes, list[End]]]) -> None:
-    """Moves each label as near to the end of its line as the others allow, and joins the two."""
-    engine: Any = figure.get_layout_engine()
-    engine.execute(figure)
-    for axes, labels in ends:
-        if not labels:
-            continue
-        low, high = (np.log([bounds[i] for bounds in (axes.get_xlim(), axes.get_ylim())]) for i in (0, 1))
-        at = np.array([(np.log(place) - low) / (high - low) for _, place in labels])  # shares of the panel
-        gap = 1.35 * SIZE / (axes.get_position().height * figure.get_figheight() * 72)
-        for (label, _), (x, y), to in zip(labels, at, spread_labels(at[:, 1], gap), strict=True):
-            label.set_y(to)
-            thin: dict[str, Any] = {"color": label.get_color(), "linewidth": 0.5, "alpha": 0.6, "clip_on": False}
-            axes.plot([x, EDGE - 0.01], [y, to], transform=axes.transAxes, **thin, label="leader")
-
-
-def spread_labels(at: np.ndarray[Any, Any], gap: float) -> np.ndarray[Any, Any]:
-    """Returns places at least `gap` apart and inside 0 .. 1 where they fit there, in the same order as `at` and as near
-    to it as can be (least squares)."""
-    order = np.argsort(at, kind="stable")
-    steps = gap * np.arange(len(at))
-    free = isotonic_regression(at[order] - steps).x
-    placed = np.clip(free, 0.0, max(0.0, 1.0 - steps[-1])) + steps
-    out = np.empty(len(at))
-    out[order] = placed
-    return out

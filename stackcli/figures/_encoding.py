@@ -9,8 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from stackcli.figures._figure import bar, draw_in_style, legend, new, note, shade
+from stackcli.figures._headline import headline
 from stackcli.figures._lines import styles, swatch
 from stackcli.figures._style import FULL, GREY
+
+LEAST = 1e-5  # share of the largest; smaller numbers are rounding errors
 
 
 @draw_in_style
@@ -23,7 +26,7 @@ def draw_encoding(tables: Mapping[str, np.ndarray[Any, Any]], flat: float) -> Fi
     image = None
     for axes, (name, rows) in zip(panels.flat, tables.items(), strict=False):
         n, dims = rows.shape
-        image = shade(axes, columns=range(dims), rows=range(n), values=rows, cmap="RdBu_r", vmin=-most, vmax=most)
+        image = shade(axes, columns=range(dims), rows=range(n), values=rows, cmap="cividis", vmin=-most, vmax=most)
         axes.set_title(name)
         axes.set_xlabel("dimension (index)")
         axes.set_ylabel("position (tokens)")
@@ -32,9 +35,10 @@ def draw_encoding(tables: Mapping[str, np.ndarray[Any, Any]], flat: float) -> Fi
     for name, rows in tables.items():
         span = rows.max(0) - rows.min(0)
         look = {**looks[name], "marker": "", "linewidth": 1.0}
-        reach.plot(np.maximum(span / span.max(), 1e-6), **look)
+        reach.plot(np.maximum(span / span.max(), LEAST), **look)
         singular = np.linalg.svd(rows - rows.mean(0), compute_uv=False)
-        values.plot(range(1, len(singular) + 1), np.maximum(singular / singular[0], 1e-6), **look)
+        share = singular / max(singular[0], 1e-300)
+        values.plot(range(1, int((share > LEAST).sum()) + 1), share[share > LEAST], **look)
     reach.axhline(flat, color=GREY, linestyle=":", linewidth=0.9)
     for axes, what, label in (
         (reach, "dimension (index)", "span over positions (share of the largest)"),
@@ -45,7 +49,8 @@ def draw_encoding(tables: Mapping[str, np.ndarray[Any, Any]], flat: float) -> Fi
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     if image is not None:
-        bar(figure, image, "value as drawn (token units)")
+        bar(figure, image, "value (token units)")
     legend(figure, [(swatch(**{**look, "marker": ""}), name) for name, look in looks.items()])
+    headline(figure, "Does every position have a vector of its own?", "at initialisation")
     note(figure, f"dotted: below it a dimension is called flat ({100 * flat:.0f} %)")
     return figure

@@ -2,13 +2,13 @@
 
 import math
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ParamSpec
+from weakref import WeakKeyDictionary
 
 import matplotlib
 import numpy as np
@@ -23,6 +23,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, LogLocator, NullFormatter, ScalarFormatter
 
 from stackcli.analysis.study_data import Frames
+from stackcli.figures._fonts import begin_figure, families, numbered_texts, remark
 from stackcli.figures._headline import place_headline
 from stackcli.figures._marks import spread_marks
 from stackcli.figures._numbers import log_ticks, number
@@ -36,10 +37,9 @@ P = ParamSpec("P")
 @contextmanager
 def _style() -> Iterator[None]:
     """Applies our style on top of matplotlib's own defaults, so that a user's matplotlibrc changes nothing."""
-    with warnings.catch_warnings(), matplotlib.rc_context():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a missing glyph is drawn as a box
+    with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)  # type: ignore[arg-type]
+        matplotlib.rcParams.update({**STYLE, "font.family": families()})  # type: ignore[arg-type]
         yield
 
 
@@ -49,9 +49,12 @@ def draw_in_style(draw: Callable[P, Figure | None]) -> Callable[P, Figure | None
     @wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> Figure | None:
         with _style():
+            begin_figure()
             figure = draw(*args, **kwargs)
             if figure is not None:
+                note(figure, remark())
                 _settle(figure)
+                NUMBERED[figure] = numbered_texts()
         return figure
 
     return inside
@@ -137,10 +140,12 @@ def _columns(items: list[float], count: int) -> list[list[float]]:
 
 def note(figure: Figure, *sentences: str) -> None:
     """Adds small print under the panels; the figure grows by its height. Empty sentences are left out."""
-    if text := "; ".join(filter(None, sentences)):
+    before = figure.get_supxlabel()
+    if text := "; ".join(filter(None, [before.replace("\n", " "), *sentences])):
         text = fit(text, figure.get_figwidth() * 72 - 12, lines=6)
         figure.supxlabel(text, x=0.01, ha="left", size=SIZE, color=GREY, linespacing=1.15)
-        figure.set_figheight(figure.get_figheight() + (text.count("\n") + 1) * 1.25 * SIZE / 72)
+        added = text.count("\n") - (before.count("\n") if before else -1)
+        figure.set_figheight(figure.get_figheight() + added * 1.25 * SIZE / 72)
 
 
 def bar(figure: Figure, colours: ScalarMappable, text: str, levels: Sequence[float] = (), **options: Any) -> None:
@@ -180,15 +185,36 @@ def shade(axes: Axes, *, columns: Any, rows: Any, values: Any, **options: Any) -
     return axes.imshow(cells, origin="lower", extent=extent, aspect="auto", interpolation="none", **options)
 
 
+CELLS = 5  # rows and columns of a heat map whose cells have room for a number
+
+
+def write_cells(axes: Axes, columns: Any, rows: Any, values: Any, dark: float) -> None:
+    """Writes the number in each cell of a heat map with few cells, as colours hide small differences; white on cells
+    below `dark`."""
+    values = np.asarray(values, dtype=float)
+    room = axes.figure.get_figwidth() * 72 / across(axes) - 30
+    if max(values.shape) > CELLS or room / values.shape[1] < width("0.00") + 2:
+        return
+    for i, j in np.ndindex(*values.shape):
+        if np.isfinite(values[i, j]):
+            ink = "white" if values[i, j] < dark else "black"
+            axes.text(columns[j], rows[i], f"{values[i, j]:.2f}", ha="center", va="center", size=SIZE, color=ink)
+
+
 def _edges(centres: Any) -> Any:
     centres = np.asarray(centres, dtype=float)
     half = np.diff(centres).min() / 2 if len(centres) > 1 else 0.5
     return np.append(centres - half, centres[-1] + half)
 
 
+NUMBERED: WeakKeyDictionary[Figure, dict[str, int]] = WeakKeyDictionary()  # texts that a figure shows as a number
+
+
 def _settle(figure: Figure) -> None:
     """Fixes the ticks, runs the layout once, drops tick labels that touch, and keeps the layout, so that saving
     changes nothing."""
+    for text in figure.findobj(Text):
+        text.set_fontfamily(families())  # a font may have been found after the text was made
     pairs = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
     for axis in pairs:
         _fix(axis)

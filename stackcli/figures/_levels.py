@@ -18,7 +18,7 @@ from matplotlib.transforms import ScaledTranslation
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
-PARTS = 6  # panels of data sets
+PARTS, ACROSS = 6, 3  # panels of data sets, and of a row
 NAMES = {  # of settings, in a question
     "pe": "position encoding",
     "attention": "kind of attention",
@@ -87,6 +87,25 @@ def line(axes: Axes, scale: base.Scale, group: Group, column: str, *, most: floa
     axes.plot(x, mean, **style, label="mean")
 
 
+def color_levels(axes: Axes, scale: base.Scale, groups: Sequence[Group]) -> None:
+    """Gives each category of the x axis the look that it has as a line in the other figures, if they are the only
+    setting that differs."""
+    if scale.kind != "category" or len(groups) != 1 or not 1 < len(scale.levels) <= base.LINES:
+        return
+    looks = base.styles(len(scale.levels))
+    for line in [line for line in axes.lines if line.get_label() == "mean"]:
+        x, y = np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float)
+        for at, value in zip(x, y, strict=True):
+            look = {**looks[round(at)], "linestyle": "none", "fillstyle": line.get_fillstyle()}
+            axes.plot([at], [value], **look, label="level", zorder=line.get_zorder() + 0.1)
+        line.set_marker("")
+    for line in [line for line in axes.lines if line.get_label() == "seeds"]:
+        line.set_color(base.GREY)
+    for bars in axes.collections:
+        if bars.get_label() == "interval":
+            bars.set_color(base.GREY)
+
+
 def intervals(axes: Axes, x: Any, low: Any, high: Any, color: Any, *, most: float = np.inf) -> None:
     """Draws vertical intervals; those beyond 0 or `most`, if that is finite, are cut there, with an arrow head."""
     known = np.isfinite(low)
@@ -136,7 +155,7 @@ def panels(count: int, height: float, *, wide: bool = False) -> tuple[Figure, li
     if count == 1 and wide:
         figure, ((axes,),) = base.new(base.FULL, height)
         return figure, [axes], base.FULL * 72 - 45
-    figure, found = base.grid(count, 3, height)
+    figure, found = base.grid(count, ACROSS, height)
     across = base.across(found[0])
     return figure, found, (base.COLUMN if across == 1 else base.FULL / across) * 72 - 45
 

@@ -1,11 +1,13 @@
 """Names lines and levels at the right edge of a panel, instead of in a legend."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
+from scipy.optimize import isotonic_regression
 
 from stackcli.figures._style import SIZE
 from stackcli.figures._words import fit, safe_text
@@ -14,13 +16,13 @@ MARK = "mark"
 GAP = 4.0  # points between the panel and the text
 
 
-def mark_right(axes: Axes, value: float, text: str, color: Any, *, room: float = 90) -> None:
-    """Writes a text of at most `room` points a line beside the right edge, at the height of `value`. A value outside
-    the panel is written at its edge with an arrow. Texts that would overlap are moved apart when the layout is done."""
+def mark_right(axes: Axes, value: float, text: str, color: Any, *, room: float = 90, lines: int = 2) -> None:
+    """Writes a text of at most `lines` lines of `room` points beside the right edge, at the height of `value`. A value
+    outside the panel is written at its edge with an arrow. Texts that would overlap are moved apart in the end."""
     low, high = sorted(axes.get_ylim())
     arrow = "\N{UPWARDS ARROW} " if value > high else "\N{DOWNWARDS ARROW} " if value < low else ""
     axes.annotate(
-        fit(arrow + safe_text(text), room, lines=2),
+        fit(arrow + safe_text(text), room, lines=lines),
         (1.0, float(np.clip(value, low, high))),
         xycoords=axes.get_yaxis_transform(),
         xytext=(GAP, 0.0),
@@ -52,27 +54,18 @@ def _spread(axes: Axes, marks: list[Annotation]) -> None:
     place = axes.get_yaxis_transform()
     at = {mark: place.transform(mark.xy)[1] / inch for mark in marks}
     marks.sort(key=lambda mark: at[mark])
-    heights = [(mark.get_text().count("\n") + 1) * 1.2 * SIZE + 1 for mark in marks]
+    heights = [Text.get_window_extent(mark).height / inch + 0.5 for mark in marks]  # without the arrow
     box = axes.get_window_extent()
     centres = _place([at[mark] for mark in marks], heights, box.y0 / inch, box.y1 / inch)
     for mark, centre in zip(marks, centres, strict=True):
         mark.set_position((GAP, centre - at[mark]))
 
 
-def _place(wanted: list[float], heights: list[float], low: float, high: float) -> list[float]:
-    """Returns centres in the order given, near the wanted ones, that are at least half of both heights apart."""
-    groups: list[tuple[list[int], float]] = []  # indices, bottom of the lowest
-    for i, at in enumerate(wanted):
-        group, bottom = [i], at - heights[i] / 2
-        while groups and groups[-1][1] + sum(heights[j] for j in groups[-1][0]) > bottom:
-            group = groups.pop()[0] + group
-            tops = np.cumsum([0.0, *(heights[j] for j in group)])
-            bottom = float(np.mean([wanted[j] - heights[j] / 2 - tops[k] for k, j in enumerate(group)]))
-            bottom = max(min(bottom, high - float(tops[-1])), low)
-        groups.append((group, bottom))
-    out = [0.0] * len(wanted)
-    for group, bottom in groups:
-        for j in group:
-            out[j] = bottom + heights[j] / 2
-            bottom += heights[j]
-    return out
+def _place(wanted: Sequence[float], heights: Sequence[float], low: float, high: float) -> np.ndarray[Any, Any]:
+    """Returns centres of texts of these heights, one above the other in the order given, inside low .. high where they
+    fit there, and as near to the wanted ones as can be (least squares)."""
+    tall = np.asarray(heights, dtype=float)
+    steps = np.concatenate([[0.0], np.cumsum((tall[:-1] + tall[1:]) / 2)])
+    free = isotonic_regression(np.asarray(wanted, dtype=float) - steps).x
+    first = low + tall[0] / 2
+    return np.clip(free, first, max(first, high - tall[-1] / 2 - steps[-1])) + steps

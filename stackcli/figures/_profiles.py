@@ -40,7 +40,7 @@ def draw(
     lines = base.lines(frames)
     parts = lines.split()
     deepest, first = max(point.depth for point in lines.points), int(table["layer"].min())
-    (figure, panels), shown = _panels(len(parts), deepest), 0
+    (figure, panels), shown = _panels(len(parts), deepest, shared=lines.data_at < 0), 0
     for axes, part in zip(panels, parts, strict=True):
         points = base.spread_evenly(part.points, base.LINES)
         shown += len(points)
@@ -60,7 +60,8 @@ def draw(
     levels = [] if level is None else [level]
     for axes, at in itertools.product(panels, levels):
         axes.axhline(at, color=base.GREY, linewidth=0.6, label="level")
-    _levels.limits(panels[0], levels, most=most)
+    for axes in panels if lines.data_at >= 0 else panels[:1]:
+        _levels.limits(axes, levels, most=most)
     parts[0].explain(figure, extra or [], axes=panels)
     base.headline(figure, question, "test part, at the end of training")
     seeds = max(point.count for point in lines.points)
@@ -74,10 +75,10 @@ def draw(
     return figure
 
 
-def _panels(count: int, deepest: int) -> tuple[Figure, list[Axes]]:
+def _panels(count: int, deepest: int, *, shared: bool) -> tuple[Figure, list[Axes]]:
     """Returns panels, at most two in a row; a single panel of deep stacks is as wide as the page."""
     if count > 1 or deepest < WIDE:
-        return base.grid(count, 3 if count > 2 else 2, 2.2 if count == 1 else 1.9, sharex=True, sharey=True)
+        return base.grid(count, 3 if count > 2 else 2, 2.2 if count == 1 else 1.9, sharex=True, sharey=shared)
     figure, ((axes,),) = base.new(base.FULL, 2.4)
     return figure, [axes]
 

@@ -44,8 +44,8 @@ STYLE: dict[str, Any] = {
     "pdf.fonttype": 42,
 }
 
-# Okabe and Ito's colours from dark to light, distinct in grey too, without the yellow that is hard to see on white.
-PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# After Okabe and Ito's colours, from dark to light, with even steps of lightness so that they differ in grey too.
+PALETTE = ("#000000", "#00508C", "#C0430A", "#008F68", "#CF7FB0", "#E8A81C", "#7CC8F2")
 PICKS = ((1,), (1, 5), (0, 2, 5), (0, 1, 3, 5), (0, 1, 2, 4, 5), (0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 4, 5, 6))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (7, 2, 2, 2)))

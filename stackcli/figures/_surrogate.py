@@ -7,12 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stackcli.figures._figure import blank, draw_in_style, grid, legend, note
-from stackcli.figures._style import GREY
+from stackcli.figures._headline import headline
+from stackcli.figures._style import GREY, PALETTE
 
 PANELS = {"tree": ("decision tree", "leaves"), "linear": ("linear model", "words")}
 SHARES: dict[str, dict[str, Any]] = {
-    "fidelity": {"color": "#0072B2", "marker": "o"},
-    "accuracy": {"color": "#D55E00", "marker": "s", "linestyle": (0, (4, 1.5))},
+    "fidelity": {"color": PALETTE[1], "marker": "o"},
+    "accuracy": {"color": PALETTE[5], "marker": "s", "linestyle": (0, (4, 1.5))},
 }
 STACK: dict[str, Any] = {"color": GREY, "linestyle": "-", "linewidth": 0.9}
 MAJORITY = {**STACK, "linestyle": ":"}
@@ -38,11 +39,12 @@ def draw_surrogate(report: Mapping[str, Any]) -> Figure | None:
         curves = draw_curve(axes, curve)
         levels = [
             (axes.axhline(report["stack"]["accuracy"]["mean"], **STACK), "accuracy of the stack"),
-            (axes.axhline(report["majority"]["fidelity"]["mean"], **MAJORITY), "fidelity of the majority answer"),
+            (axes.axhline(report["majority"]["fidelity"]["mean"], **MAJORITY), "fidelity of the most common class"),
         ]
     panels[0].set_ylabel(f"share of test {report['unit']}s")
     panels[0].set_ylim(-0.03, 1.03)
     legend(figure, curves + levels)
+    headline(figure, "How well does a simple model imitate the stack?", "test part")
     note(figure, f"bars: 95 % intervals over test {report['unit']}s")
     return figure
 

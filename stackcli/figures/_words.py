@@ -9,11 +9,13 @@ import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
+from stackcli.figures._fonts import drawable, families
 from stackcli.figures._style import SIZE, UNITS
 
 
 def safe_text(value: object) -> str:
-    """Returns a user's text or value, safe to draw: half a surrogate pair becomes �, a line break becomes a space."""
+    """Returns a user's text or value, safe to draw: half a surrogate pair becomes �, a line break becomes a space, and
+    letters that no installed font has become a number."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, bool | np.bool_):
@@ -21,7 +23,7 @@ def safe_text(value: object) -> str:
     if isinstance(value, float | np.floating):
         return f"{value:g}"
     text = str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return "".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign for sign in text)
+    return drawable("".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign for sign in text))
 
 
 def label(setting: str) -> str:
@@ -31,7 +33,9 @@ def label(setting: str) -> str:
 
 @cache
 def _advance(sign: str) -> float:
-    return float(text_to_path.get_text_width_height_descent(sign, FontProperties(size=SIZE), False)[0])
+    return float(
+        text_to_path.get_text_width_height_descent(sign, FontProperties(family=families(), size=SIZE), False)[0]
+    )
 
 
 def width(text: str, size: float = SIZE) -> float:

@@ -10,6 +10,7 @@ from stackcli.analysis.study_data import Frames
 from stackcli.figures import _levels, base
 
 BASELINES = {"majority_acc": ("most common class", ":"), "tfidf_acc": ("TF-IDF + LR", "-.")}  # LR: logistic regression
+ROOM = 64.0  # points of the baselines' names
 LEAST = 0.05  # share; a smaller range of accuracies is not drawn larger
 
 
@@ -29,6 +30,7 @@ def draw(frames: Frames) -> Figure | None:
         groups, remark = _levels.groups(frames, own, name)
         for group in groups:
             _levels.line(axes, scale, group, "test_acc", most=1.0)
+        _levels.color_levels(axes, scale, groups)
         axes.set_title(base.fit(title, room))
         axes.set_ylabel("test accuracy\n(share)" if base.leftmost(axes) else "")
         known = _baselines(frames, own)
@@ -37,7 +39,7 @@ def draw(frames: Frames) -> Figure | None:
             legend |= {words: artist for artist, words in _levels.name_groups(axes, groups)}
         legend |= _draw_baselines(axes, scale, known, seen)
         legend |= {words: artist for artist, words in _levels.mark_broken_runs(axes, scale, groups)}
-    _levels.name_levels(figure, panels, scale, room)
+    _levels.name_levels(figure, panels, scale, room - (ROOM if any(axes.texts for axes in panels) else 0))
     base.legend(figure, [(artist, words) for words, artist in legend.items()])
     question = f"How accurate is the stack{_levels.effect_of(frames, name)}?"
     base.headline(figure, question, "test part, weights with the lowest validation loss")
@@ -68,5 +70,5 @@ def _draw_baselines(
             continue
         if value in seen:
             axes.axhline(value, **look, label=words)
-        base.mark_right(axes, value, f"{words} {value:.2f}", base.GREY, room=64)
+        base.mark_right(axes, value, f"{words} {value:.2f}", base.GREY, room=ROOM)
     return entries

@@ -8,14 +8,17 @@ never parsed as mathematics, and matplotlib's global settings stay as they are.
 from importlib import import_module
 from typing import Any
 
+from stackcli.analysis.cost_scaling import fit_power
 from stackcli.analysis.depth_scaling import FIRST, SIZES, slope, theory_of
 from stackcli.analysis.explanation_effects import method_rows
 from stackcli.analysis.paired_comparisons import finished_runs
 from stackcli.analysis.statistics import describe_mean
-from stackcli.analysis.study_comparisons import Part, all_comparisons
+from stackcli.analysis.study_comparisons import Part, all_comparisons, metric_of
+from stackcli.analysis.summary_text import summary_sentences as summary
 from stackcli.common import registry
 from stackcli.common.suggestions import suggest_nearest
 from stackcli.figures._figure import (
+    NUMBERED,
     Draw,
     across,
     bar,
@@ -28,6 +31,7 @@ from stackcli.figures._figure import (
     note,
     save,
     shade,
+    write_cells,
 )
 from stackcli.figures._headline import headline
 from stackcli.figures._lines import Lines, counts, lines, styles, swatch
@@ -62,6 +66,7 @@ __all__ = [
     "LEGEND",
     "LINES",
     "MARKERS",
+    "NUMBERED",
     "ORDERED",
     "PALETTE",
     "SIZE",
@@ -85,6 +90,7 @@ __all__ = [
     "finished_runs",
     "finite",
     "fit",
+    "fit_power",
     "grid",
     "headline",
     "interval",
@@ -99,6 +105,7 @@ __all__ = [
     "mark_right",
     "mean_by",
     "method_rows",
+    "metric_of",
     "new",
     "note",
     "number",
@@ -112,9 +119,11 @@ __all__ = [
     "slope",
     "spread_evenly",
     "styles",
+    "summary",
     "swatch",
     "theory_of",
     "width",
+    "write_cells",
 ]
 
 

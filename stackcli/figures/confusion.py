@@ -16,7 +16,7 @@ COUNTS, SHARES = 8, 16  # up to 8 classes a cell shows share and count, up to 16
 
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
-    """Draws the point with the highest mean validation accuracy, as nothing is chosen on the test part."""
+    """Draws the point that the report calls the best: all its runs finished, and its mean on the test part is best."""
     if (point := _best(frames)) is None:
         return None
     runs = _with_matrix(point, frames.runs)
@@ -29,11 +29,12 @@ def draw(frames: Frames) -> Figure | None:
     )
     mesh = _matrix(left, counts, names)
     _recall(right, runs, counts)
-    base.bar(figure, mesh, "answers (share of the true class)")
+    base.bar(figure, mesh, "predicted (share of the true class)")
     total = int(counts.sum())
-    best = "best mean validation accuracy of all points" if len(base.points(frames)) > 1 else ""
+    best = "best mean on the test part of all points" if len(base.points(frames)) > 1 else ""
     where = ", ".join(filter(None, [point.key, best, point.remark]))
-    base.note(figure, where, f"{total} answers of {len(runs)} {'run' if len(runs) == 1 else 'runs'}", _dots(runs))
+    base.headline(figure, "Which classes are confused?", "test part, weights with the lowest validation loss")
+    base.note(figure, where, f"{total} items of {len(runs)} {'run' if len(runs) == 1 else 'runs'}", _dots(runs))
     return figure
 
 
@@ -53,9 +54,12 @@ def _best(frames: Frames) -> base.Point | None:
         return None
     found = [point for point in base.points(frames) if len(_with_matrix(point, frames.runs))]
 
-    def height(point: base.Point) -> float:
-        mean = base.interval(point.rows(frames.runs)["val_acc"])[0]
-        return mean if np.isfinite(mean) else -np.inf
+    metric = base.metric_of(frames, frames.runs)
+    sign = 1.0 if metric == "test_acc" else -1.0
+
+    def height(point: base.Point) -> tuple[bool, float]:
+        mean = sign * base.interval(point.rows(frames.runs)[metric])[0]
+        return not point.broken, mean if np.isfinite(mean) else -np.inf
 
     return max(found, key=height, default=None)
 
@@ -71,7 +75,7 @@ def _matrix(axes: Axes, counts: Any, names: list[str]) -> Any:
             text = f"{shares[i, j]:.2f}" + (f"\n{counts[i, j]:.0f}" if k <= COUNTS else "")
             dark = shares[i, j] > 0.55
             axes.text(j, i, text, ha="center", va="center", size=base.SIZE, color="white" if dark else "black")
-    base.Scale("answer", tuple(names), "category").dress(axes, "x", 250, most=80)
+    base.Scale("predicted class", tuple(names), "category").dress(axes, "x", 250, most=80)
     base.Scale("true class", tuple(names), "category").dress(axes, "y", 0, most=80)
     axes.set_ylim(k - 0.5, -0.5)
     return mesh

@@ -3,13 +3,11 @@
 from collections.abc import Collection
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
-LAYERS, HEADS = 8, 4  # cells of larger maps have no room for a number
 DARK = 0.45  # below this share of the colour scale numbers are white
 RANGE = 0.02  # nats; a smaller range of entropies is not drawn larger
 
@@ -33,7 +31,7 @@ def draw(frames: Frames) -> Figure | None:
         grid = maps[point]
         look = {"cmap": "cividis", "vmin": low, "vmax": top}
         mesh = base.shade(axes, columns=grid.columns, rows=grid.index, values=grid, **look)
-        _write(axes, grid, low + DARK * (top - low))
+        base.write_cells(axes, grid.columns, grid.index, grid, low + DARK * (top - low))
         axes.set_xticks(list(grid.columns))
         axes.set_yticks(base.counts(int(grid.index.max())))
         axes.set_xlabel("head (index)")
@@ -48,16 +46,6 @@ def _when(table: pd.DataFrame, points: Collection[base.Point]) -> str:
     """Says when the drawn numbers were measured."""
     trained = any((point.shown(table)["step"] > 0).any() for point in points)
     return "at the end of training" if trained else "at initialisation"
-
-
-def _write(axes: Axes, grid: pd.DataFrame, dark: float) -> None:
-    """Writes the number in each cell if there is room, as colours hide small differences."""
-    room = base.across(axes) < base.ACROSS or len(grid.columns) < HEADS
-    if len(grid.index) > LAYERS or len(grid.columns) > HEADS or not room:
-        return
-    for (layer, head), value in grid.stack().items():
-        ink = "white" if value < dark else "black"
-        axes.text(head, layer, f"{value:.2f}", ha="center", va="center", size=base.SIZE, color=ink)
 
 
 def _map(rows: pd.DataFrame) -> pd.DataFrame:

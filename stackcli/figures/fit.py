@@ -38,6 +38,7 @@ def draw(frames: Frames) -> Figure | None:
         for axes, column in zip(panels, columns, strict=True):
             for group in groups:
                 _levels.line(axes, scale, group, column)
+            _levels.color_levels(axes, scale, groups)
             axes.set_ylabel(MEASURES[column] if single or i == 0 else "")
             _levels.limits(axes, [0.0])
             if column == "gap_end":

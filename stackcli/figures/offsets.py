@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
 ROWS = 24  # heads in a panel
+RANGE = 100.0  # the smallest share with a colour of its own is so many times below the largest
 
 
 @base.draw_in_style
@@ -23,12 +25,13 @@ def draw(frames: Frames) -> Figure | None:
     figure, panels, left_out = base.point_panels(frames, found, 1.9, across=3 if len(found) % 3 == 0 else 4, bars=1)
     maps = {point: _map(point.rows(frames.heads)) for _, point in panels}
     top = max(float(values.max(axis=None)) for values in maps.values())
-    low = min(float(values.min(axis=None)) for values in maps.values())
+    low = min(float(values[values > 0].min(axis=None)) for values in maps.values() if (values > 0).any(axis=None))
+    norm = LogNorm(max(low, top / RANGE), top) if top > 2 * low else Normalize(0.0, top)
     for axes, point in panels:
         values = maps[point]
         rows = base.spread_evenly(range(len(values)), ROWS)
         kept = values.iloc[rows]
-        look = {"cmap": "cividis", "vmin": low, "vmax": max(top, low + 1e-6)}
+        look = {"cmap": "cividis", "norm": norm}
         mesh = base.shade(axes, columns=values.columns, rows=range(len(kept)), values=kept, **look)
         axes.invert_yaxis()
         _name_layers(axes, [layer for layer, _ in kept.index])

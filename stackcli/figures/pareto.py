@@ -7,18 +7,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from stackcli.analysis.study_data import Frames
-from stackcli.figures import base
+from stackcli.figures import _levels, base
 
 PANELS = 6
 FRONT: dict[str, Any] = {"color": base.GREY, "linewidth": 0.9, "marker": "o", "markersize": 10, "fillstyle": "none"}
 
 
 class Spot(NamedTuple):
-    """A point of the study: the panel and the line of the legend that it belongs to, the median time of a step and its
-    quartiles in ms, the mean test accuracy and its interval, and that of every seed."""
+    """A point of the study: its panel, the median time of a step and its quartiles in ms, the mean test accuracy and
+    its interval, and that of every seed."""
 
     panel: str
-    name: str
+    point: base.Point
     time: float
     times: tuple[float, float]
     accuracy: float
@@ -30,40 +30,41 @@ class Spot(NamedTuple):
 @base.draw_in_style
 def draw(frames: Frames) -> Figure | None:
     """Draws a panel for each data set, its time on a logarithmic axis; None if fewer than two points were timed."""
-    spots = _find_spots(frames)
+    lines = base.lines(frames)
+    spots = _find_spots(frames, lines)
     if len(spots) < 2:
         return None
-    panels, names = (list(dict.fromkeys(getattr(spot, key) for spot in spots)) for key in ("panel", "name"))
-    shown, kept = base.spread_evenly(panels, PANELS), base.spread_evenly(names, base.LINES)
-    looks = dict(zip(kept, base.styles(len(kept)), strict=True))
-    figure, grid = base.grid(len(shown), 3, 2.3)
-    for axes, panel in zip(grid, shown, strict=True):
-        own = [spot for spot in spots if spot.panel == panel and spot.name in looks]
+    names = list(dict.fromkeys(spot.panel for spot in spots))
+    shown = base.spread_evenly(names, PANELS)
+    figure, panels = base.grid(len(shown), 3, 2.3)
+    for axes, name in zip(panels, shown, strict=True):
+        own = [spot for spot in spots if spot.panel == name]
         for spot in own:
-            look = {**looks[spot.name], "linestyle": "none"}
-            axes.plot(spot.time, spot.accuracy, **look, markersize=6, label=spot.name)
+            look = {**lines.style(spot.point), "linestyle": "none"}
+            axes.plot(spot.time, spot.accuracy, **{"marker": "o", **look}, markersize=6, label=spot.point.key)
             axes.plot([spot.time] * len(spot.seeds), spot.seeds, ".", color=look["color"], markersize=2, label="seeds")
-            axes.vlines(spot.time, spot.low, spot.high, color=look["color"], linewidth=0.8, label="interval")
+            _levels.intervals(axes, [spot.time], [spot.low], [spot.high], look["color"], most=1.0)
             axes.hlines(spot.accuracy, *spot.times, color=look["color"], linewidth=0.8, label="quartiles")
         front = _find_front(own)
         axes.plot([s.time for s in front], [s.accuracy for s in front], **FRONT, label="front")
-        axes.set_title(panel if len(panels) > 1 else "")
+        axes.set_title(base.fit(f"data={name}", 150) if len(names) > 1 else "")
         _dress(axes, own)
-    entries = [(base.swatch(**{**look, "linestyle": "none"}), base.fit(name, 160)) for name, look in looks.items()]
-    base.legend(figure, [*entries, (base.swatch(**FRONT), "not beaten in both")])
-    rest = [base.left_out(len(shown), len(panels), "panels"), base.left_out(len(kept), len(names), "names")]
+        _levels.limits(axes, [], least=0.05, most=1.0)
+    lines.explain(figure, [(base.swatch(**FRONT), "not beaten in both")], axes=panels)
+    base.headline(figure, "Which choices are both fast and accurate?", "test part")
+    rest = [base.left_out(len(shown), len(names), "panels"), base.left_out(len(lines.points), lines.total, "points")]
     most = max(len(spot.seeds) for spot in spots)
     means = f"{base.describe_mean(most)}; dots: runs; " if most > 1 else ""
     base.note(figure, f"{means}times: medians, bars: quartiles", *rest)
     return figure
 
 
-def _find_spots(frames: Frames) -> list[Spot]:
+def _find_spots(frames: Frames, lines: base.Lines) -> list[Spot]:
     """Returns the points that have finished runs and a measured time."""
     out: list[Spot] = []
     if not {"step_ms", "test_acc"} <= set(frames.runs):
         return out
-    for point in base.points(frames):
+    for point in lines.points:
         rows = point.rows(frames.runs)
         timed, scores = rows[rows["step_ms"].notna()], base.finite(rows["test_acc"])
         if timed.empty or not len(scores):
@@ -77,24 +78,16 @@ def _find_spots(frames: Frames) -> list[Spot]:
         out.append(
             Spot(
                 base.safe_text(first.get("data", "")),
-                point.key,
+                point,
                 float(first["step_ms"]),
                 quartiles,
                 mean,
-                *(max(0.0, low), min(1.0, high)),
+                low,
+                high,
                 tuple(scores),
             )
         )
-    return _shorten(out, frames)
-
-
-def _shorten(spots: list[Spot], frames: Frames) -> list[Spot]:
-    """Names the points by their kind of attention, if that tells the points of every panel apart and differs."""
-    kinds = dict(zip(frames.runs["point"], frames.runs.get("attention", frames.runs["point"]), strict=True))
-    named = [spot._replace(name=base.safe_text(kinds[spot.name])) for spot in spots]
-    distinct = len({(spot.panel, spot.name) for spot in named}) == len(spots)
-    several = len({spot.name for spot in named}) > 1
-    return named if distinct and several else [spot._replace(name=base.safe_text(spot.name)) for spot in spots]
+    return out
 
 
 def _find_front(spots: list[Spot]) -> list[Spot]:

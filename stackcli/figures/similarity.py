@@ -23,6 +23,7 @@ def draw(frames: Frames) -> Figure | None:
     for axes, point in panels:
         layers = range(len(maps[point]))
         mesh = base.shade(axes, columns=layers, rows=layers, values=maps[point], cmap="cividis", vmin=0.0, vmax=1.0)
+        base.write_cells(axes, layers, layers, maps[point], 0.45)
         ticks = base.counts(len(layers) - 1, first=0)
         axes.set_xticks(ticks)
         axes.set_yticks(ticks)

@@ -11,7 +11,7 @@ from stackcli.figures import base
 
 PANELS, BARS = 4, 60
 PARTS = {"forward_ms": "forward", "backward_ms": "backward", "update_ms": "update"}
-COLOURS = {"forward_ms": base.PALETTE[1], "backward_ms": base.PALETTE[5], "update_ms": base.PALETTE[4]}
+COLOURS = {"forward_ms": "0.35", "backward_ms": "0.6", "update_ms": "0.8"}
 
 
 @base.draw_in_style
@@ -24,6 +24,7 @@ def draw(frames: Frames) -> Figure | None:
     scale = base.scale(x, times[x])
     numeric = scale.kind != "category" and len(scale.levels) > 1
     figure, missing = _curves(frames, times, scale) if numeric else _bars(times)
+    base.headline(figure, "How long does a training step take, and which part of it?")
     base.note(figure, "medians; bars: quartiles", _conditions(frames), missing)
     return figure
 
@@ -54,12 +55,19 @@ def _curves(frames: Frames, times: pd.DataFrame, scale: base.Scale) -> tuple[Fig
         axes.plot(at, rows["step_ms"], color="black", marker="o", label="step_ms")
         _quartiles(axes.vlines, at, rows)
         scale.dress(axes, "x", room)
+        if scale.kind == "log":
+            axes.set_yscale("log")
+            power = base.fit_power(np.array(at, dtype=float), rows["step_ms"].to_numpy(dtype=float))
+            if np.isfinite(power.exponent):
+                words = f"{base.safe_text(scale.name)}^{base.number(round(power.exponent, 2))}"
+                base.mark_right(axes, float(rows["step_ms"].iloc[-1]), words, "black")
         axes.set_ylabel("time of a step (ms)" if base.leftmost(axes) else "")
         if others:
             axes.set_title(
                 base.fit(" ".join(f"{a}={base.safe_text(v)}" for a, v in zip(others, key, strict=True)), room)
             )
-    panels[0].set_ylim(bottom=0)  # last, as it fixes the top of every panel
+    if scale.kind != "log":
+        panels[0].set_ylim(bottom=0)  # last, as it fixes the top of every panel
     styles = zip(PARTS.items(), base.styles(4)[1:], strict=True)
     entries = [(base.swatch(color="black", marker="o"), "whole step")]
     entries += [(base.swatch(**{**style, "color": COLOURS[c]}), words) for (c, words), style in styles if c in times]

@@ -134,6 +134,8 @@ def _result(draw: np.random.Generator, depth: int, status: str, classes: Sequenc
         "train_acc_end": 1 - 0.1 / depth - draw.uniform(0, 0.01),
         "test_acc_end": share - 0.02 - draw.uniform(0, 0.01),
         "step_best": 90,
+        "grad_ratio_init": 1.0 + 0.1 * depth,
+        "free_ratio_init": 1.0 + 0.05 * depth + draw.uniform(0, 0.05),
         "by_length": [[n, 0.4 + n / 100, 0.9 - n / 100, 0.3] for n in (16, 32, 64)],
         "acc_by_class": tuple(np.diag(counts) / counts.sum(1)),
         "confusion": tuple(map(tuple, counts.tolist())),
@@ -258,6 +260,11 @@ def draw(name: str, frames: Frames) -> Figure:
     return figure
 
 
+def try_draw(name: str, case: str) -> Figure | None:
+    """The figure of that name for a case; None if there is nothing to draw."""
+    return base.load_figure(name)(CASES[case]())
+
+
 def labelled(axes: Axes, label: str) -> list[Any]:
     """The artists of a panel with that label, in the order drawn."""
     return [artist for artist in axes.get_children() if artist.get_label() == label]
@@ -287,7 +294,8 @@ def check(figure: Figure) -> None:
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.draw_without_rendering()
     page = figure.bbox.padded(1)
-    boxes = [(text.get_text(), text.get_window_extent(renderer).padded(-0.7)) for text in _texts(figure)]
+    # of an annotation the text without its arrow
+    boxes = [(text.get_text(), Text.get_window_extent(text, renderer).padded(-0.7)) for text in _texts(figure)]
     for words, box in boxes:
         assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1, f"{words!r} is cut"
     for (words, box), (others, other) in itertools.combinations(boxes, 2):

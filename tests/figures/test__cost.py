@@ -83,19 +83,3 @@ def test_points_that_were_not_measured_are_left_out_and_counted() -> None:
     assert _cost.draw_cost(frame[frame["seq"] == 256], ("attention", "seq"), "time") is None
     assert _cost.draw_cost(frame.assign(status="stopped"), ("attention", "seq"), "time") is None
     assert _cost.draw_cost(frame.assign(memory=np.nan), ("attention", "seq"), "memory") is None
-
-
-@pytest.mark.parametrize(
-    "at,gap,expected",
-    [
-        ([0.1, 0.5, 0.9], 0.1, [0.1, 0.5, 0.9]),
-        ([0.5, 0.5], 0.2, [0.4, 0.6]),
-        ([0.9, 0.1], 0.2, [0.9, 0.1]),
-        ([1.0, 1.0, 1.0], 0.25, [0.5, 0.75, 1.0]),
-        ([0.0, 0.0], 0.3, [0.0, 0.3]),
-    ],
-)
-def test_labels_keep_their_order_and_distance_and_move_little(
-    at: list[float], gap: float, expected: list[float]
-) -> None:
-    assert _cost.spread_labels(np.array(at), gap) == pytest.approx(expected)

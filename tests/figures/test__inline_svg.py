@@ -28,13 +28,13 @@ def names_of(*texts: str) -> list[str]:
 
 def test_figures_of_a_page_share_no_name_and_refer_to_nothing_that_is_missing(tmp_path: Path) -> None:
     sheet = SvgSheet()
-    figures = [sheet.add(saved(name, "two axes", tmp_path), f"{name}-", name) for name in ("accuracy", "depth", "loss")]
+    figures = [sheet.add(saved(name, "two axes", tmp_path), f"{name}-", name) for name in ("accuracy", "fit", "loss")]
     figures.append(sheet.add(saved("accuracy", "two axes", tmp_path), "again-", "again"))
     names = names_of(*figures, sheet.shared())
     assert len(names) == len(set(names)) > 20
     used = {name for text in figures for name in re.findall(r'(?:href="#|url\(#)([^")]*)', text)}
     assert used and used <= set(names)
-    assert all(name.startswith(("accuracy-", "depth-", "loss-", "again-", "t")) for name in names)
+    assert all(name.startswith(("accuracy-", "fit-", "loss-", "again-", "t")) for name in names)
 
 
 def test_a_figure_holds_no_style_no_metadata_and_nothing_outside_itself(tmp_path: Path) -> None:

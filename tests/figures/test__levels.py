@@ -65,7 +65,7 @@ def test_limits_hold_the_points_and_the_lines_that_do_not_squeeze_them() -> None
     axes = panel()
     axes.plot([1, 2], [0.5, 0.6])
     assert _levels.limits(axes, [0.65, 5.0]) == {0.65}
-    # from .5 to .65 with a twentieth of the range on either side; at 5 the points would fill a 45th of the panel
+    # from .5 to .65 with a twentieth of the range on either side; 5 would make the range 45 times as large
     assert axes.get_ylim() == pytest.approx((0.5 - 0.05 * 0.15, 0.65 + 0.05 * 0.15))
 
 

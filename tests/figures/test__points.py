@@ -57,26 +57,6 @@ def test_a_spread_keeps_both_ends() -> None:
     assert _points.spread_evenly("abc", 4) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("names", [("depth", "residual"), ("residual", "depth")])
-def test_panels_of_two_axes_are_a_row_for_each_scheme_with_the_same_depths(names: tuple[str, str]) -> None:
-    values: dict[str, list[Any]] = {"depth": [1, 2, 4, 8, 16], "residual": ["pre", "post"]}
-    frames = factory.study({name: values[name] for name in names}, seeds=1)
-    shown, across = _points.facets(frames.axes, _points.points(frames), 8, 4)
-    assert across == 4
-    at = [(point.values[names.index("residual")], point.depth) for point in shown]
-    assert at == [(scheme, depth) for scheme in ("pre", "post") for depth in (1, 2, 8, 16)]
-    assert _points.facets(frames.axes, _points.points(frames), 6, 3)[1] == 3
-    assert [p.depth for p in _points.facets(frames.axes, _points.points(frames), 6, 3)[0]] == [1, 4, 16, 1, 4, 16]
-
-
-def test_panels_that_make_no_rectangle_are_spread_evenly() -> None:
-    every = _points.points(factory.study({"depth": [1, 2, 4, 8], "residual": ["pre", "post"]}, seeds=1))
-    assert _points.facets(("depth", "residual"), every[:-1], 4, 4) == (_points.spread_evenly(every[:-1], 4), 4)
-    one = _points.points(factory.study({"depth": list(range(1, 11))}, seeds=1))
-    assert [p.depth for p in _points.facets(("depth",), one, 4, 4)[0]] == [1, 4, 7, 10]
-    assert _points.facets((), [], 8, 4) == ([], 4)
-
-
 def test_a_value_lies_at_its_number_or_its_place_and_is_moved_by_a_share_of_the_least_distance() -> None:
     even = _points.Scale("heads", (1, 3, 4), "even")
     assert (even.at(3), even.at(3, 0.5)) == (3, 3.5)

@@ -14,7 +14,7 @@ def test_a_line_for_each_head_by_offset() -> None:
     assert len(figure.axes) == 2
     (expected,) = frames.position.loc[(frames.position["pe"] == "t5") & (frames.position["seed"] == 0), "values"]
     for head in range(4):
-        (line,) = factory.labelled(figure.axes[1], f"head {head}")
+        (line,) = factory.labelled(figure.axes[1], f"head {head + 1}")
         assert list(line.get_xdata()) == list(range(-8, 9)) and np.allclose(line.get_ydata(), expected[:, head])
 
 
@@ -24,7 +24,7 @@ def test_offsets_that_a_head_does_not_see_are_a_gap() -> None:
         values[at > 0] = np.nan
     figure = factory.draw("bias", frames)
     factory.check(figure)
-    (line,) = factory.labelled(figure.axes[0], "head 0")
+    (line,) = factory.labelled(figure.axes[0], "head 1")
     assert int(np.isnan(line.get_ydata()).sum()) == 8
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from stackcli.figures import base
+from stackcli.figures._points import Point
 from stackcli.figures.pareto import Spot, _find_front
 from tests.figures import factory
 
@@ -34,19 +35,20 @@ def test_a_point_is_at_its_time_and_mean_accuracy_with_every_seed() -> None:
     assert axes.get_xscale() == "log"
 
 
-def test_every_data_set_has_a_panel_and_points_are_named_by_their_attention() -> None:
+def test_every_data_set_has_a_panel_and_its_points() -> None:
     rows = [factory.study({"arm": [f"{data} {kind}"]}, data=data, attention=kind) for data, kind in ARMS]
     frames = replace(rows[0], runs=pd.concat([part.runs for part in rows], ignore_index=True))
     first, second = factory.draw("pareto", frames).axes
-    assert (first.get_title(), second.get_title()) == ("recall", "listops")
-    assert all(len(factory.labelled(axes, kind)) == 1 for axes in (first, second) for kind in ("full", "window"))
+    assert (first.get_title(), second.get_title()) == ("data=recall", "data=listops")
+    for axes, data in ((first, "recall"), (second, "listops")):
+        assert [len(factory.labelled(axes, f"{data} {kind}")) for kind in ("full", "window")] == [1, 1]
 
 
 ARMS = list(itertools.product(("recall", "listops"), ("full", "window")))
 
 
 def spot(time: float, accuracy: float) -> Spot:
-    return Spot("", f"{time}", time, (time, time), accuracy, accuracy, accuracy, (accuracy,))
+    return Spot("", Point("", (), 1, (), ()), time, (time, time), accuracy, accuracy, accuracy, (accuracy,))
 
 
 def test_the_front_has_the_points_that_no_other_beats_in_both() -> None:

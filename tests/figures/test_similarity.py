@@ -47,5 +47,5 @@ def test_what_was_not_measured_is_left_out_or_grey() -> None:
 def test_of_two_schemes_the_same_depths_are_drawn() -> None:
     titles = factory.titles(factory.draw("similarity", factory.CASES["two axes"]()))
     assert [title.split("\n") for title in titles] == [
-        [f"depth={depth}", f"residual={scheme}"] for scheme in ("pre", "post") for depth in (1, 2, 8, 16)
+        [f"depth={depth}", f"residual={scheme}"] for scheme in ("pre", "post") for depth in (1, 2, 4, 8, 16)
     ]

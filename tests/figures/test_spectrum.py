@@ -17,7 +17,7 @@ def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: st
 def test_values_are_those_of_the_centred_table() -> None:
     frames = factory.study({"pe": ["learned", "none"]}, seeds=2)
     (axes,) = factory.draw("spectrum", frames).axes
-    (line,) = factory.labelled(axes, "values")
+    (line,) = factory.labelled(axes, "pe=learned")
     (table,) = frames.position.loc[frames.position["seed"] == 0, "values"]
     sizes = np.linalg.svd(table - table.mean(0), compute_uv=False)
     assert np.allclose(line.get_ydata(), (sizes / sizes[0])[: len(line.get_ydata())])

@@ -32,7 +32,17 @@ def test_another_axis_is_a_panel_for_each_value() -> None:
     assert (pre.get_title(), post.get_title()) == ("residual=pre", "residual=post")
     (one,), (two,) = factory.labelled(pre, "step_ms"), factory.labelled(post, "step_ms")
     assert np.allclose(2 * np.array(one.get_ydata()), two.get_ydata())
-    assert pre.get_ylim()[0] == 0 and pre.get_ylim()[1] == post.get_ylim()[1] > max(two.get_ydata())
+    assert pre.get_yscale() == "log" and pre.get_ylim() == post.get_ylim() and pre.get_ylim()[1] > max(two.get_ydata())
+
+
+def test_depth_on_a_logarithmic_axis_goes_with_time_on_one_and_the_exponent_is_written() -> None:
+    frames = factory.study({"depth": [1, 2, 4, 8]})
+    frames.runs["step_ms"] = 3.0 * frames.runs["depth"] ** 0.75
+    (axes,) = factory.draw("time", frames).axes
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+    assert [text.get_text() for text in axes.texts] == ["depth^0.75"]
+    (even,) = factory.draw("time", factory.study({"depth": [1, 2, 3, 4]})).axes
+    assert even.get_yscale() == "linear" and even.get_ylim()[0] == 0 and not even.texts
 
 
 def test_categories_are_stacked_bars() -> None:
@@ -47,7 +57,9 @@ def test_categories_are_stacked_bars() -> None:
 
 
 def test_the_conditions_of_the_measurement_are_printed() -> None:
-    (text,) = factory.draw("time", factory.study({"depth": [1, 2]})).texts
+    text = next(
+        text for text in factory.draw("time", factory.study({"depth": [1, 2]})).texts if "medians" in text.get_text()
+    )
     for words in ("threads 1", "batch 32", "kernel fused", "EPYC"):
         assert words in text.get_text().replace("\n", " ")
 
