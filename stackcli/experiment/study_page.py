@@ -30,6 +30,7 @@ from stackcli.experiment.study import describe_sizes
 if TYPE_CHECKING:
     from stackcli.analysis.study_data import Frames
 
+FIRST = "overview"  # the first figure of the page
 SEARCHES = ("search", "halving")  # whose command has options that a study does not record
 
 
@@ -161,7 +162,7 @@ def draw_figures(frames: "Frames", only: Sequence[str] = (), kind: str = "svg") 
 
     out = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in only or base.figure_names():
+        for name in only or sorted(base.figure_names(), key=lambda name: name != FIRST):
             try:
                 figure = base.load_figure(name)(frames)
             except PartError:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from stackcli.figures._figure import bar, draw_in_style, legend, new, note, shade
+from stackcli.figures._figure import draw_in_style, legend, new, note, shade
 from stackcli.figures._headline import headline
 from stackcli.figures._lines import styles, swatch
 from stackcli.figures._style import FULL, GREY
@@ -45,11 +45,12 @@ def draw_encoding(tables: Mapping[str, np.ndarray[Any, Any]], flat: float) -> Fi
         (values, "singular value (index)", "size (share of the largest)"),
     ):
         axes.set_yscale("log")
-        axes.set_xlabel(what)
+        axes.set_xlabel(what, loc="right")  # inside the figure, however narrow the panel
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     if image is not None:
-        bar(figure, image, "value (token units)")
+        maps = list(panels.flat[: len(tables)])
+        figure.colorbar(image, ax=maps, location="right", fraction=0.05, pad=0.02, label="value (token units)")
     legend(figure, [(swatch(**{**look, "marker": ""}), name) for name, look in looks.items()])
     headline(figure, "Does every position have a vector of its own?", "at initialisation")
     note(figure, f"dotted: below it a dimension is called flat ({100 * flat:.0f} %)")

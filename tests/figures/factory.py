@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -251,6 +252,10 @@ def _copy_of(case: str) -> Frames:
 
 
 CASES: dict[str, Callable[[], Frames]] = {case: partial(_copy_of, case) for case in STUDIES}
+
+
+SLOW = ("twenty depths", "category by depth", "thirty classes", "diverged, two axes", "failed")
+PARAMETERS = [pytest.param(case, marks=pytest.mark.slow) if case in SLOW else case for case in CASES]
 
 
 def draw(name: str, frames: Frames) -> Figure:

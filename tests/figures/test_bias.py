@@ -28,6 +28,6 @@ def test_offsets_that_a_head_does_not_see_are_a_gap() -> None:
     assert int(np.isnan(line.get_ydata()).sum()) == 8
 
 
-@pytest.mark.parametrize("case", factory.CASES)
+@pytest.mark.parametrize("case", factory.PARAMETERS)
 def test_encodings_without_a_bias_draw_nothing(case: str) -> None:
     assert base.load_figure("bias")(factory.CASES[case]()) is None

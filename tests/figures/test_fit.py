@@ -10,7 +10,7 @@ from tests.figures import factory
 COLUMNS = ("train_loss_end", "val_loss_end", "gap_end")
 
 
-@pytest.mark.parametrize("case", factory.CASES)
+@pytest.mark.parametrize("case", factory.PARAMETERS)
 def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: str) -> None:
     frames = factory.CASES[case]()
     figure = fit.draw(frames)

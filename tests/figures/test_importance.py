@@ -105,6 +105,6 @@ def test_many_settings_become_at_most_eight_panels_and_the_figure_says_so() -> N
     assert len(figure.axes) == 9 and "8 of 12 settings shown" in figure.get_supxlabel()
 
 
-@pytest.mark.parametrize("case", factory.CASES)
+@pytest.mark.parametrize("case", factory.PARAMETERS)
 def test_a_study_that_is_no_search_draws_nothing(case: str) -> None:
     assert base.load_figure("importance")(factory.CASES[case]()) is None

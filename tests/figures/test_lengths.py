@@ -20,7 +20,7 @@ def longer(frames: Frames, entropy: float | None) -> Frames:
     return Frames(**{**vars(frames), "runs": runs, "facts": facts})
 
 
-@pytest.mark.parametrize("case", factory.CASES)
+@pytest.mark.parametrize("case", factory.PARAMETERS)
 def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: str) -> None:
     frames = factory.CASES[case]()
     if len(frames.runs) and (frames.runs["status"] == "done").any():

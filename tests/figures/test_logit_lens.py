@@ -10,7 +10,7 @@ from stackcli.figures import logit_lens
 from tests.figures import factory
 
 
-@pytest.mark.parametrize("case", factory.CASES)
+@pytest.mark.parametrize("case", factory.PARAMETERS)
 def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: str) -> None:
     figure = logit_lens.draw(factory.CASES[case]())
     assert (figure is None) == (case == "all diverged")

@@ -15,7 +15,7 @@ from tests.figures import factory
 ALONE = ("one run", "thirty classes", "all diverged")  # fewer than two points with results
 
 
-@pytest.mark.parametrize("case", factory.CASES)
+@pytest.mark.parametrize("case", factory.PARAMETERS)
 def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: str) -> None:
     figure = base.load_figure("pareto")(factory.CASES[case]())
     assert (figure is None) == (case in ALONE)

@@ -118,6 +118,6 @@ def test_remedies_are_not_drawn_among_the_differences() -> None:
     assert remedies_figure.draw(frames) is None
 
 
-@pytest.mark.parametrize("case", factory.CASES)
+@pytest.mark.parametrize("case", factory.PARAMETERS)
 def test_a_study_that_tried_no_remedies_draws_nothing(case: str) -> None:
     assert remedies_figure.draw(factory.CASES[case]()) is None

@@ -25,6 +25,6 @@ def test_a_panel_for_each_data_set() -> None:
     assert factory.titles(figure) == ["data=digits", "data=markov"]
 
 
-@pytest.mark.parametrize("case", factory.CASES)
+@pytest.mark.parametrize("case", factory.PARAMETERS)
 def test_a_study_that_searched_nothing_draws_nothing(case: str) -> None:
     assert base.load_figure("sensitivity")(factory.CASES[case]()) is None

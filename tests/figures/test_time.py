@@ -8,7 +8,7 @@ from tests.figures import factory
 PARTS = ("forward_ms", "backward_ms", "update_ms")
 
 
-@pytest.mark.parametrize("case", factory.CASES)
+@pytest.mark.parametrize("case", factory.PARAMETERS)
 def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: str) -> None:
     factory.check(factory.draw("time", factory.CASES[case]()))
 
