@@ -88,9 +88,8 @@ def write_page(rows: list[dict[str, Any]], path: Path, title: str, *, quiet: boo
 
 def print_explanation(row: dict[str, Any], tokens: int, *, json: bool) -> None:
     """Prints an explanation as a JSON object, or as text and tables with at most some tokens (0: all)."""
-    from rich.console import Console
-
     from stackcli.analysis.explanation_text import describe_explanation
+    from stackcli.experiment.console import Console
 
     if json:
         return print_json(row)

@@ -60,7 +60,7 @@ Force = Annotated[bool, typer.Option("--force", help="Train finished runs again.
 
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first run that fails.")]
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only the result and errors.")]
 
 Json = Annotated[bool, typer.Option("--json", help="The table as JSON on stdout.")]
 

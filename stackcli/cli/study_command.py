@@ -73,6 +73,7 @@ def replay(experiment: str, words: tuple[str, ...], config_dir: Path | None) -> 
     from stackcli.experiment.study import Arms, read_experiment
 
     typed_keys = {word.partition("=")[0] for word in words}
+    typed_keys |= {"steps", "epochs"} if typed_keys & {"steps", "epochs"} else set()  # one replaces the other
     recorded = read_experiment(experiment)
     arms = {
         name: (*(word for word in line if word.partition("=")[0] not in typed_keys), *words)

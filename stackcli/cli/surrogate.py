@@ -24,10 +24,9 @@ def surrogate(
     its answers; how faithful they are is measured on the test part."""
 
     def action() -> int:
-        from rich.console import Console
-
         from stackcli.analysis.surrogate_text import describe_surrogates
         from stackcli.experiment import surrogate as maker
+        from stackcli.experiment.console import Console
         from stackcli.experiment.explain import explanation_folder
         from stackcli.experiment.trained_run import open_run
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 
 from stackcli.analysis import cost_scaling, cost_tables, cost_text, tables
 from stackcli.common.atomic_files import write_file
 from stackcli.common.wording import count_noun
 from stackcli.config.settings import Options
+from stackcli.experiment.console import Console
 from stackcli.experiment.cost_points import CostPlan
 from stackcli.experiment.progress import Progress
 
@@ -45,7 +45,7 @@ def report_cost(frame: pd.DataFrame, asked: CostPlan, folder: Path, options: Opt
         print(tables.to_json(frame))
     elif options.csv == "-":
         print(tables.to_csv(frame), end="")
-    elif not options.quiet:
+    else:
         narrow = Console().width
         print(text if narrow >= tables.WIDTH else write_report(frame, asked, narrow), end="")
     if options.csv not in ("", "-"):

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from stackcli.common import registry
@@ -13,6 +12,7 @@ from stackcli.common.records import dumps
 from stackcli.common.wording import count_noun
 from stackcli.config.settings import Config
 from stackcli.diagnostics import checked_property, encoding_checks, position_tables
+from stackcli.experiment.console import Console
 from stackcli.experiment.identity import digest
 from stackcli.experiment.store import Store
 

@@ -9,7 +9,7 @@ from stackcli.analysis.study_data import Frames
 from stackcli.common import registry
 from stackcli.common.wording import count_noun, format_setting
 from stackcli.config.settings import Config, Options, Part
-from stackcli.experiment import plan, study, worker
+from stackcli.experiment import announcement, plan, study, worker
 from stackcli.experiment.progress import Progress
 from stackcli.experiment.store import Store
 from stackcli.experiment.studies import check_name
@@ -35,7 +35,7 @@ def run_probe(arms: Arms, options: Options) -> int:
         progress.say(note)
     seeds = ", ".join(map(str, sorted({config.seed for config in arms.configs})))
     progress.say(f"{count_noun(len(arms.configs), 'stacks')}, seeds {seeds}; nothing is trained")
-    for text in dict.fromkeys(text for config in arms.configs for text in study.describe_need(config)):
+    for text in dict.fromkeys(text for config in arms.configs for text in announcement.describe_need(config)):
         progress.say(text)
     starts = {}
     with progress:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from stackcli.analysis.study_data import Frames
 from stackcli.common.atomic_files import write_file
 from stackcli.common.wording import format_setting
 from stackcli.config.settings import Options
+from stackcli.experiment.console import Console
 from stackcli.experiment.progress import Progress
 
 FIGURES = ("signal", "gradient", "slopes", "collapse")
@@ -52,7 +52,7 @@ def report_probe(frames: Frames, folder: Path, options: Options, progress: Progr
         print(tables.to_json(table))
     elif options.csv == "-":
         print(tables.to_csv(table), end="")
-    elif not options.quiet:
+    else:
         out.print(render_stacks(table))
         if len(slopes):
             out.print(render_slopes(slopes, frames.axes))

@@ -18,9 +18,8 @@ from stackcli.experiment.store import Store
 
 def report_study(store: Store, name: str, options: Options, progress: Progress, *, again: str = "") -> None:
     """Prints the tables and sentences, writes the files, and says what to type next: `again` where runs failed."""
-    from rich.console import Console
-
     from stackcli.analysis import tables
+    from stackcli.experiment.console import Console
 
     frames = load_study(store, name)
     folder = store.study(name)
@@ -36,7 +35,7 @@ def report_study(store: Store, name: str, options: Options, progress: Progress, 
         print(tables.to_csv(table), end="")
     elif options.format:
         print(tables.to_markdown(table) if options.format == "md" else tables.to_latex(table))
-    elif not options.quiet:
+    else:
         if frames.command != "remedies":
             out.print(tables.render_table(table))
         for title, more in evidence_tables(frames):

@@ -12,9 +12,9 @@ from stackcli.experiment.search_trials import SearchState, Trial, arm_name, shor
 
 def print_lines(options: Options, *sentences: Any) -> None:
     """Prints sentences and tables, unless stdout is for the final table alone (--json, --csv -, --format)."""
-    from rich.console import Console
+    from stackcli.experiment.console import Console
 
-    if options.quiet or options.json or options.csv == "-" or options.format:
+    if options.json or options.csv == "-" or options.format:
         return
     for sentence in filter(None, sentences):
         Console().print(sentence, markup=False, highlight=False)

@@ -304,6 +304,11 @@ class Store:
     def read_study(self, name: str) -> dict[str, Any]:
         return dict(read_json(self.study(name) / "study.json", "axes", "base", "runs"))
 
+    def check_study(self, name: str, study: Mapping[str, Any]) -> None:
+        """Raises ConflictError where a study of this name has other settings than `study`, its base and its axes."""
+        if (self.study(name) / "study.json").is_file():
+            check_same_base(name, self.read_study(name), study)
+
     def save_study(self, name: str, study: Mapping[str, Any], *, grow: bool = False) -> Path:
         """Writes a study. With `grow` it keeps the runs that it had, except those that new runs replace because their
         data or the source of their parts has changed. Raises ConflictError where its base differs."""

@@ -7,7 +7,7 @@ from tests.helpers import stackattn, words
 
 def test_a_dry_run_counts_and_writes_no_run(data: Path, tmp_path: Path) -> None:
     done = stackattn("sweep", *words(data, "depth=1,2,4"), "--dry-run", cwd=tmp_path)
-    assert done.returncode == 0 and "9 runs (depth = 1, 2, 4; seeds 0, 1, 2); 0 finished before" in done.stderr
+    assert done.returncode == 0 and "9 runs (depth = 1, 2, 4; seeds 0, 1, 2) on csv" in done.stderr
     assert "about " in done.stderr and list(tmp_path.iterdir()) == []
 
 

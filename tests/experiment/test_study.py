@@ -111,14 +111,6 @@ def test_the_command_that_goes_on_repeats_the_words_and_quotes_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"), (86400, "24.0 h")],
-)
-def test_a_duration_is_given_in_its_unit(seconds: float, text: str) -> None:
-    assert study.duration(seconds) == text
-
-
-@pytest.mark.parametrize(
     ("cols", "sort", "message"),
     [
         ("depth, test_acc", "-val_loss", ""),
@@ -136,11 +128,6 @@ def test_a_column_that_no_run_will_have_is_refused(cols: str, sort: str, message
     assert message in str(error.value)
 
 
-def test_a_part_that_sets_another_is_announced() -> None:
-    assert study.describe_need(config(residual="rezero")) == ["residual=rezero sets norm=none"]
-    assert study.describe_need(default_config()) == []
-
-
 @pytest.mark.parametrize(("answer", "agreed"), [("y\n", True), (" YES \n", True), ("\n", False), ("no\n", False)])
 def test_many_runs_start_only_after_a_yes_on_a_terminal(
     answer: str, agreed: bool, monkeypatch: pytest.MonkeyPatch
@@ -154,30 +141,6 @@ def test_many_runs_start_only_after_a_yes_on_a_terminal(
     assert study.ask_consent(201) is agreed
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
     assert study.ask_consent(201) is False  # no terminal
-
-
-def test_the_announcement_counts_runs_and_shares_and_repeats_notices(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = arms("depth=1,2", "seeds=2")
-    shares = {name: {"a": 0.25, "b": 0.75} for name in ("train", "val", "test")}
-    facts = {
-        "sizes": {"train": 1, "val": 2, "test": 3},
-        "shares": shares,
-        "classes": ["a", "b"],
-        "notices": ["a notice"],
-    }
-    data = given.configs[0].data
-    planned = Plan(tuple("abcd"), given.configs, (), {data: facts}, {})
-    progress = Progress(quiet=False, total=0, labels=())
-    study.announce_study(replace(given, notes=("a note",)), planned, options(tmp_path, dry_run=True), progress)
-    assert capsys.readouterr().err.splitlines() == [
-        "4 runs (depth = 1, 2; seeds 0, 1); 4 finished before, 0 to train",
-        "a note",
-        "data=subjects: 1 train, 2 validation, 3 test; class shares in % of each: a 25/25/25, b 75/75/75",
-        "data=subjects: a notice",
-        "about 0 s with -j 1",
-    ]
 
 
 # ---- what is recorded
