@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from stackcli.cli.app import app, print_json, run_guarded
-from stackcli.cli.options import Debug, Out, Pictures, expand_home, parse_formats
+from stackcli.cli.options import Debug, Out, Pictures, check_out, expand_home, parse_formats
 
 UNTRAINED = 4  # stacks whose weights are tried by --sanity
 Texts = Annotated[list[str] | None, typer.Option("--text", help="A text; - reads texts from stdin, one a line.")]
@@ -53,6 +53,8 @@ def explain(
         from stackcli.experiment import trained_run
 
         formats = parse_formats(figures)
+        if save or (formats and not json):
+            check_out(out, create=False)
         if html:
             check_target(html, "--html", "explanations.html")
         names = [name.strip() for name in method.split(",")] if method else list(registry.part_names("explain"))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from stackcli.cli.app import app, print_json, run_guarded
-from stackcli.cli.options import Debug, Out, Pictures, parse_formats
+from stackcli.cli.options import Debug, Out, Pictures, check_out, parse_formats
 
 
 @app.command(epilog="Example: stackattn surrogate 3f2a --kind tree --leaves 8")
@@ -31,6 +31,8 @@ def surrogate(
         from stackcli.experiment.trained_run import open_run
 
         formats = parse_formats(figures)
+        if formats and not json:
+            check_out(out, create=False)
         asked = maker.Asked([name.strip() for name in kind.split(",")], {"tree": leaves, "linear": words})
         run = open_run(out, run_id)
         report = maker.make_surrogates(run, asked)

@@ -51,9 +51,9 @@ def report_cost(frame: pd.DataFrame, asked: CostPlan, folder: Path, options: Opt
     if options.csv not in ("", "-"):
         write_file(Path(options.csv), tables.to_csv(frame))
         written.append(Path(options.csv))
-    from stackcli.experiment.report import abbreviate_files
+    from stackcli.experiment.written_files import describe_files
 
-    progress.say(f"wrote {', '.join(abbreviate_files(written, folder))} in {folder}")
+    progress.say(describe_files(written, folder, "time"))
 
 
 def write_report(frame: pd.DataFrame, asked: CostPlan, width: int = tables.WIDTH) -> str:

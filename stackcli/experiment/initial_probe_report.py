@@ -61,9 +61,9 @@ def report_probe(frames: Frames, folder: Path, options: Options, progress: Progr
     if options.csv not in ("", "-"):
         write_file(Path(options.csv), tables.to_csv(table))
         written.append(Path(options.csv))
-    from stackcli.experiment.report import abbreviate_files
+    from stackcli.experiment.written_files import describe_files
 
-    progress.say(f"wrote {', '.join(abbreviate_files(written, folder))} in {folder}")
+    progress.say(describe_files(written, folder, "slopes"))
 
 
 def probe_files(frames: Frames, table: pd.DataFrame, slopes: pd.DataFrame, folder: Path) -> list[Path]:

@@ -96,6 +96,12 @@ class Store:
         if why:
             raise StoreError(f"{self.root}: cannot be written ({above}: {why}); write --out FOLDER")
 
+    def check_writable(self) -> None:
+        """Raises StoreError where nothing can be written to the store; called before any other work."""
+        for folder in filter(Path.is_dir, (self.root, self.root / "studies")):
+            if why := why_unwritable(folder):
+                raise StoreError(f"{self.root}: cannot be written ({folder}: {why}); write --out FOLDER")
+
     def run(self, run: str) -> Path:
         return self.root / "runs" / run
 

@@ -118,12 +118,14 @@ def run_study(arms: Arms, options: Options) -> int:
     if code in (75, 130):
         progress.say(f"stopped; finished runs and checkpoints are kept. To go on: {options_line(options, arms)}")
         return code
-    from stackcli.experiment.report import redraw, report_study
-
     if options.search:
-        for path in redraw(options.out, name, options.formats, ["sensitivity"]):
+        from stackcli.experiment.study_figures import redraw
+
+        for path in redraw(options.out, name, options.formats, ["sensitivity"]).paths:
             progress.say(f"wrote {path}")
         return code
+    from stackcli.experiment.report import report_study
+
     timing_pass.time_steps(store, name, progress.say)
     if options.explain:
         explanation_pass.explain_runs(store, name, options.jobs, progress.say)

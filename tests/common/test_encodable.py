@@ -35,4 +35,4 @@ def test_no_stream_fails_for_want_of_a_character(monkeypatch: pytest.MonkeyPatch
     encodable.prepare_streams()
     for stream in streams:
         print("0.80±.05", file=stream, flush=True)
-        assert stream.buffer.getvalue() == b"0.80+-.05\n"  # type: ignore[attr-defined]
+        assert stream.buffer.getvalue() == b"0.80+-.05\n"

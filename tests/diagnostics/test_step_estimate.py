@@ -8,6 +8,7 @@ import torch
 
 from stackcli.common import registry
 from stackcli.diagnostics import step_estimate
+from stackcli.training import evaluation
 from tests.factory import config
 from tests.helpers import write_data
 
@@ -16,7 +17,7 @@ def test_the_shorter_of_two_passes_is_returned_and_nothing_is_left_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = registry.build_part("data", "csv", path=str(write_data(tmp_path / "d.csv")))
-    pauses, real = iter((0.2, 0.05, 0.1)), step_estimate.forward_loss
+    pauses, real = iter((0.2, 0.05, 0.1)), evaluation.forward_loss
 
     def slow(*given: object) -> torch.Tensor:
         time.sleep(next(pauses))

@@ -18,7 +18,7 @@ def printed(encoding: str) -> list[str]:
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
     Console(file=file, width=60).print(table)
     file.flush()
-    return file.buffer.getvalue().decode(encoding).splitlines()  # type: ignore[attr-defined,no-any-return]
+    return file.buffer.getvalue().decode(encoding).splitlines()
 
 
 def test_columns_stay_in_line_in_ascii() -> None:
