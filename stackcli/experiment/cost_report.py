@@ -1,7 +1,6 @@
 """What `cost` prints and writes: the table of all points, how the costs grow, sentences, files and figures."""
 
 import io
-import math
 import os
 import platform
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from stackcli.analysis import cost_scaling, cost_tables, cost_text, tables
+from stackcli.analysis.load_text import describe_load
 from stackcli.common.atomic_files import write_file
 from stackcli.common.wording import count_noun
 from stackcli.config.settings import Options
@@ -83,12 +83,12 @@ def describe_conditions(frame: pd.DataFrame, asked: CostPlan) -> list[str]:
         return []
     turns = cost_text.span(done["repeats"], "{:.0f}")
     threads = " or ".join(str(n) for n in sorted({config.threads for config in asked.arms.configs}))
-    cores, load = os.cpu_count() or 1, os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
-    machine = f"{platform.machine()}{'' if math.isnan(load) else f', load {load:.1f}'}"
+    cores, load = os.cpu_count() or 1, describe_load(frame.attrs.get("loads"))
+    machine = f"{platform.machine()}, {load}"
     methods = [METHODS[name] for name in dict.fromkeys(done["method"].dropna())]
     wide = int(((done["step_ms_high"] - done["step_ms_low"]) / done["step_ms"] > WIDE).sum())
     warned = f"At {wide} of {count_noun(len(done), 'points')} the quartiles are more than {100 * WIDE:.0f} % apart"
-    busy = f"{warned}{f', and the load was {load:.1f}' if load > cores else ''}: other programs were at work, so times"
+    busy = f"{warned} ({load}), so times"
     return [
         f"Times are medians of {turns} turns; {threads} of {count_noun(cores, 'cores')} ({machine}). Memory is the peak"
         f" of a step above weights and optimiser: {'; '.join(methods)}. Every stack is built for"
