@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stackcli.cli.app import app, run_guarded
+from stackcli.cli.app import announce, app, run_guarded
 from stackcli.cli.options import ConfigDir, Debug, Json, Out, Overrides, Pictures, parse_formats
 
 
@@ -19,9 +19,11 @@ def check(
 
     def action() -> int:
         from stackcli.config.grid import parse_grid
-        from stackcli.experiment.encoding_report import show_report
 
         grid = parse_grid(tuple(overrides or ()), single=True, config_dir=config_dir)
+        announce(f"check: pe={grid.configs[0].pe.name}, some seconds", quiet=json)
+        from stackcli.experiment.encoding_report import show_report
+
         return show_report(grid.configs[0], out, json=json, formats=parse_formats(figures))
 
     run_guarded(action, debug)

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from stackcli.cli.app import app, print_json, run_guarded
+from stackcli.cli.app import announce, app, print_json, run_guarded
 from stackcli.cli.options import Debug, Out, Pictures, check_out, expand_home, parse_formats
+from stackcli.common.wording import count_noun
 
 UNTRAINED = 4  # stacks whose weights are tried by --sanity
 Texts = Annotated[list[str] | None, typer.Option("--text", help="A text; - reads texts from stdin, one a line.")]
@@ -47,18 +48,15 @@ def explain(
 
     def action() -> int:
         from stackcli.common import registry
-        from stackcli.common.atomic_files import check_target
         from stackcli.config.method_settings import method_settings
         from stackcli.experiment import explain as maker
         from stackcli.experiment import trained_run
 
         formats = parse_formats(figures)
-        if save or (formats and not json):
-            check_out(out, create=False)
-        if html:
-            check_target(html, "--html", "explanations.html")
+        check_places(html, out if save or (formats and not json) else None)
         names = [name.strip() for name in method.split(",")] if method else list(registry.part_names("explain"))
         asked = maker.Asked(method_settings(names, keys or ()), target, UNTRAINED if sanity else 0)
+        announce(f"explain: run {run_id} by {count_noun(len(names), 'methods')}")
         run = trained_run.open_run(out, run_id)
         items = trained_run.read_items(run, text or (), index or (), file, column)
         folder = maker.explanation_folder(out, run)
@@ -76,6 +74,16 @@ def explain(
         return 0
 
     run_guarded(action, debug)
+
+
+def check_places(html: Path | None, out: Path | None) -> None:
+    """Raises ValueError where the page or the folder of runs cannot be written; None: it is not written."""
+    from stackcli.common.atomic_files import check_target
+
+    if out:
+        check_out(out, create=False)
+    if html:
+        check_target(html, "--html", "explanations.html")
 
 
 def write_page(rows: list[dict[str, Any]], path: Path, title: str, *, quiet: bool) -> None:

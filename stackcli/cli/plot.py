@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stackcli.cli.app import app, check_choice, run_guarded
+from stackcli.cli.app import announce, app, check_choice, run_guarded
 from stackcli.cli.options import Debug, Out, Pictures, check_out, parse_formats
 
 
@@ -40,7 +40,7 @@ def plot(
 
         store = Store(out, create=False)
         name = find_study(store, study)
-        print(f"plot: the figures of study {name} that are new or have changed", file=sys.stderr, flush=True)
+        announce(f"plot: the figures of study {name} that are new or have changed")
         if remark := describe_edits(out, study):
             print(remark, file=sys.stderr)
         drawn = redraw(out, name, chosen, figure or ())

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stackcli.cli.app import app, check_choice, run_guarded
+from stackcli.cli.app import announce, app, check_choice, run_guarded
 from stackcli.cli.options import Debug, Out, check_out, expand_home
 
 FORMATS = ("html", "md", "latex")
@@ -40,6 +40,7 @@ def report(
             check_out(out, create=False)
         for remark in filter(None, (describe_edits(out, name) for name in study or [""])):
             print(remark, file=sys.stderr)
+        announce(f"report: reading {', '.join(study or []) or 'the newest study'}, and drawing its figures")
         names, text = make_report(out, study or [""], format_)
         if to == "-":
             print(text, end="")

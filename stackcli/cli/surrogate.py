@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stackcli.cli.app import app, print_json, run_guarded
+from stackcli.cli.app import announce, app, print_json, run_guarded
 from stackcli.cli.options import Debug, Out, Pictures, check_out, parse_formats
 
 
@@ -34,6 +34,7 @@ def surrogate(
         if formats and not json:
             check_out(out, create=False)
         asked = maker.Asked([name.strip() for name in kind.split(",")], {"tree": leaves, "linear": words})
+        announce(f"surrogate: fitting {' and '.join(asked.kinds)} to the answers of run {run_id}")
         run = open_run(out, run_id)
         report = maker.make_surrogates(run, asked)
         if json:

@@ -75,3 +75,14 @@ def describe_need(config: Config) -> list[str]:
     """Says which parts of a run another part sets."""
     chosen = {group: str(getattr(config, group).name) for group in GROUPS}
     return [f"{g}={n} sets {o}={m}" for g, n in chosen.items() for o, m in parts.needed_parts(g, n).items()]
+
+
+def describe_dropped(study: str, runs: int, *, named: bool) -> str:
+    """Says how many runs of a stored study are not among those of the command. `named`: whether the study was named with
+    --study."""
+    how = "its axes have changed" if named else "a study named with --study grows instead"
+    which = "that is not among those" if runs == 1 else "that are not among those"
+    return (
+        f"study {study}: {count_noun(runs, 'runs')} {which} of this command: left out of its tables and figures, and "
+        f"kept in the store; {how}"
+    )

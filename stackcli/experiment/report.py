@@ -22,6 +22,8 @@ def report_study(store: Store, name: str, options: Options, progress: Progress, 
     folder = store.study(name)
     cols = [c.strip() for c in options.cols.split(",") if c.strip()] or None
     table = tables.summarise_points(frames, cols=cols, sort=options.sort or None, top=options.top or None)
+    if options.formats:
+        progress.say("drawing the figures")
     written = write_tables(frames, folder) + draw_study(frames, folder, options.formats).paths
     for text in delete_outdated(frames, folder):
         progress.say(text)

@@ -40,7 +40,7 @@ class Estimate(NamedTuple):
     source: str
 
     def __str__(self) -> str:
-        return f"about {format_duration(self.seconds)} ({self.source})"
+        return f"about {format_duration(self.seconds)} of training ({self.source})"
 
 
 def read_records(store: Store) -> list[Record]:

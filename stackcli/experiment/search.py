@@ -145,9 +145,9 @@ def announce_search(state: "SearchState") -> None:
         state.say(f"  successive halving: {each}; {spent} {state.length} instead of {full}")
     beside = f"alone, as the defaults cannot be run ({state.without})" if state.without else "beside the defaults"
     state.say(f"then the best setting {beside} on seeds {', '.join(map(str, state.space.seeds))}")
-    if options.dry_run:
+    if not options.quiet:
         size = state.ends.facts[state.corners[0].data]["sizes"]["train"]
         mean = [sum(plan.estimate(shorten_run(c, r), size) for c in state.corners) / len(state.corners) for r in rungs]
         final = mean[-1] * (len(state.defaults) + len(state.space.seeds))
         seconds = final + sum(one * rung.size for one, rung in zip(mean, rungs, strict=True))
-        state.say(f"about {format_duration(seconds / options.jobs)} with -j {options.jobs}")
+        state.say(f"about {format_duration(seconds / options.jobs)} of training with -j {options.jobs}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from stackcli.common.records import Result
 from stackcli.common.suggestions import suggest_nearest
-from stackcli.common.wording import count_noun, format_setting
+from stackcli.common.wording import format_setting
 from stackcli.config import recorded_settings
 from stackcli.config.grid import Grid
 from stackcli.config.settings import Config, Options
@@ -107,11 +107,7 @@ def run_study(arms: Arms, options: Options) -> int:
     store.tidy()
     plan.keep_facts(planned, store)
     if lost := store.count_dropped(name, study, grow=bool(options.study)):
-        how = "its axes have changed" if options.study else "a study named with --study grows instead"
-        progress.say(
-            f"study {name}: {count_noun(lost, 'runs')} of it are not among those of this command: left out of "
-            f"its tables and figures, and kept in the store; {how}"
-        )
+        progress.say(announcement.describe_dropped(name, lost, named=bool(options.study)))
     store.save_study(name, with_statuses(study, {}, store), grow=bool(options.study))
     code, statuses = train(planned, store, executor, options, progress)
     store.save_study(name, with_statuses(study, statuses, store), grow=bool(options.study))

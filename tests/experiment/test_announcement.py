@@ -48,7 +48,7 @@ def test_the_first_line_says_how_long_it_takes_where_similar_runs_are_stored(
     store.create()
     publish_run(store, config=default_config(), step_end=456, stopped_early=False)  # its provenance says 1 s
     said = first_line(arms("seed=1", "seeds=30"), store, capsys, jobs=3)
-    assert said.endswith("on subjects, 3 at once; about 10 s (from the times of similar runs)\n")
+    assert said.endswith("on subjects, 3 at once; about 10 s of training (from the times of similar runs)\n")
     stored = first_line(arms("seeds=1"), store, capsys)
     assert stored == "sweep: 1 run (seed 0) on subjects\n"  # nothing is new
     forced = first_line(arms("seeds=1"), store, capsys, force=True)
@@ -83,4 +83,4 @@ def test_the_plan_counts_runs_and_shares_and_repeats_notices(
     todo = (Job("a", given.configs[0], tmp_path, "", "", {}),)
     assert lines(replace(planned, todo=todo), timed=True)[0] == "3 finished before, 1 to train"
     said = lines(replace(planned, todo=todo), timed=False)[0]  # a run of 8 steps on data that are not loaded
-    assert said == "3 finished before, 1 to train; about 1 s (from the sizes alone, so roughly)"
+    assert said == "3 finished before, 1 to train; about 1 s of training (from the sizes alone, so roughly)"
