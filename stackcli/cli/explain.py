@@ -69,11 +69,19 @@ def explain(
         if html:
             write_page(rows, html, f"Explanations of run {run.name}", quiet=json)
         if formats and not json:
-            files = maker.draw_attention_maps(run, items, folder, formats)
-            print(f"wrote {', '.join(map(str, files))}" if files else "no attention maps: weights may be negative")
+            print(describe_maps(maker.draw_attention_maps(run, items, folder, formats), folder))
         return 0
 
     run_guarded(action, debug)
+
+
+def describe_maps(files: list[Path], folder: Path) -> str:
+    """Says where the attention maps are, or why there are none."""
+    from stackcli.experiment.written_files import describe_files
+
+    if not files:
+        return "no attention maps: weights may be negative"
+    return describe_files(files, folder, files[0].stem)
 
 
 def check_places(html: Path | None, out: Path | None) -> None:

@@ -38,9 +38,9 @@ def report(
             check_target(Path(to), "--to", f"report.{ENDINGS[format_]}")
         elif not to:
             check_out(out, create=False)
+        announce(f"report: reading {', '.join(study or []) or 'the newest study'}, and drawing its figures")
         for remark in filter(None, (describe_edits(out, name) for name in study or [""])):
             print(remark, file=sys.stderr)
-        announce(f"report: reading {', '.join(study or []) or 'the newest study'}, and drawing its figures")
         names, text = make_report(out, study or [""], format_)
         if to == "-":
             print(text, end="")

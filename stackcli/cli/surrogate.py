@@ -29,6 +29,7 @@ def surrogate(
         from stackcli.experiment.console import Console
         from stackcli.experiment.explain import explanation_folder
         from stackcli.experiment.trained_run import open_run
+        from stackcli.experiment.written_files import describe_files
 
         formats = parse_formats(figures)
         if formats and not json:
@@ -44,8 +45,8 @@ def surrogate(
         for part in describe_surrogates(report):
             console.print(part)
         if formats:
-            files = maker.draw_surrogates(report, explanation_folder(out, run), formats)
-            print(f"wrote {', '.join(map(str, files))}")
+            folder = explanation_folder(out, run)
+            print(describe_files(maker.draw_surrogates(report, folder, formats), folder, "surrogate"))
         return 0
 
     run_guarded(action, debug)

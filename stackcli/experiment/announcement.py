@@ -78,8 +78,8 @@ def describe_need(config: Config) -> list[str]:
 
 
 def describe_dropped(study: str, runs: int, *, named: bool) -> str:
-    """Says how many runs of a stored study are not among those of the command. `named`: whether the study was named with
-    --study."""
+    """Says how many runs of a stored study are not among those of the command. `named`: whether --study named the
+    study."""
     how = "its axes have changed" if named else "a study named with --study grows instead"
     which = "that is not among those" if runs == 1 else "that are not among those"
     return (

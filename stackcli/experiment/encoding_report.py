@@ -22,8 +22,6 @@ def show_report(config: Config, out: Path, *, json: bool, formats: Sequence[str]
     if len(config.kinds("pe")) > 1:
         raise ValueError(f"check looks at one encoding; write pe={config.pe.name} without pe.by_layer")
     max_len = encoding_checks.input_length(config)
-    if formats:
-        Store(out).check_writable()  # raises before anything is measured where no figure can be written
     with registry.blame_part("pe", config.pe.name):
         found = encoding_checks.certify(config, max_len)
     if json:

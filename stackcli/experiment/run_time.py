@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from stackcli.common import registry
 from stackcli.common.atomic_files import CorruptionError, read_json
 from stackcli.common.wording import format_duration
-from stackcli.config.settings import Config, Part
+from stackcli.config.settings import GROUPS, Config, Part
 from stackcli.experiment.plan import estimate
 from stackcli.experiment.store import Store
 
@@ -128,7 +129,7 @@ def measure_factors(
     """Returns (estimated seconds, measured over estimated) of the cheapest and of the dearest run, as far as steps of
     them are brief; empty for none."""
     found: list[tuple[float, float]] = []
-    if load is None or any(config.device != "cpu" for config in configs):
+    if load is None or not all(map(is_measurable, configs)):
         return found
     from stackcli.diagnostics.step_estimate import time_passes
 
@@ -139,9 +140,21 @@ def measure_factors(
         step = work[i] / steps * (found[0][1] if found else 1.0)
         if step > BRIEF or time.monotonic() > until:
             break
-        seconds = time_passes(config, load()) * UPDATE * EVALUATION * steps + 0.5
+        try:
+            passes = time_passes(config, load())
+        except Exception:  # the run will say why it fails
+            break
+        seconds = passes * UPDATE * EVALUATION * steps + 0.5
         found.append((work[i], seconds / work[i]))
     return found
+
+
+def is_measurable(config: Config) -> bool:
+    """Returns whether steps of a run can be made in this process: on the CPU, and without the code of installed parts,
+    which only workers run."""
+    return config.device == "cpu" and all(
+        registry.built_in(group, name) for group in GROUPS for name in config.kinds(group)
+    )
 
 
 def interpolate(factors: Sequence[tuple[float, float]], work: float) -> float:

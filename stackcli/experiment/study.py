@@ -89,13 +89,8 @@ def run_study(arms: Arms, options: Options) -> int:
     soon = (lambda: None) if options.dry_run else executor.warm
     planned = plan.plan(arms.configs, store, force=options.force, test=not options.search, soon=soon)
     describe = on_validation if options.search else on_test
-    progress = Progress(
-        quiet=options.quiet,
-        total=len(planned.todo),
-        labels=run_labels(planned.todo, arms),
-        describe=describe,
-        work=plan.job_estimates(planned),
-    )
+    labels, work = run_labels(planned.todo, arms), plan.job_estimates(planned)
+    progress = Progress(quiet=options.quiet, total=len(labels), labels=labels, describe=describe, work=work)
     announcement.announce_plan(arms, planned, options, progress, timed=timed)
     if options.dry_run:
         return 0

@@ -114,3 +114,14 @@ def test_steps_that_would_take_long_are_not_measured(monkeypatch: pytest.MonkeyP
     assert "from the sizes alone" in str(found) and found.seconds == estimate(big, EXAMPLES)
     on_device = replace(default_config(), device="cuda")
     assert "from the sizes alone" in str(run_time.estimate_from_steps([on_device], facts, {big.data: object}, 1))
+
+
+def test_a_step_that_fails_leaves_its_error_to_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> float:
+        raise RuntimeError("frail")
+
+    monkeypatch.setattr(step_estimate, "time_passes", fail)
+    one = default_config()
+    facts = {one.data: {"sizes": {"train": EXAMPLES}}}
+    assert "from the sizes alone" in str(run_time.estimate_from_steps([one], facts, {one.data: object}, 1))
+    assert run_time.is_measurable(one) and not run_time.is_measurable(replace(one, pe=Part(name="mine")))

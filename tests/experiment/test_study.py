@@ -14,7 +14,8 @@ import pytest
 
 from stackcli.config.grid import parse_grid
 from stackcli.config.settings import Part
-from stackcli.experiment import study
+from stackcli.experiment import study, tuning
+from stackcli.experiment.identity import ConflictError
 from stackcli.experiment.plan import Job, Plan
 from stackcli.experiment.progress import Progress
 from stackcli.experiment.store import Store
@@ -141,6 +142,27 @@ def test_many_runs_start_only_after_a_yes_on_a_terminal(
     assert study.ask_consent(201) is agreed
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
     assert study.ask_consent(201) is False  # no terminal
+
+
+@pytest.mark.parametrize("more", [{}, {"dry_run": True}])
+def test_a_study_of_another_definition_is_found_before_any_work_and_in_a_dry_run(
+    more: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, store = arms("depth=1,2", "lr=0.5"), Store(tmp_path / "out")
+    store.create()
+    store.save_study("mine", {**empty_study(**{**given.base, "lr": 0.25}), "command": "sweep", "facts": {}})
+    monkeypatch.setattr("stackcli.experiment.plan.plan", lambda *_, **__: pytest.fail("work began"))
+    with pytest.raises(ConflictError, match=r"study 'mine' has other settings: lr=0\.25 there, 0\.5 here"):
+        study.run_study(given, options(store.root, study="mine", **more))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_search_for_tuning_finds_the_other_definition_of_the_study_after_it(tmp_path: Path) -> None:
+    given, store = arms("depth=1,2", "dropout=0.5"), Store(tmp_path / "out")
+    store.create()
+    store.save_study("mine", {**empty_study(**{**given.base, "dropout": 0.25}), "command": "sweep", "facts": {}})
+    with pytest.raises(ConflictError, match="dropout"):
+        tuning.run_tuning(given, options(store.root, study="mine", tune="lr=0.1,0.2", dry_run=True))
 
 
 # ---- what is recorded

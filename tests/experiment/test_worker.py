@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stackcli.common import registry
 from stackcli.config import grid
 from stackcli.data.csv import Csv
 from stackcli.experiment import plan, timing_pass, worker
 from stackcli.experiment.store import Store
-from stackcli.figures import base
 from tests.factory import part
 from tests.helpers import environment, installed, results, stackattn, start, words, write_data
 
@@ -49,7 +49,7 @@ def test_the_same_command_again_trains_nothing_and_more_depth_trains_only_that(d
     assert again.returncode == 0 and "4 finished before, 0 to train" in again.stderr and trained(again.stderr) == 0
     grown = stackattn("sweep", *words(data, "depth=1,2,3", "seeds=2", "steps=30"), cwd=swept)
     assert "4 finished before, 2 to train" in grown.stderr and trained(grown.stderr) == 2
-    assert "timing" not in again.stderr and "timing 1 architecture," in grown.stderr  # beside the reference
+    assert "timing" not in again.stderr and "timing 1 architecture\n" in grown.stderr  # beside the reference
     names = [p.parent.name for p in swept.glob("outputs/studies/*/study.json")]
     assert len(names) == 1  # the study has grown
 
@@ -259,7 +259,8 @@ def test_a_study_says_what_it_leaves_out_and_no_figure_stands_beside_other_table
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = ("accuracy", "depth", "loss", "time", "update")
-    monkeypatch.setattr(base, "figure_names", lambda: few)  # drawing all of them takes seconds
+    real = registry.part_names  # drawing all figures takes seconds
+    monkeypatch.setattr(registry, "part_names", lambda group: few if group == "figures" else real(group))
     line = ["sweep", *words(data, "depth=1,2")]
     first = stackattn(*line, "seeds=3", "--figures", "svg", cwd=tmp_path, figures=True)
     assert first.returncode == 0, first.stderr
@@ -267,7 +268,7 @@ def test_a_study_says_what_it_leaves_out_and_no_figure_stands_beside_other_table
     drawn = {p.name for p in folder.glob("*.svg")}
     assert drawn == {f"{name}.svg" for name in few}
     fewer = stackattn(*line, "seeds=2", cwd=tmp_path)
-    assert "2 runs of it are not among those of this command" in fewer.stderr
+    assert "2 runs that are not among those of this command" in fewer.stderr
     assert "drawn from other runs than the study has now, and deleted" in fewer.stderr
     assert not list(folder.glob("*.svg")) and len((folder / "runs.csv").read_text().splitlines()) == 5
     back = stackattn(*line, "seeds=3", "--figures", "svg", cwd=tmp_path, figures=True)
