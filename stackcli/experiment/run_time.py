@@ -21,7 +21,7 @@ from stackcli.experiment.store import Store
 NEWEST = 300  # stored runs that are looked at
 PARTS = ("pe", "residual", "norm", "attention", "kernel", "dim")  # settings that similar runs should share
 SECONDS = 0.7  # that the calibration may take
-BRIEF = 0.15  # seconds of a step that is expected to be short enough for the calibration
+BRIEF = 0.25  # seconds of a step that is expected to be short enough for the calibration
 UPDATE = 1.15  # a step with the update of the weights, in forward and backward passes
 EVALUATION = 1.2  # a run with its evaluations and layer measurements, in training steps
 

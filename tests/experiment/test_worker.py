@@ -217,6 +217,14 @@ def test_the_line_that_reproduces_a_run_is_read_back_as_the_run(name: str, data:
     assert grid.parse_grid(line[2:], single=True).configs == (odd,)
 
 
+@pytest.mark.parametrize("length", ["steps=9", "epochs=5"])
+def test_the_line_that_reproduces_a_run_names_its_steps_or_its_epochs(length: str) -> None:
+    (run,) = grid.parse_grid([length, "seeds=1"]).configs
+    line = shlex.split(plan.reproduce(run))
+    assert [word for word in line if word.startswith(("steps=", "epochs="))] == [length]
+    assert grid.parse_grid(line[2:], single=True).configs == (run,)
+
+
 def test_times_of_other_sizes_of_the_same_data_are_not_taken(data: Path) -> None:
     short, long = (grid.parse_grid([*words(data), "seeds=1", f"data.max_len={n}"]).configs[0] for n in (8, 16))
     assert timing_pass.timing_key(short, "f") == timing_pass.timing_key(replace(short, seed=5, lr=0.5), "f")
