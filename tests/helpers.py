@@ -97,6 +97,7 @@ def installed(folder: Path) -> Iterator[Path]:
     """Inside, packages in this folder are installed: they are imported, and their entry points are found."""
     caches: tuple[Any, ...] = (registry.installed_parts, registry.needed_parts, defaults.part_defaults)
     caches += (defaults.compose_settings, part_source.fingerprint, part_source.syntax_tree)
+    caches += (part_source.imported_modules,)
     names = {path.stem for path in folder.iterdir()}
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))

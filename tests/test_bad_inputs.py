@@ -1,13 +1,18 @@
 """Bad files and places, one message each: found before anything runs, and nothing is written."""
 
+import errno
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from stackcli.experiment import plan, trained_run
+from stackcli.experiment.store import Store
+from tests.experiment.examples import publish_run
 from tests.helpers import stackattn, words, write_data
 
 CONFIG = (Path(__file__).parents[1] / "conf" / "config.yaml").read_text(encoding="utf-8")
@@ -176,3 +181,51 @@ def test_json_of_any_depth_is_damage(store: Path, tmp_path: Path) -> None:
     (tmp_path / "outputs" / "stackattn.json").write_text("[" * 100_000 + "]" * 100_000)
     code, said = answer("runs", cwd=tmp_path)
     assert code == 5 and "damaged" in said and json.loads((store / "outputs" / "stackattn.json").read_text())
+
+
+WRITERS = (
+    *(f"{command} DATA" for command in ("train", "sweep", "ablate-depth", "compare-pe", "probe")),
+    "sweep DATA --search random lr=0.1,0.2",
+    "cost",
+    "check",
+    "plot",
+    "report",
+    "explain RUN --index 0",
+    "surrogate RUN",
+)
+
+
+@pytest.mark.parametrize("place", ["read-only", "a file", "below a file"])
+@pytest.mark.parametrize("command", WRITERS)
+def test_an_out_that_cannot_be_written_is_found_before_any_work(
+    command: str, place: str, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    if place == "read-only":
+        Store(out).create()
+        publish_run(Store(out), "abcd", weights=b"weights")
+        refuse_folder(out, monkeypatch)
+    else:
+        out.write_text("x")
+    where = out / "deeper" if place == "below a file" else out
+    typed = [word for part in command.split() for word in (given if part == "DATA" else [part])]
+    typed = ["abcd" if word == "RUN" else word for word in typed]
+    monkeypatch.setattr(plan, "plan", lambda *_, **__: pytest.fail("work began"))
+    monkeypatch.setattr(trained_run, "open_run", lambda *_, **__: pytest.fail("work began"))
+    before = listed(tmp_path)
+    code, said = answer(*typed, "--out", str(where), cwd=tmp_path)
+    assert code == 2 and said.startswith(f"error: {where}: ") and said.count("\n") == 1, said
+    assert place != "read-only" or ("cannot be written" in said and "Read-only file system" in said)
+    assert listed(tmp_path) == before
+
+
+def refuse_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets nothing be created in a folder, as on a disk that is mounted read-only."""
+    real = tempfile.mkdtemp
+
+    def refuse(suffix: str | None = None, prefix: str | None = None, dir: Path | None = None) -> str:
+        if dir == folder:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(suffix, prefix, dir)
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)

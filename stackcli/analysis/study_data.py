@@ -24,8 +24,8 @@ class Frames:
     `runs`: a row for each run: `run` (id), `arm` (name of the arm in an experiment, else ""), `point` (the swept values
     as text, "depth=4 pe=learned"; the arm's name in an experiment), `status` (done, diverged, failed, lost, missing),
     every setting by the name a user types (`depth`, `pe`, `pe.clip`, `seed`, ...), every field of `records.Result`
-    (missing numbers are NaN), `seconds` (wall time of the training), and per architecture, measured alone on the
-    machine: `step_ms`, `forward_ms`, `backward_ms`, `update_ms` (medians), `step_ms_low`, `step_ms_high` (quartiles).
+    (missing numbers are NaN), `seconds` (wall time of the training), and per architecture, measured after the
+    runs: `step_ms`, `forward_ms`, `backward_ms`, `update_ms` (medians), `step_ms_low`, `step_ms_high` (quartiles).
     `curve`: `run`, `arm`, `point`, `seed`, the axes, and the fields of `records.StepRow`.
     `layers`: the same columns, and the fields of `records.LayerRow`.
     `stack`: the same columns, and the fields of `records.StackRow`; empty if no run has any.
@@ -62,7 +62,7 @@ class Frames:
     chosen: tuple[str, ...] = ()
     known: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, dict[str, object]] = field(default_factory=dict)
-    machine: dict[str, object] = field(default_factory=dict)  # of the timing pass: processor, threads, load, allocator
+    machine: dict[str, object] = field(default_factory=dict)  # of the timing pass: processor, threads, loads, allocator
 
     @cached_property
     def position(self) -> pd.DataFrame:

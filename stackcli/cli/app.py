@@ -69,6 +69,12 @@ def exit_code(error: Exception) -> int:
     return 2 if isinstance(error, ValueError) else 74
 
 
+def announce(text: str, *, quiet: bool = False) -> None:
+    """Says at once what a command will do, before it loads what takes seconds. To stderr."""
+    if not quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
 def check_choice(what: str, given: str, allowed: Any) -> None:
     """Raises ValueError with a suggestion where a name is not among those allowed."""
     if given not in allowed:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from stackcli.cli.app import app, run_guarded
+from stackcli.cli.app import announce, app, run_guarded
 from stackcli.cli.options import (
     ConfigDir,
     Csv,
@@ -38,10 +38,11 @@ def cost(
     they grow with length, depth and heads, and from which length one kind is faster than full attention."""
 
     def action() -> int:
+        options, _ = parse_options(context)
+        announce("cost: a training step at every length is measured; nothing is trained", quiet=quiet)
         from stackcli.experiment.cost_measurement import run_cost
         from stackcli.experiment.cost_points import plan_costs
 
-        options, _ = parse_options(context)
         return run_cost(plan_costs(tuple(overrides or ()), config_dir), options)
 
     run_guarded(action, debug)

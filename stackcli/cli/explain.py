@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from stackcli.cli.app import app, print_json, run_guarded
-from stackcli.cli.options import Debug, Out, Pictures, expand_home, parse_formats
+from stackcli.cli.app import announce, app, print_json, run_guarded
+from stackcli.cli.options import Debug, Out, Pictures, check_out, expand_home, parse_formats
+from stackcli.common.wording import count_noun
 
 UNTRAINED = 4  # stacks whose weights are tried by --sanity
 Texts = Annotated[list[str] | None, typer.Option("--text", help="A text; - reads texts from stdin, one a line.")]
@@ -47,16 +48,15 @@ def explain(
 
     def action() -> int:
         from stackcli.common import registry
-        from stackcli.common.atomic_files import check_target
         from stackcli.config.method_settings import method_settings
         from stackcli.experiment import explain as maker
         from stackcli.experiment import trained_run
 
         formats = parse_formats(figures)
-        if html:
-            check_target(html, "--html", "explanations.html")
+        check_places(html, out if save or (formats and not json) else None)
         names = [name.strip() for name in method.split(",")] if method else list(registry.part_names("explain"))
         asked = maker.Asked(method_settings(names, keys or ()), target, UNTRAINED if sanity else 0)
+        announce(f"explain: run {run_id} by {count_noun(len(names), 'methods')}")
         run = trained_run.open_run(out, run_id)
         items = trained_run.read_items(run, text or (), index or (), file, column)
         folder = maker.explanation_folder(out, run)
@@ -69,11 +69,29 @@ def explain(
         if html:
             write_page(rows, html, f"Explanations of run {run.name}", quiet=json)
         if formats and not json:
-            files = maker.draw_attention_maps(run, items, folder, formats)
-            print(f"wrote {', '.join(map(str, files))}" if files else "no attention maps: weights may be negative")
+            print(describe_maps(maker.draw_attention_maps(run, items, folder, formats), folder))
         return 0
 
     run_guarded(action, debug)
+
+
+def describe_maps(files: list[Path], folder: Path) -> str:
+    """Says where the attention maps are, or why there are none."""
+    from stackcli.experiment.written_files import describe_files
+
+    if not files:
+        return "no attention maps: weights may be negative"
+    return describe_files(files, folder, files[0].stem)
+
+
+def check_places(html: Path | None, out: Path | None) -> None:
+    """Raises ValueError where the page or the folder of runs cannot be written; None: it is not written."""
+    from stackcli.common.atomic_files import check_target
+
+    if out:
+        check_out(out, create=False)
+    if html:
+        check_target(html, "--html", "explanations.html")
 
 
 def write_page(rows: list[dict[str, Any]], path: Path, title: str, *, quiet: bool) -> None:
@@ -88,9 +106,8 @@ def write_page(rows: list[dict[str, Any]], path: Path, title: str, *, quiet: boo
 
 def print_explanation(row: dict[str, Any], tokens: int, *, json: bool) -> None:
     """Prints an explanation as a JSON object, or as text and tables with at most some tokens (0: all)."""
-    from rich.console import Console
-
     from stackcli.analysis.explanation_text import describe_explanation
+    from stackcli.experiment.console import Console
 
     if json:
         return print_json(row)

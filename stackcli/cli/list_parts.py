@@ -50,10 +50,9 @@ def list_parts(
 
 def encodings(overrides: list[str] | None, json: bool) -> int:
     """Prints `list pe`. Every encoding is built to count its parameters, which needs PyTorch."""
-    from rich.console import Console
-
     from stackcli.config.grid import parse_grid
     from stackcli.experiment import encoding_list
+    from stackcli.experiment.console import Console
 
     sizes = parse_grid(tuple(overrides or ()), single=True).configs[0]
     found = encoding_list.encoding_entries(sizes)

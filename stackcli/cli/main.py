@@ -6,6 +6,7 @@ from importlib import import_module
 from itertools import pairwise
 
 from stackcli.cli.app import app
+from stackcli.common.encodable import prepare_streams
 
 COMMANDS = (
     "train",
@@ -30,6 +31,7 @@ for module in COMMANDS:
 
 def main() -> None:
     """Parses sys.argv and runs the command; raises SystemExit. `--depth 4` is answered with what to type."""
+    prepare_streams()
     words = sys.argv[1:]
     known = setting_words() if any(word.startswith("--") for word in words) else frozenset()
     for word, after in pairwise([*words[: words.index("--") if "--" in words else None], "..."]):
@@ -38,8 +40,6 @@ def main() -> None:
             value = word.partition("=")[2] or after
             print(f"error: {word}: settings are bare words; write {name}={value}", file=sys.stderr)
             raise SystemExit(2)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # no output fails for want of a character
     app(texts_last(words) if words[:1] == ["predict"] else words)
 
 

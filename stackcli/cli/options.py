@@ -60,7 +60,7 @@ Force = Annotated[bool, typer.Option("--force", help="Train finished runs again.
 
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first run that fails.")]
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only the result and errors.")]
 
 Json = Annotated[bool, typer.Option("--json", help="The table as JSON on stdout.")]
 
@@ -119,6 +119,13 @@ def parse_formats(text: str) -> tuple[str, ...]:
     return chosen
 
 
+def check_out(out: Path, *, create: bool = True) -> None:
+    """Raises ValueError where a command cannot write to its folder of runs. `create`: the folder may be a new one."""
+    from stackcli.experiment.store import Store
+
+    Store(out, create=create).check_writable()
+
+
 AGAIN = {  # parameter -> the option that the same command needs again to go on where it stopped
     "study": "--study",
     "tune": "--tune",
@@ -139,6 +146,7 @@ def parse_options(context: typer.Context) -> tuple[Any, int]:
     from stackcli.common.atomic_files import check_target
     from stackcli.config.settings import Options
 
+    check_out(context.params["out"])
     given = {k: v for k, v in context.params.items() if k not in ("overrides", "debug", "experiment")}
     again = {k: given[k] for k in AGAIN if given.get(k) and given[k] != Path("outputs")}
     words = [[AGAIN[k]] if v is True else [AGAIN[k], str(v)] for k, v in again.items()]

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from stackcli.cli.app import app, check_choice, run_guarded
-from stackcli.cli.options import Debug, Out, Pictures, parse_formats
+from stackcli.cli.app import announce, app, check_choice, run_guarded
+from stackcli.cli.options import Debug, Out, Pictures, check_out, parse_formats
 
 
 @app.command(epilog="Example: stackattn plot --list")
@@ -32,12 +32,22 @@ def plot(
         for name in figure or ():
             check_choice("--figure", name, names)
         chosen = parse_formats(figures)
-        from stackcli.experiment.report import describe_edits, redraw
+        check_out(out, create=False)
+        from stackcli.experiment.report import describe_edits, find_study
+        from stackcli.experiment.store import Store
+        from stackcli.experiment.study_figures import redraw
+        from stackcli.experiment.written_files import first_to_open
 
+        store = Store(out, create=False)
+        name = find_study(store, study)
+        announce(f"plot: the figures of study {name} that are new or have changed")
         if remark := describe_edits(out, study):
             print(remark, file=sys.stderr)
-        for path in redraw(out, study, chosen, figure or ()):
+        drawn = redraw(out, name, chosen, figure or ())
+        for path in drawn.paths if figure else drawn.new:
             print(path)
+        first = first_to_open(drawn.paths, store.study(name))
+        print(f"drawn {drawn.drawn}, unchanged {drawn.unchanged}{first}", file=sys.stderr)
         return 0
 
     run_guarded(action, debug)

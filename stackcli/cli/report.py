@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from stackcli.cli.app import app, check_choice, run_guarded
-from stackcli.cli.options import Debug, Out, expand_home
+from stackcli.cli.app import announce, app, check_choice, run_guarded
+from stackcli.cli.options import Debug, Out, check_out, expand_home
 
 FORMATS = ("html", "md", "latex")
 
@@ -36,6 +36,9 @@ def report(
 
         if to not in ("", "-"):
             check_target(Path(to), "--to", f"report.{ENDINGS[format_]}")
+        elif not to:
+            check_out(out, create=False)
+        announce(f"report: reading {', '.join(study or []) or 'the newest study'}, and drawing its figures")
         for remark in filter(None, (describe_edits(out, name) for name in study or [""])):
             print(remark, file=sys.stderr)
         names, text = make_report(out, study or [""], format_)

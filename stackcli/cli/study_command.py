@@ -7,8 +7,9 @@ from typing import Any
 
 import typer
 
-from stackcli.cli.app import run_guarded
+from stackcli.cli.app import announce, run_guarded
 from stackcli.cli.options import count_jobs, parse_options
+from stackcli.common.wording import count_noun
 
 Make = Callable[[tuple[str, ...], Path | None], Any]  # (settings, --config-dir) -> Arms
 
@@ -19,13 +20,18 @@ def run_command(context: typer.Context, make: Make) -> None:
     def action() -> int:
         options, jobs = parse_options(context)
         if options.sampler:
-            from stackcli.experiment.search import run_search
-
             if options.explain:
                 raise ValueError(
                     "--search and --explain: a search keeps no weights; explain the study of what it found"
                 )
             space = search_space(context)
+            announce(
+                f"{options.command} --search {options.sampler}: {count_noun(options.trials, 'trials')} of "
+                f"{', '.join(space.domains)}, then {count_noun(len(space.seeds), 'seeds')} of the best setting",
+                quiet=options.quiet,
+            )
+            from stackcli.experiment.search import run_search
+
             return run_search(space, count_jobs(space, options, jobs))
         arms = typed_arms(context, make)
         options = count_jobs(arms, options, jobs)
@@ -52,6 +58,8 @@ def typed_arms(context: typer.Context, make: Make) -> Any:
     """The runs that the words typed ask for; with --experiment those of a recorded study."""
     words, config_dir = tuple(context.params["overrides"] or ()), context.params["config_dir"]
     experiment = context.params.get("experiment")
+    if matched := [word for word in words if word.startswith("match=") and word != "match=none"]:
+        announce(f"{context.info_name}: choosing the size of every depth, {matched[0]}", quiet=context.params["quiet"])
     return replay(experiment, words, config_dir) if experiment else make(words, config_dir)
 
 
@@ -73,6 +81,7 @@ def replay(experiment: str, words: tuple[str, ...], config_dir: Path | None) -> 
     from stackcli.experiment.study import Arms, read_experiment
 
     typed_keys = {word.partition("=")[0] for word in words}
+    typed_keys |= {"steps", "epochs"} if typed_keys & {"steps", "epochs"} else set()  # one replaces the other
     recorded = read_experiment(experiment)
     arms = {
         name: (*(word for word in line if word.partition("=")[0] not in typed_keys), *words)

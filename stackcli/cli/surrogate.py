@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from stackcli.cli.app import app, print_json, run_guarded
-from stackcli.cli.options import Debug, Out, Pictures, parse_formats
+from stackcli.cli.app import announce, app, print_json, run_guarded
+from stackcli.cli.options import Debug, Out, Pictures, check_out, parse_formats
 
 
 @app.command(epilog="Example: stackattn surrogate 3f2a --kind tree --leaves 8")
@@ -24,15 +24,18 @@ def surrogate(
     its answers; how faithful they are is measured on the test part."""
 
     def action() -> int:
-        from rich.console import Console
-
         from stackcli.analysis.surrogate_text import describe_surrogates
         from stackcli.experiment import surrogate as maker
+        from stackcli.experiment.console import Console
         from stackcli.experiment.explain import explanation_folder
         from stackcli.experiment.trained_run import open_run
+        from stackcli.experiment.written_files import describe_files
 
         formats = parse_formats(figures)
+        if formats and not json:
+            check_out(out, create=False)
         asked = maker.Asked([name.strip() for name in kind.split(",")], {"tree": leaves, "linear": words})
+        announce(f"surrogate: fitting {' and '.join(asked.kinds)} to the answers of run {run_id}")
         run = open_run(out, run_id)
         report = maker.make_surrogates(run, asked)
         if json:
@@ -42,8 +45,8 @@ def surrogate(
         for part in describe_surrogates(report):
             console.print(part)
         if formats:
-            files = maker.draw_surrogates(report, explanation_folder(out, run), formats)
-            print(f"wrote {', '.join(map(str, files))}")
+            folder = explanation_folder(out, run)
+            print(describe_files(maker.draw_surrogates(report, folder, formats), folder, "surrogate"))
         return 0
 
     run_guarded(action, debug)

@@ -36,3 +36,14 @@ def format_seeds(seeds: Iterable[int], *, listed: int = 2) -> str:
 def quote_blanks(name: str) -> str:
     """A name as it can stand in a line: a space, a line end and the like in quotes."""
     return name if name.isprintable() and name.strip() else repr(name)
+
+
+def format_duration(seconds: float) -> str:
+    """Formats a duration in seconds, minutes or hours.
+
+    >>> format_duration(41.3), format_duration(200), format_duration(9000)
+    ('41 s', '3 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -84,11 +84,24 @@ def _axes(overrides: Sequence[str], presets: Sequence[str], extra: Path | None) 
             problems += error.problems
     keys = [axis.key for axis in found]
     problems += [f"{key} is given twice; give all its values at once: {key}=1,2" for key in keys if keys.count(key) > 1]
+    problems += check_length({axis.key: axis.values for axis in found})
     if problems:
         raise UsageError(problems)
     typed = {axis.key: axis for axis in found}
     own = {axis.key: typed.pop(axis.key, axis) for axis in map(parse_override, presets)}  # a command's axes come first
     return [*own.values(), *typed.values()]
+
+
+def check_length(typed: Mapping[str, tuple[Any, ...]]) -> list[str]:
+    """What is wrong where both `steps` and `epochs` are typed: steps replace epochs, which then mean nothing."""
+    steps = [value for value in typed.get("steps", ()) if value != 0]
+    if not steps or "epochs" not in typed:
+        return []
+    epochs, each = (",".join(map(format_value, typed[key])) for key in ("epochs", "steps"))
+    return [
+        f"steps={each} and epochs={epochs}: each sets how long a run trains; write only one, "
+        f"steps={each} or epochs={epochs}"
+    ]
 
 
 def _check_use(values: Mapping[str, tuple[Any, ...]], *, single: bool, needs: str) -> None:
@@ -215,6 +228,7 @@ def build_configs(
         choice = tuple(wanted.items())
         values_here = compose_settings(choice, extra)
         plain = {k: asked.get(k, values_here[k]) for k in flat if k not in ("seeds", "seed")}
+        plain |= {"epochs": default_settings(None)[0]["epochs"]} if plain["steps"] else {}  # they mean nothing then
         wrong = check_values([plain])
         made = {g: _part(g, name, values_here[g], asked, wrong) for g, name in choice if g not in listed}
         for g, names in listed.items():

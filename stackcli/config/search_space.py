@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackcli.config.defaults import default_settings
-from stackcli.config.grid import build_configs, check_names, parse_seeds
+from stackcli.config.grid import build_configs, check_length, check_names, parse_seeds
 from stackcli.config.overrides import Domain, Interval, domain_ends, parse_domain
 from stackcli.config.settings import Config, Scalar
 from stackcli.config.yaml_files import UsageError
@@ -77,6 +77,8 @@ def parse_space(overrides: Sequence[str], *, config_dir: Path | None = None) -> 
     if problems:
         raise UsageError(problems)
     sides = {key: domain_ends(values) for key, values in found.items()}
+    if problems := check_length(sides):
+        raise UsageError(problems)
     several = {key: values for key, values in found.items() if len(sides[key]) > 1}
     _check_searched(several)
     flat, chosen = default_settings(config_dir)

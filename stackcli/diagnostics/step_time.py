@@ -1,4 +1,4 @@
-"""Measures the step time of architectures, alone on the machine and never in the workers of a sweep.
+"""Measures the step time of architectures, one process after all runs and never in the workers of a sweep.
 
 Architectures are timed in blocks of a few, each block together with one shared reference architecture, so that only one
 block is in memory. The architectures of a block are warmed up, then repeated in interleaved random order, so that a
@@ -161,7 +161,6 @@ def _medians(times: Mapping[str, list[float]]) -> dict[str, float]:
 def machine(arm: Arm, warmups: int) -> dict[str, Any]:
     """Returns what a time depends on besides the architecture, and nothing else of the environment."""
     allocator = {k: os.environ[k] for k in ("MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_") if k in os.environ}
-    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     return {
         "processor": platform.machine(),
         "cores": os.cpu_count(),
@@ -169,7 +168,6 @@ def machine(arm: Arm, warmups: int) -> dict[str, Any]:
         "torch": version("torch"),
         "threads": arm.config.threads,
         "device": arm.config.device,
-        "load": load,
         "allocator": ("LD_PRELOAD set" if os.environ.get("LD_PRELOAD") else "system")
         + "".join(f", {k}={v}" for k, v in sorted(allocator.items())),
         "batch": arm.config.batch,

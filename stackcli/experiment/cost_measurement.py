@@ -2,7 +2,7 @@
 but tables and figures, in OUT/costs/NAME/.
 
 First the memory of each point, in a process of its own, so that a point which is too large ends alone; then the times
-of all points that fit, together in one process, which runs alone on the machine.
+of all points that fit, together in one process, which runs after all others.
 """
 
 from collections.abc import Sequence
@@ -40,11 +40,11 @@ def run_cost(asked: CostPlan, options: Options) -> int:
         return announce_estimate(asked, min(free.values()), progress)
     executor = Local(workers=1, preload=["stackcli.diagnostics.step_cost", "torch._dynamo"])
     rows: list[dict[str, Any]] = [{"status": "stopped"} for _ in points]
-    stopped = False
+    stopped, loads = False, list[float | None]()
     try:
         with progress:
             fill_memory(rows, points, executor, free, progress)
-        fill_times(rows, points, executor, free, progress)
+        loads = fill_times(rows, points, executor, free, progress)
     except KeyboardInterrupt:
         stopped = True
     finally:
@@ -52,6 +52,7 @@ def run_cost(asked: CostPlan, options: Options) -> int:
     from stackcli.experiment.cost_report import build_points, report_cost
 
     frame = build_points(asked, rows)
+    frame.attrs["loads"] = loads
     if not (frame["status"] == "done").any() and stopped:
         progress.say("stopped before anything was timed; nothing is written")
         return 130
@@ -124,15 +125,17 @@ def fill_memory(
 
 def fill_times(
     rows: list[dict[str, Any]], points: Sequence[Any], executor: Executor, free: dict[str, float], progress: Progress
-) -> None:
+) -> list[float | None]:
     """Times all points that fit, in turns in one process; adds the times to their rows. A point keeps the turns that
-    were reported before an interrupt."""
+    were reported before an interrupt. Returns the cores that other processes kept busy before and after."""
+    from stackcli.diagnostics.machine_load import measure_load
     from stackcli.diagnostics.step_cost import Timing, measure_times
 
     timed = [i for i, row in enumerate(rows) if row["status"] == "done"]
     if not timed:
-        return
-    progress.say(f"timing {count_noun(len(timed), 'points')} in turns, alone on the machine")
+        return []
+    loads = [measure_load()]
+    progress.say(f"timing {count_noun(len(timed), 'points')} in turns")
     for i in timed:
         rows[i]["status"] = "stopped"
     job = Timing(tuple(points[i] for i in timed), BUDGET, min(free.values()))
@@ -145,3 +148,4 @@ def fill_times(
             for i in timed:
                 rows[i] |= {} if rows[i]["status"] == "done" else {"status": "failed", "why": why}
             progress.say(f"the times are incomplete: {format_setting(why)}")
+    return [*loads, measure_load()]

@@ -1,7 +1,6 @@
 """What `cost` prints and writes: the table of all points, how the costs grow, sentences, files and figures."""
 
 import io
-import math
 import os
 import platform
 from collections.abc import Sequence
@@ -9,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 
 from stackcli.analysis import cost_scaling, cost_tables, cost_text, tables
+from stackcli.analysis.load_text import describe_load
 from stackcli.common.atomic_files import write_file
 from stackcli.common.wording import count_noun
 from stackcli.config.settings import Options
+from stackcli.experiment.console import Console
 from stackcli.experiment.cost_points import CostPlan
 from stackcli.experiment.progress import Progress
 
@@ -45,15 +45,15 @@ def report_cost(frame: pd.DataFrame, asked: CostPlan, folder: Path, options: Opt
         print(tables.to_json(frame))
     elif options.csv == "-":
         print(tables.to_csv(frame), end="")
-    elif not options.quiet:
+    else:
         narrow = Console().width
         print(text if narrow >= tables.WIDTH else write_report(frame, asked, narrow), end="")
     if options.csv not in ("", "-"):
         write_file(Path(options.csv), tables.to_csv(frame))
         written.append(Path(options.csv))
-    from stackcli.experiment.report import abbreviate_files
+    from stackcli.experiment.written_files import describe_files
 
-    progress.say(f"wrote {', '.join(abbreviate_files(written, folder))} in {folder}")
+    progress.say(describe_files(written, folder, "time"))
 
 
 def write_report(frame: pd.DataFrame, asked: CostPlan, width: int = tables.WIDTH) -> str:
@@ -83,12 +83,12 @@ def describe_conditions(frame: pd.DataFrame, asked: CostPlan) -> list[str]:
         return []
     turns = cost_text.span(done["repeats"], "{:.0f}")
     threads = " or ".join(str(n) for n in sorted({config.threads for config in asked.arms.configs}))
-    cores, load = os.cpu_count() or 1, os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
-    machine = f"{platform.machine()}{'' if math.isnan(load) else f', load {load:.1f}'}"
+    cores, load = os.cpu_count() or 1, describe_load(frame.attrs.get("loads"))
+    machine = f"{platform.machine()}, {load}"
     methods = [METHODS[name] for name in dict.fromkeys(done["method"].dropna())]
     wide = int(((done["step_ms_high"] - done["step_ms_low"]) / done["step_ms"] > WIDE).sum())
     warned = f"At {wide} of {count_noun(len(done), 'points')} the quartiles are more than {100 * WIDE:.0f} % apart"
-    busy = f"{warned}{f', and the load was {load:.1f}' if load > cores else ''}: other programs were at work, so times"
+    busy = f"{warned} ({load}), so times"
     return [
         f"Times are medians of {turns} turns; {threads} of {count_noun(cores, 'cores')} ({machine}). Memory is the peak"
         f" of a step above weights and optimiser: {'; '.join(methods)}. Every stack is built for"

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from stackcli.common import registry
@@ -13,6 +12,7 @@ from stackcli.common.records import dumps
 from stackcli.common.wording import count_noun
 from stackcli.config.settings import Config
 from stackcli.diagnostics import checked_property, encoding_checks, position_tables
+from stackcli.experiment.console import Console
 from stackcli.experiment.identity import digest
 from stackcli.experiment.store import Store
 
@@ -22,8 +22,6 @@ def show_report(config: Config, out: Path, *, json: bool, formats: Sequence[str]
     if len(config.kinds("pe")) > 1:
         raise ValueError(f"check looks at one encoding; write pe={config.pe.name} without pe.by_layer")
     max_len = encoding_checks.input_length(config)
-    if formats:
-        Store(out)  # raises before anything is measured where no figure can be written
     with registry.blame_part("pe", config.pe.name):
         found = encoding_checks.certify(config, max_len)
     if json:

@@ -9,7 +9,7 @@ from stackcli.analysis.study_data import Frames
 from stackcli.common import registry
 from stackcli.common.wording import count_noun, format_setting
 from stackcli.config.settings import Config, Options, Part
-from stackcli.experiment import plan, study, worker
+from stackcli.experiment import announcement, plan, study, worker
 from stackcli.experiment.progress import Progress
 from stackcli.experiment.store import Store
 from stackcli.experiment.studies import check_name
@@ -25,18 +25,18 @@ def run_probe(arms: Arms, options: Options) -> int:
     not finite is a result. Raises ValueError before anything is built where the settings do not fit."""
     store = Store(options.out)
     name = check_name(options.study) if options.study else study.study_name(options.command, arms)
-    executor = Local(workers=options.jobs, preload=["stackcli.diagnostics.initialisation", *worker.preload()])
-    executor.warm()
-    loaded = read_probe_rows(arms.configs)
     progress = Progress(
         quiet=options.quiet, total=len(arms.configs), labels=[*map(describe_stack, arms.configs)], noun="stacks"
     )
     for note in arms.notes:
         progress.say(note)
-    seeds = ", ".join(map(str, sorted({config.seed for config in arms.configs})))
-    progress.say(f"{count_noun(len(arms.configs), 'stacks')}, seeds {seeds}; nothing is trained")
-    for text in dict.fromkeys(text for config in arms.configs for text in study.describe_need(config)):
+    what = f"{count_noun(len(arms.configs), 'stacks')} ({announcement.describe_axes(arms)})"
+    progress.say(f"probe: {what}; nothing is trained")
+    for text in dict.fromkeys(text for config in arms.configs for text in announcement.describe_need(config)):
         progress.say(text)
+    executor = Local(workers=options.jobs, preload=["stackcli.diagnostics.initialisation", *worker.preload()])
+    executor.warm()
+    loaded = read_probe_rows(arms.configs)
     starts = {}
     with progress:
         for i, outcome in probe_stacks(arms.configs, loaded, executor):

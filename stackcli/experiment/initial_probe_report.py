@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from stackcli.analysis.study_data import Frames
 from stackcli.common.atomic_files import write_file
 from stackcli.common.wording import format_setting
 from stackcli.config.settings import Options
+from stackcli.experiment.console import Console
 from stackcli.experiment.progress import Progress
 
 FIGURES = ("signal", "gradient", "slopes", "collapse")
@@ -52,7 +52,7 @@ def report_probe(frames: Frames, folder: Path, options: Options, progress: Progr
         print(tables.to_json(table))
     elif options.csv == "-":
         print(tables.to_csv(table), end="")
-    elif not options.quiet:
+    else:
         out.print(render_stacks(table))
         if len(slopes):
             out.print(render_slopes(slopes, frames.axes))
@@ -61,9 +61,9 @@ def report_probe(frames: Frames, folder: Path, options: Options, progress: Progr
     if options.csv not in ("", "-"):
         write_file(Path(options.csv), tables.to_csv(table))
         written.append(Path(options.csv))
-    from stackcli.experiment.report import abbreviate_files
+    from stackcli.experiment.written_files import describe_files
 
-    progress.say(f"wrote {', '.join(abbreviate_files(written, folder))} in {folder}")
+    progress.say(describe_files(written, folder, "slopes"))
 
 
 def probe_files(frames: Frames, table: pd.DataFrame, slopes: pd.DataFrame, folder: Path) -> list[Path]:

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from stackcli.analysis import comparisons, paired_comparisons
 from stackcli.analysis.study_data import Frames
 from stackcli.config import recorded_settings
 from stackcli.experiment import initial_probe_report
+from stackcli.experiment.console import Console
 from stackcli.experiment.load import load_study
 from stackcli.experiment.store import Store
 
@@ -128,7 +128,7 @@ def replay_study(name: str, out: Path, seed: int) -> Frames:
     study = f"{name}-{seed}"  # other seeds are another study
     line = ["probe" if probed else "sweep", "--experiment", name, f"seed={seed}", "--study", study, "--out", str(out)]
     more = ["--explain"] if explained else []
-    subprocess.run([sys.executable, "-m", "stackcli", *line, *more, "--quiet"], check=True)
+    subprocess.run([sys.executable, "-m", "stackcli", *line, *more, "--quiet"], check=True, stdout=subprocess.DEVNULL)
     if probed:
         return initial_probe_report.read_probe(out / "probes" / study)
     return load_study(Store(out, create=False), study)

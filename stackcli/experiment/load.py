@@ -89,12 +89,17 @@ def load_study(store: Store, name: str) -> "Frames":
         position_tables=lambda: _position_tables(finished),
         score_tables=lambda: _score_tables(store, [{**head, "status": "done"} for head, _ in finished]),
         facts=study["facts"],
-        machine=machines[0] if machines else {},
+        machine={**machines[0], "loads": _loads(machines)} if machines else {},
     )
 
 
+def _loads(machines: Sequence[Mapping[str, Any]]) -> list[float | None]:
+    """Returns the loads of all timing passes of a study; None for one that did not record it."""
+    return [load for machine in machines for load in machine.get("loads", [None])]
+
+
 def _times(entry: Mapping[str, Any], timings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Returns how long a run took, and how long a step of its architecture takes alone on the machine."""
+    """Returns how long a run took, and how long a step of its architecture takes."""
     seconds = read_json(folder / "provenance.json").get("seconds")
     times = {**timings.get(entry["timing"], {}).get("times", {}), "seconds": seconds}
     if entry.get("timing_same") in timings:

@@ -88,9 +88,14 @@ def follow_imports(files: dict[str, Path], base: Path, accepts: Callable[[str], 
                 waiting.append(path)
 
 
-def imported_modules(path: Path, base: Path) -> Iterator[str]:
-    """Yields the dotted names that a file imports; a name imported from a module may be a module itself."""
-    here = path.relative_to(base).parts[:-1]
+@cache
+def imported_modules(path: Path, base: Path) -> tuple[str, ...]:
+    """Returns the dotted names that a file imports; a name imported from a module may be a module itself."""
+    return tuple(find_imports(path, path.relative_to(base).parts[:-1]))
+
+
+def find_imports(path: Path, here: tuple[str, ...]) -> Iterator[str]:
+    """Yields the dotted names that a file imports. `here`: the parts of the name of its package."""
     for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -101,6 +101,11 @@ def estimate(config: Config, examples: int) -> float:
     return float(steps * (work / OPERATIONS_A_SECOND + 0.002 * config.depth + 0.003) + 0.5)
 
 
+def job_estimates(plan: Plan) -> list[float]:
+    """Estimates the seconds of each run that is to be trained."""
+    return [estimate(job.config, plan.facts[job.config.data]["sizes"]["train"]) for job in plan.todo]
+
+
 def check_device(devices: set[str]) -> None:
     """Raises ValueError for a device that this machine lacks."""
     if devices == {"cpu"}:
@@ -211,9 +216,14 @@ def keep_facts(plan: Plan, store: Store) -> None:
             store.save_facts(key, plan.facts[data])
 
 
+def typed_settings(config: Config) -> dict[str, Any]:
+    """Returns every setting of a run as it can be typed: only one of `steps` and `epochs`."""
+    return {key: value for key, value in config.flat().items() if key != ("epochs" if config.steps else "steps")}
+
+
 def reproduce(config: Config) -> str:
     """Returns the command that trains this run again."""
-    words = [f"{key}={quote_value(value)}" for key, value in config.flat().items()]
+    words = [f"{key}={quote_value(value)}" for key, value in typed_settings(config).items()]
     return "stackattn train " + " ".join(shlex.quote(w) for w in words)
 
 

@@ -163,7 +163,7 @@ def apply_remedy(config: Config, words: Sequence[str], folder: Path | None = Non
     """Returns the run with other settings; a part that is replaced loses its keys. `folder`: the user's own parts and
     defaults. Raises UsageError."""
     changed = {word.partition("=")[0] for word in words}
-    flat = {k: v for k, v in config.flat().items() if k not in changed}
+    flat = {k: v for k, v in plan.typed_settings(config).items() if k not in changed}
     for group in changed & set(GROUPS):
         flat = {k: v for k, v in flat.items() if not k.startswith(f"{group}.")}
     typed = (*(f"{k}={plan.quote_value(v)}" for k, v in flat.items()), *words)

@@ -13,7 +13,7 @@ of a long one: a stored run never changes, so the longer run starts anew.
 
 from dataclasses import replace
 
-from stackcli.common.wording import count_noun
+from stackcli.common.wording import count_noun, format_duration
 from stackcli.config.search_space import Space
 from stackcli.config.settings import Options
 from stackcli.config.yaml_files import UsageError
@@ -23,7 +23,7 @@ from stackcli.experiment.search_results import print_lines, regression, tell_res
 from stackcli.experiment.search_sampler import KINDS
 from stackcli.experiment.search_trials import ETA, Rung, SearchState, resource, shorten_run
 from stackcli.experiment.store import Store
-from stackcli.experiment.studies import check_name, check_same_base
+from stackcli.experiment.studies import check_name
 
 MOST = 1000  # trials
 
@@ -115,8 +115,7 @@ def plan_search(space: Space, options: Options) -> "SearchState":
     ends = plan.plan(corners, store)
     state = SearchState(space, options, name, store, executor, corners, ends, rungs, length)
     for view, axes in ((name, ("arm",)), (f"{name}-search", state.axes)):
-        if (store.study(view) / "study.json").is_file():
-            check_same_base(view, store.read_study(view), {"base": state.base, "axes": axes})
+        store.check_study(view, {"base": state.base, "axes": axes})
     try:
         state.defaults = tuple(space.config({}, seed) for seed in space.seeds)
         plan.plan(state.defaults, store)
@@ -146,9 +145,9 @@ def announce_search(state: "SearchState") -> None:
         state.say(f"  successive halving: {each}; {spent} {state.length} instead of {full}")
     beside = f"alone, as the defaults cannot be run ({state.without})" if state.without else "beside the defaults"
     state.say(f"then the best setting {beside} on seeds {', '.join(map(str, state.space.seeds))}")
-    if options.dry_run:
+    if not options.quiet:
         size = state.ends.facts[state.corners[0].data]["sizes"]["train"]
         mean = [sum(plan.estimate(shorten_run(c, r), size) for c in state.corners) / len(state.corners) for r in rungs]
         final = mean[-1] * (len(state.defaults) + len(state.space.seeds))
         seconds = final + sum(one * rung.size for one, rung in zip(mean, rungs, strict=True))
-        state.say(f"about {study.duration(seconds / options.jobs)} with -j {options.jobs}")
+        state.say(f"about {format_duration(seconds / options.jobs)} of training with -j {options.jobs}")

@@ -12,9 +12,9 @@ from stackcli.experiment.search_trials import SearchState, Trial, arm_name, shor
 
 def print_lines(options: Options, *sentences: Any) -> None:
     """Prints sentences and tables, unless stdout is for the final table alone (--json, --csv -, --format)."""
-    from rich.console import Console
+    from stackcli.experiment.console import Console
 
-    if options.quiet or options.json or options.csv == "-" or options.format:
+    if options.json or options.csv == "-" or options.format:
         return
     for sentence in filter(None, sentences):
         Console().print(sentence, markup=False, highlight=False)
@@ -23,14 +23,15 @@ def print_lines(options: Options, *sentences: Any) -> None:
 def tell_result(state: SearchState, best: Trial) -> None:
     """Prints the best trials, the importance of each setting and the choice; writes the files of the search."""
     from stackcli.common.atomic_files import write_file
-    from stackcli.experiment.report import abbreviate_files, redraw
+    from stackcli.experiment.study_figures import redraw
+    from stackcli.experiment.written_files import describe_files
 
     found, domains = trial_rows(state), state.space.domains
     folder, path = state.store.study(f"{state.name}-search"), state.store.study(f"{state.name}-search") / "trials.csv"
     write_file(path, as_csv(found))
-    written = [path, *redraw(state.options.out, folder.name, state.options.formats, ["importance"])]
+    written = [path, *redraw(state.options.out, folder.name, state.options.formats, ["importance"]).paths]
     state.say(f"{count_noun(len(state.runs), 'runs')}, {state.cached} of them finished before")
-    state.say(f"wrote {', '.join(abbreviate_files(written, folder))} in {folder}")
+    state.say(describe_files(written, folder, "importance"))
     rung = state.rungs[0]
     at = f"after {count_noun(rung.budget, state.length)}" if rung.budget else ""
     matters = search_importance.measure_importances(

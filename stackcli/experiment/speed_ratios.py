@@ -23,13 +23,13 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from rich.console import Console
 from torch import nn
 
 from stackcli.config import grid
 from stackcli.config.settings import Config
 from stackcli.data.base import Loaded
 from stackcli.diagnostics import layer_statistics
+from stackcli.experiment.console import Console
 from stackcli.experiment.encoder_script import train_encoder
 from stackcli.experiment.speed_kernels import kernel_sections
 from stackcli.experiment.speed_measurement import (

@@ -96,6 +96,12 @@ class Store:
         if why:
             raise StoreError(f"{self.root}: cannot be written ({above}: {why}); write --out FOLDER")
 
+    def check_writable(self) -> None:
+        """Raises StoreError where nothing can be written to the store; called before any other work."""
+        for folder in filter(Path.is_dir, (self.root, self.root / "studies")):
+            if why := why_unwritable(folder):
+                raise StoreError(f"{self.root}: cannot be written ({folder}: {why}); write --out FOLDER")
+
     def run(self, run: str) -> Path:
         return self.root / "runs" / run
 
@@ -303,6 +309,11 @@ class Store:
 
     def read_study(self, name: str) -> dict[str, Any]:
         return dict(read_json(self.study(name) / "study.json", "axes", "base", "runs"))
+
+    def check_study(self, name: str, study: Mapping[str, Any]) -> None:
+        """Raises ConflictError where a study of this name has other settings than `study`, its base and its axes."""
+        if (self.study(name) / "study.json").is_file():
+            check_same_base(name, self.read_study(name), study)
 
     def save_study(self, name: str, study: Mapping[str, Any], *, grow: bool = False) -> Path:
         """Writes a study. With `grow` it keeps the runs that it had, except those that new runs replace because their

@@ -36,6 +36,7 @@ def check_same_base(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -
     was, here = old["base"], new["base"]
     alike = {group for group in GROUPS if was.get(group) == here.get(group)}
     free |= {key for key in was.keys() ^ here.keys() if "." in key and key.partition(".")[0] in alike}
+    free |= {"epochs"} if was.get("steps") and here.get("steps") else set()  # steps replace them
     keys = sorted((set(was) | set(here)) - free)
     other = [f"{k}={was.get(k)!r} there, {here.get(k)!r} here" for k in keys if was.get(k) != here.get(k)]
     if other:

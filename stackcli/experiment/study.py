@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from stackcli.common import registry as parts
 from stackcli.common.records import Result
 from stackcli.common.suggestions import suggest_nearest
-from stackcli.common.wording import count_noun, format_seeds, format_setting
+from stackcli.common.wording import format_setting
 from stackcli.config import recorded_settings
 from stackcli.config.grid import Grid
-from stackcli.config.settings import GROUPS, Config, Options
+from stackcli.config.settings import Config, Options
 from stackcli.experiment.identity import digest
 from stackcli.experiment.progress import Progress, on_test, on_validation
 from stackcli.experiment.store import Store
@@ -77,21 +76,22 @@ def read_experiment(name: str) -> dict[str, list[str]]:
 
 def run_study(arms: Arms, options: Options) -> int:
     """Runs a study; returns the exit code."""
-    from stackcli.experiment import explanation_pass, plan, timing_pass, worker
+    from stackcli.experiment import announcement, explanation_pass, plan, timing_pass, worker
     from stackcli.launcher.local import Local
 
     check_columns(arms.configs, options)
     store = Store(options.out)
     name = check_name(options.study) if options.study else study_name(options.command, arms)
+    arms = along_known_axes(arms, store, name) if options.study else arms
+    store.check_study(name, {"base": arms.base, "axes": arms.axes})
+    timed = announcement.announce_command(arms, options, store)
     executor = Local(workers=options.jobs, preload=worker.preload())
     soon = (lambda: None) if options.dry_run else executor.warm
-    arms = along_known_axes(arms, store, name) if options.study else arms
     planned = plan.plan(arms.configs, store, force=options.force, test=not options.search, soon=soon)
     describe = on_validation if options.search else on_test
-    progress = Progress(
-        quiet=options.quiet, total=len(planned.todo), labels=run_labels(planned.todo, arms), describe=describe
-    )
-    announce_study(arms, planned, options, progress)
+    labels, work = run_labels(planned.todo, arms), plan.job_estimates(planned)
+    progress = Progress(quiet=options.quiet, total=len(labels), labels=labels, describe=describe, work=work)
+    announcement.announce_plan(arms, planned, options, progress, timed=timed)
     if options.dry_run:
         return 0
     if len(planned.todo) > ASK_ABOVE and not options.yes and not ask_consent(len(planned.todo)):
@@ -102,23 +102,21 @@ def run_study(arms: Arms, options: Options) -> int:
     store.tidy()
     plan.keep_facts(planned, store)
     if lost := store.count_dropped(name, study, grow=bool(options.study)):
-        how = "its axes have changed" if options.study else "a study named with --study grows instead"
-        progress.say(
-            f"study {name}: {count_noun(lost, 'runs')} of it are not among those of this command: left out of "
-            f"its tables and figures, and kept in the store; {how}"
-        )
-    store.save_study(name, study, grow=bool(options.study))
+        progress.say(announcement.describe_dropped(name, lost, named=bool(options.study)))
+    store.save_study(name, with_statuses(study, {}, store), grow=bool(options.study))
     code, statuses = train(planned, store, executor, options, progress)
     store.save_study(name, with_statuses(study, statuses, store), grow=bool(options.study))
     if code in (75, 130):
         progress.say(f"stopped; finished runs and checkpoints are kept. To go on: {options_line(options, arms)}")
         return code
-    from stackcli.experiment.report import redraw, report_study
-
     if options.search:
-        for path in redraw(options.out, name, options.formats, ["sensitivity"]):
+        from stackcli.experiment.study_figures import redraw
+
+        for path in redraw(options.out, name, options.formats, ["sensitivity"]).paths:
             progress.say(f"wrote {path}")
         return code
+    from stackcli.experiment.report import report_study
+
     timing_pass.time_steps(store, name, progress.say)
     if options.explain:
         explanation_pass.explain_runs(store, name, options.jobs, progress.say)
@@ -170,59 +168,6 @@ def study_name(command: str, arms: Arms) -> str:
     words = "-".join([command, *arms.axes, *sorted(typed)])
     clean = "".join(c if c.isascii() and (c.isalnum() or c in "._=,+-") else "_" for c in words)
     return clean if len(clean) <= 80 and clean == words else f"{clean[:70]}-{digest(words)[:8]}"
-
-
-def announce_study(arms: Arms, plan: Any, options: Options, progress: Progress) -> None:
-    """Says what will happen: runs, axes, which runs exist, notices of the data; with --dry-run also how long it
-    takes."""
-    flats = [{**c.flat(), **label} for c, label in zip(arms.configs, arms.labelled, strict=True)]
-    axes = {a: list(dict.fromkeys(format_setting(flat.get(a)) for flat in flats)) for a in arms.axes if a != "arm"}
-    axes |= {"arm": list(dict.fromkeys(arms.arms))} if "arm" in arms.axes else {}
-    seeds = sorted({c.seed for c in arms.configs})
-    text = "; ".join([*(f"{a} = {', '.join(v)}" for a, v in axes.items()), f"seeds {format_seeds(seeds, listed=5)}"])
-    runs = count_noun(len(set(plan.ids)), "runs")
-    progress.say(f"{runs} ({text}); {plan.cached} finished before, {len(plan.todo)} to train")
-    for note in arms.notes:
-        progress.say(note)
-    for data, facts in plan.facts.items():
-        progress.say(describe_sizes(data.name, facts))
-        for notice in facts["notices"]:
-            progress.say(f"data={data.name}: {notice}")
-    for text in dict.fromkeys(text for c in arms.configs for text in describe_need(c)):
-        progress.say(text)
-    if options.dry_run:
-        from stackcli.experiment.plan import estimate
-
-        seconds = sum(estimate(job.config, plan.facts[job.config.data]["sizes"]["train"]) for job in plan.todo)
-        progress.say(
-            f"about {duration(seconds / max(1, min(options.jobs, len(plan.todo) or 1)))} with -j {options.jobs}"
-        )
-
-
-def describe_sizes(name: str, facts: Mapping[str, Any]) -> str:
-    """Says how large the parts of a data set are, and what share of each a class has where there are few classes."""
-    sizes, parts = facts["sizes"], ("train", "val", "test")
-    head = f"data={name}: {sizes['train']} train, {sizes['val']} validation, {sizes['test']} test"
-    classes = facts["classes"] if len(facts["classes"]) <= 6 else []
-    each = (f"{c} " + "/".join(f"{100 * facts['shares'][p][c]:.0f}" for p in parts) for c in classes)
-    return head + (f"; class shares in % of each: {', '.join(each)}" if classes else "")
-
-
-def describe_need(config: Config) -> list[str]:
-    """Says which parts of a run another part sets."""
-    chosen = {group: str(getattr(config, group).name) for group in GROUPS}
-    return [f"{g}={n} sets {o}={m}" for g, n in chosen.items() for o, m in parts.needed_parts(g, n).items()]
-
-
-def duration(seconds: float) -> str:
-    """Formats a duration in seconds, minutes or hours."""
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
 
 
 def ask_consent(runs: int) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from stackcli.analysis import explanation_effects
 from stackcli.common.atomic_files import read_json
 from stackcli.common.wording import count_noun, format_seeds, format_setting
+from stackcli.experiment.announcement import describe_sizes
 from stackcli.experiment.explanation_scores import SCORES
 from stackcli.experiment.page_tables import (
     PageTable,
@@ -25,7 +26,6 @@ from stackcli.experiment.page_tables import (
 )
 from stackcli.experiment.report import evidence_tables, open_study, report_sentences
 from stackcli.experiment.store import Store
-from stackcli.experiment.study import describe_sizes
 
 if TYPE_CHECKING:
     from stackcli.analysis.study_data import Frames

@@ -8,7 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from stackcli.analysis.load_text import describe_load
 from stackcli.common import registry
+from stackcli.common.wording import count_noun
 from stackcli.config.settings import Config, Part
 from stackcli.experiment.identity import digest, part_sources
 from stackcli.experiment.plan import estimate
@@ -60,12 +62,14 @@ def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:
         reference = min(every, key=lambda key: estimate(every[key], 1000))
     from stackcli.launcher.local import Local
 
-    say(f"timing {len(new)} architecture{'s' if len(new) > 1 else ''}, alone on the machine")
+    say(f"timing {count_noun(len(new), 'architectures')}")
     job = Timing(store.root, study, {reference: every[reference], **new}, reference, known)
     for outcome in Local(workers=1, preload=preload()).run(time_all, [job]):
         if outcome.state in ("failed", "lost", "stopped"):
             why = str(outcome.detail or "it was stopped").strip().split("\n")[-1]
             say(f"no step times: the timing pass did not finish ({why}); the same command tries it again")
+        elif outcome.state == "done":
+            say(f"timed {describe_load(outcome.detail)}")
 
 
 def measured_here(found: Any) -> bool:
@@ -86,9 +90,10 @@ class Timing:
     known: Mapping[str, Any]
 
 
-def time_all(job: Timing, say: Say, stop: Stop) -> None:
-    """Measures architectures and saves their times with the study, each under its key; a job of a launcher."""
-    from stackcli.diagnostics import step_time
+def time_all(job: Timing, say: Say, stop: Stop) -> list[float | None]:
+    """Measures architectures and saves their times with the study, each under its key; a job of a launcher. Returns
+    the cores that other processes kept busy before and after."""
+    from stackcli.diagnostics import machine_load, step_time
 
     loaded: dict[Part, Any] = {}
 
@@ -99,6 +104,12 @@ def time_all(job: Timing, say: Say, stop: Stop) -> None:
 
     before = job.known.get(job.reference)
     scale = float(before["times"]["step_ms"]) if before else None
+    first = machine_load.measure_load()
     found = step_time.measure_blocks(job.configs, job.reference, load, scale)
-    marked = {key: {**times, "reference": job.reference} for key, times in found.items()}
+    loads = [first, machine_load.measure_load()]
+    marked = {
+        key: {**times, "machine": {**times["machine"], "loads": loads}, "reference": job.reference}
+        for key, times in found.items()
+    }
     Store(job.store, create=False).save_timings(job.study, {**marked, **job.known})
+    return loads

@@ -30,6 +30,8 @@ def run_tuning(arms: Arms, options: Options) -> int:
     key, values = parse_tuned(options.tune, arms)
     name = tuning_name(arms, options)
     base = {k: v for k, v in arms.base.items() if k != key}
+    store = Store(options.out)
+    store.check_study(name, {"base": {**base, "tune": options.tune}, "axes": arms.axes})
     search = replace(arms, configs=tuning_runs(arms, key, values), axes=(*arms.axes, key), base=base)
     search = replace(search, arms=("",) * len(search.configs), overrides=(*arms.overrides, options.tune))
     looking = replace(options, study=f"{name}-tune", search=True, tune="")
@@ -52,6 +54,8 @@ def tuning_name(arms: Arms, options: Options) -> str:
 def parse_tuned(word: str, arms: Arms) -> tuple[str, tuple[Any, ...]]:
     """Returns the setting that is searched, and its values. Raises UsageError for one that cannot be searched."""
     axis = overrides.parse_override(word)
+    if axis.key == "epochs" and any(config.steps for config in arms.configs):
+        raise UsageError([f"--tune {word}: steps= sets how long a run trains; leave it out, or tune steps"])
     sizes = (*arms.chosen, "heads", "share_layers") if arms.match else ()
     if axis.key in sizes:
         why = f"match={arms.match['by']} sizes every depth, so that {axis.key} cannot be tuned"

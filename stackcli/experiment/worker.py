@@ -120,13 +120,19 @@ def _advance(training: Any, store: Store, run: str, say: Say, stop: Stop, *, beg
     saved = time.monotonic()
     while not training.finished:
         training.advance()
-        say((training.step, training.steps, training.loss))
+        say((training.step, training.steps, *latest_scores(training)))
         asked = stop()
         if asked or time.monotonic() - saved > CHECKPOINT_SECONDS:
             store.save_checkpoint(run, {**training.state(), "seconds": time.time() - began})
             saved = time.monotonic()
         if asked and not training.finished:
             raise SystemExit(PREEMPTED)
+
+
+def latest_scores(training: Any) -> tuple[float, ...]:
+    """Returns train loss, validation loss and validation accuracy of the last evaluation; empty before the first."""
+    rows = training.curve[-1:]
+    return tuple(score for row in rows for score in (row.train_loss, row.val_loss, row.val_acc))
 
 
 def _continue(training: Any, store: Store, run: str) -> float:

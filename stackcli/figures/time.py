@@ -1,4 +1,4 @@
-"""Time of a training step, and of its forward, backward and update parts, measured alone on the machine."""
+"""Time of a training step, and of its forward, backward and update parts, measured after the runs."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from stackcli.analysis.load_text import describe_load
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
@@ -118,5 +119,7 @@ def _conditions(frames: Frames) -> str:
             values = [base.plain(value) for value in frames.runs[column]]
             given = dict.fromkeys(base.safe_text(value) for value in values if value not in (None, ""))
             words.append(f"{column.removesuffix('_used')} {'/'.join(given)}" if given else "")
-    words.append(base.safe_text(frames.machine.get("processor") or ""))
+    machine: dict[str, Any] = frames.machine
+    words.append(base.safe_text(machine.get("processor") or ""))
+    words.append(describe_load(machine.get("loads")) if machine else "")
     return ", ".join(filter(None, words))

@@ -48,6 +48,12 @@ def test_the_table_goes_to_stdout_or_a_file_and_quiet_is_silent(tmp_path: Path) 
     assert (tmp_path / "t.csv").read_text() == (tmp_path / "outputs" / "costs" / "mine" / "table.csv").read_text()
 
 
+def test_quiet_silences_the_progress_and_not_the_answer(tmp_path: Path) -> None:
+    words = ("dim=8", "heads=2", "ff=0", "depth=1", "attention=linear", "seq=8,16", "--figures", "none")
+    done = stackattn("cost", *words, "--quiet", cwd=tmp_path)
+    assert done.returncode == 0 and done.stderr == "" and "Times are medians" in done.stdout
+
+
 def test_the_shell_is_offered_seq_for_this_command_only(tmp_path: Path) -> None:
     program = "import sys; sys.argv = ['stackattn']; from stackcli.cli.main import main; main()"
     for command, answer in (("cost", "seq="), ("sweep", "")):

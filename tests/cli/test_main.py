@@ -1,5 +1,6 @@
 """The console script: its commands, their help, and what is imported for them."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,9 +66,10 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert "stackcli.cli.main" in loaded and loaded & heavy == set()
 
 
-def test_plot_list_and_runs_never_import_torch(trained: Path) -> None:
-    lines = ("list", "list data", "runs", "plot --list", "verify", "plot --figure loss --figures svg")
-    found = modules(*lines, cwd=trained)
+def test_plot_list_and_runs_never_import_torch(trained: Path, tmp_path: Path) -> None:
+    lines = ("list", "list data", "runs", "plot --list", "verify", "plot --figure loss --figures pdf")
+    shutil.copytree(trained / "outputs", tmp_path / "outputs")
+    found = modules(*lines, cwd=tmp_path)
     assert len(found) == len(lines) and {"stackcli.cli.main", "matplotlib"} <= found[-1]
     for line, loaded in zip(lines, found, strict=True):
         assert "torch" not in loaded, line

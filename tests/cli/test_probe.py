@@ -9,7 +9,7 @@ from stackcli.cli import main
 from stackcli.config.settings import Options
 from stackcli.experiment import initial_probe
 from stackcli.experiment.study import Arms
-from tests.helpers import stackattn
+from tests.helpers import stackattn, words
 
 BAD = {
     "depth=0": "depth=0: must be at least 1",
@@ -47,3 +47,9 @@ def test_without_words_it_asks_for_three_schemes_to_depth_128(monkeypatch: pytes
     (given,) = asked
     assert len(given.configs) == 8 * 3 * 3 and max(c.depth for c in given.configs) == 128
     assert {c.residual.name for c in given.configs} == {"pre", "post", "deepnorm"}
+
+
+def test_quiet_silences_the_progress_and_not_the_answer(data: Path, tmp_path: Path) -> None:
+    line = words(data, "depth=1,2", "residual=pre", "seeds=1")
+    done = stackattn("probe", *line, "--quiet", "--figures", "none", cwd=tmp_path)
+    assert done.returncode == 0 and done.stderr == "" and "deeper stacks" in " ".join(done.stdout.split())

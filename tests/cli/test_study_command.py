@@ -59,3 +59,9 @@ def test_a_search_over_a_recorded_study_is_refused(tmp_path: Path) -> None:
     done = stackattn("sweep", *typed, cwd=tmp_path)
     assert done.returncode == 2 and "a recorded study is replayed as recorded" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_steps_typed_for_a_recorded_study_replace_its_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded_settings, "read_experiment", lambda _: {"": ["depth=1,2", "epochs=3"]})
+    found = study_command.replay("mine", ("steps=5",), None)
+    assert {(c.depth, c.steps) for c in found.configs} == {(1, 5), (2, 5)}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stackcli.common.wording import count_noun, format_seeds, format_setting, quote_blanks
+from stackcli.common.wording import count_noun, format_duration, format_seeds, format_setting, quote_blanks
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,11 @@ def test_a_setting_is_written_as_it_is_typed(value: object, text: str) -> None:
 
 def test_a_name_of_white_space_is_quoted() -> None:
     assert [quote_blanks(name) for name in ("a b", " ", "\n", "")] == ["a b", "' '", "'\\n'", "''"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"), (86400, "24.0 h")],
+)
+def test_a_duration_is_given_in_its_unit(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text

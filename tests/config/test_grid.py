@@ -96,3 +96,20 @@ def test_what_a_newcomer_types_is_answered_with_what_to_type(word: str, said: st
     with pytest.raises(UsageError) as error:
         parse_grid([word])
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("words", [("steps=100", "epochs=4,8"), ("epochs=4,8", "steps=100,0"), ("epochs=8", "steps=5")])
+def test_steps_beside_epochs_are_refused_and_both_are_named(words: tuple[str, ...]) -> None:
+    steps, epochs = sorted(words, reverse=True)
+    with pytest.raises(UsageError) as error:
+        parse_grid(words)
+    assert list(error.value.problems) == [
+        f"{steps} and {epochs}: each sets how long a run trains; write only one, {steps} or {epochs}"
+    ]
+
+
+def test_steps_of_0_and_a_preset_go_with_the_other() -> None:
+    assert {c.epochs for c in parse_grid(["steps=0", "epochs=4,16"]).configs} == {4, 16}
+    preset = parse_grid(["steps=100"], presets=["epochs=16"]).configs[0]
+    assert preset == parse_grid(["steps=100"]).configs[0] and (preset.steps, preset.epochs) == (100, 8)
+    assert parse_grid([], presets=["epochs=16"]).configs[0].epochs == 16

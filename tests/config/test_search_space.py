@@ -51,3 +51,8 @@ def test_what_no_search_can_choose_is_refused(words: list[str], said: str) -> No
 def test_an_interval_of_decimals_for_a_whole_number_is_answered_with_what_to_type() -> None:
     with pytest.raises(UsageError, match=r"write depth=range\(1,9\)"):
         parse_space([*SMALL, "depth=interval(1.5,8.5)"]).corners(0)
+
+
+def test_a_search_refuses_steps_beside_epochs() -> None:
+    with pytest.raises(UsageError, match="steps=100,299 and epochs=8: each sets how long a run trains"):
+        parse_space(["steps=range(100,300)", "epochs=8"])

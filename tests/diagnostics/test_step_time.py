@@ -31,7 +31,7 @@ def test_each_arm_is_warmed_up_and_repeated_and_its_parts_add_up_to_the_step() -
         for step, *three in zip(*(arm.times[k] for k in ("step", "forward", "backward", "update")), strict=True):
             assert abs(step - sum(three)) < 1e-9
         assert result["times"]["step_ms_low"] <= result["times"]["step_ms"] <= result["times"]["step_ms_high"]
-        assert {"threads", "load", "allocator", "batch", "length"} <= set(result["machine"])
+        assert {"threads", "allocator", "batch", "length"} <= set(result["machine"])
 
 
 def test_quartiles_are_those_of_the_recorded_times() -> None:

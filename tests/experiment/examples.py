@@ -75,11 +75,11 @@ def options(out: Path, **more: Any) -> Options:
     return Options(**{"command": "sweep", "out": out, "formats": (), **more})
 
 
-def call_tool(words: Sequence[str], folder: Path) -> "Said":
-    """`stackattn` with these words, in this process, which saves its start."""
+def call_tool(words: Sequence[str], folder: Path, encoding: str = "utf-8") -> "Said":
+    """`stackattn` with these words, in this process, which saves its start. `encoding`: of stdout and stderr."""
     from stackcli.cli import main
 
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="") for _ in range(2))
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.redirect_stdout(out),

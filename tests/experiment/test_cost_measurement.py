@@ -43,7 +43,7 @@ def test_every_point_has_times_and_memory_and_the_files_are_there(measured: tupl
     assert table["params"].nunique() == 1  # built for the longest length
     assert (place / "report.txt").read_text() == said
     assert max(map(len, said.splitlines())) <= 80
-    assert "8 points" in notes and "nothing is trained" in notes and "wrote table.csv" in notes
+    assert "8 points" in notes and "nothing is trained" in notes and "wrote 7 files to" in notes and "open " in notes
     assert not (folder / "outputs" / "runs").exists()
 
 

@@ -74,7 +74,7 @@ def test_the_share_of_items_in_which_a_method_finds_what_decides_is_measured() -
 
 def test_a_study_marked_explain_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
-    monkeypatch.setattr("subprocess.run", lambda line, check: asked.append(line[3:]))
+    monkeypatch.setattr("subprocess.run", lambda line, check, stdout: asked.append(line[3:]))
     monkeypatch.setattr(known_answers, "load_study", lambda store, study: STUDY)
     monkeypatch.setattr(known_answers, "Store", lambda out, create: None)
     for name in ("trigger-is-found", "recall-depth"):
@@ -106,7 +106,7 @@ def test_a_study_marked_probe_is_probed_and_its_slopes_are_compared(
 ) -> None:
     asked: list[list[str]] = []
 
-    def run(line: list[str], check: bool) -> None:
+    def run(line: list[str], check: bool, stdout: int) -> None:
         asked.append(line[3:])
         place = tmp_path / "probes" / "gradient-against-depth-7"
         place.mkdir(parents=True)
@@ -128,7 +128,7 @@ def test_a_study_marked_probe_is_probed_and_its_slopes_are_compared(
 def test_no_expectation_of_a_study_that_cannot_be_run_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(line: list[str], check: bool) -> None:
+    def run(line: list[str], check: bool, stdout: int) -> None:
         raise subprocess.CalledProcessError(4, line)
 
     monkeypatch.setattr("subprocess.run", run)

@@ -39,7 +39,8 @@ from stackcli.config import defaults, grid
 from stackcli.experiment import identity, part_source
 
 def run_id():
-    for cached in (part_source.fingerprint, part_source.syntax_tree, defaults.compose_settings, defaults.part_defaults):
+    sources = (part_source.imported_modules, part_source.fingerprint, part_source.syntax_tree)
+    for cached in (*sources, defaults.compose_settings, defaults.part_defaults):
         cached.cache_clear()
     return identity.run_id(grid.parse_grid(["seeds=1", "pe=mine"]).configs[0], "x")
 
@@ -121,7 +122,7 @@ def test_an_edited_encoding_is_trained_again_and_both_runs_are_there(package: Pa
     path.write_text(path.read_text().replace("-9 * slope(", "-8 * slope("))
     (stored,) = [p.name for p in (package / "outputs" / "runs").iterdir()][:1]
     assert "pe=mine: edited since this run was trained" in run("predict", stored, "why")
-    assert run("plot", "--figure", "loss", "--figures", "svg").startswith("pe=mine: edited since these runs")
+    assert run("plot", "--figure", "loss", "--figures", "svg").partition("\n")[2].startswith("pe=mine: edited since")
 
 
 def test_every_part_has_a_source_of_its_own() -> None:

@@ -3,8 +3,8 @@
 import io
 
 import pytest
-from rich.console import Console
 
+from stackcli.experiment.console import Console
 from stackcli.experiment.progress import Progress
 from stackcli.launcher.base import Outcome
 
@@ -23,7 +23,7 @@ def test_each_run_that_ends_is_a_plain_line_where_there_is_no_terminal() -> None
     shown, text = progress()
     with shown:
         shown.show(Outcome(0, "started"), None)
-        shown.show(Outcome(0, "progress", (3, 10, 1.5)), None)
+        shown.show(Outcome(0, "progress", (3, 10, 1.5, 1.25, 0.4)), None)
         shown.show(Outcome(0, "done"), DONE)
         shown.show(Outcome(1, "done"), {"status": "diverged", "diverged_step": 7})
     assert text.getvalue().splitlines() == [
@@ -46,40 +46,77 @@ def test_quiet_says_nothing_but_what_failed(capsys: pytest.CaptureFixture[str]) 
     assert text.getvalue() == "" and capsys.readouterr().err == "[2/2] depth=1 seed=0: FAILED: ValueError: no\n"
 
 
-def terminal(monkeypatch: pytest.MonkeyPatch, total: int) -> tuple[Progress, io.StringIO]:
-    """Progress that writes into a text, as to a terminal of 60 by 10 characters."""
+def terminal(monkeypatch: pytest.MonkeyPatch, total: int, width: int = 60) -> tuple[Progress, io.StringIO]:
+    """Progress that writes into a text, as to a terminal of 10 lines."""
     text = io.StringIO()
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(
         "stackcli.experiment.progress.Console",
-        lambda **given: Console(file=text, width=60, height=10, force_terminal=True, color_system=None),
+        lambda **given: Console(file=text, width=width, height=10, force_terminal=True, color_system=None),
     )
     return Progress(quiet=False, total=total, labels=[f"depth={i} seed=0" for i in range(total)]), text
 
 
-def test_the_bars_of_a_terminal_say_how_far_each_run_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown, text = terminal(monkeypatch, total=3)
+def last_frame(shown: Progress, text: io.StringIO) -> list[str]:
+    shown.live.refresh()
+    return text.getvalue().rpartition("\x1b[2K")[2].splitlines()
+
+
+WIDTHS = {  # columns -> the lines of a run that goes on
+    120: ["depth=1 seed=0  3/10  train 1.500 val 1.250 acc 0.400"],
+    80: ["depth=1 seed=0  3/10  train 1.500 val 1.250 acc 0.400"],
+    45: ["depth=1 seed=0", "  3/10  train 1.500 val 1.250 acc 0.400"],
+    40: ["depth=1 seed=0", "  3/10  train 1.500 val 1.250 acc 0.400"],
+    35: ["depth=1 seed=0", "3/10 train 1.50 val 1.25 acc 0.40"],
+    30: ["depth=1 seed=0", "  3/10", "  train 1.50 val 1.25 acc 0.40"],
+}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_display_says_how_far_each_run_is_at_any_width(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, text = terminal(monkeypatch, total=3, width=width)
     with shown:
         shown.show(Outcome(1, "started"), None)
-        shown.show(Outcome(1, "progress", (3, 10, 1.5)), None)
+        shown.show(Outcome(1, "progress", (3, 10, 1.5, 1.25, 0.4)), None)
         shown.show(Outcome(0, "started"), None)
         shown.show(Outcome(0, "done"), DONE)
-        shown.bars.refresh()
-        last = text.getvalue().rpartition("\x1b[2K")[2].splitlines()
-    assert [line.split()[:2] for line in last] == [["3", "runs"], ["depth=1", "seed=0"]]
-    assert " 1/3 " in last[0] and " 3/10 " in last[1] and " loss 1.500 " in last[1]
+        shown.show(Outcome(2, "started"), None)
+        head, *rows = last_frame(shown, text)
+    assert " 1/3 runs" in head and rows[:-1] == WIDTHS[width] and rows[-1].endswith("starting")
+    assert max(map(len, [head, *rows])) <= width
 
 
-def test_the_bars_are_never_taller_than_the_screen_and_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_display_counts_what_failed_and_says_how_much_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of 1, 3 and 4 units: after 10 s one of 1 has failed and half of one of 4 is done, 3 of 8 units."""
+    shown, text = terminal(monkeypatch, total=3, width=80)
+    shown.work = [1.0, 3.0, 4.0]
+    with shown:
+        shown.show(Outcome(0, "failed", "ValueError: no"), None)
+        assert shown.share() == 1 / 8
+        shown.show(Outcome(2, "progress", (5, 10, 1.5, 1.25, 0.4)), None)
+        monkeypatch.setattr("stackcli.experiment.progress.time.monotonic", lambda: shown.began + 10)
+        assert shown.seconds_left() == pytest.approx(10 * 5 / 3)
+        assert "1/3 runs, 1 failed, 17 s left" in last_frame(shown, text)[0]
+
+
+def test_later_rounds_of_a_search_count_for_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Progress(quiet=False, total=12, labels=("a", "b"))
+    shown.ended = 4
+    with shown:
+        shown.show(Outcome(0, "done"), DONE)
+        assert shown.share() == 1 / 8  # 1 of the 8 runs after the first 4
+
+
+def test_the_display_is_never_taller_than_the_screen_and_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     shown, text = terminal(monkeypatch, total=40)
     with shown:
         for job in range(40):
             shown.show(Outcome(job, "started"), None)
-        shown.bars.refresh()
-        last = text.getvalue().rpartition("\x1b[2K")[2].splitlines()
+        last = last_frame(shown, text)
         assert len(last) == 10 and max(map(len, last)) <= 60 and "0/40" in last[0]
         before = len(text.getvalue())
-    assert "depth=" not in text.getvalue()[before:]
+    after = text.getvalue()[before:]
+    assert "depth=" not in after and after.count("\x1b[2K") >= 10  # every line is erased
 
 
 def test_text_of_a_user_is_never_taken_for_markup() -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from stackcli.config.grid import parse_grid
 from stackcli.config.settings import Part
-from stackcli.experiment import study
+from stackcli.experiment import study, tuning
+from stackcli.experiment.identity import ConflictError
 from stackcli.experiment.plan import Job, Plan
 from stackcli.experiment.progress import Progress
 from stackcli.experiment.store import Store
@@ -111,14 +112,6 @@ def test_the_command_that_goes_on_repeats_the_words_and_quotes_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"), (86400, "24.0 h")],
-)
-def test_a_duration_is_given_in_its_unit(seconds: float, text: str) -> None:
-    assert study.duration(seconds) == text
-
-
-@pytest.mark.parametrize(
     ("cols", "sort", "message"),
     [
         ("depth, test_acc", "-val_loss", ""),
@@ -136,11 +129,6 @@ def test_a_column_that_no_run_will_have_is_refused(cols: str, sort: str, message
     assert message in str(error.value)
 
 
-def test_a_part_that_sets_another_is_announced() -> None:
-    assert study.describe_need(config(residual="rezero")) == ["residual=rezero sets norm=none"]
-    assert study.describe_need(default_config()) == []
-
-
 @pytest.mark.parametrize(("answer", "agreed"), [("y\n", True), (" YES \n", True), ("\n", False), ("no\n", False)])
 def test_many_runs_start_only_after_a_yes_on_a_terminal(
     answer: str, agreed: bool, monkeypatch: pytest.MonkeyPatch
@@ -156,28 +144,25 @@ def test_many_runs_start_only_after_a_yes_on_a_terminal(
     assert study.ask_consent(201) is False  # no terminal
 
 
-def test_the_announcement_counts_runs_and_shares_and_repeats_notices(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("more", [{}, {"dry_run": True}])
+def test_a_study_of_another_definition_is_found_before_any_work_and_in_a_dry_run(
+    more: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = arms("depth=1,2", "seeds=2")
-    shares = {name: {"a": 0.25, "b": 0.75} for name in ("train", "val", "test")}
-    facts = {
-        "sizes": {"train": 1, "val": 2, "test": 3},
-        "shares": shares,
-        "classes": ["a", "b"],
-        "notices": ["a notice"],
-    }
-    data = given.configs[0].data
-    planned = Plan(tuple("abcd"), given.configs, (), {data: facts}, {})
-    progress = Progress(quiet=False, total=0, labels=())
-    study.announce_study(replace(given, notes=("a note",)), planned, options(tmp_path, dry_run=True), progress)
-    assert capsys.readouterr().err.splitlines() == [
-        "4 runs (depth = 1, 2; seeds 0, 1); 4 finished before, 0 to train",
-        "a note",
-        "data=subjects: 1 train, 2 validation, 3 test; class shares in % of each: a 25/25/25, b 75/75/75",
-        "data=subjects: a notice",
-        "about 0 s with -j 1",
-    ]
+    given, store = arms("depth=1,2", "lr=0.5"), Store(tmp_path / "out")
+    store.create()
+    store.save_study("mine", {**empty_study(**{**given.base, "lr": 0.25}), "command": "sweep", "facts": {}})
+    monkeypatch.setattr("stackcli.experiment.plan.plan", lambda *_, **__: pytest.fail("work began"))
+    with pytest.raises(ConflictError, match=r"study 'mine' has other settings: lr=0\.25 there, 0\.5 here"):
+        study.run_study(given, options(store.root, study="mine", **more))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_search_for_tuning_finds_the_other_definition_of_the_study_after_it(tmp_path: Path) -> None:
+    given, store = arms("depth=1,2", "dropout=0.5"), Store(tmp_path / "out")
+    store.create()
+    store.save_study("mine", {**empty_study(**{**given.base, "dropout": 0.25}), "command": "sweep", "facts": {}})
+    with pytest.raises(ConflictError, match="dropout"):
+        tuning.run_tuning(given, options(store.root, study="mine", tune="lr=0.1,0.2", dry_run=True))
 
 
 # ---- what is recorded

@@ -58,10 +58,12 @@ def measured(store: Store, monkeypatch: pytest.MonkeyPatch) -> Measured:
             def run(self, work: Any, given: list[timing_pass.Timing]) -> Iterator[Outcome]:
                 assert work is timing_pass.time_all
                 jobs.extend(given)
-                yield Outcome(0, "done")
+                yield Outcome(0, "done", [0.1, 1.84])
 
         monkeypatch.setattr("stackcli.launcher.local.Local", Local)
-        timing_pass.time_steps(store, "s", lambda _: None)
+        said: list[str] = []
+        timing_pass.time_steps(store, "s", said.append)
+        assert said[1:] == (["timed beside other work (load 1.8)"] if jobs else [])
         return jobs[0] if jobs else None
 
     return start
@@ -128,7 +130,7 @@ def test_a_pass_that_fails_says_why(store: Store, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("stackcli.launcher.local.Local", Failing)
     said: list[str] = []
     timing_pass.time_steps(store, "s", said.append)
-    assert said[0] == "timing 4 architectures, alone on the machine"
+    assert said[0] == "timing 4 architectures"
     assert said[1].startswith("no step times: the timing pass did not finish (MemoryError: no memory)")
     assert store.timings("s") == {}
 
@@ -136,7 +138,7 @@ def test_a_pass_that_fails_says_why(store: Store, monkeypatch: pytest.MonkeyPatc
 def test_new_times_are_saved_beside_the_known_ones_on_their_scale(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stackcli.diagnostics import step_time
+    from stackcli.diagnostics import machine_load, step_time
 
     asked: list[float | None] = []
 
@@ -145,12 +147,17 @@ def test_new_times_are_saved_beside_the_known_ones_on_their_scale(
         return {key: {"times": {"step_ms": 7.0}, "machine": HERE} for key in configs}
 
     monkeypatch.setattr(step_time, "measure_blocks", measure)
+    loads = iter((0.1, 1.5, 0.2, 0.3))
+    monkeypatch.setattr(machine_load, "measure_load", lambda: next(loads))
     known = {"depth 1": times(2.0)}
     configs = {"depth 1": default_config(), "depth 4": replace(default_config(), depth=4)}
-    timing_pass.time_all(timing_pass.Timing(store.root, "s", configs, "depth 1", known), lambda _: None, lambda: False)
-    assert asked == [2.0] and store.timings("s") == {"depth 1": times(2.0), "depth 4": times(7.0)}
+    said = timing_pass.time_all(
+        timing_pass.Timing(store.root, "s", configs, "depth 1", known), lambda _: None, lambda: False
+    )
+    assert said == [0.1, 1.5]
+    assert asked == [2.0] and store.timings("s") == {"depth 1": times(2.0), "depth 4": times(7.0, loads=[0.1, 1.5])}
     timing_pass.time_all(timing_pass.Timing(store.root, "s", configs, "depth 1", {}), lambda _: None, lambda: False)
-    assert asked[1] is None and store.timings("s")["depth 1"] == times(7.0)
+    assert asked[1] is None and store.timings("s")["depth 1"] == times(7.0, loads=[0.2, 0.3])
 
 
 def test_equal_architectures_share_a_key_and_an_edited_part_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +188,7 @@ def test_only_new_architectures_are_timed_and_the_others_keep_their_times(tmp_pa
     assert "timing 2 architectures" in first.stderr
     before = stored_times(tmp_path)
     more = stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path)
-    assert "timing 1 architecture," in more.stderr, more.stderr
+    assert "timing 1 architecture\n" in more.stderr, more.stderr
     after = stored_times(tmp_path)
     assert len(after) == 3 and {key: after[key] for key in before} == before
     assert "timing" not in stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path).stderr

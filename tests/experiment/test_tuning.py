@@ -150,3 +150,9 @@ def test_the_comparison_runs_each_arm_with_the_value_chosen_for_it(
         ("none", 0.1, 0), ("none", 0.1, 1), ("rope", 0.2, 0), ("rope", 0.2, 1)
     ]  # fmt: skip
     assert tuned.chosen == ("lr",) and "lr" not in tuned.base and tuned.base["tune"] == "lr=0.1,0.2"
+
+
+def test_epochs_are_not_tuned_where_steps_set_the_length() -> None:
+    arms = Arms.of_grid(parse_grid(("depth=1,2", "steps=10")))
+    with pytest.raises(UsageError, match="steps= sets how long a run trains; leave it out, or tune steps"):
+        tuning.parse_tuned("epochs=4,8", arms)

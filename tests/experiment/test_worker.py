@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stackcli.common import registry
 from stackcli.config import grid
 from stackcli.data.csv import Csv
 from stackcli.experiment import plan, timing_pass, worker
 from stackcli.experiment.store import Store
-from stackcli.figures import base
 from tests.factory import part
 from tests.helpers import environment, installed, results, stackattn, start, words, write_data
 
@@ -49,7 +49,7 @@ def test_the_same_command_again_trains_nothing_and_more_depth_trains_only_that(d
     assert again.returncode == 0 and "4 finished before, 0 to train" in again.stderr and trained(again.stderr) == 0
     grown = stackattn("sweep", *words(data, "depth=1,2,3", "seeds=2", "steps=30"), cwd=swept)
     assert "4 finished before, 2 to train" in grown.stderr and trained(grown.stderr) == 2
-    assert "timing" not in again.stderr and "timing 1 architecture," in grown.stderr  # beside the reference
+    assert "timing" not in again.stderr and "timing 1 architecture\n" in grown.stderr  # beside the reference
     names = [p.parent.name for p in swept.glob("outputs/studies/*/study.json")]
     assert len(names) == 1  # the study has grown
 
@@ -217,6 +217,14 @@ def test_the_line_that_reproduces_a_run_is_read_back_as_the_run(name: str, data:
     assert grid.parse_grid(line[2:], single=True).configs == (odd,)
 
 
+@pytest.mark.parametrize("length", ["steps=9", "epochs=5"])
+def test_the_line_that_reproduces_a_run_names_its_steps_or_its_epochs(length: str) -> None:
+    (run,) = grid.parse_grid([length, "seeds=1"]).configs
+    line = shlex.split(plan.reproduce(run))
+    assert [word for word in line if word.startswith(("steps=", "epochs="))] == [length]
+    assert grid.parse_grid(line[2:], single=True).configs == (run,)
+
+
 def test_times_of_other_sizes_of_the_same_data_are_not_taken(data: Path) -> None:
     short, long = (grid.parse_grid([*words(data), "seeds=1", f"data.max_len={n}"]).configs[0] for n in (8, 16))
     assert timing_pass.timing_key(short, "f") == timing_pass.timing_key(replace(short, seed=5, lr=0.5), "f")
@@ -259,7 +267,8 @@ def test_a_study_says_what_it_leaves_out_and_no_figure_stands_beside_other_table
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = ("accuracy", "depth", "loss", "time", "update")
-    monkeypatch.setattr(base, "figure_names", lambda: few)  # drawing all of them takes seconds
+    real = registry.part_names  # drawing all figures takes seconds
+    monkeypatch.setattr(registry, "part_names", lambda group: few if group == "figures" else real(group))
     line = ["sweep", *words(data, "depth=1,2")]
     first = stackattn(*line, "seeds=3", "--figures", "svg", cwd=tmp_path, figures=True)
     assert first.returncode == 0, first.stderr
@@ -267,7 +276,7 @@ def test_a_study_says_what_it_leaves_out_and_no_figure_stands_beside_other_table
     drawn = {p.name for p in folder.glob("*.svg")}
     assert drawn == {f"{name}.svg" for name in few}
     fewer = stackattn(*line, "seeds=2", cwd=tmp_path)
-    assert "2 runs of it are not among those of this command" in fewer.stderr
+    assert "2 runs that are not among those of this command" in fewer.stderr
     assert "drawn from other runs than the study has now, and deleted" in fewer.stderr
     assert not list(folder.glob("*.svg")) and len((folder / "runs.csv").read_text().splitlines()) == 5
     back = stackattn(*line, "seeds=3", "--figures", "svg", cwd=tmp_path, figures=True)

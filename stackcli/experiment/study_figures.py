@@ -1,0 +1,155 @@
+"""Draws the figures of a study, each only where it would differ from the one that is there. Never loads PyTorch."""
+
+import hashlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stackcli.common import registry
+from stackcli.common.atomic_files import read_json, write_file
+from stackcli.common.records import dumps
+from stackcli.experiment import part_source
+from stackcli.experiment.identity import digest
+from stackcli.experiment.store import Store
+from stackcli.experiment.written_files import abbreviate_files
+
+STAMP = "figures.json"  # which runs a study's figures were drawn from, and the inputs and files of each
+SOURCES = ("stackcli.figures.", "stackcli.analysis.", "stackcli.common.")  # modules that decide how a figure looks
+PACKAGE = part_source.PACKAGE
+
+
+class Drawn(NamedTuple):
+    """The files of a study's figures, those of them that were drawn now, and how many figures were and were not."""
+
+    paths: list[Path]
+    new: list[Path]
+    drawn: int = 0
+    unchanged: int = 0
+
+
+@lru_cache(maxsize=2)
+def hash_runs(frames: Any) -> str:
+    """The hash of a study's runs and of their explanations, computed once for each report."""
+    runs = frames.runs.to_json()
+    return digest([runs, frames.scores.to_json()] if len(frames.scores) else runs)
+
+
+def hash_study(frames: Any) -> str:
+    """The hash of everything in a study that a figure can show. The curves and layers of a run follow from its result,
+    which holds the hash of its weights."""
+    heads = frames.heads.to_json() if len(frames.heads) else ""
+    told = (frames.study, frames.command, frames.axes, frames.overrides, frames.chosen)
+    facts = [frames.match, frames.known, frames.facts, frames.machine]
+    return digest([hash_runs(frames), heads, told, dumps(facts)])
+
+
+def figure_source(name: str) -> str:
+    """The hash of the source of a figure, of what it imports, and of the version of matplotlib."""
+    more = "" if registry.built_in("figures", name) else part_source.fingerprint("figures", name)
+    own = "base" if more else name
+    files = {f"stackcli.figures.{own}": PACKAGE / "figures" / f"{own}.py", "load": PACKAGE / "experiment" / "load.py"}
+    part_source.follow_imports(files, PACKAGE.parent, lambda module: module.startswith(SOURCES))
+    return digest([sorted((module, hash_file(path)) for module, path in files.items()), more, version("matplotlib")])
+
+
+@cache
+def hash_file(path: Path) -> str:
+    return hash_bytes(path)
+
+
+def hash_bytes(path: Path) -> str:
+    """The sha256 of a file; an empty text for a file that is not there."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def read_stamp(folder: Path) -> dict[str, Any]:
+    """Returns `runs`, a hash of the runs that the figures were drawn from, `files`, their names, and `inputs`: for each
+    figure the hash of what it was drawn from, and that of each of its files."""
+    path = folder / STAMP
+    found = read_json(path, "files") if path.is_file() else {"files": []}
+    return {"runs": "", "inputs": {}, **found}
+
+
+def draw_study(frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] = ()) -> Drawn:
+    """Draws every figure that has something to show, or `only` some. A figure is drawn again only where the study, the
+    source of the figure or the formats have changed, or where one of its files is missing or damaged."""
+    if not formats:
+        return Drawn([], [])
+    stamp, runs, study = read_stamp(folder), hash_runs(frames), hash_study(frames)
+    names = only or registry.part_names("figures")
+    now = {name: digest([study, figure_source(name)]) for name in names}
+    inputs = {
+        name: known
+        for name, known in stamp["inputs"].items()
+        if name not in now or (known["from"] == now[name] and is_complete(known["files"], folder, formats))
+    }
+    changed = [name for name in names if name not in inputs]
+    unchanged = [name for name in names if name in inputs and inputs[name]["files"]]
+    if changed:
+        _ = frames.position  # read now, so that a damaged file is reported before anything is drawn
+    drawn = draw_figures(frames, folder, formats, changed, named=bool(only))
+    inputs |= {name: {"from": now[name], "files": files} for name, files in drawn.items()}
+    if stamp["runs"] != runs:  # what is not drawn now was drawn from other runs
+        inputs = {name: inputs[name] for name in names if name in inputs}
+    files = [name for known in inputs.values() for name in known["files"]]
+    for name in set(stamp["files"]) - set(files):
+        (folder / name).unlink(missing_ok=True)
+    write_file(folder / STAMP, dumps({"runs": runs, "files": files, "inputs": inputs}) + "\n")
+    shown = [folder / name for figure in names if figure in inputs for name in inputs[figure]["files"]]
+    new = [folder / name for known in drawn.values() for name in known]
+    return Drawn(shown, new, sum(map(bool, drawn.values())), len(unchanged))
+
+
+def is_complete(files: Mapping[str, str], folder: Path, formats: Iterable[str]) -> bool:
+    """Returns whether the files of a figure, name -> hash, are as they were drawn, in all these formats. A figure that
+    shows nothing has none."""
+    there = {Path(name).suffix[1:] for name in files}
+    return not files or (
+        set(formats) <= there and all(hash_bytes(folder / name) == known for name, known in files.items())
+    )
+
+
+def draw_figures(
+    frames: Any, folder: Path, formats: Sequence[str], names: Sequence[str], *, named: bool
+) -> dict[str, dict[str, str]]:
+    """Draws figures; returns figure -> file name -> its hash, without files for one that has nothing to show. A figure
+    of an installed package that fails is left out, unless it was `named`."""
+    out: dict[str, dict[str, str]] = {}
+    for name in names:
+        from stackcli.figures import base
+
+        try:
+            figure = base.load_figure(name)(frames)
+        except registry.PartError as error:
+            if named:
+                raise
+            print(f"figure {name} is left out: {error}", file=sys.stderr)
+            continue
+        paths = [] if figure is None else base.save(figure, folder / name, formats)
+        out[name] = {path.name: hash_bytes(path) for path in paths}
+    return out
+
+
+def delete_outdated(frames: Any, folder: Path) -> list[str]:
+    """Deletes figures that were drawn from other runs than the study has now; returns a message that names them."""
+    stamp = read_stamp(folder)
+    if not stamp["files"] or stamp["runs"] == hash_runs(frames):
+        return []
+    gone = [folder / name for name in stamp["files"] if (folder / name).is_file()]
+    for path in gone:
+        path.unlink()
+    (folder / STAMP).unlink()
+    why = "drawn from other runs than the study has now" if stamp["runs"] else "drawn from runs that are not recorded"
+    return [f"{', '.join(abbreviate_files(gone, folder))}: {why}, and deleted; stackattn plot draws them again"]
+
+
+def redraw(out: Path, study: str, formats: Sequence[str], only: Sequence[str]) -> Drawn:
+    """Draws the figures of a study from its files, where they have changed: the command `plot`."""
+    from stackcli.experiment.report import open_study
+
+    store = Store(out, create=False)
+    frames = open_study(store, study)
+    return draw_study(frames, store.study(frames.study), formats, only)
