@@ -37,8 +37,9 @@ LEVELS = 10  # strengths of colour, as many as page.css has
 def render_studies(studies: Sequence[StudyPage]) -> str:
     """Returns the page of one study, or of several with a table of contents. Where it would be larger than LIMIT a
     study, the largest figures are shown as pixels."""
-    drawings = [draw_figures(study.frames) for study in studies]
-    page = _render_studies(studies, drawings, [{} for _ in studies])
+    keys: list[dict[str, str]] = [{} for _ in studies]
+    drawings = [draw_figures(study.frames, keys=own) for study, own in zip(studies, keys, strict=True)]
+    page = _render_studies(studies, drawings, [{} for _ in studies], keys)
     excess = len(page.encode()) - LIMIT * len(studies)
     if excess <= 0:
         return page
@@ -50,7 +51,7 @@ def render_studies(studies: Sequence[StudyPage]) -> str:
             if len(picture) * 4 / 3 < size:
                 pixels[number][name] = picture
                 excess -= int(size - len(picture) * 4 / 3)
-    return _render_studies(studies, drawings, pixels)
+    return _render_studies(studies, drawings, pixels, keys)
 
 
 def _compact(drawings: Mapping[str, bytes]) -> dict[str, str]:
@@ -59,14 +60,20 @@ def _compact(drawings: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _render_studies(
-    studies: Sequence[StudyPage], drawings: Sequence[Mapping[str, bytes]], pixels: Sequence[Mapping[str, bytes]]
+    studies: Sequence[StudyPage],
+    drawings: Sequence[Mapping[str, bytes]],
+    pixels: Sequence[Mapping[str, bytes]],
+    keys: Sequence[Mapping[str, str]],
 ) -> str:
-    """Fills in the page. drawings, pixels: for each study name -> SVG, and name -> PNG that is shown in its place."""
+    """Fills in the page. For each study drawings: name -> SVG; pixels: name -> PNG shown in its place; keys: name -> key
+    of the texts that are shown as numbers."""
     sheet, sections = SvgSheet(), []
     for number, (study, files, pictures) in enumerate(zip(studies, drawings, pixels, strict=True), start=1):
         figures = []
         for name, file in files.items():
             figure: dict[str, Any] = {"name": name, "about": base.describe_figure(name)}
+            if name in keys[number - 1]:
+                figure["about"] += f" {keys[number - 1][name]}."
             if name in pictures:
                 figure["picture"] = PNG + base64.b64encode(pictures[name]).decode()
             else:
@@ -140,7 +147,7 @@ def _render(template: str, shorten: Callable[[str], str], **values: Any) -> str:
     """Fills in a template. shorten: applied to every text before it is escaped."""
 
     def finish(value: Any) -> Any:
-        return value if isinstance(value, Markup) else shorten(base.safe_text(value))
+        return value if isinstance(value, Markup) else shorten(base.plain_text(value))
 
     pages = jinja2.Environment(
         loader=jinja2.FileSystemLoader(PAGES),

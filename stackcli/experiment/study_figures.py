@@ -118,9 +118,11 @@ def draw_figures(
     """Draws figures; returns figure -> file name -> its hash, without files for one that has nothing to show. A figure
     of an installed package that fails is left out, unless it was `named`."""
     out: dict[str, dict[str, str]] = {}
-    for name in names:
-        from stackcli.figures import base
+    if not names:
+        return out
+    from stackcli.figures import base
 
+    for name in names:
         try:
             figure = base.load_figure(name)(frames)
         except registry.PartError as error:
@@ -130,6 +132,13 @@ def draw_figures(
             continue
         paths = [] if figure is None else base.save(figure, folder / name, formats)
         out[name] = {path.name: hash_bytes(path) for path in paths}
+    numbered = [name for name, files in out.items() if any(file.endswith(base.KEY) for file in files)]
+    if numbered:
+        print(
+            f"no installed font has some of the letters: they are numbered in {', '.join(numbered)}, with the key in "
+            f"{folder / numbered[0]}{base.KEY}; install a font such as Noto Sans CJK and run plot",
+            file=sys.stderr,
+        )
     return out
 
 

@@ -155,8 +155,11 @@ def hide_folders(text: str, folders: Mapping[str, str]) -> str:
     return text
 
 
-def draw_figures(frames: "Frames", only: Sequence[str] = (), kind: str = "svg") -> dict[str, bytes]:
-    """Draws every figure that has something to show, or `only` some; returns name -> file of this kind."""
+def draw_figures(
+    frames: "Frames", only: Sequence[str] = (), kind: str = "svg", keys: dict[str, str] | None = None
+) -> dict[str, bytes]:
+    """Draws every figure that has something to show, or `only` some; returns name -> file of this kind. Into `keys`
+    goes the key of each figure that shows texts as numbers, as no installed font has their letters."""
     from stackcli.common.registry import PartError
     from stackcli.figures import base
 
@@ -168,6 +171,7 @@ def draw_figures(frames: "Frames", only: Sequence[str] = (), kind: str = "svg") 
             except PartError:
                 continue  # the study's own report has said so
             if figure is not None:
-                (path,) = base.save(figure, Path(folder) / name, (kind,))
-                out[name] = path.read_bytes()
+                out[name] = base.save(figure, Path(folder) / name, (kind,))[0].read_bytes()
+                if keys is not None and (key := base.describe_numbers(figure)):
+                    keys[name] = key
     return out

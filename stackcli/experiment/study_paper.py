@@ -112,4 +112,4 @@ def escape_latex(text: str) -> str:
 
 def clean_text(text: str, page: StudyPage) -> str:
     """Returns text without control characters and without folders of this machine."""
-    return hide_folders(base.safe_text(text), page.folders)
+    return hide_folders(base.plain_text(text), page.folders)

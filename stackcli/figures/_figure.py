@@ -23,7 +23,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, LogLocator, NullFormatter, ScalarFormatter
 
 from stackcli.analysis.study_data import Frames
-from stackcli.figures._fonts import begin_figure, families, numbered_texts, remark
+from stackcli.common.atomic_files import write_file
+from stackcli.figures._fonts import KEY, begin_figure, families, numbered_texts, remark
 from stackcli.figures._headline import place_headline
 from stackcli.figures._marks import spread_marks
 from stackcli.figures._numbers import log_ticks, number
@@ -285,7 +286,8 @@ def _thin(axis: Axis) -> None:
 def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Writes `stem`.png, `stem`.svg, ..., each under a temporary name that is then renamed; returns the paths.
 
-    The same figure gives the same bytes, as no file holds a date. Raises ValueError for a format that is not png, svg
+    The same figure gives the same bytes, as no file holds a date. If texts were numbered as no font has their letters,
+    the last file is their key. Raises ValueError for a format that is not png, svg
     or pdf."""
     if wrong := [name for name in formats if name not in FORMATS]:
         raise ValueError(f"figures are saved as {', '.join(FORMATS)}, not as {wrong[0]}")
@@ -302,7 +304,15 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
             finally:
                 figure.set_dpi(STYLE["figure.dpi"])  # vector formats change it
                 temporary.unlink(missing_ok=True)
+    if key := describe_numbers(figure):
+        paths.append(stem.with_name(stem.name + KEY))
+        write_file(paths[-1], key.replace("; ", "\n") + "\n")
     return paths
+
+
+def describe_numbers(figure: Figure) -> str:
+    """Returns the key of the texts that the figure shows as a number, "#1: TEXT; #2: TEXT"; empty without any."""
+    return "; ".join(f"#{number}: {text}" for text, number in NUMBERED.get(figure, {}).items())
 
 
 def _print(figure: Figure, path: Path, kind: str) -> None:

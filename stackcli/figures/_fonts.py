@@ -10,7 +10,7 @@ from matplotlib.font_manager import FontEntry, findSystemFonts, fontManager, get
 FIRST = "DejaVu Sans"  # comes with matplotlib
 PREFERRED = ("Noto Sans", "Source Han Sans", "WenQuanYi", "Microsoft", "PingFang", "Hiragino", "Arial", "FreeSans")
 NO_LETTERS = ("Last Resort", "LastResort")  # fonts that have a box for every letter
-KEY = "names.txt"
+KEY = ".names.txt"  # ends the name of the file beside a figure that has its key
 NORMAL = (400, 500, "normal", "regular", "book", "medium")
 
 _families: list[str] = [FIRST]  # in use, in the order found
@@ -46,7 +46,7 @@ def remark() -> str:
     if not _numbers:
         return ""
     names = "#1" if len(_numbers) == 1 else f"#1 to #{len(_numbers)}"
-    return f"{names}: no installed font has these letters; the key is in {KEY}"
+    return f"{names}: no installed font has these letters; the key is in the {KEY} beside the figure"
 
 
 @cache

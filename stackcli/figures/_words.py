@@ -13,9 +13,9 @@ from stackcli.figures._fonts import drawable, families
 from stackcli.figures._style import SIZE, UNITS
 
 
-def safe_text(value: object) -> str:
-    """Returns a user's text or value, safe to draw: half a surrogate pair becomes �, a line break becomes a space, and
-    letters that no installed font has become a number."""
+def plain_text(value: object) -> str:
+    """Returns a user's text or value on one line of valid Unicode: half a surrogate pair becomes �, a line break becomes
+    a space."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, bool | np.bool_):
@@ -23,7 +23,13 @@ def safe_text(value: object) -> str:
     if isinstance(value, float | np.floating):
         return f"{value:g}"
     text = str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return drawable("".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign for sign in text))
+    return "".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign for sign in text)
+
+
+def safe_text(value: object) -> str:
+    """Returns a user's text or value, safe to draw: as `plain_text`, with letters that no installed font has replaced
+    by a number."""
+    return drawable(plain_text(value))
 
 
 def label(setting: str) -> str:

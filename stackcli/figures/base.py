@@ -23,6 +23,7 @@ from stackcli.figures._figure import (
     across,
     bar,
     blank,
+    describe_numbers,
     draw_in_style,
     grid,
     leftmost,
@@ -33,6 +34,7 @@ from stackcli.figures._figure import (
     shade,
     write_cells,
 )
+from stackcli.figures._fonts import KEY
 from stackcli.figures._headline import headline
 from stackcli.figures._lines import Lines, counts, lines, styles, swatch
 from stackcli.figures._marks import mark_right
@@ -53,7 +55,7 @@ from stackcli.figures._style import (
     SIZE,
     STYLE,
 )
-from stackcli.figures._words import fit, label, safe_text, width
+from stackcli.figures._words import fit, label, plain_text, safe_text, width
 
 __all__ = [
     "ACROSS",
@@ -63,6 +65,7 @@ __all__ = [
     "FORMATS",
     "FULL",
     "GREY",
+    "KEY",
     "LEGEND",
     "LINES",
     "MARKERS",
@@ -85,6 +88,7 @@ __all__ = [
     "data_of",
     "describe_figure",
     "describe_mean",
+    "describe_numbers",
     "draw_in_style",
     "figure_names",
     "finished_runs",
@@ -110,6 +114,7 @@ __all__ = [
     "note",
     "number",
     "plain",
+    "plain_text",
     "point_panels",
     "points",
     "safe_text",

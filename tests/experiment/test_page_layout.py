@@ -117,7 +117,7 @@ def test_several_studies_share_a_page_with_a_table_of_contents(tmp_path: Path) -
 def test_the_largest_figures_of_a_page_above_the_limit_are_shown_as_pixels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def draw(_: Any, only: Any = (), kind: str = "svg") -> dict[str, bytes]:
+    def draw(_: Any, only: Any = (), kind: str = "svg", keys: Any = None) -> dict[str, bytes]:
         if kind == "png":
             file = io.BytesIO()
             Image.new("RGB", (40, 20), "blue").save(file, "png")

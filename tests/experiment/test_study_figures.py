@@ -27,7 +27,7 @@ def frames() -> Frames:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the figures that are drawn, in order: `loss` and `depth`, and `empty`, which shows nothing."""
+    """The names of the figures that are drawn, in order: `loss` and `fit`, and `empty`, which shows nothing."""
     names: list[str] = []
 
     def load(name: str) -> Callable[[Frames], str | None]:
@@ -43,7 +43,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             path.write_text(figure)
         return paths
 
-    monkeypatch.setattr(registry, "part_names", lambda group: ("depth", "empty", "loss"))
+    monkeypatch.setattr(registry, "part_names", lambda group: ("fit", "empty", "loss"))
     monkeypatch.setattr(study_figures, "figure_source", lambda name: f"source of {name}")
     monkeypatch.setattr(base, "load_figure", load)
     monkeypatch.setattr(base, "save", save)
@@ -58,13 +58,13 @@ def test_a_figure_is_drawn_once_for_the_same_study_source_and_formats(
     frames: Frames, drawn: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = draw(frames, tmp_path)
-    assert [p.name for p in first.paths] == ["depth.svg", "loss.svg"] and drawn == ["depth", "empty", "loss"]
+    assert [p.name for p in first.paths] == ["fit.svg", "loss.svg"] and drawn == ["fit", "empty", "loss"]
     assert first.new == first.paths and first[2:] == (2, 0)
     assert draw(frames, tmp_path) == Drawn(first.paths, [], 0, 2) and len(drawn) == 3
     source = {"loss": "edited"}
     monkeypatch.setattr(study_figures, "figure_source", lambda name: source.get(name, f"source of {name}"))
     assert draw(frames, tmp_path)[2:] == (1, 1) and drawn[3:] == ["loss"]
-    assert draw(frames, tmp_path, "png", "svg")[2:] == (2, 0) and drawn[4:] == ["depth", "loss"]
+    assert draw(frames, tmp_path, "png", "svg")[2:] == (2, 0) and drawn[4:] == ["fit", "loss"]
     assert draw(frames, tmp_path, "png")[2:] == (0, 2) and len(list(tmp_path.glob("*.svg"))) == 2
     assert study_figures.draw_study(frames, tmp_path, ()) == Drawn([], []) and len(drawn) == 6
 
@@ -73,9 +73,9 @@ def test_a_file_that_is_missing_or_damaged_is_drawn_again(frames: Frames, drawn:
     draw(frames, tmp_path)
     (tmp_path / "loss.svg").unlink()
     assert draw(frames, tmp_path).new == [tmp_path / "loss.svg"]
-    (tmp_path / "depth.svg").write_text("damaged")
-    assert draw(frames, tmp_path).new == [tmp_path / "depth.svg"] and drawn[3:] == ["loss", "depth"]
-    assert (tmp_path / "depth.svg").read_text() == "depth of 4"
+    (tmp_path / "fit.svg").write_text("damaged")
+    assert draw(frames, tmp_path).new == [tmp_path / "fit.svg"] and drawn[3:] == ["loss", "fit"]
+    assert (tmp_path / "fit.svg").read_text() == "fit of 4"
 
 
 @pytest.mark.parametrize("change", ["lr", "known", "facts", "machine", "axes", "scores", "heads"])
@@ -102,15 +102,15 @@ def test_one_figure_drawn_alone_leaves_the_others_unless_the_runs_have_changed(
 ) -> None:
     draw(frames, tmp_path)
     assert draw(frames, tmp_path, only=("loss",)) == Drawn([tmp_path / "loss.svg"], [], 0, 1)
-    assert sorted(p.name for p in tmp_path.glob("*.svg")) == ["depth.svg", "loss.svg"]
-    assert sorted(read_json(tmp_path / study_figures.STAMP)["files"]) == ["depth.svg", "loss.svg"]
+    assert sorted(p.name for p in tmp_path.glob("*.svg")) == ["fit.svg", "loss.svg"]
+    assert sorted(read_json(tmp_path / study_figures.STAMP)["files"]) == ["fit.svg", "loss.svg"]
     draw(replace(frames, runs=frames.runs.iloc[:2]), tmp_path, only=("loss",))
     assert [p.name for p in tmp_path.glob("*.svg")] == ["loss.svg"]
     assert (tmp_path / "loss.svg").read_text() == "loss of 2"
 
 
 def test_the_source_of_a_figure_is_its_file_and_what_it_imports(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = {name: study_figures.figure_source(name) for name in ("accuracy", "loss", "depth")}
+    before = {name: study_figures.figure_source(name) for name in ("accuracy", "loss", "fit")}
     assert len(set(before.values())) == 3
     real = study_figures.hash_file
 
@@ -130,7 +130,7 @@ def test_figures_of_other_runs_are_deleted_and_named(frames: Frames, drawn: list
     draw(frames, tmp_path, "png", "svg")
     assert study_figures.delete_outdated(frames, tmp_path) == []
     (said,) = study_figures.delete_outdated(replace(frames, runs=frames.runs.iloc[:2]), tmp_path)
-    assert said.startswith("depth.{png,svg}, loss.{png,svg}: drawn from other runs than the study has now, and deleted")
+    assert said.startswith("fit.{png,svg}, loss.{png,svg}: drawn from other runs than the study has now, and deleted")
     assert list(tmp_path.iterdir()) == []
     assert study_figures.delete_outdated(frames, tmp_path) == []
 
@@ -145,7 +145,7 @@ def test_a_figure_of_an_installed_package_that_fails_is_left_out_unless_it_was_a
     real = base.load_figure
 
     def load(name: str) -> Any:
-        if name == "depth":
+        if name == "fit":
             raise PartError("figures=depth: broken on purpose")
         return real(name)
 
@@ -153,7 +153,7 @@ def test_a_figure_of_an_installed_package_that_fails_is_left_out_unless_it_was_a
     assert [p.name for p in draw(frames, tmp_path).paths] == ["loss.svg"]
     assert capsys.readouterr().err == "figure depth is left out: figures=depth: broken on purpose\n"
     with pytest.raises(PartError, match="on purpose"):
-        draw(frames, tmp_path, only=("depth",))
+        draw(frames, tmp_path, only=("fit",))
 
 
 # ---- `plot`

@@ -59,15 +59,18 @@ def test_a_letter_of_another_installed_font_is_drawn_with_it(tmp_path: Path, mon
 
 
 @pytest.mark.usefixtures("no_other_font")
-def test_what_no_font_has_is_numbered_in_the_figure_and_the_small_print_says_so() -> None:
+def test_what_no_font_has_is_numbered_in_the_figure_with_a_key_beside_it(tmp_path: Path) -> None:
     names = (f"{LETTER}{OTHER}", "plain", f"{OTHER} b", f"a {LETTER}{OTHER}")
     figure = factory.draw("confusion", factory.study(classes=names, seeds=1))
     factory.check(figure)
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["#1", "plain", "#2 b", "a #1"]
-    assert "#1 to #2: no installed font has these letters; the key is in names.txt" in figure.get_supxlabel().replace(
-        "\n", " "
+    assert (
+        "#1 to #2: no installed font has these letters; the key is in the .names.txt beside the figure"
+        in figure.get_supxlabel().replace("\n", " ")
     )
-    assert base.NUMBERED[figure] == {f"{LETTER}{OTHER}": 1, OTHER: 2}
+    paths = base.save(figure, tmp_path / "confusion", ("png",))
+    assert [path.name for path in paths] == ["confusion.png", "confusion.names.txt"]
+    assert paths[1].read_text(encoding="utf-8") == f"#1: {LETTER}{OTHER}\n#2: {OTHER}\n"
 
 
 @pytest.mark.usefixtures("no_other_font")
