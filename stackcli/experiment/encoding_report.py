@@ -4,10 +4,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common import registry
 from stackcli.common.records import dumps
 from stackcli.common.wording import count_noun
@@ -46,11 +45,9 @@ def describe_verdict(name: str, rows: Sequence[checked_property.Property]) -> st
     return f"pe={name}: {', '.join(said)}."
 
 
-def check_table(rows: Sequence[checked_property.Property]) -> Table:
-    """Returns the checks as a table for a terminal of 80 columns."""
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    for head in ("property", "found", "", "evidence"):
-        table.add_column(head, overflow="fold", no_wrap=head == "")
+def check_table(rows: Sequence[checked_property.Property]) -> TerminalTable:
+    """Returns the checks as a table for a terminal; as a list where the terminal is too narrow."""
+    table = TerminalTable(("property", "found", "", "evidence"), left=range(4), wrap=(1, 3), whole=True)
     for row in rows:
         table.add_row(row.name, row.found, row.mark, row.evidence)
     return table
