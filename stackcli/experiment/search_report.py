@@ -20,7 +20,7 @@ Row = Mapping[str, Any]  # a trial: `trial`, the axes, `val_loss` (None unless d
 
 def describe_domain(domain: Domain) -> str:
     """Describes the values of a searched setting."""
-    log = ", by their logarithm" if not isinstance(domain, tuple) and domain.log else ""
+    log = ", on a log scale" if not isinstance(domain, tuple) and domain.log else ""
     if isinstance(domain, Interval):
         whole = "whole numbers from " if domain.whole else ""
         return f"{whole}{format_setting(domain.low)} to {format_setting(domain.high)}{log}"
