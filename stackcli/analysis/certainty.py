@@ -22,8 +22,7 @@ def _certainty(frames: Frames, parts: list[Part]) -> str:
     counts = done.groupby(list(frames.axes), dropna=False)["seed"].count()
     low, high = int(counts.min()), int(counts.max())
     seeds = f"{low} seed{'s' if low > 1 else ''}" if low == high else f"{low} to {high} seeds"
-    rows = pd.concat([t for part in parts for t in (part.accuracy, part.gap, part.bag) if len(t)] or [pd.DataFrame()])
-    family = rows[rows["p"].notna()] if len(rows) else rows
+    family = _family(parts)
     text = f"Intervals are over {seeds}, all on the same split of the data"
     if high < statistics.LEAST:
         verb = "is" if seeds == "1 seed" else "are"
@@ -33,15 +32,35 @@ def _certainty(frames: Frames, parts: list[Part]) -> str:
     return f"{text}; {_describe_comparisons(family, seeds)}.{_describe_intervals(family)}"
 
 
+def seeds_for_claim(frames: Frames) -> int:
+    """Returns the number of seeds with which a stack can be called better than another; 0 where the study has as many,
+    or compares nothing."""
+    if not frames.axes or not len(paired_comparisons.finished_runs(frames.runs)):
+        return 0
+    family = _family(all_comparisons(frames))
+    flips = family[family["test"] == statistics.FLIP] if len(family) else family
+    need = _needed(family) if len(flips) else 0
+    return need if len(flips) and flips["n"].min() < need else 0
+
+
+def _family(parts: list[Part]) -> pd.DataFrame:
+    rows = pd.concat([t for part in parts for t in (part.accuracy, part.gap, part.bag) if len(t)] or [pd.DataFrame()])
+    return rows[rows["p"].notna()] if len(rows) else rows
+
+
+def _needed(family: pd.DataFrame) -> int:
+    # Holm's correction no longer counts the comparisons of the other test that have passed
+    passed = (family["test"] != statistics.FLIP) & (family["p_holm"] < sign_flip.ALPHA)
+    return sign_flip.claim_seeds(len(family) - int(passed.sum()))
+
+
 def _describe_comparisons(family: pd.DataFrame, seeds: str) -> str:
     """Says how many comparisons there are, and whether these seeds can call one stack better than another."""
     many = f"{len(family)} comparison{'s, Holm-corrected' if len(family) > 1 else ''}"
     flips = family[family["test"] == statistics.FLIP]
     if flips.empty:
         return many
-    # Holm's correction no longer counts the comparisons of the other test that have passed
-    passed = (family["test"] != statistics.FLIP) & (family["p_holm"] < sign_flip.ALPHA)
-    need, verb = sign_flip.claim_seeds(len(family) - int(passed.sum())), "is" if seeds == "1 seed" else "are"
+    need, verb = _needed(family), "is" if seeds == "1 seed" else "are"
     if flips["n"].min() < need:
         return f"{many}; {seeds} {verb} too few to call a stack better than another, at least {need} are needed"
     return f"{many}; {seeds} {verb} enough to call a stack better than another"

@@ -12,14 +12,16 @@ from stackcli.analysis.remedy_catalogue import Remedy
 from stackcli.analysis.study_data import Frames
 from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common.wording import format_setting
+from stackcli.config.text_values import write_override
 
 
 def rerun_command(frames: Frames, point: str, words: Sequence[str]) -> str:
     """Returns the command that trains a point again, on the same seeds, with other settings."""
     row = frames.runs[frames.runs["point"] == point].iloc[0]
     typed = _typed(frames, str(row["arm"]))
-    own = {key: format_setting(row[key]) for key in (*frames.axes, *frames.chosen) if key.partition(".")[0] in SETTINGS}
-    typed |= {key: value for key, value in own.items() if value != "-"}
+    own = {key: row[key] for key in (*frames.axes, *frames.chosen) if key.partition(".")[0] in SETTINGS}
+    written = {key: write_override(key, v).partition("=")[2] for key, v in own.items() if format_setting(v) != "-"}
+    typed |= written
     changed = dict(word.partition("=")[::2] for word in words)
     # an exchanged part loses its own keys
     kept = {key: value for key, value in typed.items() if key.partition(".")[0] not in changed}
@@ -29,9 +31,16 @@ def rerun_command(frames: Frames, point: str, words: Sequence[str]) -> str:
 def _typed(frames: Frames, arm: str) -> dict[str, str]:
     """Returns the settings as typed; in an experiment those of the arm's own line."""
     lines = (line.partition(": ") for line in frames.overrides)
-    words = next((rest.split() for name, _, rest in lines if name == arm), []) if arm else frames.overrides
+    words = next((_split_line(rest) for name, _, rest in lines if name == arm), []) if arm else frames.overrides
     pairs = (word.partition("=") for word in words)
     return {key: value for key, _, value in pairs if key not in ("match", "match_depth")}
+
+
+def _split_line(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:  # a line that was stored without quotes
+        return line.split()
 
 
 COLUMNS = ["point", "finding", "k", "n", "low", "high", "value", "threshold", "evidence", "source"]

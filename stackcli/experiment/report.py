@@ -12,6 +12,7 @@ from stackcli.common.registry import PartError
 from stackcli.config.settings import Options
 from stackcli.experiment.identity import digest
 from stackcli.experiment.load import load_study
+from stackcli.experiment.next_command import next_command
 from stackcli.experiment.progress import Progress
 from stackcli.experiment.store import Store
 
@@ -94,21 +95,6 @@ def abbreviate_files(written: Sequence[Path], folder: Path) -> list[str]:
         endings.setdefault(path.with_suffix(""), []).append(path.suffix[1:])
     shown = {stem: stem.name if stem.parent == folder else str(stem) for stem in endings}
     return [f"{shown[s]}.{e[0]}" if len(e) == 1 else f"{shown[s]}.{{{','.join(e)}}}" for s, e in endings.items()]
-
-
-def next_command(frames: Any, options: Options) -> str:
-    """Returns the command to type next."""
-    place = f" --out {options.out}" if str(options.out) != "outputs" else ""
-    done = frames.runs[frames.runs["status"] == "done"]
-    if frames.command == "train" and len(done) and frames.facts_of(done).get("text"):
-        question = "FILE.conllu" if done.iloc[0]["data"] == "conllu" else '"Why does ice float on water?"'
-        return f"stackattn predict {done.iloc[0]['run']} {question}{place}"
-    follow = {
-        "train": "sweep depth=1,2,4,8,16",
-        "sweep": "ablate-depth",
-        "ablate-depth": "compare-pe pe=learned,sinusoidal,relative",
-    }
-    return f"stackattn {follow.get(frames.command, f'plot {frames.study}')}{place}"
 
 
 def write_tables(frames: Any, folder: Path) -> list[Path]:

@@ -17,10 +17,10 @@ from stackcli.experiment import report
 from stackcli.experiment.identity import digest
 from stackcli.experiment.store import Store
 from stackcli.figures import base
-from tests.experiment.examples import empty_study, options, publish_run, study_entry
+from tests.experiment.examples import empty_study, publish_run, study_entry
 from tests.figures.factory import study
 
-# ---- files and the next command
+# ---- files
 
 
 def test_files_that_differ_in_their_ending_alone_are_named_once(tmp_path: Path) -> None:
@@ -32,25 +32,6 @@ def test_files_that_differ_in_their_ending_alone_are_named_once(tmp_path: Path) 
         "loss.png",
         str(Path("other") / "x.csv"),
     ]
-
-
-def next_of(command: str, out: str = "outputs", **more: Any) -> str:
-    runs = pd.DataFrame([{"run": "abc", "status": "done", "data": "subjects", "facts": "d", **more}])
-    frames = replace(study(), command=command, study="s", runs=runs, facts={"d": {"text": more.get("text", False)}})
-    return report.next_command(frames, options(Path(out)))
-
-
-def test_the_next_command_follows_from_the_last() -> None:
-    assert next_of("train") == "stackattn sweep depth=1,2,4,8,16"
-    assert next_of("sweep", out="mine") == "stackattn ablate-depth --out mine"
-    assert next_of("ablate-depth").startswith("stackattn compare-pe pe=")
-    assert next_of("compare-pe") == "stackattn plot s"
-
-
-def test_a_run_trained_on_texts_can_be_asked_next_unless_it_did_not_finish() -> None:
-    assert next_of("train", text=True) == 'stackattn predict abc "Why does ice float on water?"'
-    assert next_of("train", text=True, data="conllu") == "stackattn predict abc FILE.conllu"
-    assert next_of("train", text=True, status="diverged") == "stackattn sweep depth=1,2,4,8,16"
 
 
 # ---- tables
