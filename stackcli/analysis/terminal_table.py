@@ -125,18 +125,18 @@ class TerminalTable(Table):
 
 
 def share_width(needs: Sequence[tuple[int, int]], width: int) -> list[int]:
-    """Returns the width of each column, at least its least and at most its longest; what is left over goes to the
-    narrowest first.
+    """Returns the width of each column, at least its least and at most its longest; what is left over goes to
+    the one with the most lines.
 
     >>> share_width([(5, 5), (10, 40), (10, 20)], 50)
-    [5, 25, 20]
+    [5, 30, 15]
     """
     out = [least for least, _ in needs]
     while sum(out) < width:
         growing = [i for i, (_, longest) in enumerate(needs) if out[i] < longest]
         if not growing:
             break
-        out[min(growing, key=out.__getitem__)] += 1
+        out[max(growing, key=lambda i: needs[i][1] / out[i])] += 1
     return out
 
 

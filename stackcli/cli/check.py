@@ -1,5 +1,6 @@
 """`stackattn check`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from stackcli.cli.app import app, run_guarded
@@ -15,13 +16,14 @@ def check(
     config_dir: ConfigDir = None,
     debug: Debug = False,
 ) -> None:
-    """Check a position encoding, property by property. With the evidence for each."""
+    """Check position encodings, property by property. With the evidence for each; several are pe=learned,rope."""
 
     def action() -> int:
         from stackcli.config.grid import parse_grid
         from stackcli.experiment.encoding_report import show_report
 
-        grid = parse_grid(tuple(overrides or ()), single=True, config_dir=config_dir)
-        return show_report(grid.configs[0], out, json=json, formats=parse_formats(figures))
+        grid = parse_grid(tuple(overrides or ()), config_dir=config_dir)
+        configs = list(dict.fromkeys(replace(config, seed=grid.seeds[0]) for config in grid.configs))
+        return show_report(configs, out, json=json, formats=parse_formats(figures))
 
     run_guarded(action, debug)

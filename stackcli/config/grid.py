@@ -12,7 +12,6 @@ from stackcli.common import registry
 from stackcli.common.suggestions import suggest_nearest
 from stackcli.config.defaults import (
     compose_settings,
-    config_folder,
     default_settings,
     is_whole_for_decimal,
     part_defaults,
@@ -123,11 +122,6 @@ def setting_choices() -> dict[str, tuple[str, ...]]:
     flat = {k: choices for k, a in key_types().items() if (choices := choices_of(a))}
     lists = {f"{group}.{key}": registry.part_names(group) for group, key in LISTED.items()}
     return {**{g: registry.part_names(g) for g in GROUPS}, **flat, **lists}
-
-
-def describe_settings() -> str:
-    """conf/config.yaml: every setting with its default and what it means."""
-    return (config_folder() / "config.yaml").read_text(encoding="utf-8")
 
 
 def check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str], extra: Path | None) -> None:

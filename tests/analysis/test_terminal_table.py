@@ -72,6 +72,6 @@ def test_brackets_are_text_and_no_markup() -> None:
     assert "[red]x[/red]" in printed(table, 80) and "[bold]" in printed(table, 80)
 
 
-def test_width_that_is_left_over_goes_to_the_narrowest() -> None:
-    assert share_width([(5, 5), (10, 40), (10, 20)], 50) == [5, 25, 20]
+def test_width_that_is_left_over_goes_to_the_column_with_the_most_lines() -> None:
+    assert share_width([(5, 5), (10, 40), (10, 20)], 50) == [5, 30, 15]
     assert share_width([(3, 9)], 100) == [9] and share_width([(30, 30)], 10) == [30]
