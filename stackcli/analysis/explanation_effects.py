@@ -151,22 +151,22 @@ def _controls(frames: Frames) -> str:
     controls = frames.scores[frames.scores["control"].astype(bool)]
     mean = controls.groupby("method")["faithfulness"].mean()
     perfect, guess = float(mean.get("perfect", math.nan)), float(mean.get("random", math.nan))
-    apart = "" if perfect > guess else ": the scores do not tell them apart here, so do not believe them"
+    apart = "" if perfect > guess else ": the scores do not distinguish them here, so they cannot be trusted"
     return (
-        f"Of a bag of words with known weights, a perfect explanation has a faithfulness of {perfect:.2f} on these "
-        f"texts, a random one {guess:z.2f}{apart}."
+        f"For scale: on a bag of words whose weights are known, a perfect explanation has a faithfulness of "
+        f"{perfect:.2f} on these texts, a random one {guess:z.2f}{apart}."
     )
 
 
 def _failures(rows: pd.DataFrame) -> list[str]:
-    """Names the methods that are no more faithful than a random order at a point, or ignore what was learnt."""
+    """Names the methods that are no more faithful than a random order at a point, or independent of what was learnt."""
     out = []
     low = _points(rows, "faithfulness", lambda found: found.high <= 0 if found.n > 1 else found.mean <= 0)
     if low:
         out.append(f"No more faithful than a random order: {low}.")
     same = _points(rows, "sanity", lambda found: found.mean > ALIKE)
     if same:
-        out.append(f"Nearly the same for an untrained stack (rank correlation above {ALIKE:g}): {same}.")
+        out.append(f"Nearly the same numbers for an untrained stack (rank correlation above {ALIKE:g}): {same}.")
     return out
 
 

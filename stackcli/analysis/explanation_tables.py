@@ -104,11 +104,11 @@ def tabulate_layers(row: Mapping[str, Any]) -> TerminalTable:
 
 
 def tabulate_lens(row: Mapping[str, Any]) -> TerminalTable:
-    """A row for each layer: the class that the stack's classifier finds likeliest after it and its probability, and the
-    probability of the class that is explained; at most READ layers, evenly chosen."""
+    """A row for each layer: the class that the stack's classifier finds most probable after it, its probability, and
+    that of the class that is explained; at most READ layers, evenly chosen."""
     last = len(row["lens"]) - 1
     chosen = dict.fromkeys(round(i * last / (READ - 1)) for i in range(READ))
-    heads = ["read off\nafter layer", "likeliest", "proba-\nbility", f"that of\n{quote_blanks(row['explained'])}"]
+    heads = ["read off\nafter layer", "most\nprobable", "proba-\nbility", f"that of\n{quote_blanks(row['explained'])}"]
     out = TerminalTable(heads, left=(1,), wrap=(1, 3), hint=IN_JSON)
     for layer in chosen:
         shares = row["lens"][layer]

@@ -81,7 +81,7 @@ def remedy_tables(frames: Frames) -> list[tuple[str, TerminalTable]]:
             each = zip(lines["has"], lines["n"], strict=True)
             still = ", ".join("-" if math.isnan(k) else f"{int(k)}/{int(n)}" for k, n in each)
             broken = int(first["planned"] - first["done"])
-            still += f", {broken} broke" if broken else ""
+            still += f", {broken} unfinished" if broken else ""
             step = "" if math.isnan(first["step_ratio"]) else f"{first['step_ratio']:.2f}x"
             difference = "" if math.isnan(first["mean"]) else f"{first['mean']:+.3f}{_interval(first)}"
             value = "" if math.isnan(first["value"]) else f"{first['value']:.3f}"

@@ -19,14 +19,14 @@ UNITS = {"tree": "leaves", "linear": "words"}
 NAMES = {"tree": "decision tree", "linear": "linear model"}
 
 
-def describe_surrogates(report: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """Yields what is printed about the surrogates of a run."""
+def describe_surrogates(report: Mapping[str, Any], width: int = WIDTH) -> Iterator[RenderableType]:
+    """Yields what is printed about the surrogates of a run, for a terminal of `width` columns."""
     yield tabulate_shares(report)
-    yield Text("\n".join(wrap(explain_shares(report), WIDTH)))
+    yield Text(explain_shares(report))
     for kind, found in report["surrogates"].items():
         if kind == "tree":
             yield Text("\n".join(["", f"The tree with {count_noun(found['size'], 'leaves', 'leaf')}:"]))
-            yield Text("\n".join(describe_rules(found["rules"], report["unit"])))
+            yield Text("\n".join(describe_rules(found["rules"], report["unit"], width)))
         elif found["size"]:
             yield Text(f"\nThe linear model with {count_noun(found['size'], 'words')}, the largest weights:")
             yield tabulate_weights(found["weights"])
@@ -74,8 +74,8 @@ def explain_shares(report: Mapping[str, Any]) -> str:
     return said
 
 
-def describe_rules(rules: Sequence[Mapping[str, Any]], unit: str) -> Iterator[str]:
-    """Yields the rules of a tree as an indented list, lines of at most 80 columns."""
+def describe_rules(rules: Sequence[Mapping[str, Any]], unit: str, width: int = WIDTH) -> Iterator[str]:
+    """Yields the rules of a tree as an indented list, lines of at most `width` columns."""
     begun: set[int] = set()
     for rule in rules:
         level, word = rule["level"], rule["word"]
@@ -85,7 +85,7 @@ def describe_rules(rules: Sequence[Mapping[str, Any]], unit: str) -> Iterator[st
         begun.add(level)
         lead = ", ".join(filter(None, [start, condition])) or f"every {unit}"
         end = "" if rule["answer"] is None else f" {rule['answer']} ({describe_leaf(rule, unit)})"
-        room = max(20, WIDTH - INDENT * level)
+        room = max(20, width - INDENT * level)
         first, *more = wrap(f"{lead}:{end}", room - 2 * INDENT) or [""]
         yield " " * INDENT * level + first
         yield from (" " * INDENT * (level + 2) + line for line in more)

@@ -85,7 +85,7 @@ def parse_domain(word: str) -> tuple[str, Domain]:
     if isinstance(value, RangeSweep) and len(values) > 1:
         return key, _steps(word, sorted(v for v in values if isinstance(v, int | float)), log=bool(tags))
     if tags:
-        raise UsageError([f"{word}: log goes with interval() and range(); the values of a choice have no scale"])
+        raise UsageError([f"{word}: log is used with interval() and range(); the values of a choice have no scale"])
     return key, values
 
 
@@ -278,7 +278,7 @@ def _glob(word: str, key: str, value: Any) -> tuple[Scalar, ...]:
 
 
 def _range(word: str, value: Any) -> tuple[Scalar, ...]:
-    """The values of range(start, stop, step), stop excluded; decimals without the dust of binary addition."""
+    """The values of range(start, stop, step), stop excluded; decimals without rounding errors of binary addition."""
     from decimal import Decimal
 
     start, stop, step = (Decimal(str(x)) for x in (value.start, value.stop, value.step))
