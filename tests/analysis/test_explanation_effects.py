@@ -57,7 +57,8 @@ def test_the_sentences_name_controls_comparisons_and_methods_that_fail() -> None
         "For scale: on a bag of words whose weights are known, a perfect explanation has a faithfulness of 4.00"
     )
     assert said[1] == "No more faithful than a random order: rollout at depth=2."
-    assert said[2] == "Nearly the same numbers for an untrained stack (rank correlation above 0.5): rollout at every point."
+    nearly = "Nearly the same numbers for an untrained stack (rank correlation above 0.5): "
+    assert said[2] == f"{nearly}rollout at every point."
 
 
 def test_controls_that_the_scores_do_not_tell_apart_are_not_believed() -> None:
