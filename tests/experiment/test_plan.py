@@ -167,4 +167,4 @@ def test_every_combination_of_parts_that_does_not_fit_is_named_at_once() -> None
 )
 def test_a_value_is_quoted_where_it_would_be_read_as_another_type(value: Any, text: str) -> None:
     assert plan.quote_value(value) == text
-    assert overrides.parse_override(f"data.label={text}").values == (value,)
+    assert overrides.parse_override(f"pe.label={text}").values == (value,)
