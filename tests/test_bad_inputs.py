@@ -29,7 +29,7 @@ YAML = {  # file of --config-dir, its text -> what is said
     "a group twice": ("config.yaml", CONFIG.replace("  - pe: learned\n", "  - pe: learned\n" * 2), "given twice"),
     "an unknown group": ("config.yaml", CONFIG.replace("- pe: learned", "- pee: learned"), "pee is no group"),
     "an unknown choice": ("config.yaml", CONFIG.replace("- pe: learned", "- pe: lerned"), "did you mean learned?"),
-    "a null choice": ("config.yaml", CONFIG.replace("- pe: learned", "- pe:"), "pe: null: no such part"),
+    "a null choice": ("config.yaml", CONFIG.replace("- pe: learned", "- pe:"), "pe: null: no such choice"),
     "an override of hydra": ("config.yaml", CONFIG.replace("- pe:", "- override hydra/x: x\n  - pe:"), "no group"),
     "a name alone": ("config.yaml", CONFIG.replace("- pe: learned", "- learned"), "learned is no group"),
     "a null key": ("config.yaml", CONFIG + "\nnull: 3\n", "None is no name"),

@@ -22,14 +22,36 @@ def _certainty(frames: Frames, parts: list[Part]) -> str:
     counts = done.groupby(list(frames.axes), dropna=False)["seed"].count()
     low, high = int(counts.min()), int(counts.max())
     seeds = f"{low} seed{'s' if low > 1 else ''}" if low == high else f"{low} to {high} seeds"
-    rows = pd.concat([t for part in parts for t in (part.accuracy, part.gap, part.bag) if len(t)] or [pd.DataFrame()])
-    family = rows[rows["p"].notna()] if len(rows) else rows
-    text = f"Intervals are over {seeds} at a fixed split"
+    family = _family(parts)
+    text = f"Intervals are over {seeds}, all on the same split of the data"
     if high < statistics.LEAST:
-        text = f"{seeds} at a fixed split, too few for an interval"
+        verb = "is" if seeds == "1 seed" else "are"
+        text = f"{seeds} {verb} too few for an interval; all are on the same split of the data"
     if family.empty:
         return text + "."
     return f"{text}; {_describe_comparisons(family, seeds)}.{_describe_intervals(family)}"
+
+
+def seeds_for_claim(frames: Frames) -> int:
+    """Returns the number of seeds with which a stack can be called better than another; 0 where the study has as many,
+    or compares nothing."""
+    if not frames.axes or not len(paired_comparisons.finished_runs(frames.runs)):
+        return 0
+    family = _family(all_comparisons(frames))
+    flips = family[family["test"] == statistics.FLIP] if len(family) else family
+    need = _needed(family) if len(flips) else 0
+    return need if len(flips) and flips["n"].min() < need else 0
+
+
+def _family(parts: list[Part]) -> pd.DataFrame:
+    rows = pd.concat([t for part in parts for t in (part.accuracy, part.gap, part.bag) if len(t)] or [pd.DataFrame()])
+    return rows[rows["p"].notna()] if len(rows) else rows
+
+
+def _needed(family: pd.DataFrame) -> int:
+    # Holm's correction no longer counts the comparisons of the other test that have passed
+    passed = (family["test"] != statistics.FLIP) & (family["p_holm"] < sign_flip.ALPHA)
+    return sign_flip.claim_seeds(len(family) - int(passed.sum()))
 
 
 def _describe_comparisons(family: pd.DataFrame, seeds: str) -> str:
@@ -38,11 +60,9 @@ def _describe_comparisons(family: pd.DataFrame, seeds: str) -> str:
     flips = family[family["test"] == statistics.FLIP]
     if flips.empty:
         return many
-    # Holm's correction no longer counts the comparisons of the other test that have passed
-    passed = (family["test"] != statistics.FLIP) & (family["p_holm"] < sign_flip.ALPHA)
-    need, verb = sign_flip.claim_seeds(len(family) - int(passed.sum())), "is" if seeds == "1 seed" else "are"
+    need, verb = _needed(family), "is" if seeds == "1 seed" else "are"
     if flips["n"].min() < need:
-        return f"{many}; {seeds} {verb} too few to call a stack better than another ({need} can)"
+        return f"{many}; {seeds} {verb} too few to call a stack better than another, at least {need} are needed"
     return f"{many}; {seeds} {verb} enough to call a stack better than another"
 
 
@@ -53,11 +73,14 @@ def _describe_intervals(family: pd.DataFrame) -> str:
         kinds = {bool(n >= statistics.INVERTED) for n in flips["n"] if n >= statistics.LEAST}
         out += f" For paired differences they are {_kind_of_interval(kinds)}."
     if (family["test"] == statistics.CROSSED).any():
-        out += " Against the bag of words seeds are crossed with test items (min F', Clark 1973)."
+        out += " Comparisons with the bag of words are over seeds and test items (min F', Clark 1973)."
     if family["kind"].isin(LEANING).any():
         able = int((family["n"] >= statistics.LEAST).sum())
         count = sign_flip.ALPHA * able
-        out += f" Leaning is not corrected: about {count:.2g} of {able} comparisons would lean by chance alone."
+        out += (
+            f" Leaning: the interval, not corrected for the number of comparisons, excludes 0; about {count:.2g} of "
+            f"{able} comparisons would lean by chance alone."
+        )
     return out
 
 

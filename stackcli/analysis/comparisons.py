@@ -5,18 +5,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from rich import box
-from rich.table import Table
 
 from stackcli.analysis import paired_comparisons, statistics
 from stackcli.analysis.study_comparisons import all_comparisons, name_value
 from stackcli.analysis.study_data import Frames
+from stackcli.analysis.tables import format_pair
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common.wording import format_setting
 
 CHANGES = {"test_acc_shuffled": "shuffled", "test_acc_reversed": "reversed", "test_acc_shifted": "shifted"}
 COLUMNS = ["where", "arm", "baseline", "metric", "mean", "low", "high", "d_z", "wins", "n"]
 COLUMNS += ["test", "p", "p_holm", "verdict", "note"]
-Titled = tuple[str, Table]
+Titled = tuple[str, TerminalTable]
+COMPARED = ("difference, 95 % interval", "d_z", "wins", "p Holm", "verdict")
+IN_CSV = "a wider terminal or differences.csv shows them"
 METRICS = {"test_acc": "test accuracy", "test_excess": "excess test loss, nats"}
 
 
@@ -72,14 +74,18 @@ def _over_seeds(rows: pd.DataFrame, keys: list[str], values: tuple[str, ...]) ->
     if rows.empty:
         return rows
     groups = rows.groupby(keys, sort=False, dropna=False) if keys else [((), rows)]
-    out = []
+    out, pairs = [], []
     for key, group in groups:
         row = dict(zip(keys, key if isinstance(key, tuple) else (key,), strict=True))
-        for value in values:
-            found = statistics.interval(group[value].dropna())
+        each = {value: group[value].dropna() for value in values}
+        for value, numbers in each.items():
+            found = statistics.interval(numbers)
             row |= {value: found.mean, f"{value}_half": found.high - found.mean}
         out.append(row)
-    return pd.DataFrame(out)
+        pairs.append({value: tuple(numbers) for value, numbers in each.items() if len(numbers) == 2})
+    table = pd.DataFrame(out)
+    table.attrs["pairs"] = pairs
+    return table
 
 
 # ---- as text
@@ -95,7 +101,7 @@ def build_tables(frames: Frames) -> list[Titled]:
         title = (
             f"{METRICS[first['metric']]} against {name_value(axis, first['baseline'])}{', ' + where if where else ''}"
         )
-        table = _new([axis, "difference, 95 % interval", "d_z", "wins", "p Holm", "verdict"], left=(0, 5))
+        table = TerminalTable([axis, *COMPARED], left=(0, 5), wrap=(5,), drop=("d_z", "p Holm"), hint=IN_CSV)
         for row in group.to_dict("records"):
             interval = "" if math.isnan(row["low"]) else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
             wins, effect = f"{row['wins']}/{row['n']}", "" if math.isnan(row["d_z"]) else f"{row['d_z']:.1f}"
@@ -117,9 +123,15 @@ def _by_length(frames: Frames) -> list[Titled]:
         axes = [axis for axis in frames.axes if axis != "data"]
         lengths = sorted(set(group["length"]))
         title = f"{unit}, by test length{f', data={which}' if which else ''}"
-        table = _new([*axes, *map(str, lengths)], left=range(len(axes)))
+        table = TerminalTable(
+            [*axes, *map(str, lengths)],
+            left=range(len(axes)),
+            keys=len(axes),
+            drop=list(map(str, lengths[1:-1])),
+            hint="a wider terminal or lengths.csv shows them",
+        )
         for key, line in group.groupby(axes, sort=False, dropna=False) if axes else [((), group)]:
-            cells = {row["length"]: _cell(row[column], row[f"{column}_half"]) for row in line.to_dict("records")}
+            cells = {row["length"]: _cell(row, column, rows.attrs["pairs"][i]) for i, row in _numbered(line)}
             table.add_row(
                 *map(format_setting, key if isinstance(key, tuple) else (key,)), *(cells.get(n, "") for n in lengths)
             )
@@ -133,23 +145,26 @@ def _by_order(frames: Frames) -> list[Titled]:
         return []
     axes, lost = list(frames.axes), [c for c in CHANGES.values() if c in rows]
     title = "test accuracy, and how much is lost when the tokens of each test item are"
-    table = _new([*axes, "as they are", *lost], left=range(len(axes)))
-    for row in rows.to_dict("records"):
-        cells = [_cell(row["test_acc"], row["test_acc_half"])]
-        cells += ["" if math.isnan(row[c]) else _cell(-row[c], row[f"{c}_half"], sign=True) for c in lost]
+    hint = "a wider terminal or orders.csv shows them"
+    table = TerminalTable([*axes, "as they are", *lost], left=range(len(axes)), keys=len(axes), hint=hint)
+    for i, row in _numbered(rows):
+        pair = rows.attrs["pairs"][i]
+        cells = [_cell(row, "test_acc", pair)]
+        cells += ["" if math.isnan(row[c]) else _cell(row, c, pair, change=True) for c in lost]
         table.add_row(*(format_setting(row[axis]) for axis in axes), *cells)
     return [(title, table)]
 
 
-def _new(heads: list[str], left: Any) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    for i, head in enumerate(heads):
-        table.add_column(head, justify="left" if i in left else "right", no_wrap=head != "verdict")
-    return table
+def _numbered(rows: pd.DataFrame) -> list[tuple[int, dict[str, Any]]]:
+    return list(zip(map(int, rows.index), rows.to_dict("records"), strict=True))
 
 
-def _cell(value: float, half: float, *, sign: bool = False) -> str:
+def _cell(row: dict[str, Any], name: str, pair: dict[str, tuple[float, ...]], *, change: bool = False) -> str:
+    """Formats a mean with its interval, or the values of two seeds; `change`: what is lost, as a signed change."""
+    value, half, sign = row[name], row[f"{name}_half"], -1 if change else 1
     if math.isnan(value):
         return "refused"
-    text = f"{value:+.3f}" if sign else f"{value:z.3f}"
+    if name in pair:
+        return format_pair([sign * x for x in pair[name]], 3)
+    text = f"{-value:+.3f}" if change else f"{value:z.3f}"
     return text if math.isnan(half) else f"{text}±{half:.3f}".replace("±0.", "±.")

@@ -1,16 +1,13 @@
-"""The tables of `cost`, for a terminal of 80 columns: all points, exponents, predictions."""
+"""The tables of `cost`: all points, exponents, predictions."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from stackcli.analysis import tables
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common.wording import format_setting
 from stackcli.config.validation import in_words
 
@@ -63,17 +60,16 @@ POINTS: Cells = {
     "FLOPs": lambda row: "" if pd.isna(row["flops"]) else tables.format_count(row["flops"]),
     "params": lambda row: "" if pd.isna(row["params"]) else tables.format_count(row["params"]),
 }
+IN_FILES = "a wider terminal, table.csv and exponents.csv show them"
 HIDE_FIRST = ("params", "back\nms", "scores\nMiB", "FLOPs", "quartiles\nms")
 
 
-def render_points(points: pd.DataFrame, axes: Sequence[str], width: int = tables.WIDTH) -> Table:
+def render_points(points: pd.DataFrame, axes: Sequence[str]) -> TerminalTable:
     """Returns a row for each point; columns that do not fit are named in the caption."""
-    return _render(points, axes, POINTS, width, HIDE_FIRST)
+    return _render(points, axes, POINTS, HIDE_FIRST)
 
 
-def render_exponents(
-    exponents: pd.DataFrame, crossing: pd.DataFrame, axes: Sequence[str], base: str, width: int = tables.WIDTH
-) -> Table:
+def render_exponents(exponents: pd.DataFrame, crossing: pd.DataFrame, axes: Sequence[str], base: str) -> TerminalTable:
     """Returns a row for each arm along `seq`: exponents of n in time and memory with 95 % intervals, the slopes between
     the two longest lengths, and from which length the arm is faster than `base`, where that was measured."""
     others = [axis for axis in axes if axis != "seq"]
@@ -81,13 +77,13 @@ def render_exponents(
         "time ~ n^\n95 % interval": lambda row: format_exponent(row, "time"),
         "last\nslope": lambda row: _plain(row["time_last"]),
         "memory ~ n^\n95 % interval": lambda row: format_exponent(row, "memory"),
-        "last\nslope ": lambda row: _plain(row["memory_last"]),
+        "last\nmemory slope": lambda row: _plain(row["memory_last"]),
     }
     if len(crossing):
         where = {tuple(row[axis] for axis in others): row for row in crossing.to_dict("records")}
         head = f"faster than\n{base}"
         cells[head] = lambda row: format_crossing(where.get(tuple(row[axis] for axis in others)))
-    return _render(exponents, others, cells, width, ("last\nslope ",))
+    return _render(exponents, others, cells, ("last\nmemory slope",))
 
 
 def _plain(value: float) -> str:
@@ -102,7 +98,7 @@ def format_crossing(row: Mapping[str, Any] | None) -> str:
     return kind if kind in ("always", "never") else f"{kind} {row['at']:,.0f}"
 
 
-def render_sizes(sizes: pd.DataFrame, axes: Sequence[str], width: int = tables.WIDTH) -> Table:
+def render_sizes(sizes: pd.DataFrame, axes: Sequence[str]) -> TerminalTable:
     """Returns the exponents of depth, heads and other numbers that were swept, the other settings fixed."""
     others = [axis for axis in axes if axis != "seq"]
     cells: Cells = {
@@ -111,10 +107,10 @@ def render_sizes(sizes: pd.DataFrame, axes: Sequence[str], width: int = tables.W
         "memory ~ x^\n95 % interval": lambda row: format_exponent(row, "memory"),
         "values": lambda row: str(row["values"]),
     }
-    return _render(sizes.rename(columns={"axis": "x"}), ["x", *others], cells, width, ("values",))
+    return _render(sizes.rename(columns={"axis": "x"}), ["x", *others], cells, ("values",))
 
 
-def render_predictions(found: pd.DataFrame, axes: Sequence[str], width: int = tables.WIDTH) -> Table:
+def render_predictions(found: pd.DataFrame, axes: Sequence[str]) -> TerminalTable:
     """Returns step times predicted from the shorter lengths beside those measured, and at a length not measured."""
     cells: Cells = {
         "tokens": lambda row: f"{row['length']:,}",
@@ -123,30 +119,15 @@ def render_predictions(found: pd.DataFrame, axes: Sequence[str], width: int = ta
         "error": lambda row: f"{100 * row['error']:+.1f} %",
         "at 2 x tokens, not\nmeasured, ms": lambda row: f"about {format_ms(row['beyond_ms'])}",
     }
-    return _render(found, [axis for axis in axes if axis != "seq"], cells, width, ())
+    return _render(found, [axis for axis in axes if axis != "seq"], cells, ())
 
 
-def _render(rows: pd.DataFrame, axes: Sequence[str], cells: Cells, width: int, hide: Sequence[str]) -> Table:
-    kept, hidden = dict(cells), list[str]()
-    out = _build(rows, axes, kept, hidden)
-    for head in hide:
-        if Console(width=10_000).measure(out).maximum <= width:
-            break
-        if head in kept:
-            del kept[head]
-            hidden.append(" ".join(head.split()))
-            out = _build(rows, axes, kept, hidden)
-    return out
-
-
-def _build(rows: pd.DataFrame, axes: Sequence[str], cells: Cells, hidden: Sequence[str]) -> Table:
-    caption = f"hidden for width: {', '.join(hidden)}; table.csv and exponents.csv have all" if hidden else None
-    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
-    for axis in axes:
-        number = axis in rows and pd.api.types.is_numeric_dtype(rows[axis])
-        out.add_column(Text(axis), justify="right" if number else "left", overflow="fold")
-    for head in cells:
-        out.add_column(Text(head.rstrip(" ")), justify="right", no_wrap=True)
+def _render(rows: pd.DataFrame, axes: Sequence[str], cells: Cells, hide: Sequence[str] = ()) -> TerminalTable:
+    left = [i for i, axis in enumerate(axes) if not (axis in rows and pd.api.types.is_numeric_dtype(rows[axis]))]
+    names = [*axes, *(" ".join(head.split()) for head in cells)]
+    drop = [" ".join(head.split()) for head in hide]
+    heads = [*axes, *cells]
+    out = TerminalTable(heads, left=left, keys=len(axes), names=names, drop=drop, hint=IN_FILES)
     for row in rows.to_dict("records"):
-        out.add_row(*(Text(format_setting(row.get(axis))) for axis in axes), *(Text(f(row)) for f in cells.values()))
+        out.add_row(*(format_setting(row.get(axis)) for axis in axes), *(text(row) for text in cells.values()))
     return out

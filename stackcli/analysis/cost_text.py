@@ -111,8 +111,8 @@ def describe_bend(points: pd.DataFrame, axes: Sequence[str]) -> list[str]:
         return []
     _, first, last, arm = max(found)
     return [
-        f"A single power of n is a summary: the slope{f' with {arm}' if arm else ''} goes from {first:.2f} between the"
-        f" two shortest lengths to {last:.2f} between the two longest."
+        f"A single power of n is only a summary: the slope{f' with {arm}' if arm else ''} is {first:.2f} between the"
+        f" two shortest lengths and {last:.2f} between the two longest."
     ]
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from stackcli.analysis import paired_comparisons, statistics
 from stackcli.analysis.study_data import Frames
-from stackcli.common.wording import format_setting
+from stackcli.common.wording import count_noun, format_setting
 
 
 def describe_depth_effect(frames: Frames) -> list[str]:
@@ -49,11 +49,13 @@ def _describe_group(runs: pd.DataFrame, where: str) -> str:
         return ""
     interval = "" if math.isnan(val.low) else f", 95 % interval {val.low:+.2f} to {val.high:+.2f}"
     text = (
-        f"{lead} validation loss at the end is {val.mean:+.2f} nats at depth {deep:g} against the best, depth {best:g}"
-        f"{interval}: {train.mean:+.2f} by the train loss and {gap.mean:+.2f} by the gap"
+        f"{lead} validation loss at the end differs by {val.mean:+.2f} nats between depth {deep:g} and the best, depth "
+        f"{best:g}{interval}: {train.mean:+.2f} in the train loss and {gap.mean:+.2f} in the overfitting gap"
     )
-    if math.isnan(val.low) or val.low <= 0:
-        return f"{text}; not separated over {val.n} seed{'s' if val.n > 1 else ''}."
+    if math.isnan(val.low):
+        return f"{text}; {count_noun(val.n, 'seeds are', 'seed is')} too few to tell."
+    if val.low <= 0:
+        return f"{text}; not separated over {val.n} seeds, as the interval includes 0."
     fails, overfits = (part.low > 0 and part.mean >= PART * val.mean for part in (train, gap))
     text += " (not corrected for the other comparisons). "
     if fails and overfits:
@@ -62,4 +64,4 @@ def _describe_group(runs: pd.DataFrame, where: str) -> str:
         return f"{text}With depth the optimisation fails (degradation, He et al. 2015), not the generalisation."
     if overfits:
         return f"{text}The deeper stack overfits; its optimisation does not fail."
-    return f"{text}The runs do not separate these two causes."
+    return f"{text}The runs do not tell whether optimisation or overfitting causes it."

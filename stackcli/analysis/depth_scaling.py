@@ -139,7 +139,7 @@ CRITERIA = (
         "apart",
         0.1,
         math.inf,
-        "the classified items are hardly distinguishable: their rank residual is {}",
+        "the classified items can hardly be distinguished: their rank residual is {}",
         "",
         f"Dong et al. 2021, Noci et al. 2022; {OWN}",
     ),

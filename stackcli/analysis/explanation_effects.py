@@ -10,12 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 import pandas as pd
-from rich.table import Table
 
 from stackcli.analysis import paired_comparisons, statistics
-from stackcli.analysis.explanation_tables import ALIKE, new_table, short_name
+from stackcli.analysis.explanation_tables import ALIKE, short_name
 from stackcli.analysis.study_comparisons import name_value, split_runs
 from stackcli.analysis.study_data import Frames
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common.wording import format_setting
 
 AGREEMENT = "agreement"
@@ -82,12 +82,15 @@ def _compare(frames: Frames, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     return paired_comparisons.compare(runs.assign(**{name: runs[metric]}), axis, name).assign(method=metric)
 
 
-def explanation_table(frames: Frames) -> Table:
+def explanation_table(frames: Frames) -> TerminalTable:
     """A row for each point, columns for the methods (the most faithful first), agreement and attention distance."""
     values, rows = run_values(frames), method_rows(frames)
     order = rows.groupby("method")["faithfulness"].mean().sort_values(ascending=False, na_position="last")
     axes = list(frames.axes)
-    table = new_table([*axes, *map(short_name, order.index), "agr.", "dist."], left=range(len(axes)))
+    heads = [*axes, *map(short_name, order.index), "agr.", "dist."]
+    names = [*axes, *order.index, "agreement", "distance"]
+    hint = "a wider terminal or explanations.csv shows them"
+    table = TerminalTable(heads, left=range(len(axes)), keys=len(axes), names=names, hint=hint)
     for key, group in values.groupby(axes, sort=False, dropna=False) if axes else [((), values)]:
         means = [group[column].mean() for column in (*order.index, AGREEMENT, "distance")]
         cells = ["-" if math.isnan(mean) else f"{mean:z.2f}".replace("0.", ".") for mean in means[:-1]]
@@ -96,7 +99,7 @@ def explanation_table(frames: Frames) -> Table:
     return table
 
 
-def comparison_table(frames: Frames) -> Table | None:
+def comparison_table(frames: Frames) -> TerminalTable | None:
     """A row for each tested comparison with the first value of the first axis; None without any."""
     rows = explanation_differences(frames)
     tested = rows[rows["tested"]].to_dict("records") if len(rows) else []
@@ -104,19 +107,25 @@ def comparison_table(frames: Frames) -> Table | None:
         return None
     axis, others = frames.axes[0], ["where"] if any(row["where"] for row in tested) else []
     heads = [axis, *others, "of", "difference,\n95 % interval", "higher", "p Holm", "verdict"]
-    table = new_table(heads, left=(0, 1, *([2] if others else []), len(heads) - 1))
+    text = (*range(len(others) + 2), len(heads) - 1)
+    table = TerminalTable(
+        heads,
+        left=text,
+        wrap=text,
+        keys=len(others) + 2,
+        drop=("p Holm", "higher"),
+        hint="a wider terminal or explanation_differences.csv shows them",
+    )
     for row in tested:
         interval = "" if math.isnan(row["low"]) else f" [{row['low']:+.2f}, {row['high']:+.2f}]"
         p = "" if math.isnan(row["p_holm"]) else f"{row['p_holm']:.3f}"
         arm = [format_setting(row["arm"]), *([row["where"]] if others else [])]
         verdict = row["verdict"].partition(",")[0]
         table.add_row(*arm, row["method"], f"{row['mean']:+.2f}{interval}", f"{row['wins']}/{row['n']}", p, verdict)
-    for place in (*range(len(others) + 2), len(heads) - 1):
-        table.columns[place].no_wrap, table.columns[place].overflow = False, "fold"
     return table
 
 
-def explanation_tables(frames: Frames) -> list[tuple[str, Table]]:
+def explanation_tables(frames: Frames) -> list[tuple[str, TerminalTable]]:
     """The tables of a study with explanations, each with its title; none without."""
     if not len(frames.scores):
         return []
@@ -142,22 +151,22 @@ def _controls(frames: Frames) -> str:
     controls = frames.scores[frames.scores["control"].astype(bool)]
     mean = controls.groupby("method")["faithfulness"].mean()
     perfect, guess = float(mean.get("perfect", math.nan)), float(mean.get("random", math.nan))
-    apart = "" if perfect > guess else ": the scores do not tell them apart here, so do not believe them"
+    apart = "" if perfect > guess else ": the scores do not distinguish them here, so they cannot be trusted"
     return (
-        f"Of a bag of words with known weights, a perfect explanation has a faithfulness of {perfect:.2f} on these "
-        f"texts, a random one {guess:z.2f}{apart}."
+        f"For scale: on a bag of words whose weights are known, a perfect explanation has a faithfulness of "
+        f"{perfect:.2f} on these texts, a random one {guess:z.2f}{apart}."
     )
 
 
 def _failures(rows: pd.DataFrame) -> list[str]:
-    """Names the methods that are no more faithful than a random order at a point, or ignore what was learnt."""
+    """Names the methods that are no more faithful than a random order at a point, or independent of what was learnt."""
     out = []
     low = _points(rows, "faithfulness", lambda found: found.high <= 0 if found.n > 1 else found.mean <= 0)
     if low:
         out.append(f"No more faithful than a random order: {low}.")
     same = _points(rows, "sanity", lambda found: found.mean > ALIKE)
     if same:
-        out.append(f"Nearly the same for an untrained stack (rank correlation above {ALIKE:g}): {same}.")
+        out.append(f"Nearly the same numbers for an untrained stack (rank correlation above {ALIKE:g}): {same}.")
     return out
 
 

@@ -4,15 +4,12 @@ An explanation is the row that `stackcli.experiment.explain.Explanation.row` ret
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from statistics import fmean
 from typing import Any
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
-
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common.wording import quote_blanks
 
 HEADS = (
@@ -39,15 +36,8 @@ SHORT = {
 }
 ALIKE = 0.5  # rank correlation with the numbers of an untrained stack from which on a method fails
 STAGES = 7  # layers of the table of randomised weights
+IN_JSON = "a wider terminal or --json shows them"
 READ = 8  # layers of the table of what the classifier reads off
-
-
-def new_table(heads: Sequence[str], left: Collection[int] = (0,)) -> Table:
-    """A table of numbers, with text in the columns `left`."""
-    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    for i, head in enumerate(heads):
-        out.add_column(Text(head), justify="left" if i in left else "right", no_wrap=True)
-    return out
 
 
 def short_name(method: str) -> str:
@@ -55,25 +45,25 @@ def short_name(method: str) -> str:
     return SHORT.get(method, method).replace(" ", "\n", 1)
 
 
-def tabulate_tokens(row: Mapping[str, Any], main: str, most: int = 0) -> Table:
+def tabulate_tokens(row: Mapping[str, Any], main: str, most: int = 0) -> TerminalTable:
     """A row for each token, a column for each method. Of more than `most` tokens those with the largest numbers of the
     method `main` are shown, in the order of the text."""
     tokens, strongest = row["tokens"], row["methods"][main]["tokens"]
     order = sorted(range(len(tokens)), key=lambda i: -abs(strongest[i]))
     shown = sorted(order[: most or None])
-    out = new_table(["token", *map(short_name, row["methods"])])
-    out.columns[0].no_wrap, out.columns[0].overflow, out.columns[0].max_width = False, "fold", 14
+    names = ("token", *row["methods"])
+    out = TerminalTable(["token", *map(short_name, row["methods"])], names=names, hint=IN_JSON)
     digits = {name: count_digits(scores["tokens"]) for name, scores in row["methods"].items()}
     for i in shown:
         cells = (format_score(scores["tokens"][i], digits[name]) for name, scores in row["methods"].items())
-        out.add_row(Text(quote_blanks(tokens[i])), *cells)
+        out.add_row(quote_blanks(tokens[i]), *cells)
     return out
 
 
-def tabulate_methods(row: Mapping[str, Any]) -> Table:
+def tabulate_methods(row: Mapping[str, Any]) -> TerminalTable:
     """A row for each method: the parts of words and of positions, the error of its sum, how faithful it is and how far
     it agrees with the others. Then a perfect and a random explanation of a model whose truth is known."""
-    out = new_table(["method", *HEADS])
+    out = TerminalTable(["method", *HEADS], hint=IN_JSON)
     for name, scores in row["methods"].items():
         positions = "" if scores["positions"] is None else format_score(math.fsum(scores["positions"]))
         words = format_score(math.fsum(scores["words"]))
@@ -85,13 +75,13 @@ def tabulate_methods(row: Mapping[str, Any]) -> Table:
     return out
 
 
-def tabulate_sanity(row: Mapping[str, Any]) -> Table:
+def tabulate_sanity(row: Mapping[str, Any]) -> TerminalTable:
     """A row for each method: rank correlation of its numbers with those after the weights were replaced by fresh ones,
     from the classifier down to each layer; at most STAGES layers, evenly chosen."""
     stages = list(next(iter(row["methods"].values()))["sanity"])
     last = len(stages) - 1
     chosen = list(dict.fromkeys(stages[round(i * last / (STAGES - 1))] for i in range(STAGES)))
-    out = new_table(["fresh from the top to", *(stage.replace(" ", "\n") for stage in chosen)])
+    out = TerminalTable(["fresh from the top to", *(stage.replace(" ", "\n") for stage in chosen)], hint=IN_JSON)
     for name, scores in row["methods"].items():
         out.add_row(name, *(format_score(scores["sanity"][stage]) for stage in chosen))
     out.add_section()
@@ -100,13 +90,12 @@ def tabulate_sanity(row: Mapping[str, Any]) -> Table:
     return out
 
 
-def tabulate_layers(row: Mapping[str, Any]) -> Table:
+def tabulate_layers(row: Mapping[str, Any]) -> TerminalTable:
     """A row for each layer: what its heads look at, each number the mean over the heads; for each head the offset with
     the largest share of its attention."""
-    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    for head in ("layer", "distance\n(tokens)", "entropy\n(nats)", "on first\ntoken", "on\npadding"):
-        out.add_column(head, justify="right", no_wrap=True)
-    out.add_column(" offset that each head\n looks at most, share", overflow="fold")
+    columns = ("layer", "distance\n(tokens)", "entropy\n(nats)", "on first\ntoken", "on\npadding")
+    last = " offset that each head\n looks at most, share"
+    out = TerminalTable((*columns, last), left=(5,), wrap=(5,), hint=IN_JSON)
     for layer, heads in groupby(row["heads"], key=lambda look: look["layer"]):
         looks = list(heads)
         means = (fmean(look[key] for look in looks) for key in ("distance", "entropy", "first", "padding"))
@@ -114,20 +103,17 @@ def tabulate_layers(row: Mapping[str, Any]) -> Table:
     return out
 
 
-def tabulate_lens(row: Mapping[str, Any]) -> Table:
-    """A row for each layer: the class that the stack's classifier finds likeliest after it and its probability, and the
-    probability of the class that is explained; at most READ layers, evenly chosen."""
+def tabulate_lens(row: Mapping[str, Any]) -> TerminalTable:
+    """A row for each layer: the class that the stack's classifier finds most probable after it, its probability, and
+    that of the class that is explained; at most READ layers, evenly chosen."""
     last = len(row["lens"]) - 1
     chosen = dict.fromkeys(round(i * last / (READ - 1)) for i in range(READ))
-    out = new_table(
-        ["read off\nafter layer", "likeliest", "proba-\nbility", f"that of\n{quote_blanks(row['explained'])}"], (1,)
-    )
-    for column in (out.columns[1], out.columns[3]):
-        column.no_wrap, column.overflow, column.max_width = False, "fold", 30
+    heads = ["read off\nafter layer", "most\nprobable", "proba-\nbility", f"that of\n{quote_blanks(row['explained'])}"]
+    out = TerminalTable(heads, left=(1,), wrap=(1, 3), hint=IN_JSON)
     for layer in chosen:
         shares = row["lens"][layer]
         best = max(shares, key=shares.__getitem__)
-        out.add_row(str(layer), Text(quote_blanks(best)), *(f"{shares[name]:.3f}" for name in (best, row["explained"])))
+        out.add_row(str(layer), quote_blanks(best), *(f"{shares[name]:.3f}" for name in (best, row["explained"])))
     return out
 
 

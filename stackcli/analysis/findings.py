@@ -134,7 +134,7 @@ def _rank(having: Having, value: float, threshold: float) -> str:
 
 
 def _focus(having: Having, value: float, threshold: float) -> str:
-    what = f"entropy of a layer's attention {_format(value)} of that of even attention"
+    what = f"attention entropy of a layer {_format(value)} of that of uniform attention"
     return f"{what} at {_at(having)}, below {threshold:g}{_end(having)}"
 
 

@@ -4,23 +4,24 @@ import shlex
 from collections.abc import Sequence
 
 import pandas as pd
-from rich import box
-from rich.table import Table
 
 from stackcli.analysis import statistics
 from stackcli.analysis.depth_effect import describe_depth_effect
 from stackcli.analysis.findings import OURS, SETTINGS, Finding, _repeated, findings, worst_points
 from stackcli.analysis.remedy_catalogue import Remedy
 from stackcli.analysis.study_data import Frames
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common.wording import format_setting
+from stackcli.config.text_values import write_override
 
 
 def rerun_command(frames: Frames, point: str, words: Sequence[str]) -> str:
     """Returns the command that trains a point again, on the same seeds, with other settings."""
     row = frames.runs[frames.runs["point"] == point].iloc[0]
     typed = _typed(frames, str(row["arm"]))
-    own = {key: format_setting(row[key]) for key in (*frames.axes, *frames.chosen) if key.partition(".")[0] in SETTINGS}
-    typed |= {key: value for key, value in own.items() if value != "-"}
+    own = {key: row[key] for key in (*frames.axes, *frames.chosen) if key.partition(".")[0] in SETTINGS}
+    written = {key: write_override(key, v).partition("=")[2] for key, v in own.items() if format_setting(v) != "-"}
+    typed |= written
     changed = dict(word.partition("=")[::2] for word in words)
     # an exchanged part loses its own keys
     kept = {key: value for key, value in typed.items() if key.partition(".")[0] not in changed}
@@ -30,9 +31,16 @@ def rerun_command(frames: Frames, point: str, words: Sequence[str]) -> str:
 def _typed(frames: Frames, arm: str) -> dict[str, str]:
     """Returns the settings as typed; in an experiment those of the arm's own line."""
     lines = (line.partition(": ") for line in frames.overrides)
-    words = next((rest.split() for name, _, rest in lines if name == arm), []) if arm else frames.overrides
+    words = next((_split_line(rest) for name, _, rest in lines if name == arm), []) if arm else frames.overrides
     pairs = (word.partition("=") for word in words)
     return {key: value for key, _, value in pairs if key not in ("match", "match_depth")}
+
+
+def _split_line(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:  # a line that was stored without quotes
+        return line.split()
 
 
 COLUMNS = ["point", "finding", "k", "n", "low", "high", "value", "threshold", "evidence", "source"]
@@ -56,15 +64,12 @@ def findings_frame(found: Sequence[Finding], frames: Frames) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def findings_table(found: Sequence[Finding], runs: pd.DataFrame) -> Table:
-    """Returns the table for a terminal of 80 columns: point, finding, evidence, k of n runs with the 95 % interval of
-    their share, and the first remedy. A finding at more than `MANY` points is shown at its worst point only."""
-    sources = dict.fromkeys(f"{f.name}: {f.source.partition(';')[0]}" for f in found)
-    ours = " Thresholds: our own constructed cases." if any(OURS in f.source for f in found) else ""
-    caption = f"{'; '.join(sources)}.{ours}" if found else None
-    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
-    for head, width in (("at", 14), ("finding", 11), ("evidence", 25), ("affected", 8), ("to try", 16)):
-        out.add_column(head, width=width, overflow="fold")
+def findings_table(found: Sequence[Finding], runs: pd.DataFrame) -> TerminalTable:
+    """Returns the table for a terminal: point, finding, evidence, k of n runs with the 95 % interval of their share,
+    and the first remedy; as a list where the terminal is too narrow. A finding at more than `MANY` points is shown at
+    its worst point only."""
+    heads = ("at", "finding", "evidence", "affected", "to try")
+    out = TerminalTable(heads, left=range(5), wrap=(1, 2, 4), whole=True, caption=cite_sources(found))
     before, hidden = None, {id(f) for others in _repeated(found, runs).values() for f in others}
     for f in found:
         if id(f) in hidden:
@@ -78,7 +83,16 @@ def findings_table(found: Sequence[Finding], runs: pd.DataFrame) -> Table:
     return out
 
 
-def titled_findings(frames: Frames) -> list[tuple[str, Table]]:
+def cite_sources(found: Sequence[Finding]) -> str:
+    """Names the source of each finding, each source once; empty if nothing was found."""
+    cited: dict[str, dict[str, None]] = {}
+    for finding in found:
+        cited.setdefault(finding.source.partition(";")[0], {})[finding.name] = None
+    text = "; ".join(f"{' and '.join(names)}: {source}" for source, names in cited.items())
+    return f"{text}.{' Thresholds: our own constructed cases.' * any(OURS in f.source for f in found)}" * bool(text)
+
+
+def titled_findings(frames: Frames) -> list[tuple[str, TerminalTable]]:
     """Returns the table with its title; an empty list if nothing was found."""
     found = findings(frames)
     title = "what went wrong, and in how many runs (95 % interval of their share)"

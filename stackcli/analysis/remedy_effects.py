@@ -5,12 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-from rich import box
-from rich.table import Table
 
 from stackcli.analysis import comparisons, findings, paired_comparisons
 from stackcli.analysis.study_comparisons import metric_of
 from stackcli.analysis.study_data import Frames
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common.wording import format_seeds
 
 BEFORE = "as it was"
@@ -68,23 +67,21 @@ def _ratio(runs: pd.DataFrame, before: pd.DataFrame) -> float:
     return float(runs["step_ms"].mean() / before["step_ms"].mean())
 
 
-def remedy_tables(frames: Frames) -> list[tuple[str, Table]]:
-    """Returns a table for each affected point, with its title; at most 80 columns wide."""
+def remedy_tables(frames: Frames) -> list[tuple[str, TerminalTable]]:
+    """Returns a table for each affected point, with its title."""
     rows = remedy_effects(frames)
     out = []
     for affected, group in rows.groupby("affected", sort=False):
         names = list(dict.fromkeys(group["finding"]))
-        table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
         unit = "excess" if group["metric"].iloc[0] == "test_excess" else "acc"
         heads = ("remedy", "found", f"test {unit}", "difference, 95 % interval", "step", "verdict")
-        for i, head in enumerate(heads):
-            table.add_column(head, justify="left" if i in (0, 5) else "right", overflow="fold")
+        table = TerminalTable(heads, left=(0, 5), wrap=(1, 3, 5), whole=True)
         for remedy, lines in group.groupby("remedy", sort=False):
             first = lines.iloc[0]
             each = zip(lines["has"], lines["n"], strict=True)
             still = ", ".join("-" if math.isnan(k) else f"{int(k)}/{int(n)}" for k, n in each)
             broken = int(first["planned"] - first["done"])
-            still += f", {broken} broke" if broken else ""
+            still += f", {broken} unfinished" if broken else ""
             step = "" if math.isnan(first["step_ratio"]) else f"{first['step_ratio']:.2f}x"
             difference = "" if math.isnan(first["mean"]) else f"{first['mean']:+.3f}{_interval(first)}"
             value = "" if math.isnan(first["value"]) else f"{first['value']:.3f}"

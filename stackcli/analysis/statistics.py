@@ -136,7 +136,7 @@ def verdict(found: Interval, p_holm: float, *, higher: bool, open_: str, margin:
     nothing is separated; `margin`: in the units of the differences.
 
     better or worse: p_holm < .05. leaning better or leaning worse: the interval, which is not corrected for the number
-    of comparisons, excludes 0. equivalent: it lies inside the margin. Otherwise not separated.
+    of comparisons, excludes 0. equivalent: it lies inside the margin. Otherwise the words are `open_`.
     """
     if found.n == 0:
         return Verdict("none", "no pairs")
@@ -151,21 +151,22 @@ def verdict(found: Interval, p_holm: float, *, higher: bool, open_: str, margin:
 
 
 def _open(row: dict[str, Any], comparisons: int) -> str:
-    """Says that nothing is separated, and how many seeds would separate it, or why no number is known."""
+    """Says that nothing is separated, or that the seeds are too few for any claim, and how many are needed, or why no
+    number is known."""
     n, equal = row["n"], row["mean"] == (1 if row["scale"] == "ratio" else 0)
+    least = LEAST if row["test"] == CROSSED else claim_seeds(comparisons)
     if n < LEAST:
-        why = f"{'one pair' if n == 1 else 'two pairs'} cannot tell"
-    elif isinstance(row["crossed"], Crossed):
-        seeds = row["crossed"].seeds_needed(comparisons)
-        why = f"about {max(seeds, n + 1)} seeds would be needed" if seeds else "more test items would be needed"
-    elif math.isnan(row["d_z"]):
+        return f"too few seeds to tell, at least {least} are needed"
+    if isinstance(row["crossed"], Crossed):
+        needed = row["crossed"].seeds_needed(comparisons)
+        why = f"about {max(needed, n + 1)} seeds would be needed" if needed else "more test items would be needed"
+        return f"not separated, {why}"
+    if math.isnan(row["d_z"]):
         why = "the values are equal" if equal else "equal differences do not tell their spread"
-    else:
-        seeds = seeds_needed(row["d_z"], comparisons)
-        why = (
-            f"about {max(seeds, n + 1)} seeds would be needed" if seeds else f"over {MOST_SEEDS} seeds would be needed"
-        )
-    return f"not separated, {why}"
+        return f"not separated, {why}"
+    needed = seeds_needed(row["d_z"], comparisons)
+    many = f"about {max(needed, n + 1)}" if needed else f"over {MOST_SEEDS}"
+    return f"{'too few seeds to tell' if n < least else 'not separated'}, {many} seeds would be needed"
 
 
 def _mean_sd(x: Floats) -> tuple[float, float]:

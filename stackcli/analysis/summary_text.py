@@ -16,7 +16,7 @@ from stackcli.analysis import paired_comparisons, run_health, statistics
 from stackcli.analysis.certainty import _certainty
 from stackcli.analysis.study_comparisons import BAG, LEANING, Part, all_comparisons, name_value, same_value
 from stackcli.analysis.study_data import Frames
-from stackcli.common.wording import format_setting
+from stackcli.common.wording import count_noun
 
 MATCHED = 0.10  # if final train losses differ by a larger share, the gap at a matched train loss is also given
 LEFT = 0.95  # share of the train loss of guessing: a run that stays above it has learnt nothing
@@ -49,7 +49,7 @@ def _describe_part(frames: Frames, part: Part) -> list[str]:
     out = []
     if len(ranked):
         best = ranked.idxmax() if part.metric == "test_acc" else ranked.idxmin()
-        out.append(_best(axis, best, ranked, part))
+        out.append(_best(axis, best, ranked, part, list(dict.fromkeys(broken))))
         out.append(" ".join(_versus(axis, row) for row in _best_and_worst(part.accuracy, best)))
         out.append(_bag(axis, best, part))
     return out + (_compare_ends(frames, done, part.gap) if axis == "depth" and done[axis].nunique() > 1 else [])
@@ -65,21 +65,19 @@ def _sentence(text: str) -> str:
 
 
 WORDS = {
-    "test_acc": ("a mean test accuracy of", "the highest mean test accuracy of", ""),
-    "test_excess": (
-        "a mean excess test loss of",
-        "the lowest mean excess test loss of",
-        " nats above the source's own",
-    ),
+    "test_acc": ("a mean test accuracy of", "the highest mean test accuracy,", ""),
+    "test_excess": ("a mean test loss of", "the lowest mean test loss,", " nats above that of the data's own source"),
 }
 
 
-def _best(axis: str, best: Any, means: pd.Series, part: Part) -> str:
+def _best(axis: str, best: Any, means: pd.Series, part: Part, broken: list[Any]) -> str:
+    """Names the best value of the axis and its mean, then all others with theirs, and those that are not ranked."""
     alone, first, unit = WORDS[part.metric]
-    who, value = f"{_lead(part.where)}{name_value(axis, best)} has", f"{means[best]:.3f}{unit}"
-    if len(means) == 1:
-        return _sentence(f"{who} {alone} {value}")
-    return _sentence(f"{who} {first} {', '.join(format_setting(v) for v in means.index)} ({value})")
+    others = [f"{name_value(axis, v)}: {mean:.3f}" for v, mean in means.items() if not same_value(v, best)]
+    text = f"{_lead(part.where)}{name_value(axis, best)} has {first if others else alone} {means[best]:.3f}{unit}"
+    text += f" ({', '.join(others)})" if others else ""
+    left = ", ".join(name_value(axis, value) for value in broken)
+    return _sentence(f"{text}; not ranked, as a run did not finish: {left}" if left else text)
 
 
 def _best_and_worst(table: pd.DataFrame, best: Any) -> list[dict[str, Any]]:
@@ -96,7 +94,7 @@ def _best_and_worst(table: pd.DataFrame, best: Any) -> list[dict[str, Any]]:
 def _versus(axis: str, row: dict[str, Any]) -> str:
     interval = "" if math.isnan(row["low"]) else f", 95 % interval {row['low']:+.3f} to {row['high']:+.3f}"
     note = f" ({row['note']})" if row["note"] else ""
-    evidence = f"{row['mean']:+.3f}{interval}, wins {row['wins']} of {row['n']}"
+    evidence = f"difference {row['mean']:+.3f}{interval}, better in {row['wins']} of {count_noun(row['n'], 'seeds')}"
     return _sentence(
         f"{name_value(axis, row['arm'])} against {name_value(axis, row['baseline'])}: "
         f"{row['verdict']} ({evidence}){note}"
@@ -132,12 +130,12 @@ def _gap(frames: Frames, done: pd.DataFrame, table: pd.DataFrame) -> str:
     if not row["n"]:
         return ""
     low, high = row["baseline"], row["arm"]
-    way = "grows" if row["mean"] > 0 else "shrinks"
+    way = "it grows" if row["mean"] > 0 else "it shrinks"
     words = {"better": way, "worse": way} | dict.fromkeys(LEANING, f"{way} (leaning)")
     ends = [done[done["depth"] == depth]["gap_end"].mean() for depth in (low, high)]
     text = (
-        f"The overfitting gap at the end, {ends[0]:.2f} nats at depth {low:g} and {ends[1]:.2f} at depth {high:g}, "
-        f"{words.get(row['kind'], 'is ' + row['verdict'])}"
+        f"The overfitting gap at the end is {ends[0]:.2f} nats at depth {low:g} and {ends[1]:.2f} at depth {high:g}: "
+        f"{words.get(row['kind'], row['verdict'])}"
     )
     return text + _matched(frames, done, low, high) + "."
 
@@ -154,11 +152,11 @@ def _matched(frames: Frames, done: pd.DataFrame, low: float, high: float) -> str
     if math.isnan(guess):
         guess = curve.sort_values("step").groupby("run")["train_loss"].first().mean()
     if target > LEFT * guess:
-        return "; some runs never got below the train loss of guessing, so there is no matched train loss"
+        return "; some runs never got below the train loss of guessing, so the gaps are not compared at one train loss"
     means = [gaps[end["run"]].mean() for end in ends]
     if any(math.isnan(mean) for mean in means):
         return ""
-    return f"; at a matched train loss of {target:.3f} nats it is {means[0]:z.2f} and {means[1]:z.2f}"
+    return f"; where both have a train loss of {target:.3f} nats it is {means[0]:z.2f} and {means[1]:z.2f}"
 
 
 def _gradient(last: pd.DataFrame, depth: float) -> str:
@@ -166,14 +164,14 @@ def _gradient(last: pd.DataFrame, depth: float) -> str:
     if not all(len(values) and (values > 0).all() for values in ratios):
         return ""
     plain, free = (statistics.geometric_interval(values).mean for values in ratios)
-    how, also = f"is within a factor of {GRADIENT:g} at both ends", ""
+    how, also = f"changes by less than a factor of {GRADIENT:g} from the last block to the first", ""
     if free < 1 / GRADIENT or free > GRADIENT:
         how = "vanishes towards the input" if free < 1 else "grows towards the input"
         if (plain < 1) != (free < 1):
-            also = "; the plain norm disagrees, because gradients of aligned tokens add up"
+            also = "; the two differ, because gradients of aligned tokens add up"
     return (
-        f"At initialisation the gradient of depth {depth:g} {how}: block 1 over block {depth:g} is {plain:.2f} plain "
-        f"and {free:.2f} alignment-free{also}."
+        f"At initialisation the gradient of depth {depth:g} {how}: its norm at block 1 is {plain:.2f} times that at "
+        f"block {depth:g}, {free:.2f} times with the alignment of tokens taken out{also}."
     )
 
 
@@ -198,7 +196,8 @@ def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
     ]
     bag = facts["tfidf_acc"]
     if isinstance(bag, float):
-        out.append(f"{BAG} answers {bag:.3f}, the commonest class {facts['majority_acc']:.3f}.")
+        always = f"always the most common class {facts['majority_acc']:.3f}"
+        out.append(f"Test accuracy of the baselines: {BAG} {bag:.3f}, {always}.")
     return out
 
 
@@ -237,6 +236,6 @@ def _alike(frames: Frames) -> list[str]:
         return []
     span = f"{min(sizes):,.0f}" + (f" to {max(sizes):,.0f}" if max(sizes) > min(sizes) else "")
     return [
-        f"dim and ff were chosen for each depth: all have the {span} {ALIKE[by]} of depth {frames.match['depth']}, to "
+        f"dim and ff were chosen for each depth: all have the {span} {ALIKE[by]} of depth {frames.match['depth']}, "
         f"within {100 * max(off):.1f} %."
     ]

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
-from rich import box
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common.wording import count_noun
 
 WIDTH, INDENT = 80, 2
@@ -20,14 +19,14 @@ UNITS = {"tree": "leaves", "linear": "words"}
 NAMES = {"tree": "decision tree", "linear": "linear model"}
 
 
-def describe_surrogates(report: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """Yields what is printed about the surrogates of a run."""
+def describe_surrogates(report: Mapping[str, Any], width: int = WIDTH) -> Iterator[RenderableType]:
+    """Yields what is printed about the surrogates of a run, for a terminal of `width` columns."""
     yield tabulate_shares(report)
-    yield Text("\n".join(wrap(explain_shares(report), WIDTH)))
+    yield Text(explain_shares(report))
     for kind, found in report["surrogates"].items():
         if kind == "tree":
             yield Text("\n".join(["", f"The tree with {count_noun(found['size'], 'leaves', 'leaf')}:"]))
-            yield Text("\n".join(describe_rules(found["rules"], report["unit"])))
+            yield Text("\n".join(describe_rules(found["rules"], report["unit"], width)))
         elif found["size"]:
             yield Text(f"\nThe linear model with {count_noun(found['size'], 'words')}, the largest weights:")
             yield tabulate_weights(found["weights"])
@@ -35,11 +34,14 @@ def describe_surrogates(report: Mapping[str, Any]) -> Iterator[RenderableType]:
             yield Text("\nThe linear model has no words: none speaks for an answer.")
 
 
-def tabulate_shares(report: Mapping[str, Any]) -> Table:
+def tabulate_shares(report: Mapping[str, Any]) -> TerminalTable:
     """A row for each surrogate, the majority answer and the stack: fidelity and accuracy on the test part."""
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    for head in ("", "fidelity", "95 % interval", "accuracy", "95 % interval"):
-        table.add_column(head, justify="right" if head else "left", no_wrap=True)
+    table = TerminalTable(
+        ("", "fidelity", "95 % interval", "accuracy", "95 % interval"),
+        names=("", "fidelity", "its interval", "accuracy", "interval of the accuracy"),
+        drop=("interval of the accuracy", "its interval"),
+        hint="a wider terminal or --json shows them",
+    )
     for kind, found in report["surrogates"].items():
         name = f"{NAMES[kind]}, {found['size']} {UNITS[kind]}"
         table.add_row(name, *format_share(found["fidelity"]), *format_share(found["accuracy"]))
@@ -72,8 +74,8 @@ def explain_shares(report: Mapping[str, Any]) -> str:
     return said
 
 
-def describe_rules(rules: Sequence[Mapping[str, Any]], unit: str) -> Iterator[str]:
-    """Yields the rules of a tree as an indented list, lines of at most 80 columns."""
+def describe_rules(rules: Sequence[Mapping[str, Any]], unit: str, width: int = WIDTH) -> Iterator[str]:
+    """Yields the rules of a tree as an indented list, lines of at most `width` columns."""
     begun: set[int] = set()
     for rule in rules:
         level, word = rule["level"], rule["word"]
@@ -83,7 +85,7 @@ def describe_rules(rules: Sequence[Mapping[str, Any]], unit: str) -> Iterator[st
         begun.add(level)
         lead = ", ".join(filter(None, [start, condition])) or f"every {unit}"
         end = "" if rule["answer"] is None else f" {rule['answer']} ({describe_leaf(rule, unit)})"
-        room = max(20, WIDTH - INDENT * level)
+        room = max(20, width - INDENT * level)
         first, *more = wrap(f"{lead}:{end}", room - 2 * INDENT) or [""]
         yield " " * INDENT * level + first
         yield from (" " * INDENT * (level + 2) + line for line in more)
@@ -94,13 +96,10 @@ def describe_leaf(rule: Mapping[str, Any], unit: str) -> str:
     return f"{100 * rule['share']:.0f} % of {count_noun(rule['texts'], f'training {unit}s')}"
 
 
-def tabulate_weights(weights: Mapping[str, Sequence[tuple[str, float]]]) -> Table:
+def tabulate_weights(weights: Mapping[str, Sequence[tuple[str, float]]]) -> TerminalTable:
     """A row for each class: the words with the largest weights for and against it."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_lines=False)
-    table.add_column("class", overflow="fold", max_width=16)
-    table.add_column("for", overflow="fold")
-    table.add_column("against", overflow="fold")
+    table = TerminalTable(("class", "for", "against"), left=range(3), wrap=range(3), whole=True)
     for name, row in weights.items():
         sides = [w for w in row if w[1] > 0][:NAMED], [w for w in reversed(row) if w[1] < 0][:NAMED]
-        table.add_row(Text(name), *(Text(", ".join(f"{word} {x:+.1f}" for word, x in side)) for side in sides))
+        table.add_row(name, *(", ".join(f"{word} {x:+.1f}" for word, x in side) for side in sides))
     return table

@@ -12,14 +12,11 @@ from dataclasses import fields
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 import pandas as pd
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from stackcli.analysis import statistics
 from stackcli.analysis.study_comparisons import BAG
 from stackcli.analysis.study_data import Frames
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common.records import LayerRow, Result, StackRow, StepRow
 from stackcli.common.suggestions import suggest_nearest
 from stackcli.common.wording import format_setting
@@ -55,6 +52,7 @@ COLUMNS = {
 USUAL = tuple(name for name in COLUMNS if name not in ("params_core", "flops", "test_excess", "step_ms_same"))
 MATCHED = {"params": "params_core", "flops": "flops"}  # replaces params if depths are matched
 COMPARED = ("params", "test_acc", "test_excess", "gap_end", "step_ms", "step_ms_same")  # of compare-pe
+PAIRS = "pairs"  # the values of two seeds, for each column with an interval
 HIDE_FIRST = ("params", "train_loss_end", "val_loss_end", "free_ratio_init", "gap_best", "step_ms", "grad_ratio_init")
 
 
@@ -88,8 +86,9 @@ def summarise_points(
         order = [i for i in order if not _is_missing(value[i])] + [i for i in order if _is_missing(value[i])]
         rows = [rows[i] for i in order]
     rows = rows[:top] if top else rows
+    pairs = [row.pop(PAIRS) for row in rows]
     table = pd.DataFrame(rows + (_baselines(frames) if "test_acc" in columns else []))
-    table.attrs.update(axes=axes, columns=columns)
+    table.attrs.update(axes=axes, columns=columns, pairs=pairs)
     return table
 
 
@@ -125,8 +124,10 @@ def _check(names: Sequence[str], runs: pd.DataFrame) -> None:
 def _row(head: dict[str, Any], group: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
     done = group[group["status"] == "done"]
     counts = {"done": len(done), "planned": len(group), "diverged": int((group["status"] == "diverged").sum())}
-    row: dict[str, Any] = {"kind": "study", **head, **counts}
+    row: dict[str, Any] = {"kind": "study", **head, **counts, PAIRS: {}}
     for name in columns:
+        if name in done and name in COLUMNS and COLUMNS[name].how == "interval":
+            row[PAIRS] |= {name: pair} if len(pair := tuple(done[name].dropna())) == 2 else {}
         row |= _entry(name, done[name] if name in done else pd.Series(dtype=object), group[name])
     return row
 
@@ -174,14 +175,19 @@ def table_cells(table: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str],
     state = ["done"] if unfinished else []
     heads = [*(axes or [""]), *state, *(COLUMNS[c].head if c in COLUMNS else c for c in columns)]
     rows = []
-    for row in table.to_dict("records"):
+    pairs = table.attrs["pairs"]
+    for i, row in enumerate(table.to_dict("records")):
         if row["kind"] == "baseline":
-            first = [str(row["baseline"]), *([""] * (len(axes) - 1))]
+            name, _, data = str(row["baseline"]).partition(" (")
+            own = {"data": data.removesuffix(")")} if data and "data" in axes[1:] else {}
+            first = [name if own else str(row["baseline"]), *(own.get(axis, "") for axis in axes[1:])]
             status = [""] if unfinished else []
         else:
             first = [format_setting(row.get(a)) for a in axes] or ["this run"]
             status = [_state(row)] if unfinished else []
-        rows.append([*first, *status, *(_cell(row, c) for c in columns)])
+        pair = pairs[i] if i < len(pairs) else {}
+        texts = (format_pair(pair[c], COLUMNS[c].decimals) if c in pair else _cell(row, c) for c in columns)
+        rows.append([*first, *status, *texts])
     return heads, rows
 
 
@@ -204,8 +210,19 @@ def _cell(row: dict[str, Any], name: str) -> str:
     text = f"{value:.1e}" if tiny or abs(value) >= 1e5 else f"{value:z.{decimals}f}"
     if low is None or high is None or math.isnan(low):
         return text
+    if name.startswith("test_acc") and (low < 0 or high > 1):
+        return f"{text} [{max(low, 0):.2f}, {min(high, 1):.2f}]"
     half = f"{(high - low) / 2:.{decimals}f}"
     return f"{text}±{half.removeprefix('0')}"
+
+
+def format_pair(values: Sequence[float], decimals: int) -> str:
+    """Formats the values of two seeds, which are too few for an interval.
+
+    >>> format_pair([0.555, 0.8141], 3)
+    '.555 / .814'
+    """
+    return " / ".join(re.sub(r"^(-?)0\.", r"\1.", f"{value:z.{decimals}f}") for value in values)
 
 
 def format_count(value: float) -> str:
@@ -219,38 +236,24 @@ def format_count(value: float) -> str:
 SHORT = {"majority class": "majority", BAG: "TF-IDF+LR"}
 
 
-def render_table(table: pd.DataFrame, width: int = WIDTH) -> Table:
-    """Returns the table for a terminal of `width` columns; columns that do not fit are left out and named in the
-    caption, and no number is cut. `TF-IDF+LR` is TF-IDF with logistic regression, `majority` always answers the most
-    frequent class, ± is the half width of the 95 % interval over seeds."""
-    columns: list[str] = list(table.attrs["columns"])
-    hidden: list[str] = []
-    out = _layout(table, columns, hidden)
-    console = Console(width=10_000)
-    for name in (*HIDE_FIRST, *reversed(columns[1:])):
-        if console.measure(out).maximum <= width:
-            break
-        if name in columns:
-            columns.remove(name)
-            hidden.append(name)
-            out = _layout(table, columns, hidden)
-    return out
-
-
-def _layout(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) -> Table:
+def render_table(table: pd.DataFrame) -> TerminalTable:
+    """Returns the table for a terminal; at any width the settings stay, and columns that do not fit are named below.
+    `TF-IDF+LR` is TF-IDF with logistic regression, `majority` always answers the most common class, ± is the half
+    width of the 95 % interval over seeds, and two seeds are shown as two values."""
+    columns = list(table.attrs["columns"])
     heads, rows = table_cells(table, columns)
-    caption = f"hidden for width: {', '.join(hidden)}; --cols shows them" if hidden else None
-    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
     axes = max(1, len(table.attrs["axes"]))
-    for i, head in enumerate(heads):
-        text = i < axes and not all(_numeric(r[i]) for r in rows if not r[0].startswith(tuple(SHORT)))
-        longest = max((len(_short(r[i])) for r in rows), default=0)
-        # an axis may be folded, a number may not
-        least = max(longest, *map(len, head.split("\n"))) if i >= axes else None
-        justify: Any = "left" if text else "right"
-        out.add_column(Text(head), justify=justify, no_wrap=i >= axes, overflow="fold", min_width=least)
+    text = [i for i in range(axes) if not all(_numeric(r[i]) for r in rows if not r[0].startswith(tuple(SHORT)))]
+    out = TerminalTable(
+        heads,
+        left=text,
+        keys=axes,
+        names=[*heads[: len(heads) - len(columns)], *columns],
+        drop=(*HIDE_FIRST, *reversed(columns[1:])),  # of the rest the first is kept
+        hint="a wider terminal, --cols or --csv - shows them",
+    )
     for row in rows:
-        out.add_row(*(Text(_short(cell)) for cell in row))
+        out.add_row(*map(_short, row))
     return out
 
 

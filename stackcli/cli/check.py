@@ -1,5 +1,6 @@
 """`stackattn check`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from stackcli.cli.app import announce, app, run_guarded
@@ -15,18 +16,20 @@ def check(
     config_dir: ConfigDir = None,
     debug: Debug = False,
 ) -> None:
-    """Check a position encoding, property by property. With the evidence for each."""
+    """Check position encodings, property by property. With the evidence for each; several are pe=learned,rope."""
 
     def action() -> int:
         from stackcli.config.grid import parse_grid
 
-        grid = parse_grid(tuple(overrides or ()), single=True, config_dir=config_dir)
+        grid = parse_grid(tuple(overrides or ()), config_dir=config_dir)
+        configs = list(dict.fromkeys(replace(config, seed=grid.seeds[0]) for config in grid.configs))
         formats = parse_formats(figures)
         if formats:
             check_out(out)
-        announce(f"check: pe={grid.configs[0].pe.name}, some seconds", quiet=json)
+        names = ", ".join(dict.fromkeys(config.pe.name for config in configs))
+        announce(f"check: pe={names}, some seconds", quiet=json)
         from stackcli.experiment.encoding_report import show_report
 
-        return show_report(grid.configs[0], out, json=json, formats=formats)
+        return show_report(configs, out, json=json, formats=formats)
 
     run_guarded(action, debug)

@@ -17,12 +17,12 @@ def list_parts(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """The choices of a group, settings, recorded studies. `list pe dim=128` shows the cost at another size."""
+    """The choices of a group, settings, recorded studies. `list pe dim=128` shows the cost at another size, `list
+    settings pe=relative` the settings that go with this choice."""
 
     def action() -> int:
         from stackcli.common import registry
         from stackcli.config import recorded_settings
-        from stackcli.config.grid import describe_settings
         from stackcli.config.settings import GROUPS, LISTED
 
         groups = (*GROUPS, "explain")  # methods of explanation are no settings of a run
@@ -31,8 +31,15 @@ def list_parts(
         if group == "pe":
             return encodings(overrides, json)
         if group == "settings":
-            print(describe_settings())
-        elif group == "experiments":
+            return settings(overrides, json)
+        if overrides:
+            raise ValueError(
+                f"{overrides[0]}: list takes settings after pe and after settings, not after {group or 'list'}"
+            )
+        if json and group in groups:
+            print_json([{"name": n, "line": registry.part_summary(group, n)} for n in registry.part_names(group)])
+            return 0
+        if group == "experiments":
             names = recorded_settings.experiment_names()
             widest = max(map(len, names), default=0)
             for name in names:
@@ -60,4 +67,20 @@ def encodings(overrides: list[str] | None, json: bool) -> int:
         print_json([entry._asdict() for entry in found])
     else:
         Console().print(encoding_list.encoding_table(found, sizes))
+    return 0
+
+
+def settings(overrides: list[str] | None, json: bool) -> int:
+    """Prints `list settings`: every setting, or those that apply with the parts named."""
+    from rich.console import Console
+
+    from stackcli.config.grid import parse_grid
+    from stackcli.config.settings_list import every_setting, settings_of
+    from stackcli.experiment.settings_table import settings_table
+
+    rows = settings_of(parse_grid(tuple(overrides)).configs) if overrides else every_setting()
+    if json:
+        print_json([row._asdict() for row in rows])
+    else:
+        Console().print(settings_table(rows))
     return 0

@@ -26,7 +26,7 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Ask a trained run. A classifier answers with the classes of each text, a language model (data=text) with the
-    tokens that come next; an answer a line, likeliest first."""
+    tokens that come next; an answer a line, the most probable first."""
 
     def action() -> int:
         from stackcli.experiment.predict import describe_answers, edited_parts

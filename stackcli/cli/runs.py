@@ -1,5 +1,6 @@
 """`stackattn runs`."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,7 +13,9 @@ def runs(out: Out = Path("outputs"), json: Json = False, debug: Debug = False) -
     """Stored runs, newest first. With the studies that they belong to, their age and the settings that differ."""
 
     def action() -> int:
-        from stackcli.experiment.run_list import list_runs, table_lines
+        from rich.console import Console
+
+        from stackcli.experiment.run_list import list_runs, runs_table, table_lines
         from stackcli.experiment.store import Store
 
         store = Store(out, create=False)
@@ -20,8 +23,11 @@ def runs(out: Out = Path("outputs"), json: Json = False, debug: Debug = False) -
         if json:
             print_json(rows)
             return 0
-        for line in table_lines(rows):
-            print(line)
+        console = Console()
+        if console.is_terminal or "COLUMNS" in os.environ:
+            console.print(runs_table(rows))
+        else:
+            print("\n".join(table_lines(rows)))
         print("studies: " + (", ".join(store.studies()) or "none"), file=sys.stderr)
         return 0
 

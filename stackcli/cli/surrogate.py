@@ -42,7 +42,7 @@ def surrogate(
             print_json(report)
             return 0
         console = Console(highlight=False)
-        for part in describe_surrogates(report):
+        for part in describe_surrogates(report, console.width):
             console.print(part)
         if formats:
             folder = explanation_folder(out, run)

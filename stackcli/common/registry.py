@@ -57,7 +57,7 @@ def load_part(group: str, name: str) -> type[Any]:
     if built_in(group, name):
         return chosen_class(group, name, importlib.import_module(f"stackcli.{group}.{name}"))
     if name not in installed_parts(group):
-        raise ValueError(f"{group}={name}: no such part; choose from {', '.join(part_names(group))}")
+        raise ValueError(f"{group}={name}: no such choice; choose from {', '.join(part_names(group))}")
     with blame_part(group, name, any_error=True):
         found: Any = installed_parts(group)[name].load()
         if isinstance(found, ModuleType):

@@ -48,7 +48,7 @@ def _chosen(listed: Any, path: Path) -> dict[str, str]:
                 offered = suggest_nearest(
                     str(name), registry.part_names(group), "choose from " + ", ".join(registry.part_names(group))
                 )
-                wrong.append(f"{path}: defaults: {group}: {format_value(name)}: no such part{offered}")
+                wrong.append(f"{path}: defaults: {group}: {format_value(name)}: no such choice{offered}")
             elif group in chosen:
                 wrong.append(f"{path}: defaults: {group} is given twice")
             else:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,6 @@ from stackcli.common import registry
 from stackcli.common.suggestions import suggest_nearest
 from stackcli.config.defaults import (
     compose_settings,
-    config_folder,
     default_settings,
     is_whole_for_decimal,
     part_defaults,
@@ -137,11 +137,6 @@ def setting_choices() -> dict[str, tuple[str, ...]]:
     return {**{g: registry.part_names(g) for g in GROUPS}, **flat, **lists}
 
 
-def describe_settings() -> str:
-    """conf/config.yaml: every setting with its default and what it means."""
-    return (config_folder() / "config.yaml").read_text(encoding="utf-8")
-
-
 def check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str], extra: Path | None) -> None:
     """Unknown keys, unknown parts, and keys that none of the chosen parts has."""
     flat, _ = default_settings(extra)
@@ -154,7 +149,7 @@ def check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str]
                     str(name), registry.part_names(group), "choose from " + ", ".join(registry.part_names(group))
                 )
                 offered = suggest_file(str(name)) or offered if group == "data" else offered
-                problems.append(f"{group}={format_value(name)}: no such part{why}{offered}")
+                problems.append(f"{group}={format_value(name)}: no such choice{why}{offered}")
     problems += check_listed(values)
     for key in values:
         group, dot, own = key.partition(".")
@@ -174,8 +169,12 @@ def check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str]
             owners = [
                 n for n in registry.part_names(group) if registry.built_in(group, n) and own in part_defaults(group, n)
             ]
-            hint = f"; it belongs to {group}={', '.join(owners)}" if owners else hint
-            problems.append(f"unknown key {key!r} for {group}={','.join(names)}{hint}")
+            here = f"{group}={','.join(names)}"
+            problems.append(
+                describe_owners(key, str(format_value(values[key][0])), owners, here)
+                if owners
+                else f"unknown key {key!r} for {here}{hint}"
+            )
     if problems:
         raise UsageError(problems)
 
@@ -185,8 +184,22 @@ KINDS = {".csv": "csv", ".tsv": "csv", ".jsonl": "csv", ".json": "csv", ".txt": 
 
 def suggest_file(name: str) -> str:
     """Returns what to type instead of data=FILE; an empty text for a name that is none of a file."""
-    kind = next((kind for end, kind in KINDS.items() if name.lower().removesuffix(".gz").endswith(end)), "")
-    return f"; did you mean data={kind} data.path={name}?" if kind else ""
+    kind = file_kind(name)
+    return f"; did you mean data={kind} {shlex.quote(f'data.path={name}')}?" if kind else ""
+
+
+def file_kind(name: str) -> str:
+    """Returns the data set that reads files with this ending; an empty text where none does."""
+    return next((kind for end, kind in KINDS.items() if name.lower().removesuffix(".gz").endswith(end)), "")
+
+
+def describe_owners(key: str, value: str, owners: Sequence[str], here: str) -> str:
+    """Says which parts have a key that the chosen one, `here`, does not have, and what to write."""
+    group = key.partition(".")[0]
+    which = " and ".join(filter(None, [", ".join(f"{group}={n}" for n in owners[:-1]), f"{group}={owners[-1]}"]))
+    kind = file_kind(value) if key == "data.path" else ""
+    first = kind or ("csv" if "csv" in owners else owners[0])
+    return f"{key} belongs to {which}, not to {here}; write {group}={first} {shlex.quote(f'{key}={value}')}"
 
 
 def parse_seeds(values: Mapping[str, tuple[Any, ...]], flat: Mapping[str, Any], single: bool) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ def check_listed(values: Mapping[str, tuple[Any, ...]]) -> list[str]:
         known = registry.part_names(group)
         for name in dict.fromkeys(n for n in names if n not in known):
             offered = suggest_nearest(name, known, "choose from " + ", ".join(known))
-            problems.append(f"{key}: {name}: no such part{offered}")
+            problems.append(f"{key}: {name}: no such choice{offered}")
         beside = values.get(group, ()) if names else ()
         if len(beside) > 1:
             problems.append(f"{group} cannot have several values beside {key}, which names the part of every layer")

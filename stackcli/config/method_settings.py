@@ -19,7 +19,7 @@ def method_settings(names: Sequence[str], words: Sequence[str] = ()) -> dict[str
     for name in names:
         if name not in known:
             offered = suggest_nearest(name, known, "choose from " + ", ".join(known))
-            raise UsageError([f"explain={name}: no such part{offered}"])
+            raise UsageError([f"explain={name}: no such choice{offered}"])
     found = {name: dict(part_defaults(GROUP, name)) for name in names}
     problems = [text for word in words for text in _set_key(found, word)]
     if problems:

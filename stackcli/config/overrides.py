@@ -1,6 +1,7 @@
 """Override text -> the key and the values that each word asks for.
 
-Every word is parsed in Hydra's own grammar. An error says what was given, what is allowed and what to type.
+Every word is parsed in Hydra's own grammar, but for paths, columns and other text (`text_values`). An error says what
+was given, what is allowed and what to type.
 """
 
 import math
@@ -11,6 +12,7 @@ from typing import Any
 
 from stackcli.common import registry
 from stackcli.config.settings import GROUPS, LIST_KEYS, Scalar
+from stackcli.config.text_values import GROUP, SWEEP, is_file, is_path, split_texts, text_keys
 from stackcli.config.yaml_files import UsageError
 
 WORD = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?)=(?P<value>.*)", re.DOTALL)
@@ -32,7 +34,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Steps:
-    """The values of a range that is searched, rising; `log`: by their logarithm."""
+    """The values of a range that is searched, rising; `log`: on a log scale."""
 
     values: tuple[int | float, ...]
     log: bool = False
@@ -40,7 +42,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Interval:
-    """Numbers that are searched, `low` to `high`, both included; `whole`: whole ones; `log`: by their logarithm."""
+    """Numbers that are searched, `low` to `high`, both included; `whole`: whole ones; `log`: on a log scale."""
 
     low: float
     high: float
@@ -55,7 +57,10 @@ def parse_override(word: str, extra: Path | None = None) -> Axis:
     """One override in Hydra's grammar. Raises UsageError."""
     from hydra.core.override_parser.types import IntervalSweep
 
-    key, value = _key(word), _parsed(word)
+    key = _key(word)
+    if (texts := _texts(key, word)) is not None:
+        return Axis(key, texts)
+    value = _parsed(word)
     if isinstance(value, IntervalSweep) or getattr(value, "tags", None):
         hint = "a grid takes depth=1,2,4 or range(1,5)"
         raise UsageError([f"{word}: interval() and tag() belong to a search, sweep --search random; {hint}"])
@@ -67,7 +72,10 @@ def parse_domain(word: str) -> tuple[str, Domain]:
     interval, and so does this. Raises UsageError."""
     from hydra.core.override_parser.types import IntervalSweep, RangeSweep
 
-    key, value = _key(word), _parsed(word)
+    key = _key(word)
+    if (texts := _texts(key, word)) is not None:
+        return key, texts
+    value = _parsed(word)
     tags = set(getattr(value, "tags", ()))
     if tags - {"log"}:
         raise UsageError([f"{word}: the one tag that a search knows is log: tag(log,interval(1e-5,1e-2))"])
@@ -77,7 +85,7 @@ def parse_domain(word: str) -> tuple[str, Domain]:
     if isinstance(value, RangeSweep) and len(values) > 1:
         return key, _steps(word, sorted(v for v in values if isinstance(v, int | float)), log=bool(tags))
     if tags:
-        raise UsageError([f"{word}: log goes with interval() and range(); the values of a choice have no scale"])
+        raise UsageError([f"{word}: log is used with interval() and range(); the values of a choice have no scale"])
     return key, values
 
 
@@ -86,16 +94,16 @@ def _interval(word: str, value: Any, *, log: bool) -> Interval:
     if not (math.isfinite(low) and math.isfinite(end) and low < end):
         raise UsageError([f"{word}: an interval goes from a number to a larger one, interval(0.1,0.5)"])
     if log and low <= 0:
-        raise UsageError([f"{word}: an interval by its logarithm begins above 0"])
+        raise UsageError([f"{word}: an interval on a log scale begins above 0"])
     whole = isinstance(low, int) and isinstance(end, int)
     return Interval(low, end - 1 if whole else math.nextafter(end, low), log, whole)
 
 
 def _steps(word: str, values: list[int | float], *, log: bool) -> Steps:
     if log and values[0] <= 0:
-        raise UsageError([f"{word}: a range by its logarithm begins above 0"])
+        raise UsageError([f"{word}: a range on a log scale begins above 0"])
     if log and (not isinstance(values[0], int) or values[1] - values[0] != 1):
-        raise UsageError([f"{word}: by its logarithm a range takes whole numbers in steps of 1"])
+        raise UsageError([f"{word}: a range on a log scale has whole numbers in steps of 1"])
     return Steps(tuple(values), log)
 
 
@@ -126,7 +134,7 @@ def refuse_word(word: str) -> None:
         reason = "settings cannot be added or taken away; write key=value"
     elif key.startswith("hydra"):
         reason = "Hydra's own settings cannot be changed here"
-    elif "${" in word or "_target_" in word:
+    elif ("${" in word or "_target_" in word) and not (is_path(key) and is_file(word.partition("=")[2])):
         reason = "${...} and _target_ are not allowed; write the value"
     elif "@" in key or ":" in key:
         reason = "packages cannot be renamed; write group=choice"
@@ -146,13 +154,67 @@ def _parsed(word: str) -> Any:
     from hydra.errors import HydraException
 
     key, _, text = word.partition("=")
-    if text.startswith("~/"):  # of the grammar ~ begins a deletion; of a path it is the home folder
-        word = f"{key}='{text}'" if "'" not in text else word
     try:
         return OverridesParser.create().parse_override(word).value()
-    except HydraException as error:
-        why = str(error).partition("\n")[0]
-        raise UsageError([f"{word}: not in Hydra's grammar ({why}); quote text with '...'"]) from None
+    except HydraException:
+        if key in GROUPS and not set("()[]{}'\",").intersection(text):
+            return text  # a name that no part has, such as that of a file
+        raise UsageError([f"{word}: {describe_fault(key, text)}"]) from None
+
+
+def _texts(key: str, word: str) -> tuple[Scalar, ...] | None:
+    """The values of a key of text; None for any other key, and for choice(...)."""
+    text = word.partition("=")[2]
+    if not key.startswith(f"{GROUP}.") or key not in text_keys() or SWEEP.fullmatch(text):
+        return None
+    values = split_texts(key, text)
+    if len(values) > 1 and "" in values:
+        raise UsageError([f"{word}: {describe_fault(key, text)}"])
+    if len(values) > len(set(values)):
+        raise UsageError([f"{word}: a value is given twice"])
+    return values
+
+
+FUNCTIONS = {
+    "range": "range(1,9) or range(1,9,2)",
+    "interval": "interval(0.0001,0.01)",
+    "choice": "choice(1,2,4)",
+    "glob": "glob(r*)",
+    "tag": "tag(log,interval(0.0001,0.01))",
+    "int": "int(interval(1,9))",
+}
+CLOSING = {")": "(", "]": "[", "}": "{"}
+
+
+def describe_fault(key: str, text: str) -> str:
+    """Says in words why a value cannot be read, and what to write."""
+    if (opened := _unclosed(text)) is not None:
+        return opened
+    call = re.match(r"\s*([A-Za-z_]\w*)\s*\(", text)
+    if call and call[1] in FUNCTIONS:
+        return f"{call[1]}() is written {key}={FUNCTIONS[call[1]]}"
+    if call:
+        return f"there is no {call[1]}(); there are {', '.join(f'{name}()' for name in FUNCTIONS)}"
+    if not all(piece.strip() for piece in text.split(",")):
+        return f"a value is missing beside a comma; write {key}=A,B"
+    quoted = '"' if "'" in text else "'"
+    return f"these characters need quotes; write {key}={quoted}{text}{quoted} for one value, or {key}=A,B for several"
+
+
+def _unclosed(text: str) -> str | None:
+    """Names the first quote or bracket that has no partner; None where all have one."""
+    opened, quote = list[str](), ""
+    for sign in text:
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign in CLOSING.values():
+            opened.append(sign)
+        elif sign in CLOSING and (not opened or opened.pop() != CLOSING[sign]):
+            return f"{sign} is closed but not opened; leave it out"
+    missing = quote or next(reversed(opened), "")
+    return f"{missing} is opened but not closed; close it or leave it out" if missing else None
 
 
 def _listed(word: str, key: str, value: Any) -> tuple[Scalar, ...]:
@@ -216,7 +278,7 @@ def _glob(word: str, key: str, value: Any) -> tuple[Scalar, ...]:
 
 
 def _range(word: str, value: Any) -> tuple[Scalar, ...]:
-    """The values of range(start, stop, step), stop excluded; decimals without the dust of binary addition."""
+    """The values of range(start, stop, step), stop excluded; decimals without rounding errors of binary addition."""
     from decimal import Decimal
 
     start, stop, step = (Decimal(str(x)) for x in (value.start, value.stop, value.step))

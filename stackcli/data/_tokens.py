@@ -82,8 +82,8 @@ def choose_part(text: str) -> str:
 
 
 def vocabulary(texts: Iterable[Sequence[str]], min_count: int) -> tuple[str, ...]:
-    """Returns padding, the unknown word, then the words that occur at least `min_count` times, commonest first. `<unk>`
-    and `<pad>` in a text get no second entry: `encode` makes them unknown words."""
+    """Returns padding, the unknown word, then the words that occur at least `min_count` times, most common first.
+    `<unk>` and `<pad>` in a text get no second entry: `encode` makes them unknown words."""
     counts = Counter(token for text in texts for token in text)
     frequent = (t for t, n in counts.items() if n >= min_count and t not in RESERVED)
     return RESERVED + tuple(sorted(frequent, key=lambda t: (-counts[t], t)))

@@ -1,4 +1,4 @@
-"""Exam questions of four subjects, written for this project (CC0): tell Biology, Chemistry, Maths and Physics apart.
+"""Exam questions of four subjects, written for this project (CC0), each about Biology, Chemistry, Maths or Physics.
 
 input  "Why does a paper boat float until it is soaked ?"
 answer  Physics

@@ -174,7 +174,7 @@ def widen(values: np.ndarray, used: int, kinds: int) -> np.ndarray:
 
 
 def vocabulary(kinds: Mapping[str, int], seen: np.ndarray, min_count: int) -> tuple[str, ...]:
-    """Returns padding, the unknown token, then the kinds that occur at least `min_count` times, commonest first."""
+    """Returns padding, the unknown token, then the kinds that occur at least `min_count` times, most common first."""
     kept = [token for token, i in kinds.items() if i >= FIRST and seen[i] >= min_count]
     return words.RESERVED + tuple(sorted(kept, key=lambda token: (-seen[kinds[token]], token)))
 

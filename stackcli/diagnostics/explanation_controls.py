@@ -1,7 +1,7 @@
 """Positive controls of the scores of explanations: a perfect and a random explanation of a model whose truth is known.
 
 The model is a bag of words: its logit is the sum of a weight for each token that is there. Its perfect explanation is
-these weights. Scores that do not tell it from a random one say nothing about other explanations either.
+these weights. Scores that do not distinguish it from a random one say nothing about other explanations either.
 
 Shapes: B texts, T tokens.
 """

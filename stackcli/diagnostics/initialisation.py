@@ -68,7 +68,7 @@ def measure(config: Config, loaded: Loaded) -> Start:
     `signal_last`: RMS of the output of the first and the last block. `grad_last`, `free_last`: G1 and G3 of the last
     map of the last block, nats. `grad_ratio_init`, `free_ratio_init`: block 1 over the last block; `back_ratio`: the
     same of G4, at their outputs. `cosine`, `rank`: of the last block's output. `kept`: cosine of a token's vector in
-    that output with its vector at the input of block 1. `apart`: how well the classified items can be told apart:
+    that output with its vector at the input of block 1. `apart`: how well the classified items can be distinguished:
     `rank` in tasks that label every token, else the rank residual of the sequences' vectors before the classifier.
     `entropy`: the smallest mean attention entropy of a layer, as a share of that of uniform attention. `update`,
     `step_ratio`: see `first_step`. `order`, `order_theory`: of rank collapse, measured and in theory.

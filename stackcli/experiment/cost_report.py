@@ -46,8 +46,7 @@ def report_cost(frame: pd.DataFrame, asked: CostPlan, folder: Path, options: Opt
     elif options.csv == "-":
         print(tables.to_csv(frame), end="")
     else:
-        narrow = Console().width
-        print(text if narrow >= tables.WIDTH else write_report(frame, asked, narrow), end="")
+        print(write_report(frame, asked, Console().width), end="")
     if options.csv not in ("", "-"):
         write_file(Path(options.csv), tables.to_csv(frame))
         written.append(Path(options.csv))
@@ -60,15 +59,15 @@ def write_report(frame: pd.DataFrame, asked: CostPlan, width: int = tables.WIDTH
     """Returns the tables and sentences as text of at most `width` columns."""
     axes, page = asked.axes, io.StringIO()
     out = Console(file=page, width=width, highlight=False, markup=False, emoji=False)
-    out.print(cost_tables.render_points(frame, axes, width))
+    out.print(cost_tables.render_points(frame, axes))
     exponents, crossing = cost_scaling.length_exponents(frame, axes), cost_scaling.crossovers(frame, axes, BASE)
     sizes, found = cost_scaling.size_exponents(frame, axes), cost_scaling.predictions(frame, axes)
     if len(exponents) and exponents["time"].notna().any():
-        out.print(cost_tables.render_exponents(exponents, crossing, axes, BASE, width))
+        out.print(cost_tables.render_exponents(exponents, crossing, axes, BASE))
     if len(sizes):
-        out.print(cost_tables.render_sizes(sizes, axes, width))
+        out.print(cost_tables.render_sizes(sizes, axes))
     if len(found):
-        out.print(cost_tables.render_predictions(found, axes, width))
+        out.print(cost_tables.render_predictions(found, axes))
     for sentence in (*cost_text.describe_costs(frame, axes, BASE), *describe_conditions(frame, asked)):
         out.print(sentence)
     return "\n".join(line.rstrip() for line in page.getvalue().split("\n"))

@@ -2,9 +2,7 @@
 
 from typing import NamedTuple
 
-from rich import box
-from rich.table import Table
-
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common import registry
 from stackcli.config.settings import Config
 from stackcli.diagnostics.encoding_checks import input_length
@@ -51,16 +49,16 @@ def _entry(name: str, config: Config, max_len: int) -> Entry:
     return Entry(name, line, times * sum(p.numel() for p in encoding.parameters()), beyond, ", ".join(needs))
 
 
-def encoding_table(rows: list[Entry], config: Config) -> Table:
-    """Returns the entries as a table for a terminal of 80 columns."""
+def encoding_table(rows: list[Entry], config: Config) -> TerminalTable:
+    """Returns the entries as a table for a terminal; as a list where the terminal is too narrow."""
     head = f"depth={config.depth} dim={config.dim} heads={config.heads}"
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=f"parameters at {head}; "
-                 "longer: positions beyond the trained length", caption_justify="left")  # fmt: skip
-    table.add_column("pe", no_wrap=True)
-    table.add_column("method and source", overflow="fold")
-    table.add_column("param-\neters", justify="right", no_wrap=True)
-    table.add_column("longer", no_wrap=True)
-    table.add_column("needs", max_width=12, overflow="fold")
+    table = TerminalTable(
+        ("pe", "method and source", "param-\neters", "longer", "needs"),
+        left=(0, 1, 3, 4),
+        wrap=(1, 4),
+        whole=True,
+        caption=f"parameters at {head}; longer: positions beyond the trained length",
+    )
     for row in rows:
         numbers = "-" if row.parameters is None else f"{row.parameters:,}"
         table.add_row(row.name, row.line, numbers, row.beyond, row.needs)

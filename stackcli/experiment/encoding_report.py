@@ -1,15 +1,13 @@
 """`check`: an encoding's checks as a table, and its position table without and with the remedy as a figure."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich import box
-from rich.table import Table
-
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common import registry
 from stackcli.common.records import dumps
-from stackcli.common.wording import count_noun
+from stackcli.common.wording import count_noun, format_setting
 from stackcli.config.settings import Config
 from stackcli.diagnostics import checked_property, encoding_checks, position_tables
 from stackcli.experiment.console import Console
@@ -17,21 +15,53 @@ from stackcli.experiment.identity import digest
 from stackcli.experiment.store import Store
 
 
-def show_report(config: Config, out: Path, *, json: bool, formats: Sequence[str]) -> int:
-    """Prints the table and the verdict; returns 1 where a check failed, else 0. Raises ValueError for wrong sizes."""
-    if len(config.kinds("pe")) > 1:
-        raise ValueError(f"check looks at one encoding; write pe={config.pe.name} without pe.by_layer")
-    max_len = encoding_checks.input_length(config)
-    with registry.blame_part("pe", config.pe.name):
-        found = encoding_checks.certify(config, max_len)
+def show_report(configs: Sequence[Config], out: Path, *, json: bool, formats: Sequence[str]) -> int:
+    """Prints a table for each encoding and the verdict; returns 1 where a check failed, else 0. Raises ValueError for
+    wrong sizes."""
+    for config in configs:
+        if len(config.kinds("pe")) > 1:
+            raise ValueError(f"check looks at one encoding at a time; write pe={config.pe.name} without pe.by_layer")
+    if formats:
+        Store(out)  # raises before anything is measured where no figure can be written
+    found: dict[str, list[checked_property.Property]] = {}
+    for config in configs:
+        name, max_len = name_encoding(config, configs), encoding_checks.input_length(config)
+        with registry.blame_part("pe", config.pe.name):
+            found[name] = encoding_checks.certify(config, max_len)
+        if not json:
+            Console().print(*([name] if len(configs) > 1 else []), check_table(found[name]), sep="\n", highlight=False)
+        for path in draw_check(config, max_len, out, formats):
+            print(f"wrote {path}", file=sys.stderr)
     if json:
-        print(dumps([row._asdict() for row in found], ascii_only=True))
+        rows = [{"encoding": name, **row._asdict()} for name, each in found.items() for row in each]
+        print(dumps(rows, ascii_only=True))
     else:
-        Console().print(check_table(found))
-        print(describe_verdict(config.pe.name, found))
-    for path in draw_check(config, max_len, out, formats):
-        print(f"wrote {path}", file=sys.stderr)
-    return int(any(row.mark == "failed" for row in found))
+        print(describe_verdicts(found))
+    return int(any(row.mark == "failed" for rows in found.values() for row in rows))
+
+
+def name_encoding(config: Config, configs: Sequence[Config]) -> str:
+    """Names an encoding by the settings in which it differs from the others: pe=rope."""
+    flats = [other.flat() for other in configs]
+    keys = [key for key in dict.fromkeys(key for flat in flats for key in flat) if key != "seed"]
+    differ = [key for key in keys if len({repr(flat.get(key)) for flat in flats}) > 1 and not key.startswith("pe.")]
+    same = [other for other in configs if other.pe.name == config.pe.name]
+    own = [key for key in config.flat() if key.startswith("pe.") and len({repr(o.flat().get(key)) for o in same}) > 1]
+    return " ".join(f"{key}={format_setting(config.flat()[key])}" for key in dict.fromkeys(["pe", *differ, *own]))
+
+
+def describe_verdicts(found: Mapping[str, Sequence[checked_property.Property]]) -> str:
+    """Says in one line whether all is well, or what is wrong with which encoding."""
+    failed = {name: [row.name for row in rows if row.mark == "failed"] for name, rows in found.items()}
+    wrong = [f"{name} ({', '.join(rows)})" for name, rows in failed.items() if rows]
+    if len(found) == 1:
+        ((name, rows),) = found.items()
+        return describe_verdict(name, rows)
+    if wrong:
+        return f"{len(wrong)} of {len(found)} encodings failed a check: {', '.join(wrong)}."
+    warned = [name for name, rows in found.items() if any(row.mark == "warning" for row in rows)]
+    also = f"; warnings for {', '.join(warned)}" if warned else ""
+    return f"{len(found)} encodings: no check failed{also}."
 
 
 def describe_verdict(name: str, rows: Sequence[checked_property.Property]) -> str:
@@ -41,14 +71,12 @@ def describe_verdict(name: str, rows: Sequence[checked_property.Property]) -> st
     said = [f"{count_noun(len(passed), 'checks')} passed"]
     said += [f"{count_noun(len(warnings), 'warnings')} ({', '.join(warnings)})"] if warnings else []
     said += [f"{len(failed)} failed ({', '.join(failed)})" if failed else "none failed"]
-    return f"pe={name}: {', '.join(said)}."
+    return f"{name}: {', '.join(said)}."
 
 
-def check_table(rows: Sequence[checked_property.Property]) -> Table:
-    """Returns the checks as a table for a terminal of 80 columns."""
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    for head in ("property", "found", "", "evidence"):
-        table.add_column(head, overflow="fold", no_wrap=head == "")
+def check_table(rows: Sequence[checked_property.Property]) -> TerminalTable:
+    """Returns the checks as a table for a terminal; as a list where the terminal is too narrow."""
+    table = TerminalTable(("property", "found", "", "evidence"), left=range(4), wrap=(1, 3), whole=True)
     for row in rows:
         table.add_row(row.name, row.found, row.mark, row.evidence)
     return table

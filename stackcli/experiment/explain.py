@@ -46,7 +46,7 @@ class Scores:
     """What a method says of one text.
 
     words, positions: what each token adds to the logit by the word itself, and by its position before block 1 (None
-    where the method does not tell them apart). error: how far the sum is from what it is compared with, as a share;
+    where the method does not distinguish them). error: how far the sum is from what it is compared with, as a share;
     None without such a sum. points: of an integral. deletion: area under the logit as tokens are left out, from the one
     that speaks most for the class on, less the mean of random orders: the lower, the more faithful. insertion: the same
     as they are put in: the higher, the more faithful. comprehensiveness, sufficiency: of the first fifth. agreement:
@@ -78,11 +78,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The answers to a text, likeliest first, the class that is explained and its logit, the scores by method, and what
-    each head looks at (a `HeadLook` each; none if the weights may be negative). spread: by how much the logit differs
-    between random sets of equal size of its tokens, a standard deviation. controls: what the scores say of a perfect
-    and of a random explanation of a model whose truth is known. agreement: rank correlation of two methods. lens: the
-    answers that the classifier reads off after layers 0 .. L, likeliest first."""
+    """The answers to a text, the most probable first, the class that is explained, its logit, the scores by method, and
+    what each head looks at (a `HeadLook` each; none if the weights may be negative). spread: by how much the logit
+    differs between random sets of equal size of its tokens, a standard deviation. controls: what the scores say of a
+    perfect and of a random explanation of a model whose truth is known. agreement: rank correlation of two methods.
+    lens: the answers that the classifier reads off after layers 0 .. L, the most probable first."""
 
     item: Item
     shares: dict[str, float]

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from stackcli.analysis import depth_scaling, statistics, tables
 from stackcli.analysis.study_data import Frames
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common.atomic_files import write_file
 from stackcli.common.wording import format_setting
 from stackcli.config.settings import Options
@@ -125,31 +123,20 @@ def mean_over_seeds(runs: pd.DataFrame, column: str) -> float:
     return float(values.mean())
 
 
-def render_stacks(table: pd.DataFrame, width: int = tables.WIDTH) -> Table:
-    """Returns the table at most `width` characters wide; columns that do not fit are named in the caption."""
-    columns, hidden = list(COLUMNS), list[str]()
-    out = _build_stacks(table, columns, hidden)
-    for name in HIDE_FIRST:
-        if Console(width=10_000).measure(out).maximum <= width:
-            break
-        columns.remove(name)
-        hidden.append(name)
-        out = _build_stacks(table, columns, hidden)
-    return out
-
-
-def _build_stacks(table: pd.DataFrame, columns: Sequence[str], hidden: Sequence[str]) -> Table:
-    axes, broken = list(table.attrs["axes"]), bool((table["done"] < table["planned"]).any())
-    caption = f"hidden for width: {', '.join(hidden)}; --csv - shows them" if hidden else None
-    out = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption=caption, caption_justify="left")
-    for axis in axes:
-        number = pd.api.types.is_numeric_dtype(table[axis])
-        out.add_column(Text(axis), justify="right" if number else "left", overflow="fold")
-    for head in (["finite"] if broken else []) + [COLUMNS[c].head for c in columns]:
-        out.add_column(Text(head), justify="right", no_wrap=True)
+def render_stacks(table: pd.DataFrame) -> TerminalTable:
+    """Returns the table for a terminal; columns that do not fit are named below."""
+    axes, state = list(table.attrs["axes"]), ["finite"] * bool((table["done"] < table["planned"]).any())
+    out = TerminalTable(
+        [*axes, *state, *(COLUMNS[c].head for c in COLUMNS)],
+        left=[i for i, axis in enumerate(axes) if not pd.api.types.is_numeric_dtype(table[axis])],
+        keys=len(axes),
+        names=[*axes, *state, *COLUMNS],
+        drop=HIDE_FIRST,
+        hint="a wider terminal or --csv - shows them",
+    )
     for row in table.to_dict("records"):
-        cells = [format_setting(row[a]) for a in axes] + ([f"{row['done']}/{row['planned']}"] if broken else [])
-        out.add_row(*map(Text, cells), *(Text(format_cell(row[c])) for c in columns))
+        cells = [format_setting(row[a]) for a in axes] + ([f"{row['done']}/{row['planned']}"] if state else [])
+        out.add_row(*cells, *(format_cell(row[c]) for c in COLUMNS))
     return out
 
 
@@ -172,34 +159,24 @@ HEADS = {
 }
 
 
-def render_slopes(slopes: pd.DataFrame, axes: Sequence[str], width: int = tables.WIDTH) -> Table:
+def render_slopes(slopes: pd.DataFrame, axes: Sequence[str]) -> TerminalTable:
     """Returns a row for each scheme: the exponents of depth with their intervals over seeds, beside theory. Columns
-    that do not fit are named in the caption."""
-    hidden: list[str] = []
-    out = _build_slopes(slopes, axes, hidden)
-    for name in ("slope_plain", "slope_update"):
-        if Console(width=10_000).measure(out).maximum <= width:
-            break
-        hidden.append(name)
-        out = _build_slopes(slopes, axes, hidden)
-    return out
-
-
-def _build_slopes(slopes: pd.DataFrame, axes: Sequence[str], hidden: Sequence[str]) -> Table:
-    caption = f"hidden for width: {', '.join(hidden)}; slopes.csv has them" if hidden else None
-    heads = {name: head for name, head in HEADS.items() if name not in hidden}
-    out = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
+    that do not fit are named below."""
     others = [axis for axis in axes if axis != "depth"]
-    for axis in others or [""]:
-        out.add_column(Text(axis), overflow="fold")
-    for head in heads.values():
-        out.add_column(Text(head), justify="right", no_wrap=True)
+    keys = max(1, len(others))
+    out = TerminalTable(
+        [*(others or [""]), *(f" {head}".replace("\n", "\n ") for head in HEADS.values())],
+        left=range(keys),
+        keys=keys,
+        names=[*(others or [""]), *HEADS],
+        drop=("slope_plain", "slope_update"),
+        hint="a wider terminal or slopes.csv shows them",
+    )
     for key, rows in slopes.groupby(others, sort=False, dropna=False) if others else [(("all",), slopes)]:
         plain, free, step = (over_seeds(rows[c]) for c in depth_scaling.SLOPES)
         order = over_seeds(rows["order"], 3)
         theory = format_theory(rows["theory"]) if free else ""
-        cells = dict(zip(HEADS, (plain, free, theory, step, order, format_theory(rows["order_theory"])), strict=True))
-        out.add_row(*(Text(format_setting(k)) for k in key), *(Text(cells[name]) for name in heads))
+        out.add_row(*map(format_setting, key), plain, free, theory, step, order, format_theory(rows["order_theory"]))
     return out
 
 

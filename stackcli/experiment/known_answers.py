@@ -16,11 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich import box
-from rich.table import Table
-
 from stackcli.analysis import comparisons, paired_comparisons
 from stackcli.analysis.study_data import Frames
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.config import recorded_settings
 from stackcli.experiment import initial_probe_report
 from stackcli.experiment.console import Console
@@ -104,15 +102,14 @@ def metric_values(frames: Frames, arm: str, metric: str) -> list[float]:
     return out
 
 
-def outcome_table(name: str, outcomes: Sequence[Outcome]) -> Table:
-    table = Table(title=name, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    for head in ("arm", "metric", "mean", "seeds", "expected", ""):
-        table.add_column(head, justify="right" if head in ("mean", "seeds") else "left", overflow="fold")
+def outcome_table(name: str, outcomes: Sequence[Outcome]) -> TerminalTable:
+    heads = ("arm", "metric", "mean", "seeds", "expected", "")
+    table = TerminalTable(heads, left=(0, 1, 4, 5), wrap=(1, 3, 4), whole=True, title=name)
     for o in outcomes:
         e = o.expected
         seeds = " ".join(f"{v:.3f}" for v in o.values) if len(e.arms) == 1 else ""
-        table.add_row(" - ".join(e.arms), e.metric, f"{o.mean:.4f}", seeds, f"{e.operation} {e.bound:g}",
-                     "held" if o.held else "FAILED")  # fmt: skip
+        held = "held" if o.held else "FAILED"
+        table.add_row(" - ".join(e.arms), e.metric, f"{o.mean:.4f}", seeds, f"{e.operation} {e.bound:g}", held)
     return table
 
 

@@ -96,7 +96,7 @@ def read_match(words: Sequence[str]) -> tuple[Match, list[str]]:
         offered = suggest_nearest(str(match.by), CHOICES, "choose from " + ", ".join(CHOICES))
         problems.append(f"match={match.by}: unknown{offered}")
     if match.depth is not None and match.by == "none":
-        problems.append("match_depth goes with match=params or match=flops")
+        problems.append("match_depth needs match=params or match=flops")
     return match, problems
 
 

@@ -65,7 +65,7 @@ def _render_studies(
     pixels: Sequence[Mapping[str, bytes]],
     keys: Sequence[Mapping[str, str]],
 ) -> str:
-    """Fills in the page. For each study drawings: name -> SVG; pixels: name -> PNG shown in its place; keys: name -> key
+    """Fills in the page. For each study, drawings: name -> SVG; pixels: name -> PNG in its place; keys: name -> key
     of the texts that are shown as numbers."""
     sheet, sections = SvgSheet(), []
     for number, (study, files, pictures) in enumerate(zip(studies, drawings, pixels, strict=True), start=1):

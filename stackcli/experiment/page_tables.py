@@ -23,7 +23,10 @@ RESULTS = {  # heading of a column of the runs -> its name
     "gap end": "gap_end",
     "seconds": "seconds",
 }
-SUMMARY = "A row for each point: the mean over its finished runs, ± half the width of the 95 % interval over seeds."
+SUMMARY = (
+    "A row for each point: the mean over its finished runs, ± half the width of the 95 % interval over seeds; of two "
+    "seeds both values."
+)
 MARKED = " Baselines are rows of their own, marked as such."
 
 

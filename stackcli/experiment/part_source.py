@@ -39,7 +39,7 @@ def fingerprint(group: str, name: str) -> str:
         return source_digest(files, "")
     point = registry.installed_parts(group).get(name)
     if point is None:
-        raise ValueError(f"{group}={name}: no such part; choose from {', '.join(registry.part_names(group))}")
+        raise ValueError(f"{group}={name}: no such choice; choose from {', '.join(registry.part_names(group))}")
     version = f"{point.dist.name} {point.dist.version}" if point.dist else ""
     base = folder_of(point.module.split(".")[0])
     path = module_file(base, point.module) if base else None

@@ -116,7 +116,7 @@ def check_device(devices: set[str]) -> None:
     for device in sorted(devices):
         if not there[device]:
             raise ValueError(
-                f"device={device}: not available; this machine has {', '.join(d for d in there if there[d])}"
+                f"device={device}: {device.upper()} is not available; use device={next(d for d in there if there[d])}"
             )
 
 
@@ -134,7 +134,7 @@ def check_fit(config: Config, facts: Mapping[str, Any]) -> None:
         )
     if facts.get("causal") and not config.causal:
         raise ValueError(
-            f"data={config.data.name} asks for the next token, which the model must not see; write causal=true"
+            f"data={config.data.name} needs causal=true: it asks for the next token, which the model must not see"
         )
 
 

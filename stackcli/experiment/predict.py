@@ -35,8 +35,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """Class (or next token) -> probability, likeliest first, empty for a blank text; how many tokens were read, how
-    many of these the run does not know, and how many were left out because the text is too long."""
+    """Class (or next token) -> probability, the most probable first, empty for a blank text; how many tokens were read,
+    how many of these the run does not know, and how many were left out because the text is too long."""
 
     text: str
     shares: dict[str, float]
@@ -187,7 +187,7 @@ def encode_questions(
 
 
 def rank_classes(classes: Sequence[str], shares: Sequence[float]) -> dict[str, float]:
-    """Returns class -> probability, likeliest first."""
+    """Returns class -> probability, the most probable first."""
     return dict(sorted(zip(classes, shares, strict=True), key=lambda item: -item[1]))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from stackcli.common.atomic_files import write_file
 from stackcli.config.settings import Options
 from stackcli.experiment.load import load_study
+from stackcli.experiment.next_command import next_command
 from stackcli.experiment.progress import Progress
 from stackcli.experiment.store import Store
 from stackcli.experiment.study_figures import delete_outdated, draw_study, hash_runs, read_stamp
@@ -82,21 +83,6 @@ def closing_lines(frames: Any, store: Store, written: Sequence[Path], progress: 
     disk = store.disk(dict.fromkeys(frames.runs["run"]))
     progress.say(f"kept weights: {disk / 1e6:.1f} MB (keep=none keeps none)")
     progress.say(describe_files(written, store.study(frames.study), "remedies" if frames.command == "remedies" else ""))
-
-
-def next_command(frames: Any, options: Options) -> str:
-    """Returns the command to type next."""
-    place = f" --out {options.out}" if str(options.out) != "outputs" else ""
-    done = frames.runs[frames.runs["status"] == "done"]
-    if frames.command == "train" and len(done) and frames.facts_of(done).get("text"):
-        question = "FILE.conllu" if done.iloc[0]["data"] == "conllu" else '"Why does ice float on water?"'
-        return f"stackattn predict {done.iloc[0]['run']} {question}{place}"
-    follow = {
-        "train": "sweep depth=1,2,4,8,16",
-        "sweep": "ablate-depth",
-        "ablate-depth": "compare-pe pe=learned,sinusoidal,relative",
-    }
-    return f"stackattn {follow.get(frames.command, f'plot {frames.study}')}{place}"
 
 
 def write_tables(frames: Any, folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ test part.
 
 `--prune` is successive halving, Jamieson and Talwalkar 2016, arXiv:1502.07943, sized as in Li et al. 2018, algorithm 1,
 arXiv:1603.06560. A short run is a run of its own, whose warm-up and cosine span its own length, and not the beginning
-of a long one: a stored run never changes, so the longer run starts anew.
+of a long one: a stored run never changes, so the longer run starts again from its first step.
 """
 
 from dataclasses import replace

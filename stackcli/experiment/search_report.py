@@ -4,10 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
+from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common.wording import count_noun, format_setting
 from stackcli.config.overrides import Domain, Interval, Steps
 from stackcli.config.settings import Scalar
@@ -15,14 +14,13 @@ from stackcli.config.settings import Scalar
 SHOWN = 10  # trials in the table
 LISTED = 6  # values of a range that are written out
 EDGE = 0.05  # share of an interval at each end that counts as its end
-WIDTH = 80
 
 Row = Mapping[str, Any]  # a trial: `trial`, the axes, `val_loss` (None unless done), `status`, `run`
 
 
 def describe_domain(domain: Domain) -> str:
     """Describes the values of a searched setting."""
-    log = ", by their logarithm" if not isinstance(domain, tuple) and domain.log else ""
+    log = ", on a log scale" if not isinstance(domain, tuple) and domain.log else ""
     if isinstance(domain, Interval):
         whole = "whole numbers from " if domain.whole else ""
         return f"{whole}{format_setting(domain.low)} to {format_setting(domain.high)}{log}"
@@ -33,28 +31,20 @@ def describe_domain(domain: Domain) -> str:
     return ", ".join(texts) + log
 
 
-def trial_table(rows: Sequence[Row], axes: Sequence[str], length: str = "") -> Table:
-    """Returns a table of the trials with the lowest validation loss, each run once, for a terminal of 80 columns. Where
-    the setting `length` cut runs short, the longest runs come first."""
+def trial_table(rows: Sequence[Row], axes: Sequence[str], length: str = "") -> TerminalTable:
+    """Returns a table of the trials with the lowest validation loss, each run once; where the terminal is too narrow
+    all settings are in one column. Where the setting `length` cut runs short, the longest runs come first."""
     done = {row["run"]: row for row in reversed(rows) if row["status"] == "done"}
     order = sorted(done.values(), key=lambda row: (-row[length] if length else 0, row["val_loss"], row["trial"]))
-    heads = ["validation\nloss, nats", "trial", *axes]
-    cells = [[f"{r['val_loss']:.3f}", str(r["trial"]), *(format_setting(r[a]) for a in axes)] for r in order[:SHOWN]]
-    table = _new(heads)
-    for line in cells:
-        table.add_row(*line)
-    if Console(width=10_000).measure(table).maximum <= WIDTH:
+    table = TerminalTable(["validation\nloss, nats", "trial", *axes], left=(), keys=2, whole=True)
+    for row in order[:SHOWN]:
+        table.add_row(f"{row['val_loss']:.3f}", str(row["trial"]), *(format_setting(row[axis]) for axis in axes))
+    if table.fitting_columns(Console().width) is not None:
         return table
-    table = _new([*heads[:2], "setting"])
-    for loss, trial, *values in cells:
-        table.add_row(loss, trial, " ".join(f"{axis}={value}" for axis, value in zip(axes, values, strict=True)))
-    return table
-
-
-def _new(heads: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    for head in heads:
-        table.add_column(head, justify="left" if head == "setting" else "right", no_wrap=head != "setting")
+    table = TerminalTable(["validation\nloss, nats", "trial", "settings"], left=(2,), wrap=(2,), keys=2)
+    for row in order[:SHOWN]:
+        settings = " ".join(f"{axis}={format_setting(row[axis])}" for axis in axes)
+        table.add_row(f"{row['val_loss']:.3f}", str(row["trial"]), settings)
     return table
 
 

@@ -103,7 +103,7 @@ class SearchState:
             if not self.train(self.ranked(below)[: rung.size], rung):
                 return False
         if refused := sampler.refused:
-            what = f"{len(refused)} of the drawn settings do not fit together and were replaced"
+            what = f"{len(refused)} of the sampled settings do not fit together and were replaced"
             first = refused[0].partition("\n")[0]
             self.say(f"{what}; the first: {first}")
         return True

@@ -1,5 +1,6 @@
 """Runs a study from start to end: plan, train, time, tabulate, draw."""
 
+import shlex
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -65,7 +66,7 @@ class Arms:
             return replace(cls.of_grid(grids[""]), typed=tuple(typed))
         configs = tuple(c for grid in grids.values() for c in grid.configs)
         names = tuple(name for name, grid in grids.items() for _ in grid.configs)
-        lines = tuple(f"{name}: {' '.join(grid.overrides)}" for name, grid in grids.items())
+        lines = tuple(f"{name}: {shlex.join(grid.overrides)}" for name, grid in grids.items())
         return cls(configs, names, ("arm",), {"arms": " | ".join(lines)}, lines, tuple(typed))
 
 
@@ -275,8 +276,6 @@ def train(plan: Any, store: Store, executor: Any, options: Options, progress: Pr
 
 def options_line(options: Options, arms: Arms) -> str:
     """Returns the command that continues this one."""
-    import shlex
-
     words = ["stackattn", "ablate-depth" if options.command == "remedies" else options.command]
     words += [*arms.typed, *options.asked]
     return " ".join(shlex.quote(w) for w in words)

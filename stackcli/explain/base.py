@@ -72,7 +72,7 @@ class Attribution:
     """What each token adds to the explained logit, (B, T), exactly 0 at padding.
 
     words: by the word itself. positions: by what the position encoding adds before block 1; None where the method does
-    not tell the two apart. target: what the sum over words and positions is compared with, (B,); None where the method
+    not distinguish the two. target: what the sum over words and positions is compared with, (B,); None where the method
     has no such sum. steps: points of an integral, (B,); None without one.
     """
 

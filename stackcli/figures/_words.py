@@ -14,8 +14,8 @@ from stackcli.figures._style import SIZE, UNITS
 
 
 def plain_text(value: object) -> str:
-    """Returns a user's text or value on one line of valid Unicode: half a surrogate pair becomes �, a line break becomes
-    a space."""
+    """Returns a user's text or value on one line of valid Unicode: half a surrogate pair becomes �, a line break
+    becomes a space."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, bool | np.bool_):

@@ -49,7 +49,7 @@ def closed_flops(config: Config, encodings: Sequence[PositionEncoding], *, lengt
 def encoding_flops(blocks: Sequence[tuple[PositionEncoding, Work]], length: int) -> int:
     """Floating-point operations of the encodings of all blocks in one forward pass of one sequence.
 
-    An encoding is computed anew in every block, with two exceptions, which are counted once: vectors that are added to
+    An encoding is computed again in every block, with two exceptions, which are counted once: vectors that are added to
     the tokens before block 1, and a bias that depends on positions only, where all pairs of tokens are computed.
     """
     total, shared = 0, set[type[PositionEncoding]]()

@@ -94,7 +94,7 @@ class StackedAttention(nn.Module):
         """Positions 0, 1, 2, ... (T,); or where they are randomised, for each sequence a sorted random choice from
         0 .. reach - 1, (B, T): Ruoss et al. 2023, sec. 3, arXiv:2305.16843.
 
-        In training they are drawn anew at each step. In evaluation they depend only on the seed and the sequence's own
+        In training they are drawn again at each step. In evaluation they depend only on the seed and the sequence's own
         tokens, so that a sequence gets the same answer alone and in any batch. Padding gets the last position. Raises
         ValueError for a sequence longer than the range.
         """

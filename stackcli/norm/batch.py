@@ -1,6 +1,6 @@
 """Batch normalisation, Ioffe and Szegedy 2015, algorithms 1 and 2, arXiv:1502.03167: each dimension over all tokens.
 
-Padding is not counted. In Transformers its statistics vary a lot between batches, and it trains worse than layer
+Padding is not counted. In Transformers its statistics vary strongly between batches, and it trains worse than layer
 normalisation: Shen et al. 2020, sec. 3, arXiv:2003.07845.
 """
 

@@ -1,4 +1,4 @@
-"""Baselines that a stack should beat: the commonest class, and a bag of words."""
+"""Baselines that a stack should beat: the most common class, and a bag of words."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,6 +7,7 @@ import numpy as np
 from stackcli.common.records import Facts
 from stackcli.data.base import Examples, Loaded
 
+LONGEST_EXAMPLE = 80  # characters
 STRENGTHS = (1.0, 10.0, 100.0)  # values of scikit-learn's C, of the logistic regression
 
 
@@ -33,7 +34,14 @@ def facts(name: str, fingerprint: str, loaded: Loaded) -> Facts:
         max_len=loaded.max_len,
         vectors=None if loaded.vectors is None else loaded.vectors.shape[1],
         entropy=loaded.entropy,
+        example=example_text(loaded.test.texts) if loaded.text else "",
     )
+
+
+def example_text(texts: Sequence[str]) -> str:
+    """Returns the first text that can be typed on one line, or else the beginning of the first text."""
+    short = (text for text in texts if 0 < len(text) <= LONGEST_EXAMPLE and text.isprintable())
+    return next(short, " ".join("".join(texts[:1]).split())[:LONGEST_EXAMPLE].rpartition(" ")[0])
 
 
 def shares(examples: Examples, classes: tuple[str, ...]) -> dict[str, float]:
@@ -43,11 +51,11 @@ def shares(examples: Examples, classes: tuple[str, ...]) -> dict[str, float]:
 
 
 def majority(loaded: Loaded) -> float:
-    """Returns the test accuracy of always answering the commonest class of the training part; of several, the one that
-    comes first there."""
+    """Returns the test accuracy of always answering the most common class of the training part; of several, the one
+    that comes first there."""
     trained, counts = (part.counts(len(loaded.classes)) for part in (loaded.train, loaded.test))
-    commonest = set(np.flatnonzero(trained == trained.max()).tolist())
-    first = next(c for c in loaded.train.answers if c in commonest)
+    most_common = set(np.flatnonzero(trained == trained.max()).tolist())
+    first = next(c for c in loaded.train.answers if c in most_common)
     return float(counts[first] / counts.sum())
 
 

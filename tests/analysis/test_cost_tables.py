@@ -63,9 +63,9 @@ def test_no_line_is_longer_than_80_columns_and_what_is_hidden_is_named(depths: A
     ]
     tables += [cost_tables.render_sizes(cost_scaling.size_exponents(frame, AXES), AXES)] if len(depths) > 1 else []
     for table in tables:
-        lines = printed(table, 200)
+        lines = printed(table)
         assert max(map(len, lines)) <= 80 and "…" not in "".join(lines), lines[1:5]
-    assert len(depths) == 1 or "hidden for width: params" in "\n".join(printed(tables[0], 200))
+    assert len(depths) == 1 or "not shown at this width: back ms, params" in "\n".join(printed(tables[0]))
 
 
 def test_exponents_stand_beside_the_length_from_which_a_kind_is_faster() -> None:

@@ -38,7 +38,7 @@ def test_growth_is_given_for_each_arm_or_for_each_kind_of_many() -> None:
 def test_a_curve_is_not_called_a_power() -> None:
     frame = complete(points(kinds=("full",)))
     frame["step_ms"] = frame["seq"] + 1e-3 * frame["seq"] ** 2
-    assert "the slope with attention=full goes from 1.27 between the two shortest lengths to 1.74" in said(frame)
+    assert "the slope with attention=full is 1.27 between the two shortest lengths and 1.74" in said(frame)
 
 
 def test_crossovers_are_plain_sentences() -> None:

@@ -28,9 +28,13 @@ def deep(
 
 def test_the_loss_that_depth_adds_is_split_into_train_loss_and_gap() -> None:
     fails = deep({1: 0.5, 4: 0.6, 16: 1.1}, {1: 0.1, 4: 0.1, 16: 0.9})
-    assert "optimisation fails" in fails and "+0.80 by the train loss" in fails and "against the best, depth 1" in fails
+    assert (
+        "optimisation fails" in fails
+        and "+0.80 in the train loss" in fails
+        and "depth 16 and the best, depth 1" in fails
+    )
     overfits = deep({1: 0.5, 16: 0.8}, {1: 0.1, 16: 0.05})
-    assert "overfits" in overfits and "-0.05 by the train loss and +0.35 by the gap" in overfits
+    assert "overfits" in overfits and "-0.05 in the train loss and +0.35 in the overfitting gap" in overfits
     most = deep({1: 0.5, 16: 1.1}, {1: 0.1, 16: 0.58})  # 0.48 of 0.6
     assert "optimisation fails" in most and "not the generalisation" in most
     assert "not separated over 5 seeds" in deep({1: 0.5, 16: 0.51}, {1: 0.1, 16: 0.1})
@@ -42,7 +46,11 @@ def test_a_cause_is_named_only_if_its_own_interval_excludes_zero() -> None:
     assert "optimisation fails" in both and "overfits more" in both
     assert "(not corrected for the other comparisons)" in both
     unsure = deep({1: 0.5, 16: 0.93}, {1: 0.1, 16: 0.53}, each=(0.9, -0.05, 0.45, 0.9, -0.05))
-    assert "do not separate these two causes" in unsure and "fails" not in unsure and "overfits" not in unsure
+    assert (
+        "do not tell whether optimisation or overfitting causes it" in unsure
+        and "fails" not in unsure
+        and "overfits" not in unsure
+    )
 
 
 def test_a_deepest_stack_without_a_finished_run_is_named() -> None:
@@ -57,6 +65,6 @@ def test_a_deepest_stack_without_a_finished_run_is_named() -> None:
 
 
 def test_one_seed_separates_nothing() -> None:
-    assert "not separated over 1 seed." in deep({1: 0.5, 16: 1.5}, {1: 0.1, 16: 1.0}, seeds=1)
+    assert "; 1 seed is too few to tell." in deep({1: 0.5, 16: 1.5}, {1: 0.1, 16: 1.0}, seeds=1)
     two = deep({1: 0.5, 16: 1.5}, {1: 0.1, 16: 1.0}, seeds=2)
-    assert "not separated over 2 seeds." in two and "interval" not in two
+    assert "; 2 seeds are too few to tell." in two and "interval" not in two

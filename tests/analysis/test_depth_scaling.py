@@ -123,7 +123,7 @@ FAULTS = [
     ("finite", False, "not finite"),
     ("free_ratio_init", 0.004, "vanishes towards the input: G3 of block 1 is 0.004"),
     ("free_ratio_init", 300.0, "explodes towards the input: G3 of block 1 is 300 times"),
-    ("apart", 0.01, "are hardly distinguishable: their rank residual is 0.01 (bound 0.1"),
+    ("apart", 0.01, "can hardly be distinguished: their rank residual is 0.01 (bound 0.1"),
     ("entropy", 0.02, "attention collapses: its entropy falls to 0.02"),
     ("step_ratio", 0.2, "first step at lr=0.001 is too large: after it the gradient at block 1 is 0.2 of"),
 ]

@@ -53,15 +53,18 @@ def test_the_table_has_the_means_of_each_point_and_fits_80_columns() -> None:
 def test_the_sentences_name_controls_comparisons_and_methods_that_fail() -> None:
     frames = explained_study(factory.study({"depth": [1, 2]}, seeds=8), SCORES)
     said = effects.explanation_sentences(frames)
-    assert said[0].startswith("Of a bag of words with known weights, a perfect explanation has a faithfulness of 4.00")
+    assert said[0].startswith(
+        "For scale: on a bag of words whose weights are known, a perfect explanation has a faithfulness of 4.00"
+    )
     assert said[1] == "No more faithful than a random order: rollout at depth=2."
-    assert said[2] == "Nearly the same for an untrained stack (rank correlation above 0.5): rollout at every point."
+    nearly = "Nearly the same numbers for an untrained stack (rank correlation above 0.5): "
+    assert said[2] == f"{nearly}rollout at every point."
 
 
 def test_controls_that_the_scores_do_not_tell_apart_are_not_believed() -> None:
     frames = explained_study(factory.study({"depth": [1, 2]}, seeds=2), SCORES)
     frames.scores.loc[frames.scores["method"] == "perfect", "faithfulness"] = 0.05
-    assert "do not believe them" in effects.explanation_sentences(frames)[0]
+    assert "cannot be trusted" in effects.explanation_sentences(frames)[0]
 
 
 def test_a_method_without_a_number_is_a_bar_and_no_explanations_are_no_sentences() -> None:

@@ -53,9 +53,11 @@ def test_of_a_deep_stack_some_layers_are_read_from_the_first_to_the_last() -> No
     long = "a rather long name " * 5
     lens = [{long: layer / 40, "b": 1 - layer / 40} for layer in range(34)]
     found = tables.tabulate_lens({**ROW, "lens": lens, "explained": long})
-    layers = list(found.columns[0].cells)
+    layers = [str(cell) for cell in found.columns[0].cells]
     assert layers == ["0", "5", "9", "14", "19", "24", "28", "33"]
-    assert list(found.columns[3].cells) == [f"{layer / 40:.3f}" for layer in (0, 5, 9, 14, 19, 24, 28, 33)]
+    assert [str(cell) for cell in found.columns[3].cells] == [
+        f"{layer / 40:.3f}" for layer in (0, 5, 9, 14, 19, 24, 28, 33)
+    ]
     assert max(map(len, printed(found).split("\n"))) <= 80
 
 

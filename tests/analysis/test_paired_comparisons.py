@@ -43,23 +43,22 @@ def test_the_verdict_follows_from_the_differences() -> None:
     effect = np.mean([0.1, -0.08, 0.05]) / np.std([0.1, -0.08, 0.05], ddof=1)
     power = (scipy_stats.nct.sf(scipy_stats.t.ppf(0.975, n - 1), n - 1, effect * n**0.5) for n in range(21, 999))
     least = next(n for n, found in enumerate(power, start=21) if found >= 0.8)
-    assert words([0.1, -0.08, 0.05]) == f"not separated, about {least} seeds would be needed"
-    assert words([1e-3, -1e-3, 1e-5]) == "not separated, over 10000 seeds would be needed"
+    assert words([0.1, -0.08, 0.05]) == f"too few seeds to tell, about {least} seeds would be needed"
+    assert words([1e-3, -1e-3, 1e-5]) == "too few seeds to tell, over 10000 seeds would be needed"
+    assert words([0.1, -0.08, 0.05] * 2).startswith("not separated, about ")  # 6 pairs can reach .05, 5 cannot
+    assert words(([0.1, -0.08, 0.05] * 2)[:5]).startswith("too few seeds to tell, about ")
 
 
 def test_the_seeds_that_would_tell_are_more_than_there_are_and_enough_for_a_claim() -> None:
-    assert words([0.1, 0.21, 0.019]) == "not separated, about 9 seeds would be needed"  # d_z 1.14
+    assert words([0.1, 0.21, 0.019]) == "too few seeds to tell, about 9 seeds would be needed"  # d_z 1.14
     assert words([0.1, 0.11, -0.001, 0.1, 0.12, 0.1]).endswith("about 7 seeds would be needed")
 
 
 def test_fewer_than_three_pairs_give_no_interval_and_no_leaning() -> None:
-    for gaps, said in (
-        ([0.1, 0.1], "two pairs cannot tell"),
-        ([0.1, 0.12], "two pairs cannot tell"),
-        ([0.1], "one pair"),
-    ):
+    said = "too few seeds to tell, at least 6 are needed"  # 2 / 2^6 is the first below .05
+    for gaps in ([0.1, 0.1], [0.1, 0.12], [0.1]):
         row = paired_comparisons.compare(frame(gaps), "pe", "test_acc", "a").iloc[0]
-        assert math.isnan(row["low"]) and math.isnan(row["high"]) and said in row["verdict"]
+        assert math.isnan(row["low"]) and math.isnan(row["high"]) and row["verdict"] == said
         assert row["kind"] == "open" and not math.isinf(row["d_z"])
 
 

@@ -164,3 +164,40 @@ def test_every_text_that_a_spreadsheet_would_take_for_a_formula_is_escaped() -> 
 def test_measured_numbers_stay_decimal_even_if_they_are_whole() -> None:
     rows = pd.DataFrame({"length": [16.0], "loss": [1.0], "acc_half": [0.0], "p": [1.0], "n": [3.0]})
     assert tables.to_csv(rows).splitlines()[1] == "16,1.0,0.0,1.0,3"
+
+
+def accuracies(depth: int, values: list[float]) -> str:
+    """The cell of the test accuracy of a depth with these values over seeds."""
+    study = depth_study()
+    others = study.runs[study.runs["depth"] != depth]
+    own = pd.concat([study.runs[study.runs["depth"] == depth].iloc[:1]] * len(values)).assign(
+        seed=range(len(values)), test_acc=values
+    )
+    study = replace(study, runs=pd.concat([own, others], ignore_index=True))
+    _, rows = tables.table_cells(tables.summarise_points(study, cols=["test_acc"]), ["test_acc"])
+    return next(row[-1] for row in rows if row[0] == str(depth))
+
+
+def test_one_seed_is_its_value_two_are_both_values_and_more_are_a_mean_and_its_interval() -> None:
+    assert accuracies(1, [0.5552]) == "0.555"
+    assert accuracies(1, [0.555, 0.8141]) == ".555 / .814"
+    # s = 0.01, t = 4.303: 4.303 * 0.01 / sqrt(3) = 0.0248
+    assert accuracies(1, [0.70, 0.71, 0.72]) == "0.710±.025"
+
+
+def test_an_interval_that_leaves_0_to_1_is_cut_there() -> None:
+    # s = 0.2646, t = 4.303: half a width of 0.657 about a mean of 0.6
+    assert accuracies(1, [0.3, 0.7, 0.8]) == "0.600 [0.00, 1.00]"
+    assert accuracies(1, [0.8, 0.9, 1.0]) == "0.900 [0.65, 1.00]"
+
+
+def test_a_baseline_of_one_of_several_data_sets_names_it_in_the_column_of_the_data() -> None:
+    study = depth_study(("depth", "data"), ("lag", "majority"))
+    study = replace(study, facts={name: study.facts_of(study.runs) for name in ("lag", "majority")})
+    heads, rows = tables.table_cells(tables.summarise_points(study, cols=["test_acc"]), ["test_acc"])
+    assert heads[:2] == ["depth", "data"] and [row[:2] for row in rows[-4:]] == [
+        ["majority class", "lag"],
+        ["TF-IDF + logistic regression", "lag"],
+        ["majority class", "majority"],
+        ["TF-IDF + logistic regression", "majority"],
+    ]

@@ -60,12 +60,12 @@ BAD = {
     "depth=1000000 dim=8": "GiB",
     "pe=sinusoidal dim=9 heads=3": "sinusoidal needs an even dim",
     "pe=relative pe.keys=false pe.values=false": "pe.keys=true or pe.values=true",
-    "pe.clip=4": "unknown key 'pe.clip' for pe=learned",
+    "pe.clip=4": "pe.clip belongs to pe=relative and pe=structural, not to pe=learned",
     "depth=[1,2]": "a list or dictionary is no value",
     "depth=range(5,1)": "the range is empty",
     "depth=shuffle(1,2)": "shuffle() has no seed",
     "seeds=0": "seeds=0",
-    "pe=no": "no such part",
+    "pe=no": "no such choice",
     "--out /dev/null": "a file, not a folder",
     "--out /proc/1/x": "--out",
     "--config-dir nowhere": "no such folder",
@@ -80,7 +80,7 @@ BAD = {
     "pe=sinusoidal pe.loss=order": "something to train",
     "pe=structural": "needs data that carry a tree",
     "pe=alibi heads=1": "even number of heads",
-    "data=markov": "causal=true",
+    "data=markov": "data=markov needs causal=true",
     "data=recall data.train_len=20 causal=true": "need data.symbols=40",
     "data=text causal=true": "data.path",
     "data=conllu data.path=missing.conllu": "no such file",
@@ -94,7 +94,7 @@ BAD = {
     "--tune lr=0.1": "at least two values",
     "--tune lr=0.1,-1": "lr=-1",
     "--tune pe.clip=1,2": "a setting that is a number or a word",
-    "device=cuda": "device=cuda",
+    "device=cuda": "device=cuda: CUDA is not available; use device=cpu",
 }
 
 

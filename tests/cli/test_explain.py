@@ -55,7 +55,7 @@ def test_attention_maps_are_drawn(run: str, trained: Path, tmp_path: Path) -> No
         (("--text", "cats", "--html", "."), "a folder"),
         (("--text", "cats", "integrated.stepps=4"), "did you mean steps?"),
         (("--text", ""), "blank text"),
-        (("--text", "cats", "--method", "shap"), "explain=shap: no such part"),
+        (("--text", "cats", "--method", "shap"), "explain=shap: no such choice"),
         (("--text", "cats", "--target", "cow"), "--target cow: this run has the classes cat, dog"),
         (("--text", "cats", "--figures", "gif"), "gif"),
         (("--index", "9999"), "--index 9999: the test part has items 0 to"),

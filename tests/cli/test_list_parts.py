@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from stackcli.config.grid import setting_keys
 from tests.helpers import stackattn
 
 
@@ -26,6 +27,29 @@ def test_a_group_is_listed_with_a_line_for_each_part_and_a_wrong_one_is_answered
     assert wrong.returncode == 2 and "did you mean norm?" in wrong.stderr
 
 
-def test_settings_are_listed_as_their_file_has_them(tmp_path: Path) -> None:
-    lines = stackattn("list", "settings", cwd=tmp_path).stdout.splitlines()
-    assert any(line.startswith("depth: 2 ") and "# " in line for line in lines)
+def test_every_setting_is_listed_those_of_parts_too(tmp_path: Path) -> None:
+    rows = {row["key"]: row for row in json.loads(stackattn("list", "settings", "--json", cwd=tmp_path).stdout)}
+    assert set(setting_keys()) == set(rows) and all(row["help"] for row in rows.values())
+    assert rows["depth"]["default"] == "2" and rows["depth"]["allowed"] == "a whole number, at least 1"
+    assert rows["pe.clip"]["parts"] == ["relative", "structural"] and rows["data.path"]["allowed"] == "text"
+    shown = stackattn("list", "settings", cwd=tmp_path, COLUMNS="80").stdout
+    assert max(map(len, shown.splitlines())) <= 80 and set(rows) <= set(shown.split())
+
+
+def test_settings_after_a_choice_are_those_that_apply_with_it(tmp_path: Path) -> None:
+    listed = stackattn("list", "settings", "pe=relative", "data=markov", "--json", cwd=tmp_path)
+    rows = {row["key"]: row for row in json.loads(listed.stdout)}
+    assert {key for key in rows if key.startswith("pe.")} == {
+        *("pe.clip", "pe.keys", "pe.values", "pe.tied", "pe.layers", "pe.randomised", "pe.range", "pe.by_layer"),
+    }
+    assert rows["pe.clip"]["allowed"] == "a whole number from 0 to 100,000" and rows["pe.clip"]["default"] == "16"
+    assert rows["pe.layers"]["allowed"] == "own, shared" and "data.order" in rows and "data.path" not in rows
+    wrong = stackattn("list", "settings", "pe=relativ", cwd=tmp_path)
+    assert wrong.returncode == 2 and "did you mean relative?" in wrong.stderr
+    wrong = stackattn("list", "norm", "dim=3", cwd=tmp_path)
+    assert wrong.returncode == 2 and "list takes settings after pe and after settings" in wrong.stderr
+
+
+def test_a_group_is_an_array_in_json(tmp_path: Path) -> None:
+    rows = json.loads(stackattn("list", "norm", "--json", cwd=tmp_path).stdout)
+    assert [row["name"] for row in rows] == ["batch", "layer", "none", "rms"] and all(row["line"] for row in rows)

@@ -73,11 +73,11 @@ def test_a_default_of_the_user_that_parts_do_not_share_must_be_typed(tmp_path) -
 @pytest.mark.parametrize(
     "words,said",
     [
-        (["attention.layers=windw,full"], "attention.layers: windw: no such part; did you mean window?"),
+        (["attention.layers=windw,full"], "attention.layers: windw: no such choice; did you mean window?"),
         (["attention.layers=window,full", "attention.rech=4"], "unknown key 'attention.rech' .* did you mean reach?"),
         (
             ["attention.layers=full,gated", "attention.reach=4"],
-            "unknown key 'attention.reach' for attention=full,gated",
+            "attention=window, not to attention=full,gated; write attention=blocks attention.reach=4",
         ),
         (["attention=strided", "attention.layers=window,full"], "attention=strided is not in attention.layers"),
         (["attention=window,full", "attention.layers=window,full"], "attention cannot have several values beside"),

@@ -17,7 +17,7 @@ def test_keys_that_are_typed_replace_the_defaults_of_their_method() -> None:
 @pytest.mark.parametrize(
     ("names", "word", "message"),
     [
-        (["shap"], "", "explain=shap: no such part"),
+        (["shap"], "", "explain=shap: no such choice"),
         (["gradint"], "", "did you mean gradient?"),
         (["cp_lrp"], "integrated.steps=4", "the methods used are cp_lrp"),
         (["integrated"], "integrated.stepps=4", "did you mean steps?"),

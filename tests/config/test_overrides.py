@@ -18,7 +18,7 @@ from stackcli.config.yaml_files import UsageError
         ("pe.clip=8", "pe.clip", (8,)),
         ("data.label='a,b'", "data.label", ("a,b",)),
         ("data.path=~/x.csv", "data.path", ("~/x.csv",)),
-        ("data.text=null", "data.text", (None,)),
+        ("data.text=null", "data.text", ("null",)),
     ],
 )
 def test_a_word_is_a_key_with_typed_values(word: str, key: str, values: tuple[object, ...]) -> None:
@@ -41,7 +41,14 @@ def test_a_word_is_a_key_with_typed_values(word: str, key: str, values: tuple[ob
         ("depth=range(1,1000000)", "999,999 values, at most 100,000"),
         ("lr=interval(0.1,0.2)", "belong to a search"),
         ("depth={a: 1}", "a list or dictionary is no value here"),
-        ("depth='", "not in Hydra's grammar"),
+        ("depth='", "depth=': ' is opened but not closed; close it or leave it out"),
+        ("depth=[1,2", "[ is opened but not closed"),
+        ("depth=1)", ") is closed but not opened"),
+        ("depth=1,,2", "a value is missing beside a comma; write depth=A,B"),
+        ("data.text=a,,b", "a value is missing beside a comma; write data.text=A,B"),
+        ("depth=range(,)", "range() is written depth=range(1,9) or range(1,9,2)"),
+        ("depth=random(1,2)", "there is no random(); there are range(), interval()"),
+        ("depth=(1)", "these characters need quotes; write depth='(1)' for one value, or depth=A,B for several"),
     ],
 )
 def test_a_word_that_is_no_setting_is_refused_with_what_to_type(word: str, said: str) -> None:

@@ -146,10 +146,10 @@ def test_the_identity_of_a_run_does_not_depend_on_path_or_encoding() -> None:
     assert run_id(one, "content") != run_id(config(data=part("csv", path="a", encoding="utf-8", text="u")), "content")
 
 
-def test_a_whole_number_can_name_a_column_and_nothing_else() -> None:
+def test_any_text_can_name_a_column_and_a_number_is_no_choice() -> None:
     (made,) = parse_grid(["data=csv", "data.text=0", "data.label=17", "seeds=1"]).configs
     assert (made.data.options["text"], made.data.options["label"]) == ("0", "17")
-    for word in ("data.unit=3", "data.path=true", "data.path=1.5"):
+    for word in ("data.unit=3", "data.train_len=true", "data.train_len=1.5"):
         with pytest.raises(UsageError):
             parse_grid(["data=text", word, "seeds=1"])
 

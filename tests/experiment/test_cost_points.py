@@ -82,7 +82,7 @@ def test_a_length_that_cannot_be_used_is_refused(word: str, said: str) -> None:
         ("dpeth=4", "did you mean depth?"),
         ("seq=8 seq=16", "seq is given twice"),
         ("seq=0 depth=0", "seq=0: must be at least 1 token"),
-        ("attention=nonsense", "attention=nonsense: no such part"),
+        ("attention=nonsense", "attention=nonsense: no such choice"),
         ("pe=cope attention=window", "pe=cope needs the scores of all pairs of tokens"),
         ("pe=rope attention=linear", "works on the scores of attention"),
         ("pe=structural attention=full", "cost uses random tokens; write another pe"),

@@ -158,10 +158,10 @@ def test_exponents_of_several_axes_hide_a_column_and_fold_no_word() -> None:
     slopes = slopes.assign(theory=-0.5, order_theory=1.0)
     narrow, wide = Console(width=80, file=io.StringIO()), Console(width=200, file=io.StringIO())
     narrow.print(initial_probe_report.render_slopes(slopes, ["depth", "init", "residual"]))
-    wide.print(initial_probe_report.render_slopes(slopes, ["depth", "init", "residual"], width=200))
+    wide.print(initial_probe_report.render_slopes(slopes, ["depth", "init", "residual"]))
     small, whole = narrow.file.getvalue(), wide.file.getvalue()  # type: ignore[attr-defined]
-    assert all(word in small for word in ("orthogonal", "deepnorm", "hidden for width: slope_plain"))
-    assert "G1" in whole and "hidden" not in whole and max(map(len, small.splitlines())) <= 80
+    assert all(word in small for word in ("orthogonal", "deepnorm", "not shown at this width: slope_plain"))
+    assert "G1" in whole and "not shown" not in whole and max(map(len, small.splitlines())) <= 80
 
 
 def test_a_process_that_dies_loses_its_own_stack_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

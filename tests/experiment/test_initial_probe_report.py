@@ -106,8 +106,8 @@ def test_an_exponent_stands_with_half_the_width_of_its_interval_over_three_seeds
 def test_columns_that_do_not_fit_are_hidden_in_their_order_and_named() -> None:
     looked = probe([{"depth": depth, "pe": "e" * 40} for depth in (1, 2)], ("pe", "depth"))
     table = report.summarise_stacks(looked)
-    assert "hidden" not in shown(report.render_stacks(table, width=200))
-    rows, _, caption = shown(report.render_stacks(table, width=100), width=100).partition("hidden for width: ")
+    assert "not shown" not in shown(report.render_stacks(table), width=200)
+    rows, _, caption = shown(report.render_stacks(table), width=100).partition("not shown at this width: ")
     assert caption.startswith("signal_first, cosine;") and max(map(len, rows.splitlines())) <= 100
     assert "cosine" not in rows and "grad" in rows and rows.count("signal") == 1
 

@@ -216,7 +216,7 @@ BAD = {
     "match=flops ff=1,2": "match=flops chooses ff for every depth",
     "match=params depth=4": "match=params needs several depths: depth=1,2,4",
     "match=params match_depth=3": "match_depth=3: choose from the depths, 1, 2, 4",
-    "match_depth=2": "match_depth goes with match=params or match=flops",
+    "match_depth=2": "match_depth needs match=params or match=flops",
     "match=params dim=8 heads=8 ff=0": "comes no nearer than dim=",
     "match=params lr=-1": "lr=-1",
     "match=foo lr=-1": "lr=-1",
@@ -258,9 +258,9 @@ def test_the_table_shows_what_was_chosen_and_the_sentence_how_near_it_comes() ->
     assert found.attrs["columns"][:4] == ["dim", "ff", "flops", "test_acc"] and found["dim"][0] == "256"
     assert tables.summarise_points(study, cols=["params_core"])["params_core"][0] == pytest.approx(196e3)
     said = {name: " ".join(summary_sentences(one)) for name, one in by.items()}
-    assert "have the 200,000 non-embedding parameters of depth 4, to within 2.0 %." in said["params"]
-    assert "have the 5,000,000 FLOPs of a forward pass of depth 4, to within 2.0 %." in said["flops"]
-    assert "to within" not in " ".join(summary_sentences(study))
+    assert "have the 200,000 non-embedding parameters of depth 4, within 2.0 %." in said["params"]
+    assert "have the 5,000,000 FLOPs of a forward pass of depth 4, within 2.0 %." in said["flops"]
+    assert "were chosen for each depth" not in " ".join(summary_sentences(study))
 
 
 # ---- the command
@@ -287,7 +287,7 @@ def test_a_matched_study_is_announced_reported_and_found_again(data: Path, tmp_p
     assert all(head in table.split() for head in ("dim", "ff", "core")) and "2.26k" in table
     assert max(map(len, done.stdout.splitlines())) <= 80
     said = " ".join(done.stdout.split())
-    assert "all have the 2,258 to 2,290 non-embedding parameters of depth 1, to within" in said
+    assert "all have the 2,258 to 2,290 non-embedding parameters of depth 1, within" in said
     again = stackattn("ablate-depth", *line(data, "match=params"), cwd=tmp_path)
     assert "4 finished before, 0 to train" in again.stderr and again.returncode == 0
     other = stackattn("ablate-depth", *line(data, "match=params", "match_depth=3"), cwd=tmp_path)

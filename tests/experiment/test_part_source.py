@@ -129,7 +129,7 @@ def test_every_part_has_a_source_of_its_own() -> None:
     for group in ("pe", "residual", "norm", "attention", "init", "data"):
         found = [part_source.fingerprint(group, name) for name in registry.part_names(group)]
         assert len(set(found)) == len(found)
-    with pytest.raises(ValueError, match="no such part"):
+    with pytest.raises(ValueError, match="no such choice"):
         part_source.fingerprint("pe", "alibis")
 
 

@@ -124,7 +124,7 @@ FACTS: dict[str, Any] = {"sizes": {"train": 20}, "max_len": 16}
             "pe.range=15: the longest input has 16 positions; pe.range=16",
         ),
         ({"dim": 8}, {"vectors": 50}, "the word vectors have 50 numbers each: dim=50, not 8"),
-        ({"causal": False}, {"causal": True}, "which the model must not see; write causal=true"),
+        ({"causal": False}, {"causal": True}, "needs causal=true"),
     ],
 )
 def test_settings_that_do_not_go_with_the_data_are_refused(
@@ -143,7 +143,7 @@ def test_a_device_that_is_not_there_is_named_with_those_that_are(monkeypatch: py
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     plan.check_device({"cpu", "mps"})
-    with pytest.raises(ValueError, match="device=cuda: not available; this machine has cpu, mps"):
+    with pytest.raises(ValueError, match="device=cuda: CUDA is not available; use device=cpu"):
         plan.check_device({"cpu", "cuda"})
 
 
@@ -167,4 +167,4 @@ def test_every_combination_of_parts_that_does_not_fit_is_named_at_once() -> None
 )
 def test_a_value_is_quoted_where_it_would_be_read_as_another_type(value: Any, text: str) -> None:
     assert plan.quote_value(value) == text
-    assert overrides.parse_override(f"data.label={text}").values == (value,)
+    assert overrides.parse_override(f"pe.label={text}").values == (value,)

@@ -3,7 +3,6 @@
 import json
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,30 +12,8 @@ from stackcli.common.records import Result
 from stackcli.experiment import report, study_figures
 from stackcli.experiment.identity import digest
 from stackcli.experiment.store import Store
-from tests.experiment.examples import empty_study, options, publish_run, study_entry
+from tests.experiment.examples import empty_study, publish_run, study_entry
 from tests.figures.factory import study
-
-# ---- the next command
-
-
-def next_of(command: str, out: str = "outputs", **more: Any) -> str:
-    runs = pd.DataFrame([{"run": "abc", "status": "done", "data": "subjects", "facts": "d", **more}])
-    frames = replace(study(), command=command, study="s", runs=runs, facts={"d": {"text": more.get("text", False)}})
-    return report.next_command(frames, options(Path(out)))
-
-
-def test_the_next_command_follows_from_the_last() -> None:
-    assert next_of("train") == "stackattn sweep depth=1,2,4,8,16"
-    assert next_of("sweep", out="mine") == "stackattn ablate-depth --out mine"
-    assert next_of("ablate-depth").startswith("stackattn compare-pe pe=")
-    assert next_of("compare-pe") == "stackattn plot s"
-
-
-def test_a_run_trained_on_texts_can_be_asked_next_unless_it_did_not_finish() -> None:
-    assert next_of("train", text=True) == 'stackattn predict abc "Why does ice float on water?"'
-    assert next_of("train", text=True, data="conllu") == "stackattn predict abc FILE.conllu"
-    assert next_of("train", text=True, status="diverged") == "stackattn sweep depth=1,2,4,8,16"
-
 
 # ---- tables
 

@@ -1,10 +1,12 @@
 """The stored runs as rows."""
 
+import io
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from stackcli.experiment import run_list
 from stackcli.experiment.store import Store
@@ -39,6 +41,16 @@ def test_the_table_has_a_head_and_the_settings_that_differ(store: Store) -> None
     assert found["two"].split()[1] == "newer" and found["two"].endswith("depth=2 seed=0")
     assert found["alone"].split()[1] == "-" and "data=" in found["alone"] and "depth=" in found["alone"]
     assert all(line.index("0.500") == head.index("acc") for line in lines)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_the_table_of_a_terminal_keeps_each_run_and_its_settings(store: Store, width: int) -> None:
+    out = io.StringIO()
+    Console(width=width, file=out).print(run_list.runs_table(list(run_list.list_runs(store))))
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= width and "data=" in text
+    assert {"one", "two", "alone", "depth=1", "depth=2", "seed=0"} <= set(text.split())
+    assert ("newer" in text) != ("not shown at this width: study" in text or "study" in text.partition("shown")[2])
 
 
 @pytest.mark.parametrize(("ago", "said"), [(5, "5s"), (61, "1m"), (7200, "2h"), (3 * 86400 + 5, "3d")])

@@ -57,7 +57,7 @@ BAD = {
     "--search random lr=tag(log,choice(0.1,0.2))": "the values of a choice have no scale",
     "--search random lr=tag(exp,interval(0.1,0.2))": "the one tag that a search knows is log",
     "--search random depth=interval(1,9)": "write depth=range(1,9) or 'depth=int(interval(1,9))'",
-    "--search random pe=interval(0,1)": "no such part",
+    "--search random pe=interval(0,1)": "no such choice",
     "--search random seed=0,1": "seed: a search cannot choose it",
     "--search random seeds=range(1,4)": "seeds: a search cannot choose it",
     "--search random data=digits,markov": "data: a search cannot choose it",
@@ -71,7 +71,7 @@ BAD = {
     "--search random dim=range(30,60,2) heads=2,4": "not divisible by heads=4",
     "--search random pe=sinusoidal,learned dim=9,18 heads=3": "sinusoidal needs an even dim",
     "--search random batch=range(8,1000,8)": "larger than the training part",
-    "--search random pe.clip=range(1,9)": "unknown key 'pe.clip' for pe=learned",
+    "--search random pe.clip=range(1,9)": "pe.clip belongs to pe=relative",
     "--search random --tune lr=0.1,0.2 depth=1,2": "--tune and --search: one search is enough",
     "--search random --experiment subjects-depth depth=1,2": "--search and --experiment",
     "--search random --study ../x depth=1,2": "--study",
@@ -151,7 +151,7 @@ def test_the_rungs_are_those_of_the_paper() -> None:
 def test_a_dry_run_says_what_would_be_searched_and_writes_nothing(data: Path, tool: Tool) -> None:
     said = tool(*search_words(data, "--dry-run", "--prune", "steps=9", trials=27))
     assert said.code == 0 and list(said.folder.iterdir()) == [] and tool.ran == []
-    space = ("lr: 0.0001 to 0.1, by their logarithm", "dropout: 0, 0.1, 0.3", "depth: 1, 2, 3")
+    space = ("lr: 0.0001 to 0.1, on a log scale", "dropout: 0, 0.1, 0.3", "depth: 1, 2, 3")
     plan = ("27 trials, drawn at random", "81 steps instead of 243", "beside the defaults on seeds 0, 1", "about ")
     assert all(text in said.err for text in (*space, *plan))
 

@@ -46,10 +46,10 @@ def test_a_best_value_at_the_end_of_what_was_searched_is_named() -> None:
 
 def test_what_is_searched_is_described_with_its_ends_its_values_or_some_of_them() -> None:
     described: dict[overrides.Domain, str] = {
-        Interval(1e-4, 0.1, log=True): "0.0001 to 0.1, by their logarithm",
+        Interval(1e-4, 0.1, log=True): "0.0001 to 0.1, on a log scale",
         Interval(1, 8, whole=True): "whole numbers from 1 to 8",
         Steps((1, 2, 3, 4, 5, 6)): "1, 2, 3, 4, 5, 6",
-        Steps((2, 4, 6, 8, 10, 12, 14), log=True): "2, 4, ..., 14, by their logarithm",
+        Steps((2, 4, 6, 8, 10, 12, 14), log=True): "2, 4, ..., 14, on a log scale",
         ("rope", True, None): "rope, true, -",
     }
     for domain, text in described.items():
