@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from stackcli.analysis import paired_comparisons, run_health, statistics
-from stackcli.analysis.certainty import _certainty
+from stackcli.analysis.certainty import _certainty, seeds_for_claim
 from stackcli.analysis.study_comparisons import BAG, LEANING, Part, all_comparisons, name_value, same_value
 from stackcli.analysis.study_data import Frames
 from stackcli.common.wording import count_noun
@@ -35,6 +35,20 @@ def summary_sentences(frames: Frames) -> list[str]:
     for part in parts:
         out += [text for text in _describe_part(frames, part) if text]
     return [*out, *_alike(frames), _certainty(frames, parts)]
+
+
+def verdict_sentences(frames: Frames) -> list[str]:
+    """Returns the shortest answer: for each comparison the best value, and how it and the worst one differ from the
+    first; what did not finish comes first, what a claim would need last."""
+    done = paired_comparisons.finished_runs(frames.runs)
+    if done.empty or not frames.axes:
+        return summary_sentences(frames)
+    out = _unfinished(frames)
+    for part in all_comparisons(frames):
+        out += [text for text in _describe_part(frames, part)[:2] if text]
+    need, most = seeds_for_claim(frames), int(done.groupby(list(frames.axes), dropna=False)["seed"].count().max())
+    few = f"{count_noun(most, 'seeds')} {'is' if most == 1 else 'are'} too few to call a stack better than another"
+    return [*out, *([f"{few[0].upper()}{few[1:]}: at least {need} are needed."] if need else [])]
 
 
 # ---- the words

@@ -11,6 +11,7 @@ from typing import Any
 from stackcli.common import registry
 from stackcli.common.records import Facts
 from stackcli.config.settings import GROUPS, Config, Part
+from stackcli.config.text_values import text_keys, write_override
 from stackcli.data.base import Loaded
 from stackcli.experiment import part_source
 from stackcli.experiment.identity import NUMERICS_VERSION, digest, part_sources, run_id
@@ -223,11 +224,17 @@ def typed_settings(config: Config) -> dict[str, Any]:
 
 def reproduce(config: Config) -> str:
     """Returns the command that trains this run again."""
-    words = [f"{key}={quote_value(value)}" for key, value in typed_settings(config).items()]
+    words = [write_setting(key, value) for key, value in typed_settings(config).items()]
     return "stackattn train " + " ".join(shlex.quote(w) for w in words)
 
 
 PLAIN = re.compile(r"(?!(?i:true|false|null|nan|inf)$)[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
+
+
+def write_setting(key: str, value: Any) -> str:
+    """Returns a setting as it is typed, without quotes of a shell. Texts such as paths are read as they are, all other
+    values by Hydra."""
+    return write_override(key, value) if key in text_keys() else f"{key}={quote_value(value)}"
 
 
 def quote_value(value: Any) -> str:

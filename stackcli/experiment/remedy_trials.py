@@ -166,5 +166,5 @@ def apply_remedy(config: Config, words: Sequence[str], folder: Path | None = Non
     flat = {k: v for k, v in plan.typed_settings(config).items() if k not in changed}
     for group in changed & set(GROUPS):
         flat = {k: v for k, v in flat.items() if not k.startswith(f"{group}.")}
-    typed = (*(f"{k}={plan.quote_value(v)}" for k, v in flat.items()), *words)
+    typed = (*(plan.write_setting(k, v) for k, v in flat.items()), *words)
     return grid.parse_grid(typed, single=True, config_dir=folder).configs[0]

@@ -40,7 +40,8 @@ def _style() -> Iterator[None]:
     """Applies our style on top of matplotlib's own defaults, so that a user's matplotlibrc changes nothing."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({**STYLE, "font.family": families()})  # type: ignore[arg-type]
+        settings: dict[Any, Any] = {**STYLE, "font.family": families()}
+        matplotlib.rcParams.update(settings)
         yield
 
 
@@ -193,7 +194,8 @@ def write_cells(axes: Axes, columns: Any, rows: Any, values: Any, dark: float) -
     """Writes the number in each cell of a heat map with few cells, as colours hide small differences; white on cells
     below `dark`."""
     values = np.asarray(values, dtype=float)
-    room = axes.figure.get_figwidth() * 72 / across(axes) - 30
+    figure: Any = axes.figure
+    room = figure.get_figwidth() * 72 / across(axes) - 30
     if max(values.shape) > CELLS or room / values.shape[1] < width("0.00") + 2:
         return
     for i, j in np.ndindex(*values.shape):

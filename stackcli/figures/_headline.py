@@ -1,5 +1,6 @@
 """Writes the question that a figure answers above it, and when or on what its numbers were measured."""
 
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from matplotlib.figure import Figure
@@ -30,7 +31,7 @@ def place_headline(figure: Figure) -> None:
     heights = [(first.count("\n") + 1) * 1.25 * HEADLINE, (second.count("\n") + 1) * 1.25 * SIZE if second else 0.0]
     _move_down(figure, (sum(heights) + 4) / 72)
     top, height = 1 - 2 / (figure.get_figheight() * 72), figure.get_figheight() * 72
-    look = {"ha": "left", "va": "top", "linespacing": 1.15}
+    look: dict[str, Any] = {"ha": "left", "va": "top", "linespacing": 1.15}
     figure.text(0.01, top, first, size=HEADLINE, weight="bold", gid="headline", **look)
     if second:
         figure.text(0.01, top - heights[0] / height, second, size=SIZE, color=GREY, gid="when", **look)

@@ -66,6 +66,6 @@ def _place(wanted: Sequence[float], heights: Sequence[float], low: float, high: 
     fit there, and as near to the wanted ones as can be (least squares)."""
     tall = np.asarray(heights, dtype=float)
     steps = np.concatenate([[0.0], np.cumsum((tall[:-1] + tall[1:]) / 2)])
-    free = isotonic_regression(np.asarray(wanted, dtype=float) - steps).x
+    free: np.ndarray[Any, Any] = isotonic_regression(np.asarray(wanted, dtype=float) - steps).x
     first = low + tall[0] / 2
-    return np.clip(free, first, max(first, high - tall[-1] / 2 - steps[-1])) + steps
+    return np.asarray(np.clip(free, first, max(first, high - tall[-1] / 2 - steps[-1])) + steps)

@@ -15,6 +15,7 @@ from stackcli.analysis.paired_comparisons import finished_runs
 from stackcli.analysis.statistics import describe_mean
 from stackcli.analysis.study_comparisons import Part, all_comparisons, metric_of
 from stackcli.analysis.summary_text import summary_sentences as summary
+from stackcli.analysis.summary_text import verdict_sentences as verdict
 from stackcli.common import registry
 from stackcli.common.suggestions import suggest_nearest
 from stackcli.figures._figure import (
@@ -127,6 +128,7 @@ __all__ = [
     "summary",
     "swatch",
     "theory_of",
+    "verdict",
     "width",
     "write_cells",
 ]

@@ -53,10 +53,21 @@ def draw(frames: Frames) -> Figure | None:
     across = 2 if single else len(parts)
     _levels.name_levels(figure, list(grid.flat[: len(shown) * len(parts)]), scale, base.FULL * 72 / across - 55)
     base.legend(figure, [(artist, words) for words, artist in entries.items()])
-    base.headline(figure, f"What does {_subject(frames, name)} change?", " ".join(base.summary(frames)), lines=LINES)
+    base.headline(figure, f"What does {_subject(frames, name)} change?", _verdict(frames), lines=LINES)
     seeds = runs["seed"].nunique()
     base.note(figure, f"{base.describe_mean(seeds)}, one split; dots: runs" if seeds > 1 else "one run of each", remark)
     return figure
+
+
+def _verdict(frames: Frames) -> str:
+    """Returns as many whole sentences of the verdict as fit."""
+    kept = ""
+    for sentence in base.verdict(frames):
+        longer = f"{kept} {sentence}".strip()
+        if base.fit(longer, base.FULL * 72 - 6, lines=LINES + 3).count("\n") >= LINES:
+            return f"{kept} More in the report."
+        kept = longer
+    return kept
 
 
 def _page(count: int, parts: int) -> tuple[Figure, Any]:
@@ -83,7 +94,8 @@ def _panel(axes: Axes, scale: base.Scale, groups: list[_levels.Group], column: s
     _levels.color_levels(axes, scale, groups)
     axes.set_ylabel(UNITS[column])
     if column in ("step_ms", "free_ratio_init"):
-        values = base.finite(np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines] or [[]]))
+        drawn = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
+        values = base.finite(np.concatenate([np.empty(0), *drawn]))
         if len(values) and values.min() > 0 and (column == "free_ratio_init" or scale.kind == "log"):
             axes.set_yscale("log")
             axes.set_ylim(values.min() / 1.3, values.max() * 1.3)

@@ -63,7 +63,7 @@ def draw(frames: Frames) -> Figure | None:
                 meshes[1].append(_heat(axes, table.at, table.at, _cosines(rows), **COSINE))
                 axes.set(xlabel=table.unit, ylabel=table.unit if axes is first else "")
     _name_columns(panels[0], shown[0])
-    beside = {"location": "right", "fraction": 0.06, "pad": 0.02}
+    beside: dict[str, Any] = {"location": "right", "fraction": 0.06, "pad": 0.02}
     for i, mesh in enumerate(meshes[0]):
         figure.colorbar(mesh, ax=panels[i, 1], label="embedding (units)", **beside)
     cells = [axes for axes in panels[:, 2:].flat if axes.figure is not None]
@@ -85,15 +85,15 @@ def _tables(point: base.Point, frame: pd.DataFrame) -> list[Table]:
 
 def _table(point: base.Point, name: str, row: dict[str, Any], before: dict[str, Any] | None) -> Table:
     order = np.argsort(row["at"])
-    start = None if before is None or len(before["at"]) != len(row["at"]) else before["values"][order]
+    start: Any = None if before is None or len(before["at"]) != len(row["at"]) else before["values"][order]
     if start is not None and np.array_equal(start, row["values"][order]):
         start = None
     reach = None if before is None else before.get("reach")
     kept = "" if name == "table" else name.removeprefix("table ")
     title = ", ".join(filter(None, [point.key, kept, f"seed {row['seed']}"]))
-    known = isinstance(reach, np.ndarray) and len(reach) == len(order)
+    known = np.asarray(reach)[order] if isinstance(reach, np.ndarray) and len(reach) == len(order) else None
     unit = "position (tokens)" if name.startswith("table") else "offset (tokens)"
-    return Table(title, unit, row["at"][order], row["values"][order], start, reach[order] if known else None)
+    return Table(title, unit, row["at"][order], row["values"][order], start, known)
 
 
 def _ends(tensors: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Texts at the right edge: at the height of their values, apart from one another."""
 
 import pytest
+from matplotlib.figure import Figure
 
 from stackcli.figures import _figure, _marks
 from tests.figures import factory
@@ -37,11 +38,13 @@ def test_a_value_outside_the_panel_is_written_at_its_edge_with_an_arrow() -> Non
 
 def test_texts_at_one_height_do_not_overlap_in_the_figure() -> None:
     @_figure.draw_in_style
-    def draw() -> object:
+    def draw() -> Figure:
         figure, ((axes,),) = _figure.new(4.0, 2.0)
         axes.set(xlabel="depth (blocks)", ylabel="loss (nats)", ylim=(0, 1))
         for name in ("one", "two", "a name that is longer and takes two lines of the figure"):
             _marks.mark_right(axes, 0.5, name, "black")
         return figure
 
-    factory.check(draw())  # type: ignore[arg-type]
+    drawn = draw()
+    assert drawn is not None
+    factory.check(drawn)

@@ -11,7 +11,7 @@ from tests.figures import factory
 def drawn(frames: Any, **options: Any) -> tuple[list[str], int, str]:
     """Names of the points in the order of their panels, columns, and the remark."""
     _, pairs, remark = _panels.point_panels(frames, _points.points(frames), 1.5, **options)
-    place = pairs[0][0].get_subplotspec()
+    place: Any = pairs[0][0].get_subplotspec()
     return [point.key for _, point in pairs], place.get_gridspec().ncols, remark
 
 

@@ -44,7 +44,7 @@ def test_every_data_set_is_a_column_and_is_ranked_by_its_own_metric() -> None:
 def test_the_verdict_is_that_of_the_sentences() -> None:
     frames = factory.study({"depth": [1, 2]})
     (words,) = [text.get_text() for text in factory.draw("overview", frames).texts if text.get_gid() == "when"]
-    assert words.replace("\n", " ").startswith(base.summary(frames)[0])
+    assert words.replace("\n", " ").startswith(base.verdict(frames)[0])
 
 
 def test_searches_have_an_overview_of_their_own() -> None:
