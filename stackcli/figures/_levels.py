@@ -175,17 +175,7 @@ def name_levels(figure: Figure, panels: Sequence[Axes], scale: base.Scale, room:
 
 def name_groups(axes: Axes, groups: Sequence[Group]) -> list[tuple[Any, str]]:
     """Returns the legend entries of the lines; of many lines none, as each is named at its right end in the panel."""
-    if len(groups) < 2:
-        return []
-    if len(groups) <= base.LEGEND:
-        return [(base.swatch(**style), name) for name, _, style, _ in groups]
-    drawn = [line for line in axes.lines if line.get_label() == "mean"]
-    for name, _, style, _ in groups:
-        look = style["color"], style["marker"]
-        own = [line for line in drawn if (line.get_color(), line.get_marker()) == look]
-        if own:
-            base.mark_right(axes, float(np.asarray(own[-1].get_ydata())[-1]), name, style["color"])
-    return []
+    return base.name_looks(axes, [(name, style) for name, _, style, _ in groups]) if len(groups) > 1 else []
 
 
 def effect_of(frames: Frames, x: str) -> str:

@@ -107,15 +107,12 @@ class Lines:
         entries: list[tuple[Artist, str]] = []
         choices = [(self.every.index(key), name) for key, name in zip(self.keys, self.names, strict=True)]
         if self.order is None:
-            looks = styles(len(self.every))
-            entries = [(swatch(**looks[i]), name) for i, name in choices] if len(self.keys) > 1 else []
-            if len(entries) > LEGEND and axes:
-                _name_ends(axes[-1], [(looks[i], name) for i, name in choices])
-                entries = []
+            looks = [(name, styles(len(self.every))[i]) for i, name in choices]
+            if len(self.keys) > 1:
+                entries = name_looks(axes[-1], looks) if axes else [(swatch(**look), name) for name, look in looks]
         elif not self._many:
-            looks = styles(len(self.order.levels), ordered=True)
             bare = {"marker": ""} if len(self.every) > 1 else {}
-            levels = zip(self.order.levels, looks, strict=True)
+            levels = zip(self.order.levels, styles(len(self.order.levels), ordered=True), strict=True)
             entries = [
                 (swatch(**{**style, **bare}), f"{self.order.name}={safe_text(level)}") for level, style in levels
             ]
@@ -148,16 +145,17 @@ class Lines:
         return tuple(value for i, value in enumerate(point.values) if i not in (self.where, self.data_at))
 
 
-def _name_ends(axes: Axes, looks: Sequence[tuple[dict[str, Any], str]]) -> None:
-    """Names every line at the height of its last number."""
-    for look, name in looks:
-        ends = [
-            float(np.asarray(line.get_ydata(), dtype=float)[-1])
-            for line in axes.lines
-            if line.get_color() == look["color"] and line.get_marker() == look["marker"] and len(line.get_xdata()) > 0  # type: ignore[arg-type]
-        ]
+def name_looks(axes: Axes, looks: Sequence[tuple[str, dict[str, Any]]]) -> list[tuple[Artist, str]]:
+    """Returns the legend entries of lines, name and look; of more than `LEGEND` lines none, as each is named beside the
+    panel, at the height of its last number."""
+    if len(looks) <= LEGEND:
+        return [(swatch(**look), name) for name, look in looks]
+    for name, look in looks:
+        same = [line for line in axes.lines if (line.get_color(), line.get_marker()) == (look["color"], look["marker"])]
+        ends = [float(np.asarray(line.get_ydata(), dtype=float)[-1]) for line in same if np.size(line.get_xdata())]
         if ends:
             mark_right(axes, ends[-1], name, look["color"])
+    return []
 
 
 def lines(frames: Frames) -> Lines:

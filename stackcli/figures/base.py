@@ -37,7 +37,7 @@ from stackcli.figures._figure import (
 )
 from stackcli.figures._fonts import KEY
 from stackcli.figures._headline import headline
-from stackcli.figures._lines import Lines, counts, lines, styles, swatch
+from stackcli.figures._lines import Lines, counts, lines, name_looks, styles, swatch
 from stackcli.figures._marks import mark_right
 from stackcli.figures._numbers import finite, interval, log_ticks, mean_by, number
 from stackcli.figures._panels import ACROSS, data_of, point_panels
@@ -111,6 +111,7 @@ __all__ = [
     "mean_by",
     "method_rows",
     "metric_of",
+    "name_looks",
     "new",
     "note",
     "number",

@@ -23,10 +23,10 @@ def draw(frames: Frames) -> Figure | None:
     figure, panels = base.grid(len(shown), 3, 1.9)
     points = list(dict.fromkeys(rows["line"]))
     kept = base.spread_evenly(points, base.LINES)
-    looks = dict(zip(kept, base.styles(len(kept)), strict=True))
+    looks = {point: base.styles(len(points))[points.index(point)] for point in kept}
     for axes, data in zip(panels, shown, strict=True):
         _panel(axes, rows[rows["data"] == data], looks, str(data), single=len(shown) == 1)
-    base.legend(figure, [(base.swatch(**look), point) for point, look in looks.items()] if len(looks) > 1 else [])
+    base.legend(figure, base.name_looks(panels[-1], list(looks.items())) if len(looks) > 1 else [])
     base.headline(figure, "Does the stack work beyond the trained length?", "test items of other lengths")
     seeds = frames.runs["seed"].nunique()
     base.note(

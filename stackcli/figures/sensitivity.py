@@ -36,14 +36,14 @@ def draw(frames: Frames) -> Figure | None:
     others = [axis for axis in frames.axes if axis not in (key, "data")]
     lines = list(dict.fromkeys(_name(row, others) for row in done.to_dict("records")))
     kept = base.spread_evenly(lines, base.LINES)
-    looks = dict(zip(kept, base.styles(len(kept)), strict=True))
+    looks = {line: base.styles(len(lines))[lines.index(line)] for line in kept}
     figure, panels = base.grid(len(shown), 3, 1.9)
     for axes, data in zip(panels, shown, strict=True):
         part = done if data is None else done[done["data"] == data]
         _panel(axes, part, key, others, looks)
         if data is not None and len(shown) > 1:
             axes.set_title(f"data={data}")
-    base.legend(figure, [(base.swatch(**look), name) for name, look in looks.items()] if len(looks) > 1 else [])
+    base.legend(figure, base.name_looks(panels[-1], list(looks.items())) if len(looks) > 1 else [])
     seeds = frames.runs["seed"].nunique()
     question = f"How much does the {'learning rate' if key == 'lr' else base.safe_text(key)} matter?"
     base.headline(figure, question, "validation part")

@@ -29,7 +29,7 @@ def draw(frames: Frames) -> Figure | None:
     columns = [column for column in PANELS if column in table and len(base.finite(table[column]))]
     names = list(dict.fromkeys(table["scheme"]))
     kept = base.spread_evenly(names, base.LINES)
-    looks = {n: {**look, "linestyle": "-"} for n, look in zip(kept, base.styles(len(kept)), strict=True)}
+    looks = {n: {**base.styles(len(names))[names.index(n)], "linestyle": "-"} for n in kept}
     figure, (panels,) = base.new(base.FULL, 2.4, 1, len(columns), sharex=True)
     laws = {name: _law(frames, table[table["scheme"] == name]) for name in kept}
     for axes, column in zip(panels, columns, strict=True):
@@ -40,7 +40,7 @@ def draw(frames: Frames) -> Figure | None:
             if column == "g3" and laws[name] is not None:
                 _theory(axes, own, float(laws[name]), look)  # type: ignore[arg-type]
         _dress(axes, sorted(set(table["depth"])))
-    entries = [(base.swatch(**look), _words(name, table, laws[name])) for name, look in looks.items()]
+    entries = base.name_looks(panels[-1], [(_words(name, table, laws[name]), look) for name, look in looks.items()])
     theory = any(slope is not None for slope in laws.values())
     dashed = [(base.swatch(color=base.GREY, linestyle="--", linewidth=0.9), "theory of G3")] if theory else []
     base.legend(figure, [*entries, *dashed])
