@@ -5,6 +5,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "stackcli"
 NO_USERS_TEXT = {
+    "config/settings_list.py": "the defaults of this package, config.yaml",
     "config/recorded_settings.py": "the settings of recorded studies",
     "common/atomic_files.py": "bytes of JSON lines that this package wrote",
     "experiment/known_answers.py": "the expectations of recorded studies",

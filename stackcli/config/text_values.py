@@ -63,7 +63,7 @@ def write_override(key: str, value: Scalar) -> str:
     """Returns the override that gives a key this value, without quotes of a shell."""
     from stackcli.common.wording import format_setting
 
-    text = format_setting(value)
+    text = value if isinstance(value, str) else format_setting(value)
     if key not in text_keys() or split_texts(key, text) == (text,):
         return f"{key}={text}"
     escaped = text.replace("'", "\\'")

@@ -33,10 +33,10 @@ def draw(
     extra: list[tuple[Any, str]] | None = None,
     words: str = "",
 ) -> Figure:
-    """Draws `table`, with `run`, `point`, `layer` and `value`. `unit`: the axis label; `question`: the
-    headline. `level`: a horizontal line.
-    `most`: the largest possible value, where the least is 0. `marks`: a value by point, drawn at its last layer.
-    `beside`: a table whose means are dotted. `extra` goes to the legend, `words` to the small print."""
+    """Draws `table`, with `run`, `point`, `layer` and `value`. `unit`: the axis label; `question`: the headline.
+    `level`: a horizontal line. `most`: the largest possible value, where the least is 0. `marks`: a value by point, drawn
+    at its last layer. `beside`: a table whose means are dotted. `extra` goes to the legend, `words` to the small print.
+    """
     lines = base.lines(frames)
     parts = lines.split()
     deepest, first = max(point.depth for point in lines.points), int(table["layer"].min())
@@ -52,11 +52,8 @@ def draw(
         if not axes.lines:
             base.blank(axes, "no finished run")
         axes.set_title(base.fit(part.title, 200))
-        axes.set_xticks(base.counts(deepest, first))
-        axes.set_xlim(first - 0.5, deepest + 0.5)
-        axes.set_xlabel("layer (block)")
         axes.set_ylabel(unit if base.leftmost(axes) else "")
-        axes.tick_params(labelbottom=True)
+        _name_layers(axes, first, deepest)
     levels = [] if level is None else [level]
     for axes, at in itertools.product(panels, levels):
         axes.axhline(at, color=base.GREY, linewidth=0.6, label="level")
@@ -73,6 +70,13 @@ def draw(
         *lines.remarks[1:],
     )
     return figure
+
+
+def _name_layers(axes: Axes, first: int, deepest: int) -> None:
+    axes.set_xticks(base.counts(deepest, first))
+    axes.set_xlim(first - 0.5, deepest + 0.5)
+    axes.set_xlabel("layer (block)")
+    axes.tick_params(labelbottom=True)
 
 
 def _panels(count: int, deepest: int, *, shared: bool) -> tuple[Figure, list[Axes]]:

@@ -11,6 +11,7 @@ from typing import Any
 from stackcli.analysis.cost_scaling import fit_power
 from stackcli.analysis.depth_scaling import FIRST, SIZES, slope, theory_of
 from stackcli.analysis.explanation_effects import method_rows
+from stackcli.analysis.load_text import describe_load
 from stackcli.analysis.paired_comparisons import finished_runs
 from stackcli.analysis.statistics import describe_mean
 from stackcli.analysis.study_comparisons import Part, all_comparisons, metric_of
@@ -88,6 +89,7 @@ __all__ = [
     "counts",
     "data_of",
     "describe_figure",
+    "describe_load",
     "describe_mean",
     "describe_numbers",
     "draw_in_style",

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stackcli.analysis.load_text import describe_load
 from stackcli.analysis.study_data import Frames
 from stackcli.figures import base
 
@@ -121,5 +120,5 @@ def _conditions(frames: Frames) -> str:
             words.append(f"{column.removesuffix('_used')} {'/'.join(given)}" if given else "")
     machine: dict[str, Any] = frames.machine
     words.append(base.safe_text(machine.get("processor") or ""))
-    words.append(describe_load(machine.get("loads")) if machine else "")
+    words.append(base.describe_load(machine.get("loads")) if machine else "")
     return ", ".join(filter(None, words))

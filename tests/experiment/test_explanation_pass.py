@@ -19,7 +19,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = stackattn("ablate-depth", *words(data, "depth=1,2", "residual=pre", "seeds=2", "steps=20"),
                      "--explain", "--study", "s", cwd=folder, figures=True)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "faithfulness of explanations" in done.stdout and "a perfect explanation has a faithfulness" in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "faithfulness of explanations" in said and "a perfect explanation has a faithfulness" in said
     assert "explaining 24 test items of 4 runs" in done.stderr
     return folder
 

@@ -122,7 +122,7 @@ def test_the_largest_figures_of_a_page_above_the_limit_are_shown_as_pixels(
             file = io.BytesIO()
             Image.new("RGB", (40, 20), "blue").save(file, "png")
             return dict.fromkeys(only, file.getvalue())
-        sizes = {"accuracy": 500, "depth": 3000, "loss": 2000}
+        sizes = {"accuracy": 500, "fit": 3000, "loss": 2000}
         path = '<path d="M 1 2 L 3 4"/>'
         return {
             n: f'<svg xmlns="http://www.w3.org/2000/svg">{path * count}</svg>'.encode() for n, count in sizes.items()
@@ -131,7 +131,7 @@ def test_the_largest_figures_of_a_page_above_the_limit_are_shown_as_pixels(
     monkeypatch.setattr(page_layout, "draw_figures", draw)
     study = study_page.read_study_page(hostile_study(tmp_path / "out"), "hostile")
     usual = render_studies([study])
-    for over, shown in ((1, ["depth"]), (70_000, ["depth", "loss"])):
+    for over, shown in ((1, ["fit"]), (70_000, ["fit", "loss"])):
         monkeypatch.setattr(page_layout, "LIMIT", len(usual.encode()) - over)
         small = render_studies([study])
         assert re.findall(r'<div class="card"><img src="data:image/png;base64,[^"]*" alt="(\w+)">', small) == shown

@@ -115,9 +115,9 @@ def test_a_remedy_with_which_runs_break_removes_nothing(monkeypatch: pytest.Monk
             said
             == "Underfitting at depth=16: no remedy removed it in every seed; least with dropout=0.3, 2 of 3 seeds."
         )
-        out = Console(width=80, file=io.StringIO())
+        out = Console(width=200, file=io.StringIO())
         out.print(remedy_effects.remedy_tables(spoilt)[0][1])
-        assert "1 broke" in " ".join(out.file.getvalue().split())  # type: ignore[attr-defined]
+        assert "0/2, 1 unfinished" in " ".join(out.file.getvalue().split())  # type: ignore[attr-defined]
 
 
 def test_findings_of_the_affected_study_count_even_where_the_remedies_alone_do_not_show_them(

@@ -70,7 +70,7 @@ def test_settings_that_do_not_fit_together_are_replaced(data: Path, tool: Tool) 
     said = tool(*line, "--search", "random", "--trials", "25")
     assert said.code == 0, said.err
     assert len(said.trials) == 25 and all(int(t["dim"]) % int(t["heads"]) == 0 for t in said.trials)
-    assert "of the drawn settings do not fit together and were replaced; the first: dim=" in said.err
+    assert "of the sampled settings do not fit together and were replaced; the first: dim=" in said.err
 
 
 def test_where_the_defaults_cannot_be_run_the_best_is_run_alone_and_a_message_says_why(data: Path, tool: Tool) -> None:

@@ -151,7 +151,7 @@ def test_a_figure_of_an_installed_package_that_fails_is_left_out_unless_it_was_a
 
     monkeypatch.setattr(base, "load_figure", load)
     assert [p.name for p in draw(frames, tmp_path).paths] == ["loss.svg"]
-    assert capsys.readouterr().err == "figure depth is left out: figures=depth: broken on purpose\n"
+    assert capsys.readouterr().err == "figure fit is left out: figures=depth: broken on purpose\n"
     with pytest.raises(PartError, match="on purpose"):
         draw(frames, tmp_path, only=("fit",))
 

@@ -266,7 +266,7 @@ def test_an_encoding_of_an_installed_package_is_listed_checked_and_compared(tmp_
 def test_a_study_says_what_it_leaves_out_and_no_figure_stands_beside_other_tables(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = ("accuracy", "depth", "loss", "time", "update")
+    few = ("accuracy", "fit", "loss", "time", "update")
     real = registry.part_names  # drawing all figures takes seconds
     monkeypatch.setattr(registry, "part_names", lambda group: few if group == "figures" else real(group))
     line = ["sweep", *words(data, "depth=1,2")]
