@@ -34,8 +34,8 @@ def draw(
     words: str = "",
 ) -> Figure:
     """Draws `table`, with `run`, `point`, `layer` and `value`. `unit`: the axis label; `question`: the headline.
-    `level`: a horizontal line. `most`: the largest possible value, where the least is 0. `marks`: a value by point, drawn
-    at its last layer. `beside`: a table whose means are dotted. `extra` goes to the legend, `words` to the small print.
+    `level`: a horizontal line. `most`: the largest possible value, where the least is 0. `marks`: a value by point, at
+    its last layer. `beside`: a table whose means are dotted. `extra` goes to the legend, `words` to the small print.
     """
     lines = base.lines(frames)
     parts = lines.split()
