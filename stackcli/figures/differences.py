@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stackcli.analysis.study_data import Frames
-from stackcli.figures import _forest, base
+from stackcli.figures import _forest, _levels, base
 
 
 @base.draw_in_style
@@ -22,7 +22,7 @@ def draw(frames: Frames) -> Figure | None:
     for axes, part in zip(panels, shown, strict=True):
         _panel(axes, part, frames.axes[0])
     base.legend(figure, _forest.entries())
-    first = base.safe_text(frames.axes[0])
+    first = _levels.NAMES.get(frames.axes[0], base.safe_text(frames.axes[0]))
     base.headline(figure, f"Which {first} differs from the first, and by how much?", "test part, paired by seed")
     base.note(figure, _forest.SEVERAL, base.left_out(len(shown), len(parts), "panels"))
     return figure

@@ -19,7 +19,7 @@ def draw(frames: Frames) -> Figure | None:
     """Draws the median over a block's maps, as geometric mean over the finished seeds (or the first run that diverged
     if none finished). Far below the dashed line a layer hardly learns, far above it training is about to diverge."""
     table = _table(frames.layers)
-    table, cut = _before_the_end(table, frames.curve)
+    table, cut = _before_the_end(table, frames.curve, frames.runs)
     found = [point for point in base.points(frames) if not point.shown(table).empty]
     if not found:
         return None
@@ -51,13 +51,16 @@ def _table(layers: pd.DataFrame) -> pd.DataFrame:
     return table[(table["update"] > 0) & np.isfinite(table["update"])]
 
 
-def _before_the_end(table: pd.DataFrame, curve: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
+def _before_the_end(table: pd.DataFrame, curve: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
     """Returns the table without last steps whose learning rate is nearly zero, as they say nothing about the layers,
     and whether there were any."""
     if table.empty or curve.empty or "lr" not in curve:
         return table, False
-    runs = curve.groupby(["run", "point"])
-    spent = (curve["lr"] < END * runs["lr"].transform("max")) & (curve["step"] == runs["step"].transform("max"))
+    each = curve.groupby(["run", "point"])
+    peak = each["lr"].transform("max")
+    if "lr" in runs:  # the curve may lack the step at the peak
+        peak = np.maximum(peak, curve["run"].map(runs.drop_duplicates("run").set_index("run")["lr"]).astype(float))
+    spent = (curve["lr"] < END * peak) & (curve["step"] == each["step"].transform("max"))
     ends = curve.loc[spent, ["run", "point", "step"]].drop_duplicates()
     found = table.merge(ends, how="left", indicator=True)["_merge"].to_numpy() == "both"
     return table[~found], bool(found.any())

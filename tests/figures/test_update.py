@@ -1,5 +1,7 @@
 """Update: G5 by step, the median over a block's maps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,3 +66,14 @@ def test_runs_without_measurements_draw_nothing() -> None:
     frames = factory.study({"depth": [2, 4]})
     frames.layers["update"] = np.nan
     assert update.draw(frames) is None
+
+
+def test_the_last_step_of_a_short_run_is_left_out_though_its_curve_lacks_the_peak() -> None:
+    frames = factory.study({"depth": [2]}, seeds=1)
+    keep = frames.curve["step"].isin([0, 190, 200])  # of a peak of .001 the curve has seen .00005
+    short = replace(frames, curve=frames.curve[keep], runs=frames.runs.assign(lr=1e-3))
+    last = short.curve["step"] == 200
+    short.curve.loc[last, "lr"] = 5e-6  # a tenth of what the curve has seen, and .005 of the peak
+    figure = factory.draw("update", short)
+    assert "without the last step" in figure.get_supxlabel()
+    assert 200 not in factory.labelled(figure.axes[0], "layer 1")[0].get_xdata()
