@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stackcli.analysis.study_data import Frames
@@ -23,7 +24,7 @@ def draw(frames: Frames) -> Figure | None:
     x = "depth" if "depth" in frames.axes else (*frames.axes, "depth")[0]
     scale = base.scale(x, times[x])
     numeric = scale.kind != "category" and len(scale.levels) > 1
-    figure, missing = _curves(frames, times, scale) if numeric else _bars(times)
+    figure, missing = _curves(frames, times, scale) if numeric else _bars(frames, times)
     base.headline(figure, "How long does a training step take, and which part of it?")
     base.note(figure, "medians; bars: quartiles", _conditions(frames), missing)
     return figure
@@ -80,21 +81,41 @@ def _quartiles(lines: Any, at: Any, rows: pd.DataFrame, **look: Any) -> None:
         lines(at, rows["step_ms_low"], rows["step_ms_high"], color="black", linewidth=2, **look, label="quartiles")
 
 
-def _bars(times: pd.DataFrame) -> tuple[Figure, str]:
-    """Draws a bar for each point with its parts stacked, and the whole step with its quartiles on top."""
-    total = len(times)
-    times = times.iloc[base.spread_evenly(range(total), BARS)]
-    names = [base.fit(name, 110) for name in times["point"]]
-    row = 0.27 if any("\n" in name for name in names) else 0.2
-    figure, ((axes,),) = base.new(base.COLUMN, 0.5 + row * len(names))
-    at = np.arange(len(names))
-    left = np.zeros(len(names))
-    hatches = ("", "////", "....")
+def _bars(frames: Frames, times: pd.DataFrame) -> tuple[Figure, str]:
+    """Draws a panel for each data set, if several were swept, with a bar for each point."""
+    several = "data" in frames.axes and len(frames.axes) > 1
+    others = [axis for axis in frames.axes if axis != "data"]
+    parts = [(f"data={base.safe_text(name)}", own) for name, own in times.groupby("data", sort=False)]
+    parts = parts[:3] if several else [("", times)]
+    most = max(len(own) for _, own in parts)
+    keep = base.spread_evenly(range(most), BARS)
+    names = {
+        title: [base.fit(_name(row, others) if several else row["point"], 110) for row in own.to_dict("records")]
+        for title, own in parts
+    }
+    row = 0.27 if any("\n" in name for each in names.values() for name in each) else 0.2
+    figure, panels = base.grid(len(parts), 3, 0.5 + row * min(most, BARS))
     entries: list[tuple[Any, str]] = []
-    for (column, words), hatch in zip(PARTS.items(), hatches, strict=True):
+    for axes, (title, own) in zip(panels, parts, strict=True):
+        kept = [i for i in keep if i < len(own)]
+        entries = _stack(axes, own.iloc[kept], [names[title][i] for i in kept])
+        axes.set_title(base.fit(title, 150))
+        axes.set_ylabel(axes.get_ylabel() if base.leftmost(axes) else "")
+    base.legend(figure, [*entries, (base.swatch(color="black", marker="o"), "whole step, quartiles")])
+    return figure, base.left_out(len(keep), most, "points")
+
+
+def _name(row: dict[Any, Any], axes: list[str]) -> str:
+    return " ".join(f"{axis}={base.safe_text(row[axis])}" for axis in axes)
+
+
+def _stack(axes: Axes, times: pd.DataFrame, names: list[str]) -> list[tuple[Any, str]]:
+    """Draws a bar for each row with its parts stacked, and the whole step with its quartiles on top."""
+    at, left, entries = np.arange(len(names)), np.zeros(len(names)), []
+    for (column, words), hatch in zip(PARTS.items(), ("", "////", "...."), strict=True):
         if column in times:
             widths = times[column].fillna(0).to_numpy(dtype=float)
-            look = {"color": COLOURS[column], "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+            look: dict[str, Any] = {"color": COLOURS[column], "hatch": hatch, "edgecolor": "white", "linewidth": 0}
             bars = axes.barh(at, widths, left=left, height=0.7, **look, label=column)
             entries.append((bars[0], words))
             left = left + widths
@@ -106,8 +127,7 @@ def _bars(times: pd.DataFrame) -> tuple[Figure, str]:
     axes.grid(False, axis="y")
     axes.set_xlim(left=0)
     axes.set_xlabel("time of a step (ms)")
-    base.legend(figure, [*entries, (base.swatch(color="black", marker="o"), "whole step, quartiles")])
-    return figure, base.left_out(len(times), total, "points")
+    return entries
 
 
 def _conditions(frames: Frames) -> str:

@@ -78,3 +78,15 @@ def test_points_that_were_not_timed_are_left_out_and_without_any_there_is_no_fig
 def test_hundreds_of_points_do_not_make_an_endless_figure() -> None:
     figure = factory.draw("time", factory.study({"pe": [f"code {i}" for i in range(200)]}, seeds=1))
     assert figure.get_figheight() < 15 and "60 of 200 points shown" in figure.texts[0].get_text().replace("\n", " ")
+
+
+def test_every_data_set_is_a_panel_of_bars() -> None:
+    frames = factory.study({"pe": ["none", "rope"], "data": ["subjects", "digits"]})
+    figure = factory.draw("time", frames)
+    factory.check(figure)
+    assert [axes.get_title() for axes in figure.axes] == ["data=subjects", "data=digits"]
+    for axes, data in zip(figure.axes, ("subjects", "digits"), strict=True):
+        (steps,) = factory.labelled(axes, "step_ms")
+        rows = frames.runs[frames.runs["data"] == data].drop_duplicates("pe")
+        assert list(steps.get_xdata()) == list(rows["step_ms"])
+        assert [text.get_text() for text in axes.get_yticklabels()] == ["pe=none", "pe=rope"]
