@@ -11,6 +11,8 @@ import pytest
 import typer
 
 from stackcli.cli.app import app
+from stackcli.common import registry
+from stackcli.config.method_settings import method_settings
 from tests.helpers import stackattn
 
 ROOT = Path(__file__).parents[1]
@@ -83,7 +85,10 @@ def test_every_command_of_the_pages_is_accepted(
 ) -> None:
     """Options and settings are read as usual; what would train, measure or read a run is left out."""
     name, *words = shlex.split(line, comments=True)[1:]
-    commands()[name].make_context(name, list(words))
+    typed = commands()[name].make_context(name, list(words)).params
+    if name == "explain":
+        methods = typed["method"].split(",") if typed["method"] else registry.part_names("explain")
+        method_settings(methods, typed["keys"] or ())
     if name not in (*TRAINS, "check", "cost", "list"):
         return
     for place in MAIN_FUNCTIONS:
