@@ -23,7 +23,7 @@ STUDIES = sorted(path.name for path in (ROOT / "experiments").iterdir())
 LINES = re.findall(r"^\$ (stackattn .*)$", README, re.MULTILINE)
 SMALL = {"steps": "3", "seeds": "1", "dim": "8", "heads": "2"}
 TRAINS = ("train", "sweep", "ablate-depth", "compare-pe", "probe")
-RUN = "RUN"  # stands for the id of a run
+RUN = "RUN"  # in the README: the id of a run
 MAIN_FUNCTIONS = (  # of the commands that take settings; each returns the exit code
     "tuning.run_tuning",
     "search.run_search",
@@ -53,6 +53,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.fixture(scope="module")
+def run(folder: Path) -> str:
+    """The id of that run."""
+    return next((folder / "outputs" / "runs").iterdir()).name
+
+
 # words of commands with many runs, stacks or points
 SLOW = ("--remedies", "--search", "stackattn probe", "stackattn cost", "stackattn explain", "stackattn surrogate")
 
@@ -60,9 +66,8 @@ SLOW = ("--remedies", "--search", "stackattn probe", "stackattn cost", "stackatt
 @pytest.mark.parametrize(
     "line", [pytest.param(x, marks=pytest.mark.slow if any(w in x for w in SLOW) else ()) for x in LINES]
 )
-def test_every_command_of_the_readme_runs(line: str, folder: Path) -> None:
+def test_every_command_of_the_readme_runs(line: str, folder: Path, run: str) -> None:
     name, *words = shlex.split(line)[1:]
-    run = next((folder / "outputs" / "runs").iterdir()).name
     words = [run if word == RUN else word for word in words]
     if name in TRAINS and "--experiment" not in words:
         small = {key: value for key, value in SMALL.items() if (name, key) != ("train", "seeds")}
@@ -95,6 +100,13 @@ def test_every_command_of_the_pages_is_accepted(
         monkeypatch.setattr(f"stackcli.experiment.{place}", lambda *_, **__: 0)
     done = stackattn(name, *words, cwd=tmp_path, figures=True)
     assert done.returncode == 0, f"{page}: {done.stderr}"
+
+
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", PAGES["docs/python.md"], re.DOTALL))
+def test_the_python_of_the_pages_runs(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = next((folder / "outputs" / "studies").iterdir()).name
+    monkeypatch.chdir(folder)
+    exec(code.replace("NAME", study), {"__name__": "example"})
 
 
 def test_the_list_of_figures_is_what_plot_list_prints(tmp_path: Path) -> None:
