@@ -46,8 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tool(line: str, folder: Path, encoding: str) -> Said:
-    data = " ".join(["data=csv", "data.path=d.csv", *SMALL])
-    run = next((p.name for p in folder.glob("outputs/runs/*")), "")
+    learnt = [word for word in SMALL if not word.startswith(("steps=", "epochs="))]
+    data = " ".join(["data=csv", "data.path=d.csv", *learnt, "steps=60", "lr=0.02"])  # learns both classes
+    run = next((p.name for p in sorted(folder.glob("outputs/runs/*"))), "")
     study = next((p.name for p in folder.glob("outputs/studies/*")), "")
     return call_tool(line.format(data=data, run=run, study=study).split(" "), folder, encoding)
 

@@ -265,11 +265,6 @@ def draw(name: str, frames: Frames) -> Figure:
     return figure
 
 
-def try_draw(name: str, case: str) -> Figure | None:
-    """The figure of that name for a case; None if there is nothing to draw."""
-    return base.load_figure(name)(CASES[case]())
-
-
 def labelled(axes: Axes, label: str) -> list[Any]:
     """The artists of a panel with that label, in the order drawn."""
     return [artist for artist in axes.get_children() if artist.get_label() == label]
@@ -298,6 +293,8 @@ def check(figure: Figure) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.draw_without_rendering()
+    heads = [text.get_text() for text in figure.texts if text.get_gid() == "headline"]
+    assert all(head.endswith("?") and head[0].isupper() for head in heads), heads
     page = figure.bbox.padded(1)
     # of an annotation the text without its arrow
     boxes = [(text.get_text(), Text.get_window_extent(text, renderer).padded(-0.7)) for text in _texts(figure)]

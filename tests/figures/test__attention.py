@@ -11,7 +11,10 @@ def maps(layers: int, heads: int, length: int) -> list[np.ndarray]:
     return [draw.dirichlet(np.ones(length), (heads, length)) for _ in range(layers)]
 
 
-@pytest.mark.parametrize("layers,heads,length", [(1, 1, 1), (2, 8, 20), (16, 12, 60)])
+@pytest.mark.parametrize(
+    ("layers", "heads", "length"),
+    [(1, 1, 1), (2, 8, 20), (8, 2, 9), pytest.param(16, 12, 60, marks=pytest.mark.slow)],
+)
 def test_each_panel_holds_the_weights_of_a_head_with_the_first_query_on_top(
     layers: int, heads: int, length: int
 ) -> None:
