@@ -42,7 +42,7 @@ def draw_attention(layers: Sequence[np.ndarray[Any, Any]], tokens: Sequence[str]
             axes.tick_params(length=0, pad=1)
             axes.set_title(f"layer {layer + 1}, head {head + 1}", size=SIZE, pad=2)
     bar(figure, mesh, "attention (share)")
-    headline(figure, "Which tokens does each token attend to?")
+    headline(figure, "Which tokens does each token attend to?", "weights of the trained run")
     note(
         figure,
         "rows: queries; columns: keys",
