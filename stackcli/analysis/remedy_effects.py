@@ -134,7 +134,7 @@ def describe_remedies(frames: Frames) -> list[str]:
 
 
 def _gain(mean: float) -> str:
-    return "" if math.isnan(mean) else f"{mean:+.3f}, "
+    return "" if math.isnan(mean) else f"{mean:+z.3f} in test accuracy, "
 
 
 def _cost(ratio: float) -> str:

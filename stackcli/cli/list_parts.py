@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stackcli.cli.app import app, check_choice, print_json, run_guarded
+from stackcli.cli.app import announce, app, check_choice, print_json, run_guarded
 from stackcli.cli.options import Debug, Json, Overrides
 
 
@@ -57,6 +57,7 @@ def list_parts(
 
 def encodings(overrides: list[str] | None, json: bool) -> int:
     """Prints `list pe`. Every encoding is built to count its parameters, which needs PyTorch."""
+    announce("list pe: building each encoding to count its parameters", quiet=json)
     from stackcli.config.grid import parse_grid
     from stackcli.experiment import encoding_list
     from stackcli.experiment.console import Console
