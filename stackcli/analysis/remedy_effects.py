@@ -129,7 +129,7 @@ def describe_remedies(frames: Frames) -> list[str]:
             out.append(f"{what}: no remedy removed it in every seed{best}.")
             continue
         ways = [f"{r['remedy']} ({_gain(r['mean'])}{_cost(r['step_ratio'])})" for _, r in removed.iterrows()]
-        out.append(f"{what}: gone in every seed with {'; '.join(ways)}.")
+        out.append(f"{what}: removed in every seed by {'; '.join(ways)}.")
     return out
 
 

@@ -39,13 +39,15 @@ def top_level(
     pass
 
 
-def run_guarded(action: Callable[[], int], debug: bool) -> None:
-    """Runs an action; what a person did wrong becomes a message and an exit code, never a traceback."""
+def run_guarded(action: Callable[[], int], debug: bool, stopped: str = "stopped") -> None:
+    """Runs an action; what a person did wrong becomes a message and an exit code, never a traceback. `stopped`: what
+    is said after Ctrl-C."""
     code: int
     try:
         code = action()
     except KeyboardInterrupt:
         code = 130
+        print(f"\n{stopped}", file=sys.stderr)
     except BrokenPipeError:
         code = 0
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the reader has gone; nothing more can be said

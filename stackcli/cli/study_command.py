@@ -45,7 +45,8 @@ def run_command(context: typer.Context, make: Make) -> None:
 
         return run_tuning(arms, options)
 
-    run_guarded(action, context.params["debug"])
+    stopped = "stopped; finished runs are kept, and the same command goes on from here"
+    run_guarded(action, context.params["debug"], stopped)
 
 
 def check_weights(arms: Any) -> None:

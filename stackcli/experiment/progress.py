@@ -87,7 +87,7 @@ class Progress:
             self.finished_work += self.work[outcome.job]
         count = f"[{self.ended}/{self.total}]"
         if outcome.state == "retried":
-            text = f"{count} {label}: {outcome.detail}; it is started once more"
+            text = f"{count} {label}: {outcome.detail}; it is started again"
         elif outcome.state == "stopped":
             text = f"{count} {label}: stopped, its state is saved"
         elif result is None:
