@@ -29,9 +29,7 @@ def complete(incomplete: str) -> list[str]:
     return [f"{prefix}{head}{comma}{c}" for c in setting_choices().get(key, ()) if c.startswith(last)]
 
 
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings.", autocompletion=complete)
-]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings.", autocompletion=complete)]
 
 
 def expand_home(path: Any) -> Any:

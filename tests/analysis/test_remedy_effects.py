@@ -61,7 +61,8 @@ def test_a_remedy_that_removes_one_of_two_findings_is_named_for_that_one(monkeyp
     before = {"vanishing gradient": 3, "rank collapse": 2}
     frames = treated({BEFORE: before, "warmup=0.2": {"rank collapse": 1}}, monkeypatch)
     assert remedy_effects.describe_remedies(frames) == [
-        "Vanishing gradient at depth=16: removed in every seed by warmup=0.2 (+0.200 in test accuracy, a step takes 1.25 times as long).",
+        "Vanishing gradient at depth=16: removed in every seed by warmup=0.2 "
+        "(+0.200 in test accuracy, a step takes 1.25 times as long).",
         "Rank collapse at depth=16: no remedy removed it in every seed; least with warmup=0.2, 1 of 3 seeds.",
     ]
     title, text = shown(frames)
