@@ -81,7 +81,7 @@ def test_without_step_times_their_cells_are_empty_and_the_sentence_says_so(monke
     frames = treated({BEFORE: {"underfitting": 3}}, monkeypatch)
     frames = replace(frames, runs=frames.runs.drop(columns="step_ms"))
     (said,) = remedy_effects.describe_remedies(frames)
-    assert said.endswith("with warmup=0.2 (+0.200 in test accuracy, time not measured).")
+    assert said.endswith("by warmup=0.2 (+0.200 in test accuracy, time not measured).")
     assert "x" not in shown(frames)[1].replace("excess", "")
 
 
