@@ -144,7 +144,7 @@ def _by_order(frames: Frames) -> list[Titled]:
     if rows.empty:
         return []
     axes, lost = list(frames.axes), [c for c in CHANGES.values() if c in rows]
-    title = "test accuracy, and how much is lost when the tokens of each test item are"
+    title = "test accuracy, and its change when the tokens of each test item are"
     hint = "a wider terminal or orders.csv shows them"
     table = TerminalTable([*axes, "as they are", *lost], left=range(len(axes)), keys=len(axes), hint=hint)
     for i, row in _numbered(rows):

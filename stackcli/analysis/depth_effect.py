@@ -47,10 +47,10 @@ def _describe_group(runs: pd.DataFrame, where: str) -> str:
     gap = statistics.interval(pairs["val_loss"] - pairs["train_loss"])
     if not val.n:
         return ""
-    interval = "" if math.isnan(val.low) else f", 95 % interval {val.low:+.2f} to {val.high:+.2f}"
+    interval = "" if math.isnan(val.low) else f", 95 % interval {val.low:+z.2f} to {val.high:+z.2f}"
     text = (
-        f"{lead} validation loss at the end differs by {val.mean:+.2f} nats between depth {deep:g} and the best, depth "
-        f"{best:g}{interval}: {train.mean:+.2f} in the train loss and {gap.mean:+.2f} in the overfitting gap"
+        f"{lead} validation loss at the end differs by {val.mean:+z.2f} nats between depth {deep:g} and the best, "
+        f"depth {best:g}{interval}: {train.mean:+z.2f} in the train loss and {gap.mean:+z.2f} in the overfitting gap"
     )
     if math.isnan(val.low):
         return f"{text}; {count_noun(val.n, 'seeds are', 'seed is')} too few to tell."

@@ -117,7 +117,7 @@ def describe_remedies(frames: Frames) -> list[str]:
             )
             continue
         if treated["has"].isna().all():
-            gains = [f"{r['remedy']} ({_gain(r['mean'])}{_cost(r['step_ratio'])})" for _, r in treated.iterrows()]
+            gains = [f"{r['remedy']} ({_gain(r)}{_cost(r['step_ratio'])})" for _, r in treated.iterrows()]
             out.append(f"{what}, the end of the values tried; beyond it: {'; '.join(gains)}.")
             continue
         if removed.empty:
@@ -128,13 +128,14 @@ def describe_remedies(frames: Frames) -> list[str]:
             )
             out.append(f"{what}: no remedy removed it in every seed{best}.")
             continue
-        ways = [f"{r['remedy']} ({_gain(r['mean'])}{_cost(r['step_ratio'])})" for _, r in removed.iterrows()]
-        out.append(f"{what}: gone in every seed with {'; '.join(ways)}.")
+        ways = [f"{r['remedy']} ({_gain(r)}{_cost(r['step_ratio'])})" for _, r in removed.iterrows()]
+        out.append(f"{what}: removed in every seed by {'; '.join(ways)}.")
     return out
 
 
-def _gain(mean: float) -> str:
-    return "" if math.isnan(mean) else f"{mean:+.3f}, "
+def _gain(row: pd.Series) -> str:
+    what = "nats of excess loss" if row["metric"] == "test_excess" else "in test accuracy"
+    return "" if math.isnan(row["mean"]) else f"{row['mean']:+z.3f} {what}, "
 
 
 def _cost(ratio: float) -> str:

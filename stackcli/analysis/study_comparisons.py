@@ -34,7 +34,9 @@ class Part(NamedTuple):
 
 def name_value(axis: str, value: Any) -> str:
     """Names a value of an axis in a sentence: depth 4, pe=relative, or an arm's own name."""
-    head = {"depth": "depth ", "arm": ""}.get(axis, f"{axis}=")
+    if axis == "arm":
+        return "the default setting" if value == "defaults" else format_setting(value)
+    head = "depth " if axis == "depth" else f"{axis}="
     return f"{head}{format_setting(value)}"
 
 

@@ -89,6 +89,9 @@ def _best(axis: str, best: Any, means: pd.Series, part: Part, broken: list[Any])
     alone, first, unit = WORDS[part.metric]
     others = [f"{name_value(axis, v)}: {mean:.3f}" for v, mean in means.items() if not same_value(v, best)]
     text = f"{_lead(part.where)}{name_value(axis, best)} has {first if others else alone} {means[best]:.3f}{unit}"
+    if others and means.nunique() == 1:
+        every = ", ".join(name_value(axis, v) for v in means.index)
+        text, others = f"{_lead(part.where)}{alone} {means[best]:.3f}{unit} for each of {every}", []
     text += f" ({', '.join(others)})" if others else ""
     left = ", ".join(name_value(axis, value) for value in broken)
     return _sentence(f"{text}; not ranked, as a run did not finish: {left}" if left else text)
@@ -106,9 +109,9 @@ def _best_and_worst(table: pd.DataFrame, best: Any) -> list[dict[str, Any]]:
 
 
 def _versus(axis: str, row: dict[str, Any]) -> str:
-    interval = "" if math.isnan(row["low"]) else f", 95 % interval {row['low']:+.3f} to {row['high']:+.3f}"
+    interval = "" if math.isnan(row["low"]) else f", 95 % interval {row['low']:+z.3f} to {row['high']:+z.3f}"
     note = f" ({row['note']})" if row["note"] else ""
-    evidence = f"difference {row['mean']:+.3f}{interval}, better in {row['wins']} of {count_noun(row['n'], 'seeds')}"
+    evidence = f"difference {row['mean']:+z.3f}{interval}, better in {row['wins']} of {count_noun(row['n'], 'seeds')}"
     return _sentence(
         f"{name_value(axis, row['arm'])} against {name_value(axis, row['baseline'])}: "
         f"{row['verdict']} ({evidence}){note}"
@@ -148,7 +151,7 @@ def _gap(frames: Frames, done: pd.DataFrame, table: pd.DataFrame) -> str:
     words = {"better": way, "worse": way} | dict.fromkeys(LEANING, f"{way} (leaning)")
     ends = [done[done["depth"] == depth]["gap_end"].mean() for depth in (low, high)]
     text = (
-        f"The overfitting gap at the end is {ends[0]:.2f} nats at depth {low:g} and {ends[1]:.2f} at depth {high:g}: "
+        f"The overfitting gap at the end is {ends[0]:z.2f} nats at depth {low:g} and {ends[1]:z.2f} at depth {high:g}: "
         f"{words.get(row['kind'], row['verdict'])}"
     )
     return text + _matched(frames, done, low, high) + "."
@@ -224,8 +227,10 @@ def _unfinished(frames: Frames) -> list[str]:
         rows = frames.runs[frames.runs["status"] == status]
         if len(rows):
             counts = rows["point"].value_counts(sort=False)
-            points = ", ".join(f"{point or 'the run'} ({n})" for point, n in counts.items())
-            out.append(f"{len(rows)} of {len(frames.runs)} runs {verb} (left out of every mean): {points}.")
+            points = ", ".join(f"{point} ({n})" for point, n in counts.items() if point)
+            text = f"{len(rows)} of {len(frames.runs)} runs {verb} (left out of every mean)"
+            text = f"The run {verb.replace('are', 'is').replace('were', 'was')}" if len(frames.runs) == 1 else text
+            out.append(f"{text}: {points}." if points else f"{text}.")
     return out
 
 

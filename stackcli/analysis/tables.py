@@ -183,7 +183,7 @@ def table_cells(table: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str],
             first = [name if own else str(row["baseline"]), *(own.get(axis, "") for axis in axes[1:])]
             status = [""] if unfinished else []
         else:
-            first = [format_setting(row.get(a)) for a in axes] or ["this run"]
+            first = [format_setting(row.get(a)) for a in axes] or ["this run" if row["planned"] == 1 else "these runs"]
             status = [_state(row)] if unfinished else []
         pair = pairs[i] if i < len(pairs) else {}
         texts = (format_pair(pair[c], COLUMNS[c].decimals) if c in pair else _cell(row, c) for c in columns)

@@ -2,8 +2,10 @@
 
 import errno
 import os
+import shutil
 import sys
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import typer
@@ -39,13 +41,15 @@ def top_level(
     pass
 
 
-def run_guarded(action: Callable[[], int], debug: bool) -> None:
-    """Runs an action; what a person did wrong becomes a message and an exit code, never a traceback."""
+def run_guarded(action: Callable[[], int], debug: bool, stopped: str = "stopped") -> None:
+    """Runs an action; what a person did wrong becomes a message and an exit code, never a traceback. `stopped`: what
+    is said after Ctrl-C."""
     code: int
     try:
         code = action()
     except KeyboardInterrupt:
         code = 130
+        print(f"\n{stopped}", file=sys.stderr)
     except BrokenPipeError:
         code = 0
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the reader has gone; nothing more can be said
@@ -81,6 +85,18 @@ def check_choice(what: str, given: str, allowed: Any) -> None:
         raise ValueError(
             f"{what} {given}: unknown{suggest_nearest(given, allowed, 'choose from ' + ', '.join(allowed))}"
         )
+
+
+def print_choices(rows: Iterable[tuple[str, str]], *, indent: str = "") -> None:
+    """Prints names, each with what it is; on a terminal the text is wrapped beside the names."""
+    lines = list(rows)
+    widest = max([16, *(len(name) for name, _ in lines)])
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    columns = max(shutil.get_terminal_size().columns, len(indent) + widest + 20) if known else sys.maxsize
+    for name, text in lines:
+        head = f"{indent}{name:{widest}} "
+        wrapped = textwrap.wrap(text, columns - len(head), break_long_words=False, break_on_hyphens=False) or [""]
+        print(head + ("\n" + " " * len(head)).join(wrapped))
 
 
 def print_json(value: Any) -> None:

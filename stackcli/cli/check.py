@@ -27,7 +27,7 @@ def check(
         if formats:
             check_out(out)
         names = ", ".join(dict.fromkeys(config.pe.name for config in configs))
-        announce(f"check: pe={names}, some seconds", quiet=json)
+        announce(f"check: pe={names}; takes some seconds", quiet=json)
         from stackcli.experiment.encoding_report import show_report
 
         return show_report(configs, out, json=json, formats=formats)

@@ -16,7 +16,7 @@ File = Annotated[
     Path | None, typer.Option("--file", help="CSV, TSV or JSON lines file of texts.", callback=expand_home)
 ]
 Keys = Annotated[
-    list[str] | None, typer.Argument(metavar="[METHOD.KEY=VALUE]...", help="Keys of methods: integrated.steps=64.")
+    list[str] | None, typer.Argument(metavar="METHOD.KEY=VALUE", help="Keys of methods: integrated.steps=64.")
 ]
 Html = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="A page of the explanations.", callback=expand_home)

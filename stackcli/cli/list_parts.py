@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stackcli.cli.app import app, check_choice, print_json, run_guarded
+from stackcli.cli.app import announce, app, check_choice, print_choices, print_json, run_guarded
 from stackcli.cli.options import Debug, Json, Overrides
 
 
@@ -41,13 +41,10 @@ def list_parts(
             return 0
         if group == "experiments":
             names = recorded_settings.experiment_names()
-            widest = max(map(len, names), default=0)
-            for name in names:
-                print(f"{name:{widest}} {recorded_settings.describe_experiment(name)}".rstrip())
+            print_choices((name, recorded_settings.describe_experiment(name)) for name in names)
         for name in (group,) if group in groups else () if group else groups:
             print(name)
-            for choice in registry.part_names(name):
-                print(f"  {choice:16} {registry.part_summary(name, choice)}")
+            print_choices(((n, registry.part_summary(name, n)) for n in registry.part_names(name)), indent="  ")
             if name in LISTED:
                 print(f"  {name}.{LISTED[name]}=A,B chooses one for each layer, repeated over the depth")
         return 0
@@ -57,6 +54,7 @@ def list_parts(
 
 def encodings(overrides: list[str] | None, json: bool) -> int:
     """Prints `list pe`. Every encoding is built to count its parameters, which needs PyTorch."""
+    announce("list pe: building each encoding to count its parameters", quiet=json)
     from stackcli.config.grid import parse_grid
     from stackcli.experiment import encoding_list
     from stackcli.experiment.console import Console

@@ -4,9 +4,12 @@ import sys
 from dataclasses import fields
 from importlib import import_module
 from itertools import pairwise
+from typing import NoReturn
 
 from stackcli.cli.app import app
+from stackcli.cli.usage_errors import describe_usage_error
 from stackcli.common.encodable import prepare_streams
+from stackcli.common.suggestions import suggest_nearest
 
 COMMANDS = (
     "train",
@@ -30,7 +33,8 @@ for module in COMMANDS:
 
 
 def main() -> None:
-    """Parses sys.argv and runs the command; raises SystemExit. `--depth 4` is answered with what to type."""
+    """Parses sys.argv and runs the command; raises SystemExit. `--depth 4` is answered with what to type, and so is
+    any other line that cannot be read."""
     prepare_streams()
     words = sys.argv[1:]
     known = setting_words() if any(word.startswith("--") for word in words) else frozenset()
@@ -38,9 +42,29 @@ def main() -> None:
         name = word[2:].partition("=")[0]
         if word.startswith("--") and name in known:
             value = word.partition("=")[2] or after
-            print(f"error: {word}: settings are bare words; write {name}={value}", file=sys.stderr)
-            raise SystemExit(2)
-    app(texts_last(words) if words[:1] == ["predict"] else words)
+            refuse(f"{word}: settings are bare words; write {name}={value}")
+    names = [module.replace("_parts", "").replace("_", "-") for module in COMMANDS]
+    command = words[0] if words and not words[0].startswith("-") else ""
+    if "=" in command:
+        refuse(f"{command}: a command comes first; write stackattn sweep {command}")
+    if command and command not in names:
+        refuse(f"{command}: no such command{suggest_nearest(command, names, 'see stackattn --help')}")
+    try:
+        code = app(texts_last(words) if words[:1] == ["predict"] else words, standalone_mode=False)
+    except Exception as error:
+        if not words or not hasattr(error, "format_message"):  # without a word the message is the help
+            if hasattr(error, "show"):
+                error.show()
+                raise SystemExit(2) from None
+            raise
+        refuse(describe_usage_error(error, command, setting_words()))
+    raise SystemExit(code)
+
+
+def refuse(message: str) -> NoReturn:
+    """Prints what is wrong with a command line, and leaves with exit code 2."""
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(2)
 
 
 def setting_words() -> frozenset[str]:

@@ -29,9 +29,7 @@ def complete(incomplete: str) -> list[str]:
     return [f"{prefix}{head}{comma}{c}" for c in setting_choices().get(key, ()) if c.startswith(last)]
 
 
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings.", autocompletion=complete)
-]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings.", autocompletion=complete)]
 
 
 def expand_home(path: Any) -> Any:
@@ -152,7 +150,7 @@ def parse_options(context: typer.Context) -> tuple[Any, int]:
     words = [[AGAIN[k]] if v is True else [AGAIN[k], str(v)] for k, v in again.items()]
     jobs = given.pop("jobs", 1)
     if not 0 <= jobs <= 1024:
-        raise ValueError(f"-j {jobs}: 0 (cores divided by threads) to 1024")
+        raise ValueError(f"-j {jobs}: must be a whole number from 0 to 1024; 0 is one run for each core")
     trials, sampler = given.pop("trials", None), given.pop("search", "")
     if (trials is not None or given.get("prune")) and not sampler:
         raise ValueError("--trials and --prune belong to a search: write --search random or --search bayes")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stackcli.cli.app import announce, app, check_choice, run_guarded
+from stackcli.cli.app import announce, app, check_choice, print_choices, run_guarded
 from stackcli.cli.options import Debug, Out, Pictures, check_out, parse_formats
 
 
@@ -26,8 +26,7 @@ def plot(
 
         names = registry.part_names("figures")
         if list_:
-            for name in names:
-                print(f"{name:16} {registry.part_summary('figures', name)}")
+            print_choices((name, registry.part_summary("figures", name)) for name in names)
             return 0
         for name in figure or ():
             check_choice("--figure", name, names)

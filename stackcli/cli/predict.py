@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stackcli.cli.app import app, print_json, run_guarded
+from stackcli.cli.app import announce, app, print_json, run_guarded
 from stackcli.cli.options import Debug, Out
 from stackcli.common.wording import quote_blanks
 
@@ -29,6 +29,7 @@ def predict(
     tokens that come next; an answer a line, the most probable first."""
 
     def action() -> int:
+        announce(f"predict: asking run {run_id}", quiet=json)
         from stackcli.experiment.predict import describe_answers, edited_parts
         from stackcli.experiment.predict import predict as ask
 

@@ -45,7 +45,8 @@ def run_command(context: typer.Context, make: Make) -> None:
 
         return run_tuning(arms, options)
 
-    run_guarded(action, context.params["debug"])
+    stopped = "stopped; finished runs are kept, and the same command goes on from here"
+    run_guarded(action, context.params["debug"], stopped)
 
 
 def check_weights(arms: Any) -> None:
@@ -58,6 +59,8 @@ def typed_arms(context: typer.Context, make: Make) -> Any:
     """The runs that the words typed ask for; with --experiment those of a recorded study."""
     words, config_dir = tuple(context.params["overrides"] or ()), context.params["config_dir"]
     experiment = context.params.get("experiment")
+    if context.info_name == "compare-pe":
+        announce("compare-pe: reading the settings for each data set", quiet=context.params["quiet"])
     if matched := [word for word in words if word.startswith("match=") and word != "match=none"]:
         announce(f"{context.info_name}: choosing the size of every depth, {matched[0]}", quiet=context.params["quiet"])
     return replay(experiment, words, config_dir) if experiment else make(words, config_dir)

@@ -57,7 +57,7 @@ def check_target(path: Path, option: str, example: str = "table.csv") -> None:
         if path.exists() and not path.is_file():
             raise ValueError(f"{option} {path}: no plain file; {option} - writes to stdout")
         above = next(f for f in path.absolute().parents if f.exists())
-        why = why_unwritable(above) if above.is_dir() else f"{above} is no folder"
+        why = why_unwritable(above) if above.is_dir() else f"{above} is not a folder"
     except OSError as error:
         why = error.strerror or str(error)
     if why:

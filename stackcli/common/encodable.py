@@ -68,7 +68,7 @@ codecs.register_error(HANDLER, _replace)
 
 
 def prepare_streams() -> None:
-    """Lets no output to stdout or stderr fail for want of a character."""
+    """Lets no output to stdout or stderr fail because a character cannot be encoded."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=HANDLER)

@@ -37,13 +37,13 @@ def _chosen(listed: Any, path: Path) -> dict[str, str]:
     """The defaults list of a config.yaml: group -> choice. Raises UsageError where it does not name one of each."""
     form = "defaults: is a list with a line a group, such as - pe: learned"
     if not isinstance(listed, list):
-        raise UsageError([f"{path}: {'no defaults list' if listed is None else 'defaults is no list'}; {form}"])
+        raise UsageError([f"{path}: {'no defaults list' if listed is None else 'defaults is not a list'}; {form}"])
     chosen, wrong = {}, []
     for entry in listed:
         pairs = entry.items() if isinstance(entry, dict) else [] if entry == "_self_" else [(entry, None)]
         for group, name in pairs:
             if group not in GROUPS:
-                wrong.append(f"{path}: defaults: {format_value(group)} is no group; choose from {', '.join(GROUPS)}")
+                wrong.append(f"{path}: defaults: {format_value(group)} is not a group; choose from {', '.join(GROUPS)}")
             elif not isinstance(name, str) or name not in registry.part_names(group):
                 offered = suggest_nearest(
                     str(name), registry.part_names(group), "choose from " + ", ".join(registry.part_names(group))

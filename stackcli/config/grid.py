@@ -107,7 +107,9 @@ def check_length(typed: Mapping[str, tuple[Any, ...]]) -> list[str]:
 def _check_use(values: Mapping[str, tuple[Any, ...]], *, single: bool, needs: str) -> None:
     if single:
         several = [k for k, v in values.items() if len(v) > 1]
-        problems = [f"{k} has {len(values[k])} values; train runs one setting. Use: stackattn sweep" for k in several]
+        problems = [
+            f"{k} has {len(values[k])} values, and train runs one setting; write stackattn sweep" for k in several
+        ]
         if "seeds" in values and values["seeds"] != (1,):
             problems.append("train runs one seed; for several use: stackattn sweep seeds=3")
         if problems:
@@ -166,6 +168,7 @@ def check_names(values: Mapping[str, tuple[Any, ...]], chosen: Mapping[str, str]
         if names and own not in known:
             has = ", ".join(f"{group}.{k}" for k in sorted(known)) or "none"
             hint = suggest_nearest(own, {*known, *filter(None, [LISTED.get(group)])}, f"its keys: {has}")
+            hint = f"; did you mean {own}={format_value(values[key][0])}?" if own in flat else hint
             owners = [
                 n for n in registry.part_names(group) if registry.built_in(group, n) and own in part_defaults(group, n)
             ]
@@ -208,7 +211,7 @@ def parse_seeds(values: Mapping[str, tuple[Any, ...]], flat: Mapping[str, Any], 
     n = values.get("seeds", (flat["seeds"],))[0]
     first = values.get("seed", (flat["seed"],))
     if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= 10_000:
-        raise UsageError([f"seeds={format_value(n)}: a whole number from 1 to 10000"])
+        raise UsageError([f"seeds={format_value(n)}: must be a whole number from 1 to 10000"])
     problems = check_values({"seed": s} for s in first)
     if not problems and len(first) == 1 and not single:
         problems = check_values([{"seed": first[0] + n - 1}])

@@ -48,7 +48,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UsageError([f"{path}: expected lines of key: value"])
     odd = [key for key in loaded if not isinstance(key, str)]
     if odd:
-        raise UsageError([f"{path}: {key!r} is no name of a setting; a key is text, such as depth" for key in odd])
+        raise UsageError([f"{path}: {key!r} is not the name of a setting; a key is text, such as depth" for key in odd])
     return loaded
 
 

@@ -107,8 +107,11 @@ def _header(content: str, path: str, columns: Sequence[str], separators: Iterabl
 
 def _no_column(path: str, columns: Sequence[str], head: Sequence[str]) -> DataError:
     pairs = zip(("data.text", "data.label"), columns, strict=True)
-    missing = " and ".join(f"{key}={name}" for key, name in pairs if name not in head)
-    return DataError(f"{path}: no column {missing}; its columns are {_named(head)}; does the file have a header?")
+    missing = [(key, name) for key, name in pairs if name not in head]
+    names, write = " and ".join(name for _, name in missing), " ".join(f"{key}=COLUMN" for key, _ in missing)
+    return DataError(
+        f"{path}: no column {names}; its columns are {_named(head)}; write {write}, or give the file a header line"
+    )
 
 
 def _named(head: Sequence[str]) -> str:

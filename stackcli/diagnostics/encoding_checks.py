@@ -15,6 +15,7 @@ from torch import Tensor
 
 from stackcli.common import registry
 from stackcli.common.seeding import generator
+from stackcli.common.wording import count_noun
 from stackcli.config.settings import Config, Part
 from stackcli.config.validation import attention_bytes, in_words, longest_input, machine_memory
 from stackcli.diagnostics.checked_property import BATCH, CLASSES, LENGTH, VOCAB, Property, mark
@@ -168,7 +169,9 @@ def _gradient(config: Config, max_len: int) -> Property:
         return Property("gradient", "nothing to train", "it has no parameters")
     dead = sorted({n for n, p in named if p.grad is None or not bool((p.grad != 0).any())})
     text = f"never reaches {', '.join(dead)}" if dead else "reaches every parameter"
-    return Property("gradient", text, f"{len(named)} tensors, sequences of {width} tokens", mark(not dead))
+    return Property(
+        "gradient", text, f"{count_noun(len(named), 'tensors')}, sequences of {width} tokens", mark(not dead)
+    )
 
 
 def _keys(config: Config, max_len: int) -> Property:

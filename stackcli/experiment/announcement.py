@@ -25,7 +25,8 @@ def announce_command(arms: "Arms", options: Options, store: Store) -> bool:
     found = None if options.force else run_time.estimate_from_records(arms.configs, run_time.read_records(store), jobs)
     data = ", ".join(dict.fromkeys(config.data.name for config in arms.configs))
     how = [f"{jobs} at once"] if jobs > 1 else []
-    what = f"{count_noun(len(arms.configs), 'runs')} ({describe_axes(arms)}) on {data}"
+    where = "" if "data" in arms.axes else f" on {data}"  # the axes name the data already
+    what = f"{count_noun(len(set(arms.configs)), 'runs')} ({describe_axes(arms)}){where}"
     name = f"{options.command} --tune" if options.search else options.command
     text = ", ".join([f"{name}: {what}", *how]) + (f"; {found}" if found else "")
     Progress(quiet=options.quiet).say(text)

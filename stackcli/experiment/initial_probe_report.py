@@ -164,19 +164,24 @@ def render_slopes(slopes: pd.DataFrame, axes: Sequence[str]) -> TerminalTable:
     that do not fit are named below."""
     others = [axis for axis in axes if axis != "depth"]
     keys = max(1, len(others))
-    out = TerminalTable(
-        [*(others or [""]), *(f" {head}".replace("\n", "\n ") for head in HEADS.values())],
-        left=range(keys),
-        keys=keys,
-        names=[*(others or [""]), *HEADS],
-        drop=("slope_plain", "slope_update"),
-        hint="a wider terminal or slopes.csv shows them",
-    )
+    lines = []
     for key, rows in slopes.groupby(others, sort=False, dropna=False) if others else [(("all",), slopes)]:
         plain, free, step = (over_seeds(rows[c]) for c in depth_scaling.SLOPES)
         order = over_seeds(rows["order"], 3)
         theory = format_theory(rows["theory"]) if free else ""
-        out.add_row(*map(format_setting, key), plain, free, theory, step, order, format_theory(rows["order_theory"]))
+        cells = (plain, free, theory, step, order, format_theory(rows["order_theory"]))
+        lines.append((list(map(format_setting, key)), dict(zip(HEADS, cells, strict=True))))
+    shown = [name for name in HEADS if any(cells[name] for _, cells in lines)]  # too few depths have no slope
+    out = TerminalTable(
+        [*(others or [""]), *(f" {HEADS[name]}".replace("\n", "\n ") for name in shown)],
+        left=range(keys),
+        keys=keys,
+        names=[*(others or [""]), *shown],
+        drop=("slope_plain", "slope_update"),
+        hint="a wider terminal or slopes.csv shows them",
+    )
+    for head, cells in lines:
+        out.add_row(*head, *(cells[name] for name in shown))
     return out
 
 

@@ -62,7 +62,7 @@ def _remedy(frames: Any, words: Mapping[str, str], options: Options) -> str:
     if frames.command == "ablate-depth":
         asked = _without(options.asked, "--remedies", "--study")
         return _line(["ablate-depth", *_change(words, {}), *asked, "--remedies"])
-    return rerun_command(frames, found[0].point, found[0].remedies[0].words) + _place(options)
+    return rerun_command(frames, found[0].point, found[0].remedies[0].words) + name_place(options)
 
 
 def _change(words: Mapping[str, str], changed: Mapping[str, str | None]) -> list[str]:
@@ -84,14 +84,14 @@ def _without(asked: Sequence[str], *options: str) -> list[str]:
 
 
 def _command(words: Iterable[str], options: Options) -> str:
-    return _line(words) + _place(options)
+    return _line(words) + name_place(options)
 
 
 def _line(words: Iterable[str]) -> str:
     return " ".join(["stackattn", *map(quote_word, words)])
 
 
-def _place(options: Options) -> str:
+def name_place(options: Options) -> str:
     """Returns the options that say where runs are kept and parts are found."""
     out = ["--out", str(options.out)] if str(options.out) != "outputs" else []
     out += ["--config-dir", str(options.config_dir)] if options.config_dir else []

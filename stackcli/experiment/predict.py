@@ -103,7 +103,7 @@ def read_questions(config: Config, asked: Sequence[str], run: str) -> list[Quest
         ]
     if not isinstance(source, TextData | Text):
         raise ValueError(
-            f"{run} was trained on data={config.data.name}, which is no text, so it cannot be asked about one; its "
+            f"{run} was trained on data={config.data.name}, which is not text, so it cannot be asked about one; its "
             "results are in stackattn runs. Runs of data=subjects, csv, conllu and text can be asked"
         )
     texts = [line for text in asked for line in (stdin_lines() if text == "-" else [text])]

@@ -66,10 +66,10 @@ class Progress:
         self.running.clear()  # where the command was interrupted
         self.live.stop()
 
-    def say(self, text: str) -> None:
-        """A line, unless --quiet."""
+    def say(self, text: str, *, copied: bool = False) -> None:
+        """A line, unless --quiet. `copied`: it holds a command, in which the terminal may get no line end of ours."""
         if not self.quiet:
-            self.console.print(text, soft_wrap=not self.console.is_terminal)
+            self.console.print(text, soft_wrap=copied or not self.console.is_terminal)
 
     def show(self, outcome: Outcome, result: Mapping[str, Any] | None) -> None:
         """What happened to one run; `result` where it is done and there is something to say about it."""
@@ -87,7 +87,7 @@ class Progress:
             self.finished_work += self.work[outcome.job]
         count = f"[{self.ended}/{self.total}]"
         if outcome.state == "retried":
-            text = f"{count} {label}: {outcome.detail}; it is started once more"
+            text = f"{count} {label}: {outcome.detail}; it is started again"
         elif outcome.state == "stopped":
             text = f"{count} {label}: stopped, its state is saved"
         elif result is None:

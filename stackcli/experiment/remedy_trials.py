@@ -23,6 +23,7 @@ from stackcli.config import grid
 from stackcli.config.settings import GROUPS, Config, Options
 from stackcli.experiment import plan, study, tuning
 from stackcli.experiment.load import load_study
+from stackcli.experiment.next_command import next_command
 from stackcli.experiment.progress import Progress
 from stackcli.experiment.store import Store
 from stackcli.experiment.study import Arms
@@ -63,6 +64,7 @@ def try_remedies(name: str, arms: Arms, options: Options) -> int:
         progress.say(f"not tried: {remedy}: {why}")
     if not tried:
         progress.say("no finding has a remedy to try")
+        progress.say(f"next: {next_command(frames, options)}", copied=True)
         return 0
     for finding in findings.worst_points(found, frames.runs):
         if finding.point not in tried:

@@ -7,7 +7,7 @@ from typing import Any
 from stackcli.common.atomic_files import write_file
 from stackcli.config.settings import Options
 from stackcli.experiment.load import load_study
-from stackcli.experiment.next_command import next_command
+from stackcli.experiment.next_command import name_place, next_command
 from stackcli.experiment.progress import Progress
 from stackcli.experiment.store import Store
 from stackcli.experiment.study_figures import delete_outdated, draw_study, hash_runs, read_stamp
@@ -42,12 +42,17 @@ def report_study(store: Store, name: str, options: Options, progress: Progress, 
             out.print(title, markup=False, highlight=False)
             out.print(more)
         for sentence in report_sentences(frames):
-            out.print(sentence, markup=False, highlight=False)
+            copied = ": stackattn " in sentence
+            text = sentence + name_place(options) * copied
+            out.print(text, markup=False, highlight=False, soft_wrap=copied)
     if options.csv not in ("", "-"):
         write_file(Path(options.csv), tables.to_csv(table))
         written.append(Path(options.csv))
     closing_lines(frames, store, written, progress)
-    progress.say(f"to try again what failed: {again}" if again else f"next: {next_command(frames, options)}")
+    if again:
+        progress.say(f"to try again what failed: {again}", copied=True)
+    elif not options.remedies or frames.command == "remedies":  # else the remedies follow
+        progress.say(f"next: {next_command(frames, options)}", copied=True)
 
 
 def evidence_tables(frames: Any) -> list[tuple[str, Any]]:

@@ -59,7 +59,7 @@ def check_options(space: Space, options: Options) -> None:
         kinds = " or ".join(KINDS)
         problems.append(f"--search {options.sampler}: choose {kinds}; without --search every combination is trained")
     if not 1 <= options.trials <= MOST:
-        problems.append(f"--trials {options.trials}: a whole number from 1 to {MOST}")
+        problems.append(f"--trials {options.trials}: must be a whole number from 1 to {MOST}")
     if options.tune:
         problems.append("--tune and --search: one search is enough; name the setting among those that are searched")
     for key in ("epochs", "steps"):

@@ -30,7 +30,8 @@ def tell_result(state: SearchState, best: Trial) -> None:
     folder, path = state.store.study(f"{state.name}-search"), state.store.study(f"{state.name}-search") / "trials.csv"
     write_file(path, as_csv(found))
     written = [path, *redraw(state.options.out, folder.name, state.options.formats, ["importance"]).paths]
-    state.say(f"{count_noun(len(state.runs), 'runs')}, {state.cached} of them finished before")
+    twice = "; a setting that is proposed twice is trained once" if len(state.runs) < len(state.trials) else ""
+    state.say(f"{count_noun(len(state.runs), 'runs')}, {state.cached} of them finished before{twice}")
     state.say(describe_files(written, folder, "importance"))
     rung = state.rungs[0]
     at = f"after {count_noun(rung.budget, state.length)}" if rung.budget else ""

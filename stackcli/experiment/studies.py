@@ -50,5 +50,7 @@ def check_name(name: str) -> str:
     good = plain and 0 < len(name) <= 100 and name[0].isalnum()
     if not good or name.rstrip(".") != name:
         shown = ascii(name if len(name) <= 40 else name[:40] + "...")
-        raise ValueError(f"--study {shown}: 1 to 100 letters, digits and . _ = , + -, beginning with a letter or digit")
+        raise ValueError(
+            f"--study {shown}: a name is 1 to 100 letters, digits and . _ = , + -, and begins with a letter or digit"
+        )
     return name

@@ -108,7 +108,9 @@ def run_study(arms: Arms, options: Options) -> int:
     code, statuses = train(planned, store, executor, options, progress)
     store.save_study(name, with_statuses(study, statuses, store), grow=bool(options.study))
     if code in (75, 130):
-        progress.say(f"stopped; finished runs and checkpoints are kept. To go on: {options_line(options, arms)}")
+        progress.say(
+            f"stopped; finished runs and checkpoints are kept. To go on: {options_line(options, arms)}", copied=True
+        )
         return code
     if options.search:
         from stackcli.experiment.study_figures import redraw

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from stackcli.common.wording import count_noun
 
-FIRST = ("overview", "accuracy", "loss", "table")  # files to open first, by name, the best first
-ENDINGS = (".png", ".svg", ".pdf", ".md", ".csv")
+FIRST = ("overview", "accuracy", "loss", "gradient", "table")  # files to open first, by name, the best first
+PICTURES, TEXTS = (".png", ".svg", ".pdf"), (".md", ".csv")
 
 
 def abbreviate_files(written: Sequence[Path], folder: Path) -> list[str]:
@@ -26,6 +26,6 @@ def describe_files(written: Sequence[Path], folder: Path, question: str = "") ->
 def first_to_open(written: Sequence[Path], folder: Path, question: str = "") -> str:
     """Says which file to open first; empty for none. `question`: the name of the figure that answers the question of
     the command, unless the study has an overview."""
-    names = (FIRST[0], question, *FIRST[1:])
-    best = [folder / f"{name}{ending}" for name in filter(None, names) for ending in ENDINGS]
+    names = [FIRST[0], *filter(None, [question]), *FIRST[1:]]
+    best = [folder / f"{name}{ending}" for endings in (PICTURES, TEXTS) for name in names for ending in endings]
     return next((f"; open {path} first" for path in best if path in written), "")

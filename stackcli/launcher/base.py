@@ -10,7 +10,7 @@ PREEMPTED = 75  # exit code of a run that was asked to stop, saved a checkpoint 
 @dataclass(frozen=True)
 class Outcome:
     """What happened to a job. `started`; `progress`: it reported; `done`: it returned; `failed`: it raised, and is not
-    tried again; `retried`: its process died, and is started once more; `lost`: its process died again; `stopped`: it
+    tried again; `retried`: its process died, and is started again; `lost`: its process died again; `stopped`: it
     was asked to stop, and saved its state."""
 
     job: int

@@ -32,11 +32,16 @@ class Local:
         self.running: dict[int, tuple[BaseProcess, Connection]] = {}
 
     def warm(self) -> None:
-        """Begins to load PyTorch in the process that the runs are forked from, while the driver does other things."""
+        """Begins to load PyTorch in the process that the runs are forked from, while the driver does other things. That
+        process ignores Ctrl-C, which would end it with a traceback while it loads."""
         if self.context.get_start_method() == "forkserver":
             from multiprocessing.forkserver import ensure_running
 
-            ensure_running()
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited
+            try:
+                ensure_running()
+            finally:
+                signal.signal(signal.SIGINT, before)
 
     def stop(self, *, now: bool = False) -> None:
         self.stopping, self.now = True, now
@@ -52,6 +57,7 @@ class Local:
                 pipe.send("stop")
 
     def run(self, work: Work, jobs: Sequence[Any]) -> Iterator[Outcome]:
+        self.warm()
         waiting, tries = list(range(len(jobs)))[::-1], [0] * len(jobs)
         while self.running or (waiting and not self.stopping):
             while waiting and len(self.running) < self.workers and not self.stopping:

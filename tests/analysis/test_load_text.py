@@ -11,8 +11,8 @@ from stackcli.analysis.load_text import describe_load
     ("loads", "text"),
     [
         ([0.0, 0.25], "alone on the machine"),
-        ([0.26, 0.0], "beside other work (load 0.3)"),
-        ([0.1, 1.84], "beside other work (load 1.8)"),
+        ([0.26, 0.0], "while other work was running (load 0.3)"),
+        ([0.1, 1.84], "while other work was running (load 1.8)"),
         ([None, None], "load of the machine unknown"),
         ([0.1, None], "load of the machine unknown"),
         ([], "load of the machine unknown"),

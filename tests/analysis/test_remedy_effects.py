@@ -61,7 +61,8 @@ def test_a_remedy_that_removes_one_of_two_findings_is_named_for_that_one(monkeyp
     before = {"vanishing gradient": 3, "rank collapse": 2}
     frames = treated({BEFORE: before, "warmup=0.2": {"rank collapse": 1}}, monkeypatch)
     assert remedy_effects.describe_remedies(frames) == [
-        "Vanishing gradient at depth=16: gone in every seed with warmup=0.2 (+0.200, a step takes 1.25 times as long).",
+        "Vanishing gradient at depth=16: removed in every seed by warmup=0.2 "
+        "(+0.200 in test accuracy, a step takes 1.25 times as long).",
         "Rank collapse at depth=16: no remedy removed it in every seed; least with warmup=0.2, 1 of 3 seeds.",
     ]
     title, text = shown(frames)
@@ -80,7 +81,7 @@ def test_without_step_times_their_cells_are_empty_and_the_sentence_says_so(monke
     frames = treated({BEFORE: {"underfitting": 3}}, monkeypatch)
     frames = replace(frames, runs=frames.runs.drop(columns="step_ms"))
     (said,) = remedy_effects.describe_remedies(frames)
-    assert said.endswith("with warmup=0.2 (+0.200, time not measured).")
+    assert said.endswith("by warmup=0.2 (+0.200 in test accuracy, time not measured).")
     assert "x" not in shown(frames)[1].replace("excess", "")
 
 

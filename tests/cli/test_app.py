@@ -130,7 +130,7 @@ def test_an_output_place_that_is_no_folder_is_refused(data: Path, tmp_path: Path
         (CorruptionError("x"), 5, "error: x\n"),
         (OSError(errno.EIO, "broken"), 74, "error: [Errno 5] broken\n"),
         (OSError(errno.ENOSPC, "full"), 74, "free some space and run the command again\n"),
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "\nstopped\n"),
     ],
 )
 def test_each_kind_of_error_has_its_exit_code(

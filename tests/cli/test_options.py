@@ -61,8 +61,8 @@ def test_a_replayed_study_has_the_name_of_its_experiment_unless_named() -> None:
 @pytest.mark.parametrize(
     "given,said",
     [
-        ({"jobs": -1}, "-j -1: 0 "),
-        ({"jobs": 1025}, "-j 1025: 0 "),
+        ({"jobs": -1}, "-j -1: must be "),
+        ({"jobs": 1025}, "-j 1025: must be "),
         ({"trials": 3}, "belong to a search"),
         ({"prune": True}, "belong to a search"),
         ({"format": "html"}, "choose md or latex"),

@@ -45,7 +45,7 @@ def test_scalars_keep_their_types_and_an_exponent_needs_no_point(tmp_path: Path)
     [
         ("a: {b: {c: {d: {e: 1}}}}\n", "line 1: nested too deeply"),
         ("# @package pe\na: 1\n", "packages cannot be renamed"),
-        ("1: 2\n", "1 is no name of a setting"),
+        ("1: 2\n", "1 is not the name of a setting"),
         ("{a: 1}: 2\n", "a key must be text"),
         ("a: [1\n", "line 2"),
     ],

@@ -19,13 +19,13 @@ BAD: dict[str, tuple[bytes, str]] = {
     "header only": (b"text,label\n", "a header without rows"),
     "missing column": (
         content(rows()).replace(b"label", b"kind", 1),
-        "no column data.label=label; its columns are text, kind; does the file have a header?",
+        "no column label; its columns are text, kind; write data.label=COLUMN, or give the file a header line",
     ),
     "quote inside": (content(rows()) + b'"a" word,cat\n', "A cell that begins"),
     "JSON list": (json.dumps([{"text": t, "label": c} for t, c in rows()]).encode(), "JSON, but not JSON lines"),
     "JSON over lines": (json.dumps({"rows": rows()}, indent=1).encode(), "JSON, but not JSON lines; write one object"),
     "JSON lists": ("\n".join(json.dumps(row) for row in rows()).encode(), "JSON, but not JSON lines"),
-    "JSON without labels": (b'{"text": "a"}\n' * 9, "no column data.label=label; its columns are text"),
+    "JSON without labels": (b'{"text": "a"}\n' * 9, "no column label; its columns are text"),
     "long line": (content(rows()) + b"x" * 2_000_000 + b",cat\n", "line 62 has 2,000,004 characters"),
     "open quote": (content(rows()) + b'"open,cat\nmore,dog\n', "starts at line 62 cannot be read"),
     "mostly unreadable": (content(rows(20)) + b"one cell\n" * 10, "10 of 30 rows are unreadable"),
@@ -188,7 +188,8 @@ def test_a_file_without_a_header_is_refused_with_a_short_list_of_its_columns(tmp
     with pytest.raises(DataError) as error:
         load(tmp_path, ("long " * 400 + "text,cat\n" + ",".join("abcdefghijklmn") + "\n").encode())
     assert str(error.value).endswith(
-        "its columns are long long long long long lo..., cat; does the file have a header?"
+        "no column text and label; its columns are long long long long long lo..., cat; "
+        "write data.text=COLUMN data.label=COLUMN, or give the file a header line"
     )
-    with pytest.raises(DataError, match=r"a, b, c, d, e, f, g, h, i, j and 4 more; does"):
+    with pytest.raises(DataError, match=r"a, b, c, d, e, f, g, h, i, j and 4 more; write"):
         load(tmp_path, (",".join("abcdefghijklmn") + "\n1\n").encode())

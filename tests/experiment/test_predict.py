@@ -187,5 +187,5 @@ def test_a_run_on_parsed_sentences_reads_conllu_with_its_trees(folder: Path) -> 
 @pytest.mark.parametrize("given", [("data=copy", "causal=true", "data.train_len=3"), ("data=digits",)])
 def test_a_run_without_texts_says_which_runs_answer_questions(given: tuple[str, ...], folder: Path) -> None:
     run = trained(folder / "other", *given, *SMALL)
-    with pytest.raises(ValueError, match=rf"{given[0]}, which is no text.*data=subjects, csv, conllu and text"):
+    with pytest.raises(ValueError, match=rf"{given[0]}, which is not text.*data=subjects, csv, conllu and text"):
         predict(folder / "other", run, ["why does ice float"])

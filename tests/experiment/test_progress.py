@@ -128,5 +128,5 @@ def test_text_of_a_user_is_never_taken_for_markup() -> None:
 def test_a_run_that_is_started_once_more_has_not_ended() -> None:
     shown, text = progress()
     shown.show(Outcome(0, "retried", "its process died (exit code -9)"), None)
-    assert " ".join(text.getvalue().split()).endswith("(exit code -9); it is started once more")
+    assert " ".join(text.getvalue().split()).endswith("(exit code -9); it is started again")
     assert shown.ended == 0

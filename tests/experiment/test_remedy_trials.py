@@ -93,7 +93,7 @@ def test_effects_show_how_the_finding_the_accuracy_and_the_time_changed(monkeypa
     assert math.isnan(rows.loc["warmup=0.2", "low"]) and rows.loc["warmup=0.2", "wins"] == 3  # equal differences
     assert rows.loc["dropout=0.3", "step_ratio"] == pytest.approx(1.2)
     assert remedy_effects.describe_remedies(frames) == [
-        "Underfitting at depth=16: gone in every seed with warmup=0.2 (+0.300, a step takes 1.00 times as long)."
+        "Underfitting at depth=16: removed in every seed by warmup=0.2 (+0.300 in test accuracy, a step takes 1.00 times as long)."
     ]
 
 

@@ -40,8 +40,8 @@ def test_a_range_of_one_value_is_fixed_and_an_empty_range_is_refused() -> None:
 
 BAD = {
     "--search grid depth=1,2": "--search grid: choose random or bayes",
-    "--search random --trials 0 depth=1,2": "--trials 0: a whole number from 1 to 1000",
-    "--search random --trials -1 depth=1,2": "--trials -1: a whole number from 1 to 1000",
+    "--search random --trials 0 depth=1,2": "--trials 0: must be a whole number from 1 to 1000",
+    "--search random --trials -1 depth=1,2": "--trials -1: must be a whole number from 1 to 1000",
     "--search random --trials 1000000000 depth=1,2": "--trials 1000000000: a whole number",
     "--search random depth=2": "nothing to search",
     "--search random": "nothing to search",

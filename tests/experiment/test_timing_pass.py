@@ -63,7 +63,7 @@ def measured(store: Store, monkeypatch: pytest.MonkeyPatch) -> Measured:
         monkeypatch.setattr("stackcli.launcher.local.Local", Local)
         said: list[str] = []
         timing_pass.time_steps(store, "s", said.append)
-        assert said[1:] == (["timed beside other work (load 1.8)"] if jobs else [])
+        assert said[1:] == (["timed while other work was running (load 1.8)"] if jobs else [])
         return jobs[0] if jobs else None
 
     return start

@@ -28,3 +28,4 @@ def test_the_overview_is_opened_first_then_the_figure_of_the_question_then_accur
     assert first(*every[:-1], question="time") == "time.png"
     assert first(*every[:-1]) == "accuracy.png" and first(*every[:3]) == "accuracy.svg"
     assert first(*every[:2], question="time") == "table.md" and first("runs.csv") == ""
+    assert first("slopes.csv", "gradient.png", question="slopes") == "gradient.png"
