@@ -42,7 +42,7 @@ BAD = {
     "--search grid depth=1,2": "--search grid: choose random or bayes",
     "--search random --trials 0 depth=1,2": "--trials 0: must be a whole number from 1 to 1000",
     "--search random --trials -1 depth=1,2": "--trials -1: must be a whole number from 1 to 1000",
-    "--search random --trials 1000000000 depth=1,2": "--trials 1000000000: a whole number",
+    "--search random --trials 1000000000 depth=1,2": "--trials 1000000000: must be a whole number",
     "--search random depth=2": "nothing to search",
     "--search random": "nothing to search",
     "--search random lr=interval(1,0)": "from a number to a larger one",
