@@ -30,7 +30,11 @@ YAML = {  # file of --config-dir, its text -> what is said
     "an unknown group": ("config.yaml", CONFIG.replace("- pe: learned", "- pee: learned"), "pee is not a group"),
     "an unknown choice": ("config.yaml", CONFIG.replace("- pe: learned", "- pe: lerned"), "did you mean learned?"),
     "a null choice": ("config.yaml", CONFIG.replace("- pe: learned", "- pe:"), "pe: null: no such choice"),
-    "an override of hydra": ("config.yaml", CONFIG.replace("- pe:", "- override hydra/x: x\n  - pe:"), "is not a group"),
+    "an override of hydra": (
+        "config.yaml",
+        CONFIG.replace("- pe:", "- override hydra/x: x\n  - pe:"),
+        "is not a group",
+    ),
     "a name alone": ("config.yaml", CONFIG.replace("- pe: learned", "- learned"), "learned is not a group"),
     "a null key": ("config.yaml", CONFIG + "\nnull: 3\n", "None is not the name"),
     "an integer key": ("config.yaml", CONFIG + "\n5: 3\n", "5 is not the name"),

@@ -36,7 +36,7 @@ def test_the_best_and_the_defaults_are_run_on_the_same_seeds_which_no_trial_had(
     (default,) = {(run["lr"], run["dropout"], run["depth"]) for run in said.arm("defaults")}
     assert default == (0.001, 0.1, 2)  # conf/config.yaml
     assert {c.seed for c in tool.ran[:12]} == {1_000_005} and {c.seed for c in tool.ran[12:]} == {5, 6}
-    assert "Best of 12 against defaults" in " ".join(said.out.split())
+    assert "Best of 12 against the default setting" in " ".join(said.out.split())
 
 
 def test_runs_that_diverge_are_never_the_best(data: Path, tool: Tool) -> None:
