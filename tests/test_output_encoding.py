@@ -32,6 +32,8 @@ COMMANDS = {
     "list experiments": "list experiments",
 }
 
+SLOW = ("ablate-depth", "compare-pe", "train as csv", "train as latex", "probe", "cost", "surrogate")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -53,7 +55,9 @@ def tool(line: str, folder: Path, encoding: str) -> Said:
     return call_tool(line.format(data=data, run=run, study=study).split(" "), folder, encoding)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in COMMANDS]
+)
 def test_no_command_fails_for_want_of_a_character(command: str, folder: Path) -> None:
     said = tool(COMMANDS[command], folder, "ascii")
     assert said.code == (2 if command == "an error" else 0), said.err

@@ -1,5 +1,6 @@
 """Makes a figure, adds legend and small print, lays it out once, and saves it."""
 
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -38,11 +39,17 @@ P = ParamSpec("P")
 @contextmanager
 def _style() -> Iterator[None]:
     """Applies our style on top of matplotlib's own defaults, so that a user's matplotlibrc changes nothing."""
+    found = logging.getLogger("matplotlib.font_manager")  # says that a font for another script has no bold letters
+    before = found.level
+    found.setLevel(logging.ERROR)
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         settings: dict[Any, Any] = {**STYLE, "font.family": families()}
         matplotlib.rcParams.update(settings)
-        yield
+        try:
+            yield
+        finally:
+            found.setLevel(before)
 
 
 def draw_in_style(draw: Callable[P, Figure | None]) -> Callable[P, Figure | None]:

@@ -75,7 +75,11 @@ def test_runs_that_never_started_draw_nothing(name: str) -> None:
     assert base.load_figure(name)(frames) is None
 
 
-@pytest.mark.parametrize("name", base.figure_names())
+SHOWN = ("accuracy", "confusion", "gradient", "overview", "position", "time")
+EACH = [name if name in SHOWN else pytest.param(name, marks=pytest.mark.slow) for name in base.figure_names()]
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_the_same_frames_give_the_same_bytes_whatever_the_users_settings(name: str, tmp_path: Path) -> None:
     own: dict[str, dict[str, list[Any]]] = {
         "sensitivity": {"lr": [1, 2]},
