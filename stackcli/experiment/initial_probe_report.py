@@ -171,7 +171,7 @@ def render_slopes(slopes: pd.DataFrame, axes: Sequence[str]) -> TerminalTable:
         theory = format_theory(rows["theory"]) if free else ""
         cells = (plain, free, theory, step, order, format_theory(rows["order_theory"]))
         lines.append((list(map(format_setting, key)), dict(zip(HEADS, cells, strict=True))))
-    shown = [name for name in HEADS if any(cells[name] for _, cells in lines)]  # too few depths have no slope
+    shown = [name for name in HEADS if any(row[name] for _, row in lines)]  # too few depths have no slope
     out = TerminalTable(
         [*(others or [""]), *(f" {HEADS[name]}".replace("\n", "\n ") for name in shown)],
         left=range(keys),
@@ -180,8 +180,8 @@ def render_slopes(slopes: pd.DataFrame, axes: Sequence[str]) -> TerminalTable:
         drop=("slope_plain", "slope_update"),
         hint="a wider terminal or slopes.csv shows them",
     )
-    for head, cells in lines:
-        out.add_row(*head, *(cells[name] for name in shown))
+    for head, row in lines:
+        out.add_row(*head, *(row[name] for name in shown))
     return out
 
 

@@ -34,7 +34,8 @@ def place_headline(figure: Figure) -> None:
     look: dict[str, Any] = {"ha": "left", "va": "top", "linespacing": 1.15}
     figure.text(0.01, top, first, size=HEADLINE, weight="bold", gid="headline", **look)
     if second:
-        figure.text(0.01, top - heights[0] / height, second, size=SIZE, color=GREY, gid="when", **look)
+        ink = GREY if most <= 3 else "black"  # a text is to be read
+        figure.text(0.01, top - heights[0] / height, second, size=SIZE, color=ink, gid="when", **look)
     elif when:
         at, down = 0.01 + (width(first, HEADLINE) * BOLD + 8) / (room + 6), (HEADLINE - SIZE) / height
         figure.text(at, top - down, when, size=SIZE, color=GREY, gid="when", **look)
