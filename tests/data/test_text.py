@@ -176,7 +176,7 @@ print(peak() - before)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
-@pytest.mark.parametrize("unit", ["char", "word"])
+@pytest.mark.parametrize("unit", ["char", pytest.param("word", marks=pytest.mark.slow)])
 def test_a_large_text_takes_at_most_three_times_its_size_in_memory(unit: str, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     names = np.array(["".join(chr(97 + c) for c in draw.integers(0, 26, 2 + i % 8)) for i in range(5000)])

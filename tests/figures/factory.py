@@ -254,7 +254,15 @@ def _copy_of(case: str) -> Frames:
 CASES: dict[str, Callable[[], Frames]] = {case: partial(_copy_of, case) for case in STUDIES}
 
 
-SLOW = ("twenty depths", "category by depth", "thirty classes", "diverged, two axes", "failed")
+SLOW = (
+    "five depths",
+    "categories",
+    "twenty depths",
+    "category by depth",
+    "thirty classes",
+    "diverged, two axes",
+    "failed",
+)
 PARAMETERS = [pytest.param(case, marks=pytest.mark.slow) if case in SLOW else case for case in CASES]
 
 

@@ -62,7 +62,7 @@ def numbers(model: StackedAttention, mask: Tensor | None) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("causal,padded", [(False, True), (True, False)])
+@pytest.mark.parametrize("causal,padded", [pytest.param(False, True, marks=pytest.mark.slow), (True, False)])
 def test_outputs_and_all_gradients_are_those_of_the_explicit_kernel(
     case: str, causal: bool, padded: bool, uncompiled: None
 ) -> None:
