@@ -103,10 +103,10 @@ def build_tables(frames: Frames) -> list[Titled]:
         )
         table = TerminalTable([axis, *COMPARED], left=(0, 5), wrap=(5,), drop=("d_z", "p Holm"), hint=IN_CSV)
         for row in group.to_dict("records"):
-            interval = "" if math.isnan(row["low"]) else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
+            interval = "" if math.isnan(row["low"]) else f" [{row['low']:+z.3f}, {row['high']:+z.3f}]"
             wins, effect = f"{row['wins']}/{row['n']}", "" if math.isnan(row["d_z"]) else f"{row['d_z']:.1f}"
             p = "" if math.isnan(row["p_holm"]) else f"{row['p_holm']:.3f}"
-            table.add_row(format_setting(row["arm"]), f"{row['mean']:+.3f}{interval}", effect, wins, p, row["verdict"])
+            table.add_row(format_setting(row["arm"]), f"{row['mean']:+z.3f}{interval}", effect, wins, p, row["verdict"])
         found.append((title, table))
     return [*found, *_by_length(frames), *_by_order(frames)]
 
@@ -166,5 +166,5 @@ def _cell(row: dict[str, Any], name: str, pair: dict[str, tuple[float, ...]], *,
         return "refused"
     if name in pair:
         return format_pair([sign * x for x in pair[name]], 3)
-    text = f"{-value:+.3f}" if change else f"{value:z.3f}"
+    text = f"{-value:+z.3f}" if change else f"{value:z.3f}"
     return text if math.isnan(half) else f"{text}±{half:.3f}".replace("±0.", "±.")

@@ -117,11 +117,11 @@ def comparison_table(frames: Frames) -> TerminalTable | None:
         hint="a wider terminal or explanation_differences.csv shows them",
     )
     for row in tested:
-        interval = "" if math.isnan(row["low"]) else f" [{row['low']:+.2f}, {row['high']:+.2f}]"
+        interval = "" if math.isnan(row["low"]) else f" [{row['low']:+z.2f}, {row['high']:+z.2f}]"
         p = "" if math.isnan(row["p_holm"]) else f"{row['p_holm']:.3f}"
         arm = [format_setting(row["arm"]), *([row["where"]] if others else [])]
         verdict = row["verdict"].partition(",")[0]
-        table.add_row(*arm, row["method"], f"{row['mean']:+.2f}{interval}", f"{row['wins']}/{row['n']}", p, verdict)
+        table.add_row(*arm, row["method"], f"{row['mean']:+z.2f}{interval}", f"{row['wins']}/{row['n']}", p, verdict)
     return table
 
 

@@ -83,7 +83,7 @@ def remedy_tables(frames: Frames) -> list[tuple[str, TerminalTable]]:
             broken = int(first["planned"] - first["done"])
             still += f", {broken} unfinished" if broken else ""
             step = "" if math.isnan(first["step_ratio"]) else f"{first['step_ratio']:.2f}x"
-            difference = "" if math.isnan(first["mean"]) else f"{first['mean']:+.3f}{_interval(first)}"
+            difference = "" if math.isnan(first["mean"]) else f"{first['mean']:+z.3f}{_interval(first)}"
             value = "" if math.isnan(first["value"]) else f"{first['value']:.3f}"
             table.add_row(str(remedy), still, value, difference, step, str(first["verdict"]))
         out.append((f"{affected}: {', '.join(names)}{seeds_of(frames, str(affected))}", table))
@@ -98,7 +98,7 @@ def seeds_of(frames: Frames, affected: str) -> str:
 
 
 def _interval(row: pd.Series) -> str:
-    return "" if math.isnan(row["low"]) else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
+    return "" if math.isnan(row["low"]) else f" [{row['low']:+z.3f}, {row['high']:+z.3f}]"
 
 
 def describe_remedies(frames: Frames) -> list[str]:

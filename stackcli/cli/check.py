@@ -16,7 +16,7 @@ def check(
     config_dir: ConfigDir = None,
     debug: Debug = False,
 ) -> None:
-    """Check position encodings, property by property. With the evidence for each; several are pe=learned,rope."""
+    """Check position encodings, property by property. With the evidence for each. Several: pe=learned,rope."""
 
     def action() -> int:
         from stackcli.config.grid import parse_grid

@@ -41,9 +41,9 @@ def hash_study(frames: Any) -> str:
     """The hash of everything in a study that a figure can show. The curves and layers of a run follow from its result,
     which holds the hash of its weights."""
     heads = frames.heads.to_json() if len(frames.heads) else ""
-    told = (frames.study, frames.command, frames.axes, frames.overrides, frames.chosen)
+    what = (frames.study, frames.command, frames.axes, frames.overrides, frames.chosen)
     facts = [frames.match, frames.known, frames.facts, frames.machine]
-    return digest([hash_runs(frames), heads, told, dumps(facts)])
+    return digest([hash_runs(frames), heads, what, dumps(facts)])
 
 
 def figure_source(name: str) -> str:
@@ -52,15 +52,16 @@ def figure_source(name: str) -> str:
     own = "base" if more else name
     files = {f"stackcli.figures.{own}": PACKAGE / "figures" / f"{own}.py", "load": PACKAGE / "experiment" / "load.py"}
     part_source.follow_imports(files, PACKAGE.parent, lambda module: module.startswith(SOURCES))
-    return digest([sorted((module, hash_file(path)) for module, path in files.items()), more, version("matplotlib")])
+    return digest([sorted((module, hash_source(path)) for module, path in files.items()), more, version("matplotlib")])
 
 
 @cache
+def hash_source(path: Path) -> str:
+    """The hash of a source file, which does not change while this process runs."""
+    return hash_file(path)
+
+
 def hash_file(path: Path) -> str:
-    return hash_bytes(path)
-
-
-def hash_bytes(path: Path) -> str:
     """The sha256 of a file; an empty text for a file that is not there."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
@@ -108,7 +109,7 @@ def is_complete(files: Mapping[str, str], folder: Path, formats: Iterable[str]) 
     shows nothing has none."""
     there = {Path(name).suffix[1:] for name in files}
     return not files or (
-        set(formats) <= there and all(hash_bytes(folder / name) == known for name, known in files.items())
+        set(formats) <= there and all(hash_file(folder / name) == known for name, known in files.items())
     )
 
 
@@ -131,7 +132,7 @@ def draw_figures(
             print(f"figure {name} is left out: {error}", file=sys.stderr)
             continue
         paths = [] if figure is None else base.save(figure, folder / name, formats)
-        out[name] = {path.name: hash_bytes(path) for path in paths}
+        out[name] = {path.name: hash_file(path) for path in paths}
     numbered = [name for name, files in out.items() if any(file.endswith(base.KEY) for file in files)]
     if numbered:
         print(

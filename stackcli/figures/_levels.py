@@ -28,18 +28,22 @@ NAMES = {  # of settings, in a question
     "lr": "learning rate",
     "data": "data set",
 }
+Part = tuple[str, pd.DataFrame]  # title, runs
 Group = tuple[str, pd.DataFrame, dict[str, Any], float]  # name, runs, style, dodge
 
 
 def groups(frames: Frames, runs: pd.DataFrame, x: str) -> tuple[list[Group], str]:
     """Returns a line for every combination of the axes other than x and the data, moved sideways so that intervals do
-    not overlap, and a sentence on lines that are left out. `runs`: those of the whole study, which fix the looks."""
+    not overlap, and a sentence on lines that are left out. A choice has one look in the whole study, also where `runs`
+    are only some of its runs."""
     others = [axis for axis in frames.axes if axis not in (x, "data")]
     if not others:
         return [("", runs, base.styles(1)[0], 0.0)], ""
-    scales = [base.scale(axis, runs[axis]) for axis in others]
+    every_run = frames.runs[frames.runs["status"] != "missing"]
+    scales = [base.scale(axis, every_run[axis]) for axis in others]
     plain = [tuple(map(base.plain, row)) for row in runs[others].itertuples(index=False)]
-    found = sorted(set(plain), key=lambda key: [s.levels.index(v) for s, v in zip(scales, key, strict=True)])
+    choices = {tuple(map(base.plain, row)) for row in every_run[others].itertuples(index=False)}
+    found = sorted(choices, key=lambda key: [s.levels.index(v) for s, v in zip(scales, key, strict=True)])
     keys = base.spread_evenly(found, base.LINES)
     every = base.styles(len(found), ordered=len(others) == 1 and scales[0].kind != "category")
     styles = [every[found.index(key)] for key in keys]
@@ -51,13 +55,16 @@ def groups(frames: Frames, runs: pd.DataFrame, x: str) -> tuple[list[Group], str
     return groups, base.left_out(len(keys), len(found), "lines")
 
 
-def data_parts(frames: Frames, runs: pd.DataFrame, x: str) -> list[tuple[str, pd.DataFrame]]:
-    """Returns title and runs of each panel: one for each data set where several were swept, unless they are the x axis;
-    else one without a title."""
+def data_parts(frames: Frames, runs: pd.DataFrame, x: str, most: int = PARTS) -> tuple[list[Part], str]:
+    """Returns title and runs of each panel: one for each data set, at most `most`, where several were swept, unless
+    they are the x axis; else one without a title. With them comes a sentence on data sets that are left out."""
     if "data" not in frames.axes or x == "data":
-        return [("", runs)]
-    names = base.spread_evenly(list(dict.fromkeys(runs["data"])), PARTS)
-    return [(f"data={base.safe_text(name)}" if len(names) > 1 else "", runs[runs["data"] == name]) for name in names]
+        return [("", runs)], ""
+    found = list(dict.fromkeys(runs["data"]))
+    names = base.spread_evenly(found, most)
+    titles = [f"data={base.safe_text(name)}" if len(names) > 1 else "" for name in names]
+    parts = [(title, runs[runs["data"] == name]) for title, name in zip(titles, names, strict=True)]
+    return parts, base.left_out(len(names), len(found), "data sets")
 
 
 def line(axes: Axes, scale: base.Scale, group: Group, column: str, *, most: float = np.inf, **change: Any) -> None:

@@ -83,6 +83,6 @@ def _share(frames: Frames, pairs: Sequence[tuple[Axes, Point]]) -> None:
         if key in first:
             axes.sharey(first[key])
         first.setdefault(key, axes)
-    for (before, left), (axes, point) in pairwise(pairs):
-        if not leftmost(axes) and data_of(frames, left) == data_of(frames, point) and before is not axes:
+    for (_, left), (axes, point) in pairwise(pairs):
+        if not leftmost(axes) and data_of(frames, left) == data_of(frames, point):
             axes.tick_params(labelleft=False)

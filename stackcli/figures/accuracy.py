@@ -21,7 +21,7 @@ def draw(frames: Frames) -> Figure | None:
     if runs.empty:
         return None
     name = _levels.x_axis(frames)
-    parts = _levels.data_parts(frames, runs, name)
+    parts, missing = _levels.data_parts(frames, runs, name)
     scale = base.scale(name, runs[name])
     many = len(scale.levels) > 10 or len(scale.levels) * len(_levels.groups(frames, runs, name)[0]) > 24
     figure, panels, room = _levels.panels(len(parts), 2.1 if len(parts) == 1 else 1.8, wide=many)
@@ -44,7 +44,7 @@ def draw(frames: Frames) -> Figure | None:
     question = f"How accurate is the stack{_levels.effect_of(frames, name)}?"
     base.headline(figure, question, "test part, weights with the lowest validation loss")
     seeds = runs["seed"].nunique()
-    base.note(figure, f"{base.describe_mean(seeds)}, one split; dots: runs" if seeds > 1 else "", remark)
+    base.note(figure, f"{base.describe_mean(seeds)}, one split; dots: runs" if seeds > 1 else "", remark, missing)
     return figure
 
 

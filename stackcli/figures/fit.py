@@ -24,7 +24,7 @@ def draw(frames: Frames) -> Figure | None:
     if runs.empty or base.finished_runs(runs).empty or not frames.axes:
         return None
     name = _levels.x_axis(frames)
-    parts, scale = _levels.data_parts(frames, runs, name), base.scale(name, runs[name])
+    (parts, missing), scale = _levels.data_parts(frames, runs, name, _levels.ACROSS), base.scale(name, runs[name])
     columns = [column for column in MEASURES if column in runs and len(base.finite(runs[column]))]
     if not columns:
         return None
@@ -53,5 +53,5 @@ def draw(frames: Frames) -> Figure | None:
     base.legend(figure, [(artist, words) for words, artist in entries.items()])
     base.headline(figure, "Does the stack underfit or overfit?", "at the end of training; gap: validation minus train")
     seeds = runs["seed"].nunique()
-    base.note(figure, f"{base.describe_mean(seeds)}, one split; dots: runs" if seeds > 1 else "", remark)
+    base.note(figure, f"{base.describe_mean(seeds)}, one split; dots: runs" if seeds > 1 else "", remark, missing)
     return figure

@@ -1,10 +1,8 @@
 """What the study found, on one page: result of every seed, overfitting gap, gradient, time, and a verdict in words."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -24,7 +22,7 @@ UNITS = {
     "free_ratio_init": "ratio of G3 (1: equal)",
     "step_ms": "time (ms)",
 }
-SEARCHES = ("search", "halving", "remedies")  # which have an overview of their own
+SEARCHES = ("search", "halving", "remedies")  # commands whose own figure is the first to look at
 LINES = 9  # of the verdict
 
 
@@ -36,8 +34,8 @@ def draw(frames: Frames) -> Figure | None:
     if not frames.axes or frames.command in SEARCHES or runs.empty or base.finished_runs(runs).empty:
         return None
     name = _levels.x_axis(frames)
-    scale, parts = base.scale(name, runs[name]), _levels.data_parts(frames, runs, name)[: _levels.ACROSS]
-    shown = [key for key in TITLES if key == "result" or (len(base.finite(runs.get(key))))]
+    scale, (parts, missing) = base.scale(name, runs[name]), _levels.data_parts(frames, runs, name, _levels.ACROSS)
+    shown = [key for key in TITLES if key == "result" or len(base.finite(runs.get(key)))]
     single = len(parts) == 1
     figure, grid = _page(len(shown), len(parts))
     entries: dict[str, Any] = {}
@@ -55,7 +53,8 @@ def draw(frames: Frames) -> Figure | None:
     base.legend(figure, [(artist, words) for words, artist in entries.items()])
     base.headline(figure, f"What does {_subject(frames, name)} change?", _verdict(frames), lines=LINES)
     seeds = runs["seed"].nunique()
-    base.note(figure, f"{base.describe_mean(seeds)}, one split; dots: runs" if seeds > 1 else "one run of each", remark)
+    words = f"{base.describe_mean(seeds)}, one split; dots: runs" if seeds > 1 else "one run of each"
+    base.note(figure, words, remark, missing)
     return figure
 
 
@@ -87,10 +86,9 @@ def _subject(frames: Frames, x: str) -> str:
 def _panel(axes: Axes, scale: base.Scale, groups: list[_levels.Group], column: str, frames: Frames) -> None:
     """Draws one quantity of every group."""
     most = {"most": 1.0} if column == "test_acc" else {}
-    once: Callable[[pd.DataFrame], pd.DataFrame] = lambda runs: runs.drop_duplicates("point")
-    for group in groups:
-        own = group if column != "step_ms" else (group[0], once(group[1]), *group[2:])
-        _levels.line(axes, scale, own, column, **most)
+    for name, runs, style, dodge in groups:
+        rows = runs.drop_duplicates("point") if column == "step_ms" else runs  # a point is timed once
+        _levels.line(axes, scale, (name, rows, style, dodge), column, **most)
     _levels.color_levels(axes, scale, groups)
     axes.set_ylabel(UNITS[column])
     if column in ("step_ms", "free_ratio_init"):

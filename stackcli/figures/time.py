@@ -86,7 +86,7 @@ def _bars(frames: Frames, times: pd.DataFrame) -> tuple[Figure, str]:
     several = "data" in frames.axes and len(frames.axes) > 1
     others = [axis for axis in frames.axes if axis != "data"]
     parts = [(f"data={base.safe_text(name)}", own) for name, own in times.groupby("data", sort=False)]
-    parts = parts[:3] if several else [("", times)]
+    total, parts = len(parts), parts[:PANELS] if several else [("", times)]
     most = max(len(own) for _, own in parts)
     keep = base.spread_evenly(range(most), BARS)
     names = {
@@ -102,7 +102,8 @@ def _bars(frames: Frames, times: pd.DataFrame) -> tuple[Figure, str]:
         axes.set_title(base.fit(title, 150))
         axes.set_ylabel(axes.get_ylabel() if base.leftmost(axes) else "")
     base.legend(figure, [*entries, (base.swatch(color="black", marker="o"), "whole step, quartiles")])
-    return figure, base.left_out(len(keep), most, "points")
+    missing = base.left_out(len(parts), total, "data sets") if several else ""
+    return figure, "; ".join(filter(None, [base.left_out(len(keep), most, "points"), missing]))
 
 
 def _name(row: dict[Any, Any], axes: list[str]) -> str:

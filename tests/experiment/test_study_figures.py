@@ -112,11 +112,11 @@ def test_one_figure_drawn_alone_leaves_the_others_unless_the_runs_have_changed(
 def test_the_source_of_a_figure_is_its_file_and_what_it_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     before = {name: study_figures.figure_source(name) for name in ("accuracy", "loss", "fit")}
     assert len(set(before.values())) == 3
-    real = study_figures.hash_file
+    real = study_figures.hash_source
 
     def changed(file: str) -> set[str]:
         """The figures that change with this file."""
-        monkeypatch.setattr(study_figures, "hash_file", lambda path: "x" if path.name == file else real(path))
+        monkeypatch.setattr(study_figures, "hash_source", lambda path: "x" if path.name == file else real(path))
         return {name for name, known in before.items() if study_figures.figure_source(name) != known}
 
     assert changed("loss.py") == {"loss"} and changed("_curves.py") == {"loss"}

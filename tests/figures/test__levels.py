@@ -110,3 +110,22 @@ def test_without_broken_runs_there_is_no_strip() -> None:
     axes.set_ylim(0.0, 1.0)
     assert _levels.mark_broken_runs(axes, _points.scale("depth", frames.runs["depth"]), found) == []
     assert axes.get_ylim() == (0.0, 1.0) and not axes.texts
+
+
+def test_a_choice_keeps_its_look_in_a_panel_whose_data_set_lacks_another() -> None:
+    frames = factory.study({"depth": [1, 2], "pe": ["none", "rope", "t5"], "data": ["subjects", "digits"]}, seeds=1)
+    own = frames.runs[(frames.runs["data"] == "digits") & (frames.runs["pe"] != "none")]
+    every, _ = _levels.groups(frames, frames.runs, "depth")
+    some, _ = _levels.groups(frames, own, "depth")
+    assert [(name, style, dodge) for name, _, style, dodge in some] == [(n, s, d) for n, _, s, d in every]
+    assert [len(rows) for _, rows, _, _ in some] == [0, 2, 2]
+
+
+def test_data_sets_that_do_not_fit_are_named() -> None:
+    frames = factory.study({"pe": ["none", "rope"], "data": [f"d{i}" for i in range(5)]}, seeds=1)
+    parts, missing = _levels.data_parts(frames, frames.runs, "pe", 3)
+    assert [title for title, _ in parts] == ["data=d0", "data=d2", "data=d4"] and missing == "3 of 5 data sets shown"
+    for name in ("overview", "fit", "accuracy", "time"):
+        figure = factory.draw(name, frames)
+        factory.check(figure)
+        assert ("of 5 data sets shown" in figure.get_supxlabel().replace("\n", " ")) == (name != "accuracy"), name
