@@ -21,6 +21,7 @@ COMMANDS = (
     "predict",
     "explain",
     "surrogate",
+    "attack",
     "check",
     "probe",
     "cost",

@@ -131,6 +131,13 @@ class Data:
         """Returns the three parts."""
         raise NotImplementedError
 
+    knows_classes = False  # whether `true_class` tells how a change of the tokens alters the class
+
+    def true_class(self, tokens: Sequence[int], label: int) -> int | None:
+        """Returns the true class of a sequence of token ids that was made from one of class `label`, as far as it is
+        known; None for one that has no class."""
+        return label
+
     def longest_input(self) -> int:
         """Returns the largest number of tokens of a training sequence, as far as it is known without reading the data;
         128 if it is not."""

@@ -4,6 +4,7 @@ input   b a b c b a
 answer  b
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -38,3 +39,9 @@ class Majority(Task):
             if (counts == counts.max()).sum() == 1:
                 break
         return Item(tokens=(letters + 1).tolist(), label=int(counts.argmax()))
+
+    knows_classes = True
+
+    def true_class(self, tokens: Sequence[int], label: int) -> int | None:
+        counts = np.bincount(np.asarray(tokens), minlength=len(self.vocab))[1:]
+        return int(counts.argmax()) if (counts == counts.max()).sum() == 1 else None

@@ -4,6 +4,7 @@ input   c 0 a b 1      1 b a 0 c
 answer  before         after
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -44,6 +45,12 @@ class Order(Task):
 
     def partner(self, item: Item, which: int) -> Item:
         return Item(tokens=item.tokens[::-1], label=1 - item.label) if which else item
+
+    knows_classes = True
+
+    def true_class(self, tokens: Sequence[int], label: int) -> int | None:
+        found = list(tokens)
+        return int(found.index(1) < found.index(2)) if found.count(1) == found.count(2) == 1 else None
 
     def tokens_of(self, length: int) -> int:
         return max(2, length)

@@ -4,6 +4,8 @@ input   1 0 1 1
 answer  odd
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from stackcli.data._task import PAD, Item, Length, Longest, Size, Task, TaskSeed
@@ -27,3 +29,8 @@ class Parity(Task):
 
     def entropy(self) -> float:
         return 0.0
+
+    knows_classes = True
+
+    def true_class(self, tokens: Sequence[int], label: int) -> int | None:
+        return sum(token == 2 for token in tokens) % 2
