@@ -3,6 +3,7 @@
 Shapes: N inputs, B texts of a batch, T tokens, D width, C classes.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stackcli.attack.base import Case, Norm, Objective, Sample
-from stackcli.diagnostics.explained_texts import exact_copy
 from stackcli.model.perturbation_ball import Ball
 from stackcli.model.stack import StackedAttention
 
-TOKENS_AT_ONCE = 4096  # in a batch, with padding
+TOKENS_AT_ONCE = 2048  # in a batch, with padding
 UNKNOWN = 1
 
 Reader = Callable[[Sequence[str]], list[tuple[int, ...]]]
@@ -37,7 +37,7 @@ class Padded:
 
 
 class AttackedStack:
-    """A double-precision copy of a stack in eval mode; the stack itself stays as it is, in whichever mode.
+    """A copy of a stack in eval mode, in its own precision; the stack itself stays as it is, in whichever mode.
 
     model: with one answer for each text. vocab: the name of each token id. read: returns the ids of each of some pieces
     of text, as the run reads them. longest: most tokens that are read. relabel: the true class of changed
@@ -59,7 +59,8 @@ class AttackedStack:
     ) -> None:
         if model.every:
             raise ValueError("this run gives an answer at each token; a run with one answer for a text can be attacked")
-        self.model, self.longest, self.read, self.relabel = exact_copy(model), longest, read, relabel
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.longest, self.read, self.relabel = longest, read, relabel
         self.known: dict[str, tuple[int, ...]] = {}
         self.learn(vocab[reserved:])
         usable = [i for i in range(reserved, len(vocab)) if self.known[vocab[i]] == (i,)]
@@ -135,6 +136,7 @@ class AttackedStack:
 
     def groups(self, samples: Sequence[Sample], at_once: int) -> Iterator[list[int]]:
         """Yields the numbers of inputs for each batch, of at most so many tokens with padding, or one input."""
+        self.learn([token for sample in samples for token in sample.tokens])
         lengths = [len(self.ids(sample)) for sample in samples]
         rows: list[int] = []
         for i in sorted(range(len(samples)), key=lambda i: lengths[i]):

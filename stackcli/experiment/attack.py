@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 GROUP = "attack"
 REPORT = "attacks.json"
+EXACT = "donot_use_mm_for_euclid_dist"  # torch.cdist loses digits otherwise
 Say = Callable[[str], None]
 
 
@@ -133,11 +134,11 @@ class Attacker:
     ) -> list[Attacked]:
         """Returns the records of one attack at one budget. The inputs are saved, read again and answered afresh."""
         samples = [attempt.sample for attempt in attempts]
-        texts, control_texts = self.typed_texts(samples), self.typed_texts(controls)
+        texts, control_texts = self.typed_texts(samples), [" ".join(sample.tokens) for sample in controls]
         saved = adversarial_sets.save_set(self.folder, name, samples, [case.label for case in cases])
         said = self.attacked.answer_afresh(*adversarial_sets.read_set(saved))
         typed = self.attacked.answer_afresh(texts, [replace(sample, first=0, added=None) for sample in samples])
-        control_said = self.attacked.answer_afresh([" ".join(s.tokens) for s in controls], controls)
+        control_said = self.attacked.answer_afresh(control_texts, controls)
         searched = self.victim_answers(samples)
         return [
             Attacked(
@@ -186,7 +187,7 @@ def nearest_tokens(victim: "AttackedStack", sample: "Sample") -> tuple[str, ...]
 
     if sample.added is None:
         return sample.tokens
-    distance = torch.cdist(victim.vectors_of(sample) + sample.added, victim.vectors)
+    distance = torch.cdist(victim.vectors_of(sample) + sample.added, victim.vectors, compute_mode=EXACT)
     own = sample.added.norm(dim=-1)
     out = []
     for token, near, kept in zip(sample.tokens, distance, own, strict=True):

@@ -2,6 +2,7 @@
 is built afresh from the stored weights.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,14 +57,20 @@ class AttackedRun:
         return [ids for _, ids in found]
 
     def victim(self) -> "AttackedStack":
-        """The stack as attacks see it. Raises ValueError for one that answers at every token."""
+        """The stack as attacks see it, in single precision, as the run is used."""
         from stackcli.diagnostics.attacked_stack import AttackedStack
 
         vocab, longest = self.run.known["vocab"], int(self.run.known["max_len"])
         relabel = self.data.true_class if self.data.knows_classes else None
         reserved = 2 if "<unk>" in vocab[:2] else 1
         return AttackedStack(
-            self.run.model, vocab, self.read, longest=longest, relabel=relabel, words=self.words, reserved=reserved
+            copy.deepcopy(self.run.model).float(),
+            vocab,
+            self.read,
+            longest=longest,
+            relabel=relabel,
+            words=self.words,
+            reserved=reserved,
         )
 
     def test_items(self, count: int) -> list[AttackedItem]:
