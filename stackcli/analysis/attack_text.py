@@ -44,8 +44,9 @@ def describe_clean(report: Mapping[str, Any]) -> str:
     accuracy = f"; clean accuracy {format_share(clean)}" if clean else ""
     skipped = report["items"] - report["right"]
     left = f", {count_noun(report['unwritable'], 'items')} left out that cannot be written" * bool(report["unwritable"])
+    what = count_noun(report["items"], "texts" if report["typed_texts"] else "test items")
     return (
-        f"run {report['run']}: {count_noun(report['items'], 'test items')}, {report['right']} answered rightly and "
+        f"run {report['run']}: {what}, {report['right']} answered rightly and "
         f"attacked, {skipped} skipped{left}{accuracy}"
     )
 
@@ -70,35 +71,31 @@ def kind_of(row: Row) -> tuple[bool, bool]:
     return (bool(row["keeps_label"]) or not typed, typed)
 
 
-def tabulate_attacks(report: Mapping[str, Any]) -> list[tuple[str, TerminalTable]]:
-    """Returns a table with its title for each kind of attack, a row for each attack and budget."""
+def tabulate_attacks(report: Mapping[str, Any], *, repeat: bool = False) -> list[tuple[str, TerminalTable]]:
+    """Returns a table with its title for each kind of attack, a row for each attack and budget. repeat: whether each
+    row names its attack."""
     out = []
     for kind, title in KINDS.items():
         rows = [row for row in report["rows"] if kind_of(row) == kind]
         if rows:
-            out.append((title, tabulate_rows(rows, typed=kind[1])))
+            out.append((title, tabulate_rows(rows, typed=kind[1], repeat=repeat)))
     return out
 
 
-def tabulate_rows(rows: Sequence[Row], *, typed: bool) -> TerminalTable:
+def tabulate_rows(rows: Sequence[Row], *, typed: bool, repeat: bool = False) -> TerminalTable:
     """A row for each attack and budget: accuracy after random changes and after the attack, the success rate over the
     items that were right, and queries."""
-    heads = ["attack", "budget", "after random\nchanges", "after the\nattack", "flipped,\nshare", "queries\nan item"]
-    table = TerminalTable(
-        heads,
-        names=("attack", "budget", "after random changes", "after the attack", "flipped", "queries"),
-        keys=2,
-        drop=("queries", "flipped"),
-        hint=IN_JSON,
-    )
+    last = "flipped\nitems, share" if typed else "flipped\nwhen typed"
+    heads = ["attack", "budget", "after random\nchanges", "after the\nattack", last, "queries\nan item"]
+    names = ("attack", "budget", "after random changes", "after the attack", "flipped", "queries")
+    table = TerminalTable(heads, names=names, keys=2, drop=("queries", "flipped"), hint=IN_JSON)
     for name, group in groupby(rows, key=lambda row: str(row["attack"])):
-        for first, row in enumerate(group):
+        for number, row in enumerate(group):
             shares = find_shares(row)
-            flipped = f"{row['typed']}/{row['right']} {format_share(shares.success)}" if typed else ""
-            flipped = flipped or f"typed: {row['typed']}/{row['right']}"
+            share = f" {format_share(shares.success)}" if typed else ""
             budget = "all" if row["budget"] is None else f"{row['budget']:g}"
-            cells = format_share(shares.random), format_share(shares.attacked), flipped, f"{row['queries']:.0f}"
-            table.add_row("" if first else name, budget, *cells)
+            cells = format_share(shares.random), format_share(shares.attacked), f"{row['typed']}/{row['right']}{share}"
+            table.add_row(name if repeat or not number else "", budget, *cells, f"{row['queries']:.0f}")
         table.add_section()
     return table
 
@@ -154,9 +151,8 @@ def choose_examples(report: Mapping[str, Any], count: int) -> list[Mapping[str, 
 
 def describe_example(record: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Text]:
     """Yields a text before and after an attack, each with its answer."""
-    at = "" if record["budget"] is None else f" {record['budget']:g}"
     before, after = mark_changes(record["before"].split(" "), record["after"].split(" "))
-    yield Text(f"{record['attack']}{at}, item {record['item']}", style="bold")
+    yield Text(name_example(record), style="bold")
     width = max(len(quote_blanks(classes[record[key]])) for key in ("label", "typed"))
     for parts, answer in ((before, record["label"]), (after, record["typed"])):
         line = Text(f"  {quote_blanks(classes[answer]):{width}}  ")
@@ -166,8 +162,16 @@ def describe_example(record: Mapping[str, Any], classes: Sequence[str]) -> Itera
         yield line
 
 
+def name_example(record: Mapping[str, Any]) -> str:
+    """The attack with its budget, and the item of the test part or the text that was typed."""
+    at = "" if record["budget"] is None else f" {record['budget']:g}"
+    number = record["item"]
+    return f"{record['attack']}{at}, {f'item {number}' if number >= 0 else f'text {-number}'}"
+
+
 def mark_changes(before: Sequence[str], after: Sequence[str]) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
-    """Returns the words of both texts, each with whether it differs from the other text.
+    """Returns the words of both texts, each with whether it differs from the other text; none is marked where most of
+    them differ.
 
     >>> mark_changes(["a", "b", "c"], ["a", "x", "c"])[1]
     [('a', False), ('x', True), ('c', False)]
@@ -176,6 +180,8 @@ def mark_changes(before: Sequence[str], after: Sequence[str]) -> tuple[list[tupl
     for block in SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
         same[0] |= set(range(block.a, block.a + block.size))
         same[1] |= set(range(block.b, block.b + block.size))
+    if min(map(len, same)) * 2 < max(len(before), len(after)):
+        same = [set(range(len(before))), set(range(len(after)))]
     first, second = ([(word, i not in kept) for i, word in enumerate(words)] for words, kept in
                      zip((before, after), same, strict=True))  # fmt: skip
     return first, second

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from stackcli.attack.base import Sample, Victim, count_changes
+from stackcli.attack.base import Sample, Victim, count_added
 
 PHRASES = (
     "please read this and give an answer now",
@@ -22,7 +22,7 @@ PHRASES = (
 def neutral_words(victim: Victim, budget: float, tokens: int, tries: int, draw: np.random.Generator) -> list[list[str]]:
     """Returns lists of so many words to put beside an input of `tokens` tokens. Of a text the beginning of a phrase,
     repeated where more are asked for; of a task, whose tokens are no words, random tokens."""
-    count = count_changes(budget, tokens) if budget < 1 else int(budget)
+    count = count_added(budget, tokens)
     if victim.knows_words:
         phrases = [phrase.split() for phrase in PHRASES[:tries]]
         return [(phrase * (count // len(phrase) + 1))[:count] for phrase in phrases]

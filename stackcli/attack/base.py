@@ -145,7 +145,16 @@ def count_changes(budget: float, tokens: int) -> int:
     >>> count_changes(3, 14), count_changes(0.2, 14), count_changes(0.29, 100)
     (3, 2, 29)
     """
-    return min(tokens, int(budget) if budget >= 1 else math.floor(Fraction(str(budget)) * tokens))
+    return min(tokens, count_added(budget, tokens))
+
+
+def count_added(budget: float, tokens: int) -> int:
+    """Returns how many tokens may be added, or positions moved: as `count_changes`, and it may be more than there are.
+
+    >>> count_added(20, 14), count_added(0.2, 14)
+    (20, 2)
+    """
+    return int(budget) if budget >= 1 else math.floor(Fraction(str(budget)) * tokens)
 
 
 def stream(name: str, sample: Sample, *more: str | int) -> np.random.Generator:

@@ -1,5 +1,7 @@
 """`stackattn attack`."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +26,9 @@ def attack(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or its beginning.")],
     words: Words = None,
     items: Annotated[int, typer.Option("--items", min=0, help="Test items, chosen at random; 0: all.")] = ITEMS,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", help="A text to attack, in place of test items; - reads stdin.")
+    ] = None,
     examples: Annotated[int, typer.Option("--examples", min=0, help="Texts that flipped, for each attack.")] = 1,
     out: Out = Path("outputs"),
     json: Annotated[bool, typer.Option("--json", help="A JSON object with every number and every text.")] = False,
@@ -45,7 +50,9 @@ def attack(
 
         attacked = open_attacked_run(out, run_id)
         folder = maker.attack_folder(out, attacked.run.name)
-        report = maker.run_attacks(attacked, attacked.test_items(items), asked, folder, lambda line: say(line, json))
+        chosen = attacked.typed_items(text) if text else attacked.test_items(items)
+        with show_status(quiet=json) as show:
+            report = maker.run_attacks(attacked, chosen, asked, folder, lambda line: announce(line, quiet=json), show)
         maker.save_report(report, folder)
         if json:
             print_json(report)
@@ -58,9 +65,14 @@ def attack(
     run_guarded(action, debug)
 
 
-def say(line: str, quiet: bool) -> None:
-    """Prints a remark on stderr."""
-    announce(line, quiet=quiet)
+@contextmanager
+def show_status(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Gives a function that shows on a terminal what is being done."""
+    from rich.console import Console
+
+    console = Console(stderr=True, quiet=quiet)
+    with console.status("reading the run") if console.is_terminal else nullcontext() as status:
+        yield lambda line: status.update(line) if status is not None else None
 
 
 def print_attacks(report: dict[str, Any], examples: int) -> None:

@@ -11,7 +11,7 @@ from stackcli.cli.options import Debug, Json, Overrides
 @app.command("list", epilog="Example: stackattn list pe")
 def list_parts(
     group: Annotated[
-        str, typer.Argument(help="pe, residual, norm, attention, init, data, explain, settings or experiments.")
+        str, typer.Argument(help="pe, residual, norm, attention, init, data, explain, attack, settings or experiments.")
     ] = "",
     overrides: Overrides = None,
     json: Json = False,
@@ -25,7 +25,7 @@ def list_parts(
         from stackcli.config import recorded_settings
         from stackcli.config.settings import GROUPS, LISTED
 
-        groups = (*GROUPS, "explain")  # methods of explanation are no settings of a run
+        groups = (*GROUPS, "explain", "attack")  # the last two are no settings of a run
         if group:
             check_choice("list", group, (*groups, "settings", "experiments"))
         if group == "pe":

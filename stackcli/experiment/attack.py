@@ -2,7 +2,7 @@
 the same size, and what a stack that is built afresh answers to the inputs that were saved.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 GROUP = "attack"
 REPORT = "attacks.json"
 EXACT = "donot_use_mm_for_euclid_dist"  # torch.cdist loses digits otherwise
-Say = Callable[[str], None]
+Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class Attacker:
         methods, refused = {}, {}
         for name, keys in self.asked.methods.items():
             method: Attack = registry.build_part(GROUP, name, **keys)
+            check_budgets(name, method, self.asked.budgets)
             why = self.why_not(method)
             if why and self.asked.strict:
                 raise ValueError(f"attack={name}: {why}")
@@ -108,11 +109,6 @@ class Attacker:
         if not method.keeps_length and any(item.tree for item in self.items):
             return f"it changes the number of tokens, and those of {data} have trees"
         return ""
-
-    def attack_all(self) -> Iterator[Finding]:
-        """Yields what each attack does at each budget, in the order of the attacks."""
-        for name, method in self.methods.items():
-            yield from self.attack(name, method)
 
     def attack(self, name: str, method: "Attack") -> list[Finding]:
         """Returns what one attack does at each budget."""
@@ -176,6 +172,16 @@ class Attacker:
         return [" ".join(nearest_tokens(self.victim, sample)) for sample in samples]
 
 
+def check_budgets(name: str, method: "Attack", budgets: Sequence[float]) -> None:
+    """Raises ValueError for a budget that counts tokens and is neither a whole number nor a share."""
+    for budget in budgets:
+        if method.counted and method.budgeted and budget > 1 and budget != int(budget):
+            raise ValueError(
+                f"attack.budget={budget:g}: the budget of attack={name} is a number of {method.unit}, a whole number, "
+                "or a share of the tokens below 1"
+            )
+
+
 def is_unmoved(sample: "Sample") -> bool:
     """Whether an attack on vectors added nothing."""
     return sample.added is not None and not bool(sample.added.any())
@@ -228,25 +234,31 @@ def summarise_finding(found: Finding, method: "Attack", clean: Clean) -> dict[st
 
 
 def run_attacks(
-    attacked: AttackedRun, items: Sequence[AttackedItem], asked: AskedAttacks, folder: Path, say: Say
+    attacked: AttackedRun, items: Sequence[AttackedItem], asked: AskedAttacks, folder: Path, say: Say, show: Say = str
 ) -> dict[str, Any]:
-    """Attacks a run; returns everything that is known afterwards as plain values. Raises ValueError for an attack that
-    does not go with the run, where attacks were named, and where no item is answered rightly."""
+    """Attacks a run; returns everything that is known afterwards as plain values.
+
+    say: told which attacks are left out; show: which attack is next. Raises ValueError for a named attack that does not
+    go with the run, and where no item is answered rightly.
+    """
     attacker = Attacker(attacked, items, asked, folder)
     if not attacker.right:
         raise ValueError(f"{attacked.run.name} answers none of the {attacker.clean.items} items rightly")
     for line in describe_refused(attacker.refused):
         say(line)
     rows, records = [], []
-    for found in attacker.attack_all():
-        rows.append(summarise_finding(found, attacker.methods[found.attack], attacker.clean))
-        records += [{"attack": found.attack, "budget": found.budget, **asdict(record)} for record in found.records]
+    for number, (name, method) in enumerate(attacker.methods.items(), start=1):
+        show(f"{name}, {number} of {len(attacker.methods)}")
+        for found in attacker.attack(name, method):
+            rows.append(summarise_finding(found, method, attacker.clean))
+            records += [{"attack": name, "budget": found.budget, **asdict(record)} for record in found.records]
     return {
         "run": attacked.run.name,
         "data": attacked.run.config.data.name,
         "classes": list(attacked.run.classes),
         "methods": {name: dict(keys) for name, keys in asked.methods.items() if name in attacker.methods},
         "refused": attacker.refused,
+        "typed_texts": any(item.number < 0 for item in items),
         "items": attacker.clean.items,
         "right": len(attacker.right),
         "unwritable": attacker.clean.unwritable,

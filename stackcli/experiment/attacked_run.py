@@ -28,8 +28,8 @@ AFRESH = 16  # inputs in a batch when the answers are asked afresh; the attack i
 
 @dataclass(frozen=True)
 class AttackedItem:
-    """An item to attack: its number in the test part (-1: none), its tokens as they stand in the text, the index of
-    each token's parent where the data have trees, and its true class."""
+    """An item to attack. number: in the test part, or -1, -2, ... for a text that was typed; tokens: as they stand in
+    the text; tree: the index of each token's parent, where the data have trees; label: its true class."""
 
     number: int
     tokens: tuple[str, ...]
@@ -80,6 +80,21 @@ class AttackedRun:
         order = generator("evaluation", "attacked items").permutation(len(test)).tolist()
         found = [self.test_item(number) for number in sorted(order[: count or len(order)])]
         return [item for item in found if item.tokens]
+
+    def typed_items(self, texts: Sequence[str]) -> list[AttackedItem]:
+        """Returns texts as items whose class is the answer of the run. Raises ValueError for a blank text, and where
+        the data of the run are not texts."""
+        if not self.words:
+            raise ValueError(f"--text: the data of {self.run.name}, data={self.run.config.data.name}, are no texts")
+        from stackcli.attack.base import Sample
+
+        found = items_of_texts(self.run, texts)
+        samples = [Sample(item.tokens) for item in found]
+        answers = self.answer_afresh([" ".join(item.tokens) for item in found], samples)
+        return [
+            AttackedItem(-number, item.tokens, (), answer)
+            for number, (item, answer) in enumerate(zip(found, answers, strict=True), start=1)
+        ]
 
     def test_item(self, number: int) -> AttackedItem:
         """Returns an item of the test part, by number. Raises ValueError for a number that there is not."""

@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from stackcli.analysis import explanation_tables, explanation_text
+from stackcli.analysis import attack_text, explanation_tables, explanation_text
 from stackcli.experiment.page_tables import PageTable, from_terminal
 from stackcli.experiment.study_page import StudyPage, draw_figures, hide_folders
 from stackcli.figures import base
@@ -31,6 +31,7 @@ FAITHFUL = (
     "other methods. Control: a perfect and a random explanation of a bag of words whose weights are known."
 )
 LIMIT = 1_000_000  # bytes a study
+EXAMPLES = 2  # texts that flipped, of each attack on a run
 LEVELS = 10  # strengths of colour, as many as page.css has
 
 
@@ -80,11 +81,14 @@ def _render_studies(
                 figure["svg"] = Markup(sheet.add(file.decode(), f"s{number}{name}-", name))
             figures.append(figure)
         explained = [describe_item(row) for row in study.explanations]
-        sections.append({"id": f"s{number}", "study": study, "figures": figures, "explanations": explained})
+        values = {"explanations": explained, "attacks": [describe_attack(report) for report in study.attacks]}
+        sections.append({"id": f"s{number}", "study": study, "figures": figures, **values})
     folders = {path: name for study in studies for path, name in study.folders.items()}
     title = " + ".join(study.name for study in studies)
-    values = {"title": title, "sections": sections, "shared": Markup(sheet.shared())}
-    return _render("study.html.j2", lambda text: hide_folders(text, folders), **values)
+    shared = Markup(sheet.shared())
+    return _render(
+        "study.html.j2", lambda text: hide_folders(text, folders), title=title, sections=sections, shared=shared
+    )
 
 
 def reduce_colours(file: bytes) -> bytes:
@@ -115,6 +119,24 @@ def describe_item(row: Mapping[str, Any]) -> dict[str, Any]:
     shares = [(name, f"{share:.3f}") for name, share in row["probability"].items()]
     values = {"row": row, "tokens": tokens, "signed": signed, "sentence": sentence, "shares": shares}
     return {**values, "tables": describe_tables(row, main), "remarks": list(explanation_text.describe_methods(row))}
+
+
+def describe_attack(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the page shows of the attacks on a run: tables, sentences, and texts that flipped."""
+    tables = [from_terminal(title, table) for title, table in attack_text.tabulate_attacks(report, repeat=True)]
+    examples = []
+    for record in attack_text.choose_examples(report, EXAMPLES):
+        before, after = attack_text.mark_changes(record["before"].split(" "), record["after"].split(" "))
+        texts = [(report["classes"][record["label"]], before), (report["classes"][record["typed"]], after)]
+        examples.append({"name": attack_text.name_example(record), "texts": texts})
+    remarks = attack_text.remark_on_attacks(report)
+    return {
+        "run": report["run"],
+        "clean": attack_text.describe_clean(report),
+        "tables": tables,
+        "remarks": remarks,
+        "examples": examples,
+    }
 
 
 def describe_tables(row: Mapping[str, Any], main: str | None) -> list[PageTable]:

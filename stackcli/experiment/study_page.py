@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from stackcli.analysis.study_data import Frames
 
 FIRST = "overview"  # the first figure of the page
+ATTACKS = "attacks.json"
 SEARCHES = ("search", "halving")  # whose command has options that a study does not record
 
 
@@ -51,6 +52,7 @@ class StudyPage:
     shared: str
     own: Mapping[str, str]
     explanations: tuple[Mapping[str, Any], ...]
+    attacks: tuple[Mapping[str, Any], ...]
     folders: Mapping[str, str]
     frames: "Frames"
 
@@ -81,6 +83,7 @@ def read_study_page(store: Store, name: str) -> StudyPage:
         shared=shared,
         own=own,
         explanations=tuple(read_explanations(store, finished)),
+        attacks=tuple(read_attacks(store, finished)),
         folders=folder_names(settings),
         frames=frames,
     )
@@ -138,6 +141,12 @@ def read_explanations(store: Store, runs: Sequence[str]) -> list[dict[str, Any]]
     found = [path for run in runs for path in sorted((store.root / "explanations" / run).glob("*.json"))]
     files = [path for path in found if path.name != SCORES]
     return [{**read_json(path, *keys), "run": path.parent.name} for path in files]
+
+
+def read_attacks(store: Store, runs: Sequence[str]) -> list[dict[str, Any]]:
+    """Reads the reports of the attacks on these runs that are kept."""
+    files = [store.root / "attacks" / run / ATTACKS for run in runs]
+    return [read_json(path, "run", "classes", "items", "right", "rows", "records") for path in files if path.is_file()]
 
 
 def folder_names(settings: Sequence[Mapping[str, Any]]) -> dict[str, str]:
