@@ -22,7 +22,7 @@ def of_tests(group: str) -> set[str]:
     return {name for name in names if not name.startswith("_")} - {"base"}
 
 
-@pytest.mark.parametrize("group", [*GROUPS, "explain"])
+@pytest.mark.parametrize("group", [*GROUPS, "explain", "attack"])
 def test_every_part_has_its_file_its_yaml_and_its_test(group: str) -> None:
     code = stems(f"stackcli/{group}", "*.py")
     assert code == stems(f"conf/{group}", "*.yaml")
@@ -34,7 +34,7 @@ def test_every_figure_and_launcher_has_its_test(group: str) -> None:
     assert stems(f"stackcli/{group}", "*.py") == of_tests(group)
 
 
-@pytest.mark.parametrize("group", [*GROUPS, "explain"])
+@pytest.mark.parametrize("group", [*GROUPS, "explain", "attack"])
 def test_every_part_says_in_one_line_what_it_is(group: str) -> None:
     for name in registry.part_names(group):
         assert 20 < len(registry.part_summary(group, name)) <= 120
