@@ -12,6 +12,7 @@ import typer
 
 from stackcli.cli.app import app
 from stackcli.common import registry
+from stackcli.config.attack_settings import parse_attacks
 from stackcli.config.method_settings import method_settings
 from tests.helpers import stackattn
 
@@ -60,7 +61,11 @@ def run(folder: Path) -> str:
 
 
 # words of commands with many runs, stacks or points
-SLOW = ("--remedies", "--search", "stackattn probe", "stackattn cost", "stackattn explain", "stackattn surrogate")
+SLOW = (
+    "--remedies",
+    "--search",
+    *(f"stackattn {name}" for name in ("probe", "cost", "explain", "surrogate", "attack")),
+)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +99,8 @@ def test_every_command_of_the_pages_is_accepted(
     if name == "explain":
         methods = typed["method"].split(",") if typed["method"] else registry.part_names("explain")
         method_settings(methods, typed["keys"] or ())
+    if name == "attack":
+        parse_attacks(typed["words"] or ())
     if name not in (*TRAINS, "check", "cost", "list"):
         return
     for place in MAIN_FUNCTIONS:

@@ -108,6 +108,10 @@ def remark_on_attacks(report: Mapping[str, Any]) -> list[str]:
         if row["budget"] is not None and row["attack"] not in units.get(row["unit"], []):
             units.setdefault(row["unit"], []).append(row["attack"])
     said = ["Budget: " + "; ".join(f"{unit} ({', '.join(names)})" for unit, names in units.items()) + "."]
+    if any(row["changes"] == "vectors" for row in rows):
+        said.append(
+            f"For scale: all token vectors of an item together have a mean norm of {report['vector_norm']:.2f}."
+        )
     said.append(
         "Brackets: 95 % Wilson intervals over items. An item that was wrong before is skipped and counts as wrong "
         "everywhere. Flipped: of the items that were right, those that a stack built afresh answers wrongly when the "

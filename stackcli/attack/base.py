@@ -317,7 +317,7 @@ class Variants(Attack):
 class VectorAttack(Attack):
     """An attack that adds something of a limited norm to the token vectors."""
 
-    unit = "norm"
+    unit = "norm of what is added to token vectors"
     changes = "vectors"
     gradients = True
     counted = False

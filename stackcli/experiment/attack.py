@@ -110,6 +110,11 @@ class Attacker:
             return f"it changes the number of tokens, and those of {data} have trees"
         return ""
 
+    def mean_norm(self) -> float:
+        """The mean L2 norm of all token vectors of an item together: a scale for attacks on vectors."""
+        norms = [float(self.victim.vectors_of(self.sample(item)).norm()) for item in self.right]
+        return sum(norms) / max(1, len(norms))
+
     def attack(self, name: str, method: "Attack") -> list[Finding]:
         """Returns what one attack does at each budget."""
         from stackcli.attack.base import Case
@@ -262,6 +267,7 @@ def run_attacks(
         "items": attacker.clean.items,
         "right": len(attacker.right),
         "unwritable": attacker.clean.unwritable,
+        "vector_norm": attacker.mean_norm(),
         "rows": rows,
         "records": records,
     }

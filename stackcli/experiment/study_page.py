@@ -146,7 +146,11 @@ def read_explanations(store: Store, runs: Sequence[str]) -> list[dict[str, Any]]
 def read_attacks(store: Store, runs: Sequence[str]) -> list[dict[str, Any]]:
     """Reads the reports of the attacks on these runs that are kept."""
     files = [store.root / "attacks" / run / ATTACKS for run in runs]
-    return [read_json(path, "run", "classes", "items", "right", "rows", "records") for path in files if path.is_file()]
+    return [
+        read_json(path, "run", "classes", "items", "right", "vector_norm", "rows", "records")
+        for path in files
+        if path.is_file()
+    ]
 
 
 def folder_names(settings: Sequence[Mapping[str, Any]]) -> dict[str, str]:

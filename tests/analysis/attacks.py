@@ -66,6 +66,7 @@ def report(*rows: dict[str, Any], records: tuple[dict[str, Any], ...] = ()) -> d
         "items": 10,
         "right": 7,
         "unwritable": 0,
+        "vector_norm": 8.125,
         "rows": list(rows),
         "records": list(records),
     }

@@ -77,6 +77,7 @@ def test_everything_that_is_known_is_printed() -> None:
         "run 3f2a: 10 test items, 7 answered rightly and attacked, 3 skipped, 2 items left out",
         "clean accuracy .700 [.40, .89]",
         "Budget: changed words (typo, pgd).",
+        "have a mean norm of 8.12.",
         "Texts that flipped",
         "why does [iec] float",
     ):
