@@ -14,7 +14,7 @@ from stackcli.model.build import profile
 from tests.factory import padding, part, stack, tokens
 
 ROOT = Path(__file__).parents[1]
-GROUPS = ("pe", "norm", "residual", "attention", "init", "data", "explain")
+GROUPS = ("pe", "norm", "residual", "attention", "init", "data", "adversarial", "distill", "explain")
 FILES = sorted(p for group in GROUPS for p in (ROOT / "conf" / group).glob("*.yaml"))
 NEEDS: dict[tuple[str, str], dict[str, Any]] = {("rope", "stretch"): {"dynamic": 8}}
 NEEDS |= {("structural", key): {"form": "absolute"} for key in ("base", "scale")}
@@ -47,7 +47,7 @@ TRAINING = {"loss", "loss_weight", "pretrain"}  # change only the training: test
 def cases() -> list[Any]:
     out = []
     for file in FILES:
-        if file.parent.name not in ("data", "explain"):  # whose keys have tests of their own
+        if file.parent.name not in ("data", "adversarial", "distill", "explain"):  # whose keys have tests of their own
             out += [
                 pytest.param(file, key, id=f"{file.parent.name}={file.stem} {key}")
                 for key in read(file)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "stackcli"
-GROUPS = ("pe", "residual", "norm", "attention", "init", "data", "launcher", "explain")
+GROUPS = ("pe", "residual", "norm", "attention", "init", "data", "adversarial", "distill", "launcher", "explain")
 RANKS = (
     ("__main__",),
     ("cli",),

@@ -40,7 +40,8 @@ def timing_key(config: Config, fingerprint: str) -> str:
         "attention",
     )
     planned = ("steps", "epochs") if config.compile == "auto" else ()  # which decide whether blocks are compiled
-    values = {key: plain(getattr(config, key)) for key in (*keys, *more, *planned)}
+    passes = () if config.is_off("adversarial") else ("adversarial",)
+    values = {key: plain(getattr(config, key)) for key in (*keys, *more, *planned, *passes)}
     own = {"content": fingerprint, "source": part_sources(config), "host": platform.node()}
     return digest({**values, "data": config.data.placeless, **own})
 

@@ -45,31 +45,49 @@ class StackedAttention(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(
-        self, tokens: Tensor, mask: Tensor | None = None, pos: Tensor | None = None, tree: Tensor | None = None
+        self,
+        tokens: Tensor,
+        mask: Tensor | None = None,
+        pos: Tensor | None = None,
+        tree: Tensor | None = None,
+        added: Tensor | None = None,
     ) -> Tensor:
         """Token ids (B, T) -> logits (B, C), or with an answer at every token (B, T, C) or (B, T, outputs, C).
 
         mask: True on real tokens (B, T); None without padding. pos: positions (T,) or (B, T); None where the stack
-        chooses them. tree: index of each token's parent (B, T).
+        chooses them. tree: index of each token's parent (B, T). added: what is added to the token vectors before the
+        position encoding, (B, T, D).
         """
-        return self.classify(self.vectors(tokens, mask, pos, tree))
+        return self.classify(self.vectors(tokens, mask, pos, tree, added))
 
     def vectors(
-        self, tokens: Tensor, mask: Tensor | None = None, pos: Tensor | None = None, tree: Tensor | None = None
+        self,
+        tokens: Tensor,
+        mask: Tensor | None = None,
+        pos: Tensor | None = None,
+        tree: Tensor | None = None,
+        added: Tensor | None = None,
     ) -> Tensor:
         """What the classifier is given: (B, D), or with an answer at every token (B, T, D)."""
-        x, ctx = self.enter(tokens, mask, pos, tree)
+        x, ctx = self.enter(tokens, mask, pos, tree, added)
         for block in self.stack:
             x = block(x, ctx, self.pe)
         return self.leave(x, mask)
 
     def enter(
-        self, tokens: Tensor, mask: Tensor | None, pos: Tensor | None, tree: Tensor | None
+        self,
+        tokens: Tensor,
+        mask: Tensor | None,
+        pos: Tensor | None,
+        tree: Tensor | None,
+        added: Tensor | None = None,
     ) -> tuple[Tensor, Context]:
         """Returns the input of block 1, (B, T, D), and the context that every block is given."""
         pos = self.positions(tokens, mask) if pos is None else pos
         ctx = Context(pos, mask, tree, causal=self.stack[0].attention.causal, kept={})
         x = self.embedding(tokens)
+        if added is not None:
+            x = x + added
         if mask is not None:  # so that NaN or inf at padding reaches no token and no gradient, in any block
             x = x.masked_fill(~mask[..., None], 0)
         x = self.pe.embed(x, ctx)

@@ -21,9 +21,18 @@ from stackcli.training.linear_loss import LOGITS, linear_cross_entropy
 AT_ONCE = 1 << 18  # logits in double precision at a time
 
 
-def forward_loss(model: core.StackedAttention, batch: Batch, smoothing: float = 0.0) -> Tensor:
-    """Returns the mean cross-entropy of a batch, nats per sequence, or per scored token with answers at every token."""
-    inputs = batch.tokens, batch.mask, batch.pos, batch.tree
+def forward_loss(
+    model: core.StackedAttention, batch: Batch, smoothing: float = 0.0, temperature: float = 1.0
+) -> Tensor:
+    """Returns the mean cross-entropy of a batch, nats per sequence, or per scored token with answers at every token.
+
+    temperature: what the logits are divided by. Where labels are probabilities (B, classes), the cross-entropy is that
+    with them.
+    """
+    inputs = batch.tokens, batch.mask, batch.pos, batch.tree, batch.added
+    if batch.labels.is_floating_point() or temperature != 1:
+        logits = model(*inputs) / temperature
+        return F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
     mixed = torch.is_autocast_enabled(batch.tokens.device.type)
     if model.outputs == 1 and batch.labels.numel() * model.classes > LOGITS and not mixed:
         x, labels = select_scored(model.vectors(*inputs), batch.labels)

@@ -7,8 +7,8 @@ All randomness depends only on numbers that are known at a step: the order of an
 import copy
 import hashlib
 import math
-from dataclasses import asdict
-from typing import Any, Protocol
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from stackcli.common.records import LayerRow, Result, StepRow
 from stackcli.common.seeding import address
-from stackcli.config.settings import Config
+from stackcli.config.settings import NONE, Config
 from stackcli.data.base import Examples, Loaded
 from stackcli.model import build, cost
 from stackcli.model import stack as core
 from stackcli.model.batch import Batch
 from stackcli.training.accelerator import compile_blocks, is_compiled, mixed_precision
-from stackcli.training.batching import Padded, observed_rows, order
+from stackcli.training.adversarial_step import add_gradients, build_adversarial
+from stackcli.training.batching import Padded, check_unknown, drop_words, observed_rows, order
 from stackcli.training.evaluation import (
     answers,
     by_class,
@@ -35,34 +36,10 @@ from stackcli.training.evaluation import (
     shuffle_tokens,
     subset,
 )
+from stackcli.training.observer import Key, Observer
 from stackcli.training.optimizer import learning_rate, optimizer, planned_steps
 from stackcli.training.position_losses import Auxiliary
-
-Key = tuple[int, str]  # (layer, linear map)
-
-
-class Observer(Protocol):
-    """Records the layers of a stack at some steps of its training, and changes nothing. The module
-    `diagnostics.layer_statistics` is one."""
-
-    def schedule(self, steps: int) -> frozenset[int]:
-        """Returns the steps after which `look` is called."""
-
-    def weights(self, model: core.StackedAttention) -> dict[Key, Tensor]:
-        """Returns copies of the weights before such a step."""
-
-    def updates(
-        self, model: core.StackedAttention, before: dict[Key, Tensor], *, decay: float
-    ) -> dict[Key, tuple[float, float]]:
-        """Returns two measures of how far the step moved each linear map."""
-
-    def look(
-        self, model: core.StackedAttention, batch: Batch, *, step: int, updates: dict[Key, tuple[float, float]]
-    ) -> list[LayerRow]:
-        """Returns the rows of every layer at this step."""
-
-    def ratios(self, layers: list[LayerRow]) -> dict[str, float | None]:
-        """Returns summary numbers for the result of the run."""
+from stackcli.training.teacher import build_distillation, soft_labels
 
 
 class Training:
@@ -72,11 +49,30 @@ class Training:
     while not training.finished:
         training.advance()
     result = training.result()
+
+    With distillation a teacher is trained first, a copy of the model, at the same temperature. `step`, `curve` and the
+    result are those of the model alone; `progress` counts the steps of both.
     """
 
     def __init__(
-        self, model: core.StackedAttention, loaded: Loaded, config: Config, observer: Observer | None = None
+        self,
+        model: core.StackedAttention,
+        loaded: Loaded,
+        config: Config,
+        observer: Observer | None = None,
+        *,
+        temperature: float = 1.0,
     ) -> None:
+        check_unknown(config, loaded)
+        self.distill = build_distillation(config, loaded)
+        self.temperature = self.distill.temperature if self.distill.teachers else temperature
+        self.teacher: Training | None = None
+        self.taught: Tensor | None = None  # the teacher's probabilities for the training items, (N, C)
+        self.taught_steps = 0
+        if self.distill.teachers:
+            plain = replace(config, distill=NONE)
+            self.teacher = Training(copy.deepcopy(model), loaded, plain, temperature=self.temperature)
+        self.adversarial = build_adversarial(config)
         self.model, self.config, self.classes = model, config, loaded.classes
         self.auxiliary = Auxiliary(model, config)
         self.auxiliary.pretrain()
@@ -113,24 +109,49 @@ class Training:
         return self.step >= self.steps or self.stopped_early or self.diverged_step is not None
 
     def advance(self) -> None:
-        """Makes one optimiser step, and evaluates at the end of an epoch."""
-        config, step = self.config, self.step
-        seed_dropout(config, step)
+        """Makes one optimiser step, of the teacher until it is trained, and evaluates at the end of an epoch."""
+        if self.teacher is not None:
+            self._teach(self.teacher)
+            return
+        config, step, losses = self.config, self.step, list[Tensor]()
         self.model.train()
-        with mixed_precision(config):
-            loss = forward_loss(self.model, self._batch(step), config.label_smoothing)
-        if self.auxiliary:
-            loss = loss + self.auxiliary.weight * self.auxiliary.loss()
-        self.loss = float(loss.detach())
-        if not math.isfinite(self.loss):
+
+        def loss(batch: Batch) -> Tensor:
+            seed_dropout(config, step)  # before each pass, so that all have the same masks
+            with mixed_precision(config):
+                found = forward_loss(self.model, batch, config.label_smoothing, self.temperature)
+            if self.auxiliary:
+                found = found + self.auxiliary.weight * self.auxiliary.loss()
+            losses.append(found.detach())
+            return found
+
+        self.optimizer.zero_grad()
+        mean = add_gradients(self.adversarial, self.model, self._batch(step), loss, seed=config.seed, step=step)
+        self.loss = float(mean)
+        if not all(map(math.isfinite, (self.loss, *map(float, losses)))):
             self.diverged_step = step
             return
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
         self._update(step)
         self.step = step + 1
         if self.step % self.per_epoch == 0 or self.step == self.steps:
             self._evaluate()
+
+    def _teach(self, teacher: "Training") -> None:
+        """Makes a step of the teacher; after its last, keeps what the weights of its lowest validation loss answer."""
+        teacher.advance()
+        self.diverged_step = teacher.diverged_step
+        if teacher.finished and teacher.best is not None and self.diverged_step is None:
+            teacher.model.load_state_dict(teacher.best)
+            with mixed_precision(self.config):
+                self.taught = soft_labels(teacher.model, teacher.train, self.distill, full=self.full)
+            self.taught_steps, self.teacher = teacher.step, None
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Steps that are made, and all steps, with those of the teacher."""
+        if self.teacher is not None:
+            return self.teacher.step + self.step, self.teacher.steps + self.steps
+        return self.taught_steps + self.step, self.taught_steps + self.steps
 
     def _update(self, step: int) -> None:
         if self.config.clip:
@@ -155,7 +176,11 @@ class Training:
                 self.train.lengths, batch=self.config.batch, seed=self.config.seed, epoch=epoch, sort=not self.full
             )
             self._epoch = (epoch, rows)
-        return self.train.cut(self._epoch[1][at], full=self.full)
+        chosen = self._epoch[1][at]
+        batch = self.train.cut(chosen, full=self.full)
+        if self.taught is not None:
+            batch = replace(batch, labels=self.taught[torch.from_numpy(chosen)].to(batch.tokens.device))
+        return drop_words(batch, self.config.word_dropout, self.config.seed, step)
 
     def _evaluate(self) -> None:
         train, val = self._score(self.train_subset), self._score(self.val)
@@ -275,7 +300,10 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "reader": [p.detach() for p in self.auxiliary.parameters()],
             "best": self.best,
-            "step": self.step,
+            "step": self.progress[0],  # which numbers the checkpoints of a run
+            "teacher": None if self.teacher is None else self.teacher.state(),
+            "taught": self.taught,
+            "taught_steps": self.taught_steps,
             "waited": self.waited,
             "stopped_early": self.stopped_early,
             "diverged_step": self.diverged_step,
@@ -291,8 +319,13 @@ class Training:
         with torch.no_grad():
             for parameter, saved in zip(self.auxiliary.parameters(), state["reader"], strict=True):
                 parameter.copy_(saved)
-        self.best = state["best"]
-        self.step, self.waited = state["step"], state["waited"]
+        self.best, self.taught, self.taught_steps = state["best"], state["taught"], state["taught_steps"]
+        if self.teacher is not None and state["teacher"] is not None:
+            self.teacher.restore(state["teacher"])
+        else:
+            self.teacher = None
+        self.step, self.waited = 0, state["waited"]
+        self.step = state["step"] - self.progress[0]
         self.stopped_early, self.diverged_step = state["stopped_early"], state["diverged_step"]
         self.curve = [StepRow(**row) for row in state["curve"]]
         self.layers = [LayerRow(**row) for row in state["layers"]]
