@@ -11,7 +11,9 @@ import yaml
 from stackcli.common import registry
 from stackcli.model.batch import Batch
 from stackcli.model.build import profile
+from stackcli.training.loop import weights_hash
 from tests.factory import padding, part, stack, tokens
+from tests.training.examples import finish, training
 
 ROOT = Path(__file__).parents[1]
 GROUPS = ("pe", "norm", "residual", "attention", "init", "data", "adversarial", "distill", "explain")
@@ -90,6 +92,27 @@ def test_every_key_of_a_yaml_file_changes_the_logits(file: Path, key: str) -> No
     before = usual_logits(group, name, frozenset(plain.items()))
     after = logits(**{group: part(name, **{**plain, key: other(file, key, plain[key])})})
     assert (before - after).abs().max() > 1e-9
+
+
+def trained_weights(**changes: Any) -> str:
+    """Returns the hash of the weights after two epochs of training."""
+    run = training(epochs=2, **changes)
+    finish(run)
+    return weights_hash(run.model)
+
+
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if f.parent.name in ("adversarial", "distill")], ids=lambda p: p.stem
+)
+def test_every_key_of_a_defence_changes_the_training(file: Path) -> None:
+    plain = read(file)
+    seen = {trained_weights(**{file.parent.name: part(file.stem, **plain)})}
+    assert seen == {trained_weights(**{file.parent.name: part(file.stem, **plain)})}
+    for key, value in plain.items():
+        changed = {**plain, key: other(file, key, value)}
+        seen.add(trained_weights(**{file.parent.name: part(file.stem, **changed)}))
+    assert len(seen) == 1 + len(plain)
+    assert (trained_weights() in seen) == (file.stem == "none")
 
 
 @pytest.mark.parametrize("group", ["pe", "norm", "residual", "attention", "init"])

@@ -14,7 +14,7 @@ from stackcli.adversarial.base import Adversarial, Ball, Eps, Loss, Norm
 class FastGradient(Adversarial):
     """One step of norm eps along the gradient of the clean loss. Two passes a step."""
 
-    def __init__(self, *, eps: Eps = 1.0, norm: Norm = "l2") -> None:
+    def __init__(self, *, eps: Eps = 0.1, norm: Norm = "l2") -> None:
         self.eps, self.norm = eps, norm
 
     @property

@@ -20,7 +20,7 @@ class FreeLB(Adversarial):
     def __init__(
         self,
         *,
-        eps: Eps = 1.0,
+        eps: Eps = 0.1,
         norm: Norm = "l2",
         steps: Steps = 3,
         step: StepSize = 0.5,

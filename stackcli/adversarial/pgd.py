@@ -14,7 +14,7 @@ from stackcli.adversarial.base import Adversarial, Ball, Eps, Loss, Norm, Steps,
 class ProjectedGradient(Adversarial):
     """`steps`: steps of the perturbation; `step`: size of each, as a share of eps. steps + 1 passes a step."""
 
-    def __init__(self, *, eps: Eps = 1.0, norm: Norm = "l2", steps: Steps = 3, step: StepSize = 0.5) -> None:
+    def __init__(self, *, eps: Eps = 0.1, norm: Norm = "l2", steps: Steps = 3, step: StepSize = 0.5) -> None:
         self.eps, self.norm, self.steps, self.step = eps, norm, steps, step
 
     @property

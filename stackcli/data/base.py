@@ -22,7 +22,7 @@ from stackcli.data._vectors import read_vectors as read_vectors
 
 __all__ = [
     "UNSCORED", "Clean", "Data", "DataError", "Examples", "Loaded", "MaxLen", "MinCount", "Noise", "TextData",
-    "TrainSize", "check_classes", "choose_kept", "read_table", "replace_labels",
+    "TrainSize", "check_classes", "check_trained", "choose_kept", "read_table", "replace_labels",
 ]  # fmt: skip
 
 MaxLen = Annotated[int, Ge(1), Le(100_000)]
