@@ -101,9 +101,10 @@ def trained_weights(**changes: Any) -> str:
     return weights_hash(run.model)
 
 
-@pytest.mark.parametrize(
-    "file", [f for f in FILES if f.parent.name in ("adversarial", "distill")], ids=lambda p: p.stem
-)
+DEFENCES = [file for file in FILES if file.parent.name in ("adversarial", "distill")]
+
+
+@pytest.mark.parametrize("file", DEFENCES, ids=lambda p: f"{p.parent.name}={p.stem}")
 def test_every_key_of_a_defence_changes_the_training(file: Path) -> None:
     plain = read(file)
     seen = {trained_weights(**{file.parent.name: part(file.stem, **plain)})}

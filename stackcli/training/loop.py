@@ -25,6 +25,7 @@ from stackcli.training.accelerator import compile_blocks, is_compiled, mixed_pre
 from stackcli.training.adversarial_step import add_gradients, build_adversarial
 from stackcli.training.batching import Padded, check_unknown, drop_words, observed_rows, order
 from stackcli.training.evaluation import (
+    Answers,
     answers,
     by_class,
     by_output,
@@ -98,6 +99,7 @@ class Training:
         self.diverged_step: int | None = None
         self.loss = math.nan
         self.curve: list[StepRow] = []
+        self.criteria: list[float] = []  # validation loss of each evaluation, at the temperature of the training
         self.layers: list[LayerRow] = []
         self.best: dict[str, Tensor] | None = None
         self._epoch = (-1, [np.empty(0, dtype=np.int64)])
@@ -149,9 +151,8 @@ class Training:
     @property
     def progress(self) -> tuple[int, int]:
         """Steps that are made, and all steps, with those of the teacher."""
-        if self.teacher is not None:
-            return self.teacher.step + self.step, self.teacher.steps + self.steps
-        return self.taught_steps + self.step, self.taught_steps + self.steps
+        made, planned = (self.taught_steps,) * 2 if self.teacher is None else (self.teacher.step, self.teacher.steps)
+        return made + self.step, planned + self.steps
 
     def _update(self, step: int) -> None:
         if self.config.clip:
@@ -188,17 +189,18 @@ class Training:
             step=self.step,
             epoch=self.step / self.per_epoch,
             lr=learning_rate(self.config, self.step - 1, self.steps) if self.step else 0.0,
-            train_loss=train[0],
-            train_acc=train[1],
-            val_loss=val[0],
-            val_acc=val[1],
+            train_loss=train.loss,
+            train_acc=train.acc,
+            val_loss=val.loss,
+            val_acc=val.acc,
         )
-        if not (math.isfinite(train[0]) and math.isfinite(val[0])):
+        if not (math.isfinite(train.loss) and math.isfinite(val.loss)):
             self.diverged_step = self.step
             return
-        lowest = min((r.val_loss for r in self.curve), default=math.inf)
+        lowest = min(self.criteria, default=math.inf)
         self.curve.append(row)
-        if row.val_loss < lowest:
+        self.criteria.append(val.tempered)
+        if val.tempered < lowest:
             self.waited, self.best = 0, {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         else:
             self.waited += 1
@@ -206,10 +208,9 @@ class Training:
         if self.stopped_early and self.step not in self.probe_steps and self.observer:
             self.layers += self.observer.look(self.model, self.probe_batch, step=self.step, updates={})
 
-    def _score(self, part: Padded) -> tuple[float, float]:
+    def _score(self, part: Padded) -> Answers:
         with mixed_precision(self.config):
-            found = answers(self.model, part, full=self.full)
-        return found.loss, found.acc
+            return answers(self.model, part, full=self.full, temperature=self.temperature)
 
     # ---- result
 
@@ -233,7 +234,7 @@ class Training:
         }
         if self.diverged_step is not None:
             return Result(status="diverged", diverged_step=self.diverged_step, **common)
-        end, chosen = self.curve[-1], min(self.curve, key=lambda row: row.val_loss)
+        end, chosen = self.curve[-1], self.curve[int(np.argmin(self.criteria))]
         tested = self._tested() if test else {}
         return Result(status="done", step_best=chosen.step, **common, **self._losses(end, chosen), **tested)
 
@@ -256,8 +257,8 @@ class Training:
             more = self._lengths() | ({} if self.model.every else self._orders())
         self.model.load_state_dict(last)
         return {
-            "test_loss_end": test_end[0],
-            "test_acc_end": test_end[1],
+            "test_loss_end": test_end.loss,
+            "test_acc_end": test_end.acc,
             "test_loss": found.loss,
             "test_source": self.source_loss,
             "test_excess": None if self.source_loss is None else found.loss - self.source_loss,
@@ -308,6 +309,7 @@ class Training:
             "stopped_early": self.stopped_early,
             "diverged_step": self.diverged_step,
             "curve": [asdict(row) for row in self.curve],
+            "criteria": self.criteria,
             "layers": [asdict(row) for row in self.layers],
         }
         return copy.deepcopy(live)
@@ -328,7 +330,7 @@ class Training:
         self.step = state["step"] - self.progress[0]
         self.stopped_early, self.diverged_step = state["stopped_early"], state["diverged_step"]
         self.curve = [StepRow(**row) for row in state["curve"]]
-        self.layers = [LayerRow(**row) for row in state["layers"]]
+        self.criteria, self.layers = state["criteria"], [LayerRow(**row) for row in state["layers"]]
 
 
 def seed_dropout(config: Config, step: int) -> None:
