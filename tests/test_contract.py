@@ -11,10 +11,12 @@ import yaml
 from stackcli.common import registry
 from stackcli.model.batch import Batch
 from stackcli.model.build import profile
+from stackcli.training.loop import weights_hash
 from tests.factory import padding, part, stack, tokens
+from tests.training.examples import finish, training
 
 ROOT = Path(__file__).parents[1]
-GROUPS = ("pe", "norm", "residual", "attention", "init", "data", "explain", "attack")
+GROUPS = ("pe", "norm", "residual", "attention", "init", "data", "adversarial", "distill", "explain", "attack")
 FILES = sorted(p for group in GROUPS for p in (ROOT / "conf" / group).glob("*.yaml"))
 NEEDS: dict[tuple[str, str], dict[str, Any]] = {("rope", "stretch"): {"dynamic": 8}}
 NEEDS |= {("structural", key): {"form": "absolute"} for key in ("base", "scale")}
@@ -47,7 +49,13 @@ TRAINING = {"loss", "loss_weight", "pretrain"}  # change only the training: test
 def cases() -> list[Any]:
     out = []
     for file in FILES:
-        if file.parent.name not in ("data", "explain", "attack"):  # whose keys have tests of their own
+        if file.parent.name not in (
+            "data",
+            "adversarial",
+            "distill",
+            "explain",
+            "attack",
+        ):  # whose keys have tests of their own
             out += [
                 pytest.param(file, key, id=f"{file.parent.name}={file.stem} {key}")
                 for key in read(file)
@@ -90,6 +98,28 @@ def test_every_key_of_a_yaml_file_changes_the_logits(file: Path, key: str) -> No
     before = usual_logits(group, name, frozenset(plain.items()))
     after = logits(**{group: part(name, **{**plain, key: other(file, key, plain[key])})})
     assert (before - after).abs().max() > 1e-9
+
+
+def trained_weights(**changes: Any) -> str:
+    """Returns the hash of the weights after two epochs of training."""
+    run = training(epochs=2, **changes)
+    finish(run)
+    return weights_hash(run.model)
+
+
+DEFENCES = [file for file in FILES if file.parent.name in ("adversarial", "distill")]
+
+
+@pytest.mark.parametrize("file", DEFENCES, ids=lambda p: f"{p.parent.name}={p.stem}")
+def test_every_key_of_a_defence_changes_the_training(file: Path) -> None:
+    plain = read(file)
+    seen = {trained_weights(**{file.parent.name: part(file.stem, **plain)})}
+    assert seen == {trained_weights(**{file.parent.name: part(file.stem, **plain)})}
+    for key, value in plain.items():
+        changed = {**plain, key: other(file, key, value)}
+        seen.add(trained_weights(**{file.parent.name: part(file.stem, **changed)}))
+    assert len(seen) == 1 + len(plain)
+    assert (trained_weights() in seen) == (file.stem == "none")
 
 
 @pytest.mark.parametrize("group", ["pe", "norm", "residual", "attention", "init"])

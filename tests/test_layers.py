@@ -6,7 +6,19 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "stackcli"
-GROUPS = ("pe", "residual", "norm", "attention", "init", "data", "launcher", "explain", "attack")
+GROUPS = (
+    "pe",
+    "residual",
+    "norm",
+    "attention",
+    "init",
+    "data",
+    "adversarial",
+    "distill",
+    "launcher",
+    "explain",
+    "attack",
+)
 RANKS = (
     ("__main__",),
     ("cli",),

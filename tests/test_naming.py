@@ -133,6 +133,7 @@ NO_TEST_FILE = {  # module -> where its behaviour is tested, or why it has none
     "figures/_profiles": "draws for test_removal, test_layer_probe, test_position_probe and test_logit_lens",
     "launcher/base": "an interface without behaviour",
     "model/batch": "a dataclass without behaviour",
+    "training/observer": "an interface without behaviour",
     "residual/base": "an interface; its default gain is tested by test_deepnorm",
 }
 

@@ -11,7 +11,8 @@ from stackcli.cli.options import Debug, Json, Overrides
 @app.command("list", epilog="Example: stackattn list pe")
 def list_parts(
     group: Annotated[
-        str, typer.Argument(help="pe, residual, norm, attention, init, data, explain, attack, settings or experiments.")
+        str,
+        typer.Argument(help="A group, such as pe, data or attack; settings or experiments."),
     ] = "",
     overrides: Overrides = None,
     json: Json = False,

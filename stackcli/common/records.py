@@ -137,6 +137,7 @@ class Facts:
     max_len: int = 0  # positions of the longest input
     vectors: int | None = None  # numbers in each given word vector
     entropy: float | None = None  # lowest mean loss that any model can reach, nats; None if not known
+    unknown: bool = False  # the data have a word for unknown words
     example: str = ""  # a short text of the test part; empty if the data are not text
 
 

@@ -84,7 +84,18 @@ def chosen_class(group: str, name: str, module: ModuleType) -> type[Any]:
     )
 
 
-KINDS = ("pe", "residual", "norm", "attention", "init", "data", "explain", "attack")  # groups whose parts are classes
+KINDS = (
+    "pe",
+    "residual",
+    "norm",
+    "attention",
+    "init",
+    "data",
+    "adversarial",
+    "distill",
+    "explain",
+    "attack",
+)  # groups whose parts are classes
 
 
 def check_kind(group: str, name: str, item: Any) -> Any:

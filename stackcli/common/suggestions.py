@@ -33,6 +33,13 @@ SYNONYMS = {  # names of other libraries and papers -> ours
     **dict.fromkeys(("sliding_window", "local", "longformer"), "window"),
     **dict.fromkeys(("bigbird",), "blocks"),
     **dict.fromkeys(("linformer",), "lowrank"),
+    **dict.fromkeys(("adv", "adversarial_training", "defence", "defense", "robust"), "adversarial"),
+    **dict.fromkeys(("fgsm", "fast_gradient"), "fgm"),
+    **dict.fromkeys(("free_lb", "free"), "freelb"),
+    **dict.fromkeys(("projected_gradient", "madry"), "pgd"),
+    **dict.fromkeys(("distillation", "teacher", "kd"), "distill"),
+    **dict.fromkeys(("defensive_distillation", "papernot"), "defensive"),
+    **dict.fromkeys(("token_dropout", "unk_dropout", "word_drop"), "word_dropout"),
     **dict.fromkeys(("performer", "linear_attention"), "linear"),
 }
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 
 Scalar = bool | int | float | str | None
-GROUPS = ("pe", "residual", "norm", "attention", "init", "data")
+GROUPS = ("pe", "residual", "norm", "attention", "init", "data", "adversarial", "distill")
 LISTED = {"attention": "layers", "pe": "by_layer"}  # group -> its key for a list of parts, one for each layer
 LIST_KEYS = tuple(f"{group}.{key}" for group, key in LISTED.items())
 
@@ -33,7 +33,13 @@ class Part:
     def placeless(self) -> dict[str, Any]:
         """The keys without those that say where a file lies and how its text is stored: the text counts, not its place
         or encoding."""
-        return {k: v for k, v in self.keys if k not in ("path", "vectors", "encoding") and not k.endswith("_path")}
+        kept = {k: v for k, v in self.keys if k not in ("path", "vectors", "encoding") and not k.endswith("_path")}
+        return {k: v for k, v in kept.items() if (k, v) not in LATER_KEYS.items()}
+
+
+NONE = Part(name="none")
+OFF = {"adversarial": NONE, "distill": NONE, "word_dropout": 0.0}  # settings that came later, as runs before had them
+LATER_KEYS = {"clean": "none"}  # the same for keys of data sets of texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +70,7 @@ class Config:
     weight_decay: Annotated[float, Ge(0), Le(1000)]
     clip: Annotated[float, Ge(0), Le(1e12)]
     label_smoothing: Annotated[float, Ge(0), Lt(1)]
+    word_dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
     patience: Annotated[int, Ge(0), Le(1_000_000)]
     seed: Annotated[int, Ge(0), Lt(2**63)]
     # the machine
@@ -81,6 +88,8 @@ class Config:
     attention: Part
     init: Part
     data: Part
+    adversarial: Part = NONE
+    distill: Part = NONE
 
     def kinds(self, group: str) -> tuple[str, ...]:
         """Names of the parts of layers 1, 2, ..., repeated over the depth; one name where all layers have the same."""
@@ -93,9 +102,15 @@ class Config:
         return names[(layer - 1) % len(names)]
 
     def identity(self) -> dict[str, Any]:
-        """The settings that can change a result, as plain values, sorted: what a run's hash is made of."""
-        kept = (f.name for f in fields(self) if f.metadata.get("identity", True))
-        return {name: plain(getattr(self, name)) for name in sorted(kept)}
+        """The settings that can change a result, as plain values, sorted: what a run's hash is made of. Settings that
+        came later are left out where they are off, so that a run keeps its hash."""
+        kept = (f.name for f in fields(self) if f.metadata.get("identity", True) and not self.is_off(f.name))
+        found = {name: plain(getattr(self, name)) for name in sorted(kept)}
+        return {**found, "data": {k: v for k, v in found["data"].items() if (k, v) not in LATER_KEYS.items()}}
+
+    def is_off(self, name: str) -> bool:
+        """Whether a setting that came later is as runs before it had it."""
+        return name in OFF and getattr(self, name) == OFF[name]
 
     def flat(self) -> dict[str, Scalar]:
         """`depth`, `pe`, `pe.clip`, ...: the names a user types, each with its value."""
@@ -147,12 +162,11 @@ def plain(value: Any) -> Any:
 
 
 def from_plain(values: Mapping[str, Any]) -> Config:
-    """The inverse: a Config from what a run folder stores."""
+    """The inverse: a Config from what a run folder stores. What did not exist yet when the run was stored is off."""
     parts = {
-        group: Part(
-            name=values[group]["name"],
-            keys=tuple(sorted((k, v) for k, v in values[group].items() if k != "name")),
-        )
-        for group in GROUPS
+        group: Part(name=keys["name"], keys=tuple(sorted((k, v) for k, v in keys.items() if k != "name")))
+        for group, keys in ((group, values[group]) for group in GROUPS if group not in OFF or group in values)
     }
+    if parts["data"].name in ("subjects", "csv"):
+        parts["data"] = Part(name=parts["data"].name, keys=tuple(sorted((LATER_KEYS | parts["data"].options).items())))
     return Config(**{**values, **parts})

@@ -1,7 +1,6 @@
 """The interface of a data set: sequences of token ids in three parts, with a class each or a class for each token."""
 
 import math
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -14,14 +13,16 @@ from annotated_types import Ge, Le
 from stackcli.common.seeding import address, generator
 from stackcli.common.wording import count_noun
 from stackcli.data import _tokens as words
+from stackcli.data._classes import check_classes, check_trained
+from stackcli.data._cleaning import UNICODE, Clean, Cleaner, fold_characters, make_cleaner
 from stackcli.data._rows import Rows, count
 from stackcli.data._source import USAGE, DataError, check_encoding, expand_home, read_chunks, read_encoded
 from stackcli.data._table import read_table
 from stackcli.data._vectors import read_vectors as read_vectors
 
 __all__ = [
-    "UNSCORED", "Data", "DataError", "Examples", "Loaded", "MaxLen", "MinCount", "Noise", "TextData", "TrainSize",
-    "check_classes", "choose_kept", "read_table", "replace_labels",
+    "UNSCORED", "Clean", "Data", "DataError", "Examples", "Loaded", "MaxLen", "MinCount", "Noise", "TextData",
+    "TrainSize", "check_classes", "check_trained", "choose_kept", "read_table", "replace_labels",
 ]  # fmt: skip
 
 MaxLen = Annotated[int, Ge(1), Le(100_000)]
@@ -183,7 +184,7 @@ class TextData(Data):
     """Texts and labels from a CSV, TSV or JSON lines file; `subjects` and `csv` differ only in the file.
 
     `size`: number of training texts, see `choose_kept`; `noise`: share of wrong training and validation labels, see
-    `replace_labels`; `encoding`: that of the user's own files.
+    `replace_labels`; `encoding`: that of the user's own files; `clean`: see `_cleaning.Cleaner`.
     """
 
     path: str
@@ -203,7 +204,9 @@ class TextData(Data):
         size: int,
         noise: float,
         encoding: str,
+        clean: Clean = "none",
     ) -> None:
+        self.clean: Clean = clean
         self.max_len, self.min_count, self.test_path = max_len, min_count, expand_home(test_path)
         self.vectors, self.frozen, self.size, self.noise = expand_home(vectors), frozen, size, noise
         self.encoding = self.path_encoding = check_encoding(encoding)
@@ -250,8 +253,8 @@ class TextData(Data):
         return [f"test file: {n}" for n in notices + more] + notice
 
     def _encode(self, parts: dict[str, list[tuple[str, str]]], classes: tuple[str, ...], notices: list[str]) -> Loaded:
-        split = {name: [self._tokens(text) for text, _ in rows] for name, rows in parts.items()}
-        vocab = words.vocabulary(split["train"], self.min_count)
+        vocab = self._vocabulary([text for text, _ in parts["train"]])
+        split = {name: [self.read_tokens(text, vocab) for text, _ in rows] for name, rows in parts.items()}
         ids, number = {t: i for i, t in enumerate(vocab)}, {c: i for i, c in enumerate(classes)}
         cut = sum(len(t) > self.max_len for part in split.values() for t in part)
         if cut:
@@ -268,7 +271,8 @@ class TextData(Data):
             for name, rows in parts.items()
         }
         vectors, known, found = self._read_vectors(vocab)
-        notices = [*notices, *found, *words.unknown_notices(done["test"].tokens, self.min_count)]
+        changed = [*self._cleaned(parts["test"], split["test"])]
+        notices = [*notices, *found, *changed, *words.unknown_notices(done["test"].tokens, self.min_count)]
         return Loaded(
             **done,
             vocab=vocab,
@@ -294,60 +298,35 @@ class TextData(Data):
         wrong = 0.0 if part == "test" else self.noise
         return replace_labels([label], len(classes), wrong, words.normalise(text))[0]
 
+    def read_tokens(self, text: str, vocab: Sequence[str]) -> list[str]:
+        """Returns the tokens of a text as a run with this vocabulary reads them, before any cut."""
+        return self.clean_tokens(self._tokens(text), vocab)
+
+    def clean_tokens(self, tokens: Sequence[str], vocab: Sequence[str]) -> list[str]:
+        """Returns as many tokens, cleaned as `clean` says for a run with this vocabulary."""
+        if self.clean == "none":
+            return list(tokens)
+        return make_cleaner(tuple(vocab), self.clean).clean(tokens)
+
     def _tokens(self, text: str) -> list[str]:
+        text = fold_characters(text) if self.clean in UNICODE else text
         return words.split_tokens(text, strip_links=self.strip_links, strip_punctuation=self.strip_punctuation)
 
+    def _vocabulary(self, texts: Sequence[str]) -> tuple[str, ...]:
+        """Returns the vocabulary of the training texts; spelling is not mended in it, since it says what is right."""
+        split = [self._tokens(text) for text in texts]
+        if self.clean in UNICODE:
+            cleaner = Cleaner(tuple(dict.fromkeys(token for tokens in split for token in tokens)), "unicode")
+            split = [cleaner.clean(tokens) for tokens in split]
+        return words.vocabulary(split, self.min_count)
 
-def check_classes(
-    rows: Sequence[tuple[str, str]], parts: dict[str, list[tuple[str, str]]], path: str
-) -> tuple[str, ...]:
-    """Returns the classes, sorted by `sort_classes`. Raises DataError where they cannot be learned or tested."""
-    classes = words.sort_classes(label for _, label in rows)
-    if len(classes) < 2:
-        raise DataError(f"{path}: only one class, {classes[0]!r}; a classifier needs two")
-    if len(classes) > words.MAX_CLASSES:
-        raise DataError(f"{path}: {len(classes)} classes, at most {words.MAX_CLASSES}; is data.label the right column?")
-    _check_variants({*classes, *(label for _, label in parts["test"])}, path)
-    if len(parts["train"]) < len(classes):
-        raise DataError(f"{path}: {len(parts['train'])} training rows for {len(classes)} classes; too few")
-    empty = [name for name, part in parts.items() if not part]
-    if empty:
-        raise DataError(f"{path}: {len(rows)} rows leave nothing for {' and '.join(empty)}; more rows are needed")
-    unknown = sorted({label for _, label in parts["test"]} - set(classes))
-    if unknown:
-        raise DataError(f"the test file has labels that the training file lacks: {', '.join(map(repr, unknown[:5]))}")
-    return classes
-
-
-def _check_variants(labels: Iterable[str], path: str) -> None:
-    """Raises DataError for labels that look alike; invisible characters are shown by their codes."""
-    alike: dict[str, list[str]] = {}
-    for label in sorted(labels):
-        alike.setdefault(words.label_key(label), []).append(label)
-    twins = [label for same in alike.values() if len(same) > 1 for label in same]
-    if twins:
-        raise DataError(
-            f"{path}: labels differ only in case, spaces, Unicode form or invisible characters: "
-            f"{', '.join(map(_spell, twins))}; write them in one way"
+    def _cleaned(self, rows: Sequence[tuple[str, str]], split: Sequence[Sequence[str]]) -> list[str]:
+        """Returns a notice of how many tokens of the test part were cleaned."""
+        if self.clean == "none":
+            return []
+        plain = (
+            words.split_tokens(t, strip_links=self.strip_links, strip_punctuation=self.strip_punctuation)
+            for t, _ in rows
         )
-
-
-def _spell(label: str) -> str:
-    """Returns a label in quotes, with codes for invisible characters."""
-    return repr(label) if unicodedata.is_normalized("NFC", label) else ascii(label)
-
-
-def check_trained(parts: dict[str, list[tuple[str, str]]], classes: Sequence[str], path: str) -> list[str]:
-    """Returns a notice for each class without training items. Raises DataError if only one class has any."""
-    counts = {name: Counter(label for _, label in part) for name, part in parts.items()}
-    trained = [c for c in classes if counts["train"][c]]
-    if len(trained) == 1:
-        raise DataError(
-            f"{path}: the training part has only one class, {trained[0]!r}; more rows of other classes are needed"
-        )
-    return [
-        f"class {c!r} has no training item, so its {counts['val'][c]} validation and {counts['test'][c]} test items"
-        " cannot be answered"
-        for c in classes
-        if not counts["train"][c]
-    ]
+        pairs = [pair for a, b in zip(plain, split, strict=True) for pair in zip(a, b, strict=False)]
+        return [f"data.clean={self.clean}: {sum(a != b for a, b in pairs):,} of {len(pairs):,} test tokens changed"]

@@ -5,7 +5,7 @@ answer the cell of the label column in the same row
 """
 
 from stackcli.data._source import expand_home
-from stackcli.data.base import MaxLen, MinCount, Noise, TextData, TrainSize
+from stackcli.data.base import Clean, MaxLen, MinCount, Noise, TextData, TrainSize
 
 
 class Csv(TextData):
@@ -29,6 +29,7 @@ class Csv(TextData):
         size: TrainSize = 0,
         noise: Noise = 0.0,
         encoding: str = "utf-8",
+        clean: Clean = "none",
     ) -> None:
         super().__init__(
             max_len=max_len,
@@ -41,5 +42,6 @@ class Csv(TextData):
             size=size,
             noise=noise,
             encoding=encoding,
+            clean=clean,
         )
         self.path, self.text, self.label = expand_home(path), text, label

@@ -6,7 +6,7 @@ answer  Physics
 
 from pathlib import Path
 
-from stackcli.data.base import MaxLen, MinCount, Noise, TextData, TrainSize
+from stackcli.data.base import Clean, MaxLen, MinCount, Noise, TextData, TrainSize
 
 
 class Subjects(TextData):
@@ -25,6 +25,7 @@ class Subjects(TextData):
         size: TrainSize = 0,
         noise: Noise = 0.0,
         encoding: str = "utf-8",
+        clean: Clean = "none",
     ) -> None:
         super().__init__(
             max_len=max_len,
@@ -37,6 +38,7 @@ class Subjects(TextData):
             size=size,
             noise=noise,
             encoding=encoding,
+            clean=clean,
         )
         self.path, self.text, self.label = str(Path(__file__).with_name("subjects.csv")), "text", "label"
         self.path_encoding = "utf-8"  # of this file; `encoding` is that of the user's test file

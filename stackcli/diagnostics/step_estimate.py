@@ -8,6 +8,7 @@ import torch
 from stackcli.config.settings import Config
 from stackcli.data.base import Loaded
 from stackcli.model.build import build_for
+from stackcli.training.adversarial_step import add_gradients, build_adversarial
 from stackcli.training.batching import Padded
 from stackcli.training.evaluation import forward_loss, subset
 
@@ -15,7 +16,7 @@ PASSES = 2
 
 
 def time_passes(config: Config, loaded: Loaded) -> float:
-    """Returns the seconds of a forward and a backward pass of a batch on the CPU, the shorter of two after a first one.
+    """Returns the seconds of the forward and backward passes of a step on the CPU, the shorter of two after a first.
 
     Without the optimiser, whose code takes a second to load. Leaves the state of the random generator and the number of
     threads as they are."""
@@ -35,10 +36,10 @@ def time_passes(config: Config, loaded: Loaded) -> float:
             middle = np.argsort(padded.lengths, kind="stable")
             start = max(0, len(part) // 2 - config.batch // 2)
             batch = padded.cut(middle[start : start + config.batch], full=config.pad == "max")
-            times = []
+            times, adversarial = [], build_adversarial(config)
             for _ in range(1 + PASSES):
                 began = time.perf_counter()
-                forward_loss(model, batch).backward()  # type: ignore[no-untyped-call]
+                add_gradients(adversarial, model, batch, lambda batch: forward_loss(model, batch))
                 times.append(time.perf_counter() - began)
     finally:
         torch.set_num_threads(threads)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from stackcli.common.seeding import generator
 from stackcli.config.settings import Config
@@ -26,6 +27,7 @@ from stackcli.model.batch import Batch
 from stackcli.model.build import build_for
 from stackcli.model.stack import StackedAttention
 from stackcli.training.accelerator import compile_blocks, mixed_precision
+from stackcli.training.adversarial_step import add_gradients, build_adversarial
 from stackcli.training.batching import Padded
 from stackcli.training.evaluation import forward_loss
 from stackcli.training.optimizer import FlatAdamW, optimizer, planned_steps
@@ -46,24 +48,35 @@ class Arm:
         default_factory=lambda: {"forward": [], "backward": [], "update": [], "step": []}
     )
 
+    def __post_init__(self) -> None:
+        self.adversarial = build_adversarial(self.config)
+
     def step(self) -> None:
-        """Takes one training step and appends its three parts to `times`."""
-        marks = [_mark(self.config.device)]
-        with mixed_precision(self.config):
-            loss = forward_loss(self.model, self.batch)
-        marks.append(_mark(self.config.device))
+        """Takes one training step and appends its three parts to `times`. With adversarial training, `forward` is that
+        of all passes, and `backward` everything else before the update."""
+        device, forward = self.config.device, list[tuple[Any, Any]]()
+
+        def loss(batch: Batch) -> Tensor:
+            began = _mark(device)
+            with mixed_precision(self.config):
+                found = forward_loss(self.model, batch)
+            forward.append((began, _mark(device)))
+            return found
+
+        start = _mark(device)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        marks.append(_mark(self.config.device))
+        add_gradients(self.adversarial, self.model, self.batch, loss)
+        passed = _mark(device)
         if self.config.clip:
             self.optimizer.clip_gradients(self.config.clip)
         self.optimizer.step()
-        marks.append(_mark(self.config.device))
-        if self.config.device == "cuda":
+        end = _mark(device)
+        if device == "cuda":
             torch.cuda.synchronize()
-        for name, a, b in zip(("forward", "backward", "update"), marks, marks[1:], strict=False):
-            self.times[name].append(_between(a, b))
-        self.times["step"].append(_between(marks[0], marks[-1]))
+        self.times["forward"].append(sum(_between(a, b) for a, b in forward))
+        self.times["backward"].append(_between(start, passed) - self.times["forward"][-1])
+        self.times["update"].append(_between(passed, end))
+        self.times["step"].append(_between(start, end))
 
 
 def _mark(device: str) -> Any:

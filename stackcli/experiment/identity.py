@@ -29,8 +29,9 @@ def run_id(config: Config, fingerprint: str, *, test: bool = True) -> str:
 
 def part_sources(config: Config) -> dict[str, str]:
     """Returns group -> hash of the source of the part that the run uses, and group.name -> that of each further part
-    where layers have different ones."""
-    found = part_source.fingerprints({group: getattr(config, group).name for group in GROUPS})
+    where layers have different ones. A group that came later is left out where it is off."""
+    groups = [group for group in GROUPS if not config.is_off(group)]
+    found = part_source.fingerprints({group: getattr(config, group).name for group in groups})
     more = {(group, name) for group in LISTED for name in config.kinds(group) if name != getattr(config, group).name}
     return found | {f"{group}.{name}": part_source.fingerprint(group, name) for group, name in sorted(more)}
 

@@ -96,10 +96,28 @@ def fingerprint(data: Part, source: Any) -> str:
 
 
 def estimate(config: Config, examples: int) -> float:
-    """Estimates the seconds of a run: three forward passes of sequences of 32 tokens, and 2 ms per block, each step."""
-    steps = config.steps or config.epochs * -(-examples // config.batch)
+    """Estimates the seconds of a run: three forward passes of sequences of 32 tokens, and 2 ms per block, in each pass
+    of each step."""
+    steps = (config.steps or config.epochs * -(-examples // config.batch)) * passes_of(config)
     work = 3 * config.depth * 32 * config.batch * (8 + 4 * config.ff) * config.dim**2
     return float(steps * (work / OPERATIONS_A_SECOND + 0.002 * config.depth + 0.003) + 0.5)
+
+
+def passes_of(config: Config) -> int:
+    """Returns the forward-backward passes for each step of the stack, those of a teacher's training included."""
+    passes = trainings_of(config)
+    if not config.is_off("adversarial"):
+        part = registry.build_part("adversarial", config.adversarial.name, **config.adversarial.options)
+        passes *= int(part.passes)
+    return passes
+
+
+def trainings_of(config: Config) -> int:
+    """Returns how many stacks a run trains: its own, and that of a teacher."""
+    if config.is_off("distill"):
+        return 1
+    part = registry.build_part("distill", config.distill.name, **config.distill.options)
+    return 1 + int(part.teachers)
 
 
 def job_estimates(plan: Plan) -> list[float]:
@@ -137,6 +155,14 @@ def check_fit(config: Config, facts: Mapping[str, Any]) -> None:
         raise ValueError(
             f"data={config.data.name} needs causal=true: it asks for the next token, which the model must not see"
         )
+    if not config.is_off("distill") and facts.get("every"):
+        from stackcli.training.teacher import describe_many_answers
+
+        raise ValueError(describe_many_answers(config))
+    if config.word_dropout and not facts.get("unknown", True):  # facts of before have no such field
+        from stackcli.training.batching import describe_no_unknown
+
+        raise ValueError(describe_no_unknown(config))
 
 
 DECIDING = (*GROUPS, "dim", "heads", "causal", "share_layers", "kernel", "device")  # settings that may not fit together

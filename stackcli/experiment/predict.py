@@ -178,11 +178,16 @@ def encode_questions(
     config: Config, known: dict[str, Any], questions: Sequence[Question]
 ) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
     """Returns the tokens of each question that the run reads, and their ids: a classifier reads the beginning of a long
-    text, a language model the last `data.train_len` tokens."""
+    text, a language model the last `data.train_len` tokens. Texts are cleaned as the run's own were (`data.clean`)."""
+    from stackcli.data.base import TextData
+
     language = config.data.name == "text"
     limit = int(config.data.options["train_len"]) if language else int(known["max_len"])
     vocab = {token: i for i, token in enumerate(known["vocab"])}
     kept = [q.tokens[-limit:] if language else q.tokens[:limit] for q in questions]
+    source = registry.build_part("data", config.data.name, **config.data.options)
+    if isinstance(source, TextData):
+        kept = [tuple(source.clean_tokens(tokens, known["vocab"])) for tokens in kept]
     return [(tokens, tuple(words.encode(tokens, vocab, limit))) if tokens else ((), ()) for tokens in kept]
 
 

@@ -15,11 +15,20 @@ from stackcli.common import registry
 from stackcli.common.atomic_files import CorruptionError, read_json
 from stackcli.common.wording import format_duration
 from stackcli.config.settings import GROUPS, Config, Part
-from stackcli.experiment.plan import estimate
+from stackcli.experiment.plan import estimate, trainings_of
 from stackcli.experiment.store import Store
 
 NEWEST = 300  # stored runs that are looked at
-PARTS = ("pe", "residual", "norm", "attention", "kernel", "dim")  # settings that similar runs should share
+PARTS = (
+    "pe",
+    "residual",
+    "norm",
+    "attention",
+    "kernel",
+    "dim",
+    "adversarial",
+    "distill",
+)  # settings that similar runs should share
 SECONDS = 0.7  # that the calibration may take
 BRIEF = 0.25  # seconds of a step that is expected to be short enough for the calibration
 UPDATE = 1.15  # a step with the update of the weights, in forward and backward passes
@@ -144,7 +153,7 @@ def measure_factors(
             passes = time_passes(config, load())
         except Exception:  # the run will say why it fails
             break
-        seconds = passes * UPDATE * EVALUATION * steps + 0.5
+        seconds = passes * UPDATE * EVALUATION * steps * trainings_of(config) + 0.5
         found.append((work[i], seconds / work[i]))
     return found
 

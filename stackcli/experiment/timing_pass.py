@@ -11,7 +11,7 @@ from typing import Any
 from stackcli.analysis.load_text import describe_load
 from stackcli.common import registry
 from stackcli.common.wording import count_noun
-from stackcli.config.settings import Config, Part
+from stackcli.config.settings import NONE, Config, Part, plain
 from stackcli.experiment.identity import digest, part_sources
 from stackcli.experiment.plan import estimate
 from stackcli.experiment.store import Store
@@ -21,8 +21,6 @@ from stackcli.launcher.base import Say, Stop
 
 def timing_key(config: Config, fingerprint: str) -> str:
     """Returns the key of an architecture on a data set; runs with equal keys are timed once."""
-    from stackcli.config.settings import plain
-
     keys = ("depth", "dim", "heads", "ff", "dropout", "attention_dropout", "layer_drop", "share_layers", "causal")
     more = (
         "mask",
@@ -40,8 +38,10 @@ def timing_key(config: Config, fingerprint: str) -> str:
         "attention",
     )
     planned = ("steps", "epochs") if config.compile == "auto" else ()  # which decide whether blocks are compiled
-    values = {key: plain(getattr(config, key)) for key in (*keys, *more, *planned)}
-    own = {"content": fingerprint, "source": part_sources(config), "host": platform.node()}
+    passes = () if config.is_off("adversarial") else ("adversarial",)
+    values = {key: plain(getattr(config, key)) for key in (*keys, *more, *planned, *passes)}
+    sources = part_sources(replace(config, distill=NONE))  # a teacher's step takes as long as the stack's own
+    own = {"content": fingerprint, "source": sources, "host": platform.node()}
     return digest({**values, "data": config.data.placeless, **own})
 
 

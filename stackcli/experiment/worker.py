@@ -120,7 +120,7 @@ def _advance(training: Any, store: Store, run: str, say: Say, stop: Stop, *, beg
     saved = time.monotonic()
     while not training.finished:
         training.advance()
-        say((training.step, training.steps, *latest_scores(training)))
+        say((*training.progress, *latest_scores(training)))
         asked = stop()
         if asked or time.monotonic() - saved > CHECKPOINT_SECONDS:
             store.save_checkpoint(run, {**training.state(), "seconds": time.time() - began})

@@ -55,8 +55,8 @@ class StackedAttention(nn.Module):
         """Token ids (B, T) -> logits (B, C), or with an answer at every token (B, T, C) or (B, T, outputs, C).
 
         mask: True on real tokens (B, T); None without padding. pos: positions (T,) or (B, T); None where the stack
-        chooses them. tree: index of each token's parent (B, T). added: what is added to the token vectors, (B, T, D),
-        before the position encoding.
+        chooses them. tree: index of each token's parent (B, T). added: what is added to the token vectors before the
+        position encoding, (B, T, D).
         """
         return self.classify(self.vectors(tokens, mask, pos, tree, added))
 

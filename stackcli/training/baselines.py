@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from stackcli.common.records import Facts
+from stackcli.data._tokens import RESERVED, UNKNOWN
 from stackcli.data.base import Examples, Loaded
 
 LONGEST_EXAMPLE = 80  # characters
@@ -34,6 +35,7 @@ def facts(name: str, fingerprint: str, loaded: Loaded) -> Facts:
         max_len=loaded.max_len,
         vectors=None if loaded.vectors is None else loaded.vectors.shape[1],
         entropy=loaded.entropy,
+        unknown=loaded.vocab[UNKNOWN : UNKNOWN + 1] == RESERVED[UNKNOWN:],
         example=example_text(loaded.test.texts) if loaded.text else "",
     )
 

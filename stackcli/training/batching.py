@@ -1,14 +1,17 @@
 """Batches of sequences of similar length, in an order that depends only on (seed, epoch)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from stackcli.common.seeding import generator
+from stackcli.common.seeding import address, generator
+from stackcli.config.settings import Config
 from stackcli.data._rows import Rows
-from stackcli.data.base import UNSCORED, Examples
+from stackcli.data._tokens import PAD, RESERVED, UNKNOWN
+from stackcli.data.base import UNSCORED, Examples, Loaded
 from stackcli.model.batch import Batch
 
 EVALUATION_TOKENS = (
@@ -104,6 +107,30 @@ def observed_rows(examples: int) -> np.ndarray:
     """Returns the training rows on which layer statistics are computed, the same for every seed."""
     picked: np.ndarray = np.sort(generator("evaluation", "probe").permutation(examples)[: min(OBSERVED, examples)])
     return picked
+
+
+def check_unknown(config: Config, loaded: Loaded) -> None:
+    """Raises ValueError where words are to be replaced by the unknown word and the data have none."""
+    if config.word_dropout and loaded.vocab[UNKNOWN : UNKNOWN + 1] != RESERVED[UNKNOWN:]:
+        raise ValueError(describe_no_unknown(config))
+
+
+def describe_no_unknown(config: Config) -> str:
+    """Says that the data have no unknown word, and which have one."""
+    return (
+        f"word_dropout={config.word_dropout:g} replaces words by the unknown word, which data={config.data.name} do not"
+        " have; data=subjects, csv, text and conllu have one. Write word_dropout=0"
+    )
+
+
+def drop_words(batch: Batch, share: float, seed: int, step: int) -> Batch:
+    """Returns the batch with each token replaced by the unknown word with probability `share`, as (seed, step) decides.
+    Padding stays. Bowman et al. 2016, sec. 3.1.2, arXiv:1511.06349; Kiperwasser and Goldberg 2016, arXiv:1603.04351."""
+    if not share:
+        return batch
+    draw = torch.Generator().manual_seed(address(seed, "words", step))
+    chosen = (torch.rand(batch.tokens.shape, generator=draw) < share).to(batch.tokens.device)
+    return replace(batch, tokens=batch.tokens.masked_fill(chosen & (batch.tokens != PAD), UNKNOWN))
 
 
 def select_scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,6 @@
 """Answers of a stack on a part of the data, and their scores."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -21,9 +22,18 @@ from stackcli.training.linear_loss import LOGITS, linear_cross_entropy
 AT_ONCE = 1 << 18  # logits in double precision at a time
 
 
-def forward_loss(model: core.StackedAttention, batch: Batch, smoothing: float = 0.0) -> Tensor:
-    """Returns the mean cross-entropy of a batch, nats per sequence, or per scored token with answers at every token."""
-    inputs = batch.tokens, batch.mask, batch.pos, batch.tree
+def forward_loss(
+    model: core.StackedAttention, batch: Batch, smoothing: float = 0.0, temperature: float = 1.0
+) -> Tensor:
+    """Returns the mean cross-entropy of a batch, nats per sequence, or per scored token with answers at every token.
+
+    temperature: what the logits are divided by. Where labels are probabilities (B, classes), the cross-entropy is that
+    with them.
+    """
+    inputs = batch.tokens, batch.mask, batch.pos, batch.tree, batch.added
+    if batch.labels.is_floating_point() or temperature != 1:
+        logits = model(*inputs) / temperature
+        return F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
     mixed = torch.is_autocast_enabled(batch.tokens.device.type)
     if model.outputs == 1 and batch.labels.numel() * model.classes > LOGITS and not mixed:
         x, labels = select_scored(model.vectors(*inputs), batch.labels)
@@ -34,12 +44,13 @@ def forward_loss(model: core.StackedAttention, batch: Batch, smoothing: float = 
 
 class Answers(NamedTuple):
     """Mean loss in nats per scored item; the class answered (`said`) and the true class of each, (N,). `output`: which
-    of the token's answers each is; empty where a token has one."""
+    of the token's answers each is; empty where a token has one. `tempered`: the loss at the temperature asked for."""
 
     loss: float
     said: np.ndarray
     true: np.ndarray
     output: np.ndarray
+    tempered: float = math.nan
 
     @property
     def acc(self) -> float:
@@ -55,23 +66,32 @@ def place_tokens(model: core.StackedAttention, batch: Batch) -> Batch:
 
 
 @torch.no_grad()
-def answers(model: core.StackedAttention, part: Padded, *, full: bool, change: Change = lambda batch: batch) -> Answers:
+def answers(
+    model: core.StackedAttention,
+    part: Padded,
+    *,
+    full: bool,
+    change: Change = lambda batch: batch,
+    temperature: float = 1.0,
+) -> Answers:
     """Returns the answers of the model in eval mode; their loss has no smoothing. `change` is applied to each batch."""
     model.eval()
     size = len(part) if part.targets is None else int(part.targets.lengths.sum())
     kinds = np.min_scalar_type(max(model.classes, model.outputs))
     said, true, output = (np.zeros(n, dtype=kinds) for n in (size, size, size if model.outputs > 1 else 0))
-    total, used = 0.0, 0
+    total, tempered, used = 0.0, 0.0, 0
     for batch in (change(place_tokens(model, batch)) for batch in part.in_order(full=full)):
         logits, labels = select_scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
         total += summed_loss(logits.cpu(), labels.cpu())
+        tempered += summed_loss(logits.cpu() / temperature, labels.cpu()) if temperature != 1 else 0.0
         place = slice(used, used + len(labels))
         said[place], true[place] = logits.argmax(-1).cpu().numpy(), labels.cpu().numpy()
         if model.outputs > 1:
             which = torch.arange(model.outputs).expand(batch.labels.shape)
             output[place] = which[batch.labels.cpu() != UNSCORED].numpy()
         used += len(labels)
-    return Answers(total / used, said[:used], true[:used], output[:used])
+    alike = total if temperature == 1 else tempered
+    return Answers(total / used, said[:used], true[:used], output[:used], alike / used)
 
 
 def summed_loss(logits: Tensor, labels: Tensor) -> float:

@@ -7,8 +7,8 @@ All randomness depends only on numbers that are known at a step: the order of an
 import copy
 import hashlib
 import math
-from dataclasses import asdict
-from typing import Any, Protocol
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,14 +16,16 @@ from torch import Tensor, nn
 
 from stackcli.common.records import LayerRow, Result, StepRow
 from stackcli.common.seeding import address
-from stackcli.config.settings import Config
+from stackcli.config.settings import NONE, Config
 from stackcli.data.base import Examples, Loaded
 from stackcli.model import build, cost
 from stackcli.model import stack as core
 from stackcli.model.batch import Batch
 from stackcli.training.accelerator import compile_blocks, is_compiled, mixed_precision
-from stackcli.training.batching import Padded, observed_rows, order
+from stackcli.training.adversarial_step import add_gradients, build_adversarial
+from stackcli.training.batching import Padded, check_unknown, drop_words, observed_rows, order
 from stackcli.training.evaluation import (
+    Answers,
     answers,
     by_class,
     by_output,
@@ -35,34 +37,10 @@ from stackcli.training.evaluation import (
     shuffle_tokens,
     subset,
 )
+from stackcli.training.observer import Key, Observer
 from stackcli.training.optimizer import learning_rate, optimizer, planned_steps
 from stackcli.training.position_losses import Auxiliary
-
-Key = tuple[int, str]  # (layer, linear map)
-
-
-class Observer(Protocol):
-    """Records the layers of a stack at some steps of its training, and changes nothing. The module
-    `diagnostics.layer_statistics` is one."""
-
-    def schedule(self, steps: int) -> frozenset[int]:
-        """Returns the steps after which `look` is called."""
-
-    def weights(self, model: core.StackedAttention) -> dict[Key, Tensor]:
-        """Returns copies of the weights before such a step."""
-
-    def updates(
-        self, model: core.StackedAttention, before: dict[Key, Tensor], *, decay: float
-    ) -> dict[Key, tuple[float, float]]:
-        """Returns two measures of how far the step moved each linear map."""
-
-    def look(
-        self, model: core.StackedAttention, batch: Batch, *, step: int, updates: dict[Key, tuple[float, float]]
-    ) -> list[LayerRow]:
-        """Returns the rows of every layer at this step."""
-
-    def ratios(self, layers: list[LayerRow]) -> dict[str, float | None]:
-        """Returns summary numbers for the result of the run."""
+from stackcli.training.teacher import build_distillation, soft_labels
 
 
 class Training:
@@ -72,11 +50,30 @@ class Training:
     while not training.finished:
         training.advance()
     result = training.result()
+
+    With distillation a teacher is trained first, a copy of the model, at the same temperature. `step`, `curve` and the
+    result are those of the model alone; `progress` counts the steps of both.
     """
 
     def __init__(
-        self, model: core.StackedAttention, loaded: Loaded, config: Config, observer: Observer | None = None
+        self,
+        model: core.StackedAttention,
+        loaded: Loaded,
+        config: Config,
+        observer: Observer | None = None,
+        *,
+        temperature: float = 1.0,
     ) -> None:
+        check_unknown(config, loaded)
+        self.distill = build_distillation(config, loaded)
+        self.temperature = self.distill.temperature if self.distill.teachers else temperature
+        self.teacher: Training | None = None
+        self.taught: Tensor | None = None  # the teacher's probabilities for the training items, (N, C)
+        self.taught_steps = 0
+        if self.distill.teachers:
+            plain = replace(config, distill=NONE)
+            self.teacher = Training(copy.deepcopy(model), loaded, plain, temperature=self.temperature)
+        self.adversarial = build_adversarial(config)
         self.model, self.config, self.classes = model, config, loaded.classes
         self.auxiliary = Auxiliary(model, config)
         self.auxiliary.pretrain()
@@ -102,6 +99,7 @@ class Training:
         self.diverged_step: int | None = None
         self.loss = math.nan
         self.curve: list[StepRow] = []
+        self.criteria: list[float] = []  # validation loss of each evaluation, at the temperature of the training
         self.layers: list[LayerRow] = []
         self.best: dict[str, Tensor] | None = None
         self._epoch = (-1, [np.empty(0, dtype=np.int64)])
@@ -113,24 +111,48 @@ class Training:
         return self.step >= self.steps or self.stopped_early or self.diverged_step is not None
 
     def advance(self) -> None:
-        """Makes one optimiser step, and evaluates at the end of an epoch."""
-        config, step = self.config, self.step
-        seed_dropout(config, step)
+        """Makes one optimiser step, of the teacher until it is trained, and evaluates at the end of an epoch."""
+        if self.teacher is not None:
+            self._teach(self.teacher)
+            return
+        config, step, losses = self.config, self.step, list[Tensor]()
         self.model.train()
-        with mixed_precision(config):
-            loss = forward_loss(self.model, self._batch(step), config.label_smoothing)
-        if self.auxiliary:
-            loss = loss + self.auxiliary.weight * self.auxiliary.loss()
-        self.loss = float(loss.detach())
-        if not math.isfinite(self.loss):
+
+        def loss(batch: Batch) -> Tensor:
+            seed_dropout(config, step)  # before each pass, so that all have the same masks
+            with mixed_precision(config):
+                found = forward_loss(self.model, batch, config.label_smoothing, self.temperature)
+            if self.auxiliary:
+                found = found + self.auxiliary.weight * self.auxiliary.loss()
+            losses.append(found.detach())
+            return found
+
+        self.optimizer.zero_grad()
+        mean = add_gradients(self.adversarial, self.model, self._batch(step), loss, seed=config.seed, step=step)
+        self.loss = float(mean)
+        if not all(map(math.isfinite, (self.loss, *map(float, losses)))):
             self.diverged_step = step
             return
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
         self._update(step)
         self.step = step + 1
         if self.step % self.per_epoch == 0 or self.step == self.steps:
             self._evaluate()
+
+    def _teach(self, teacher: "Training") -> None:
+        """Makes a step of the teacher; after its last, keeps what the weights of its lowest validation loss answer."""
+        teacher.advance()
+        self.diverged_step = teacher.diverged_step
+        if teacher.finished and teacher.best is not None and self.diverged_step is None:
+            teacher.model.load_state_dict(teacher.best)
+            with mixed_precision(self.config):
+                self.taught = soft_labels(teacher.model, teacher.train, self.distill, full=self.full)
+            self.taught_steps, self.teacher = teacher.step, None
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Steps that are made, and all steps, with those of the teacher."""
+        made, planned = (self.taught_steps,) * 2 if self.teacher is None else (self.teacher.step, self.teacher.steps)
+        return made + self.step, planned + self.steps
 
     def _update(self, step: int) -> None:
         if self.config.clip:
@@ -155,7 +177,11 @@ class Training:
                 self.train.lengths, batch=self.config.batch, seed=self.config.seed, epoch=epoch, sort=not self.full
             )
             self._epoch = (epoch, rows)
-        return self.train.cut(self._epoch[1][at], full=self.full)
+        chosen = self._epoch[1][at]
+        batch = self.train.cut(chosen, full=self.full)
+        if self.taught is not None:
+            batch = replace(batch, labels=self.taught[torch.from_numpy(chosen)].to(batch.tokens.device))
+        return drop_words(batch, self.config.word_dropout, self.config.seed, step)
 
     def _evaluate(self) -> None:
         train, val = self._score(self.train_subset), self._score(self.val)
@@ -163,17 +189,18 @@ class Training:
             step=self.step,
             epoch=self.step / self.per_epoch,
             lr=learning_rate(self.config, self.step - 1, self.steps) if self.step else 0.0,
-            train_loss=train[0],
-            train_acc=train[1],
-            val_loss=val[0],
-            val_acc=val[1],
+            train_loss=train.loss,
+            train_acc=train.acc,
+            val_loss=val.loss,
+            val_acc=val.acc,
         )
-        if not (math.isfinite(train[0]) and math.isfinite(val[0])):
+        if not (math.isfinite(train.loss) and math.isfinite(val.loss)):
             self.diverged_step = self.step
             return
-        lowest = min((r.val_loss for r in self.curve), default=math.inf)
+        lowest = min(self.criteria, default=math.inf)
         self.curve.append(row)
-        if row.val_loss < lowest:
+        self.criteria.append(val.tempered)
+        if val.tempered < lowest:
             self.waited, self.best = 0, {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         else:
             self.waited += 1
@@ -181,10 +208,9 @@ class Training:
         if self.stopped_early and self.step not in self.probe_steps and self.observer:
             self.layers += self.observer.look(self.model, self.probe_batch, step=self.step, updates={})
 
-    def _score(self, part: Padded) -> tuple[float, float]:
+    def _score(self, part: Padded) -> Answers:
         with mixed_precision(self.config):
-            found = answers(self.model, part, full=self.full)
-        return found.loss, found.acc
+            return answers(self.model, part, full=self.full, temperature=self.temperature)
 
     # ---- result
 
@@ -208,7 +234,7 @@ class Training:
         }
         if self.diverged_step is not None:
             return Result(status="diverged", diverged_step=self.diverged_step, **common)
-        end, chosen = self.curve[-1], min(self.curve, key=lambda row: row.val_loss)
+        end, chosen = self.curve[-1], self.curve[int(np.argmin(self.criteria))]
         tested = self._tested() if test else {}
         return Result(status="done", step_best=chosen.step, **common, **self._losses(end, chosen), **tested)
 
@@ -231,8 +257,8 @@ class Training:
             more = self._lengths() | ({} if self.model.every else self._orders())
         self.model.load_state_dict(last)
         return {
-            "test_loss_end": test_end[0],
-            "test_acc_end": test_end[1],
+            "test_loss_end": test_end.loss,
+            "test_acc_end": test_end.acc,
             "test_loss": found.loss,
             "test_source": self.source_loss,
             "test_excess": None if self.source_loss is None else found.loss - self.source_loss,
@@ -275,11 +301,15 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "reader": [p.detach() for p in self.auxiliary.parameters()],
             "best": self.best,
-            "step": self.step,
+            "step": self.progress[0],  # which numbers the checkpoints of a run
+            "teacher": None if self.teacher is None else self.teacher.state(),
+            "taught": self.taught,
+            "taught_steps": self.taught_steps,
             "waited": self.waited,
             "stopped_early": self.stopped_early,
             "diverged_step": self.diverged_step,
             "curve": [asdict(row) for row in self.curve],
+            "criteria": self.criteria,
             "layers": [asdict(row) for row in self.layers],
         }
         return copy.deepcopy(live)
@@ -291,11 +321,16 @@ class Training:
         with torch.no_grad():
             for parameter, saved in zip(self.auxiliary.parameters(), state["reader"], strict=True):
                 parameter.copy_(saved)
-        self.best = state["best"]
-        self.step, self.waited = state["step"], state["waited"]
+        self.best, self.taught, self.taught_steps = state["best"], state["taught"], state["taught_steps"]
+        if self.teacher is not None and state["teacher"] is not None:
+            self.teacher.restore(state["teacher"])
+        else:
+            self.teacher = None
+        self.step, self.waited = 0, state["waited"]
+        self.step = state["step"] - self.progress[0]
         self.stopped_early, self.diverged_step = state["stopped_early"], state["diverged_step"]
         self.curve = [StepRow(**row) for row in state["curve"]]
-        self.layers = [LayerRow(**row) for row in state["layers"]]
+        self.criteria, self.layers = state["criteria"], [LayerRow(**row) for row in state["layers"]]
 
 
 def seed_dropout(config: Config, step: int) -> None:

@@ -95,6 +95,12 @@ def test_the_grid_is_the_product_in_order(depths: list[int], rates: list[float],
             "pe.clip belongs to pe=relative and pe=structural, not to pe=learned; write pe=relative",
         ),
         ("layers=4", "did you mean depth?"),
+        ("adv=fgm", "did you mean adversarial?"),
+        ("adversarial=fgmm", "did you mean fgm?"),
+        ("adversarial=fgsm", "did you mean fgm?"),
+        ("adversarial.eps=3", "not to adversarial=none; write adversarial=fgm adversarial.eps=3"),
+        ("distill.temperature=5", "write distill=defensive distill.temperature=5"),
+        ("word_dropout=1", "word_dropout=1: must be below 1"),
         ("pe=rotary", "did you mean rope?"),
     ],
 )
@@ -119,3 +125,28 @@ def test_steps_of_0_and_a_preset_go_with_the_other() -> None:
     preset = parse_grid(["steps=100"], presets=["epochs=16"]).configs[0]
     assert preset == parse_grid(["steps=100"]).configs[0] and (preset.steps, preset.epochs) == (100, 8)
     assert parse_grid([], presets=["epochs=16"]).configs[0].epochs == 16
+
+
+def test_plain_training_is_swept_once_beside_adversarial_training_of_several_sizes() -> None:
+    found = parse_grid(["adversarial=none,fgm", "adversarial.eps=1,3", "seeds=1"]).configs
+    assert [(c.adversarial.name, c.adversarial.options.get("eps")) for c in found] == [
+        ("none", None),
+        ("fgm", 1.0),
+        ("fgm", 3.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["adversarial=fgm", "adversarial.eps=0"], "adversarial.eps=0: must be above 0"),
+        (["adversarial=pgd", "adversarial.steps=0"], "adversarial.steps=0: must be at least 1"),
+        (["adversarial=freelb", "adversarial.norm=l1"], "choose from l2, linf"),
+        (["distill=defensive", "distill.temperature=0"], "distill.temperature=0: must be at least 1"),
+        (["data.clean=al"], "data.clean=al: choose from none, unicode, spelling, all"),
+    ],
+)
+def test_a_defence_out_of_its_range_is_answered_with_the_range(words: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_grid(words)
+    assert said in str(error.value)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stackcli.diagnostics import step_time
-from tests.factory import config, tiny
+from tests.factory import config, part, tiny
 
 
 def test_each_arm_is_warmed_up_and_repeated_and_its_parts_add_up_to_the_step() -> None:
@@ -75,3 +75,18 @@ def test_blocks_timed_at_different_machine_speeds_are_brought_to_one_scale(monke
     later = step_time.measure_blocks({"depth 1": configs["depth 1"], "new": configs["depth 6"]}, "depth 1",
                                   lambda _: tiny(), known=1.0)  # fmt: skip
     assert later["new"]["times"]["step_ms"] == pytest.approx(6) and later["depth 1"]["times"]["step_ms"] == 1.0
+
+
+def test_a_step_with_adversarial_training_is_timed_with_all_its_passes() -> None:
+    chosen = part("pgd", eps=0.1, norm="l2", steps=3, step=0.5)
+    arm = step_time.prepare(config(dim=16, heads=2, batch=8, adversarial=chosen), tiny())
+    calls, forward = [], arm.model.forward
+
+    def count(*given: Any, **more: Any) -> Any:
+        calls.append(1)
+        return forward(*given, **more)
+
+    arm.model.forward = count  # type: ignore[method-assign]
+    arm.step()
+    assert len(calls) == 4 and min(arm.times["forward"] + arm.times["backward"]) > 0
+    assert arm.times["step"][0] == pytest.approx(sum(arm.times[k][0] for k in ("forward", "backward", "update")))

@@ -2,11 +2,11 @@
 
 import hashlib
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
-from stackcli.config.settings import GROUPS, Part
+from stackcli.config.settings import GROUPS, Part, plain
 from stackcli.experiment import identity, part_source
 from tests.experiment.examples import default_config
 
@@ -32,12 +32,28 @@ def test_an_edited_part_or_another_numerics_version_is_another_run(monkeypatch: 
     config = default_config()
     before = identity.run_id(config, "content")
     sources = identity.part_sources(config)
-    assert sources == {group: part_source.fingerprint(group, getattr(config, group).name) for group in GROUPS}
+    groups = [group for group in GROUPS if group not in ("adversarial", "distill")]  # which came later and are off
+    assert sources == {group: part_source.fingerprint(group, getattr(config, group).name) for group in groups}
     with monkeypatch.context() as edited:
         edited.setattr(part_source, "fingerprints", lambda names: {**sources, "pe": "0" * 16})
         assert identity.run_id(config, "content") != before
     monkeypatch.setattr(identity, "NUMERICS_VERSION", identity.NUMERICS_VERSION + 1)
     assert identity.run_id(config, "content") != before
+
+
+def test_defences_that_are_off_leave_the_id_as_it_was_before_they_existed(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = default_config()
+    settings = {f.name: plain(getattr(config, f.name)) for f in fields(config)}
+    before = {k: v for k, v in settings.items() if k not in ("keep", "adversarial", "distill", "word_dropout")}
+    data = {k: v for k, v in before["data"].items() if k not in ("clean", "test_path", "vectors", "encoding")}
+    sources = dict.fromkeys(("pe", "residual", "norm", "attention", "init", "data"), "0" * 16)
+    monkeypatch.setattr(part_source, "fingerprint", lambda group, name: "0" * 16)
+    more = {"content": "content", "numerics": identity.NUMERICS_VERSION, "source": sources}
+    assert identity.run_id(config, "content") == identity.digest({**before, "data": data, **more})
+    on = [{"adversarial": Part(name="fgm")}, {"distill": Part(name="defensive")}, {"word_dropout": 0.1}]
+    ids = {identity.run_id(replace(config, **change), "content") for change in on}  # type: ignore[arg-type]
+    assert len(ids | {identity.run_id(config, "content")}) == 4
+    assert set(identity.part_sources(replace(config, adversarial=Part(name="pgd")))) == {*sources, "adversarial"}
 
 
 def test_a_digest_is_the_beginning_of_sha256_of_the_sorted_json() -> None:

@@ -125,6 +125,8 @@ FACTS: dict[str, Any] = {"sizes": {"train": 20}, "max_len": 16}
         ),
         ({"dim": 8}, {"vectors": 50}, "the word vectors have 50 numbers each: dim=50, not 8"),
         ({"causal": False}, {"causal": True}, "needs causal=true"),
+        ({"distill": Part(name="defensive")}, {"every": True}, "data with one answer for each sequence"),
+        ({"word_dropout": 0.1}, {"unknown": False}, "data=subjects, csv, text and conllu have one"),
     ],
 )
 def test_settings_that_do_not_go_with_the_data_are_refused(
@@ -135,6 +137,23 @@ def test_settings_that_do_not_go_with_the_data_are_refused(
     with pytest.raises(ValueError) as error:
         plan.check_fit(replace(fits, **changes), {**FACTS, **facts})
     assert message in str(error.value)
+
+
+def test_the_passes_of_a_step_and_the_training_of_a_teacher_count_in_the_estimate() -> None:
+    plain = default_config()
+    steps = 57 * plain.epochs
+
+    def seconds(**changes: Part) -> float:
+        return plan.estimate(replace(plain, **changes), 1824) - 0.5  # type: ignore[arg-type]
+
+    assert plan.passes_of(plain) == plan.trainings_of(plain) == 1 and seconds() > 0.001 * steps
+    for name, keys, passes in (("fgm", (), 2), ("pgd", (("steps", 4),), 5), ("freelb", (("steps", 4),), 4)):
+        part = Part(name=name, keys=keys)
+        assert plan.passes_of(replace(plain, adversarial=part)) == passes
+        assert seconds(adversarial=part) == pytest.approx(passes * seconds())
+    assert seconds(distill=Part(name="defensive")) == pytest.approx(2 * seconds())
+    both = replace(plain, adversarial=Part(name="fgm"), distill=Part(name="defensive"))
+    assert plan.passes_of(both) == 4 and plan.trainings_of(both) == 2
 
 
 def test_a_device_that_is_not_there_is_named_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from stackcli.cli.main import texts_last
 from stackcli.common import registry
 from stackcli.config import grid
-from stackcli.experiment import plan, worker
+from stackcli.experiment import plan, trained_run, worker
 from stackcli.experiment.predict import describe_answers, predict
 from stackcli.experiment.store import Store
 from tests.experiment.examples import call_tool
@@ -189,3 +189,13 @@ def test_a_run_without_texts_says_which_runs_answer_questions(given: tuple[str, 
     run = trained(folder / "other", *given, *SMALL)
     with pytest.raises(ValueError, match=rf"{given[0]}, which is not text.*data=subjects, csv, conllu and text"):
         predict(folder / "other", run, ["why does ice float"])
+
+
+def test_a_run_with_cleaned_texts_reads_a_question_as_it_read_its_data(tmp_path: Path) -> None:
+    given = [*words(csv_file(tmp_path / "d.csv")), "steps=5", "data.clean=all"]
+    run = trained(tmp_path / "out", *given)
+    plain, typed = predict(tmp_path / "out", run, ["the newt runs", "th\u0435 newt ruuns"])
+    assert plain.shares == typed.shares and typed.unknown == 0 and typed.text == "th\u0435 newt ruuns"
+    opened = trained_run.open_run(tmp_path / "out", run)
+    (item,) = trained_run.items_of_texts(opened, ["th\u0435 newt ruuns xyzzy"])
+    assert item.tokens == ("the", "newt", "runs", "xyzzy") and item.ids[3] == 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stackcli.config.settings import Config
+from stackcli.config.settings import Config, Part
 from stackcli.experiment import timing_pass
 from stackcli.experiment.store import Store
 from stackcli.launcher.base import Outcome, Say, Stop
@@ -164,12 +164,14 @@ def test_equal_architectures_share_a_key_and_an_edited_part_has_another(monkeypa
     config = default_config()
     key = timing_pass.timing_key(config, "content")
     unseen: list[dict[str, Any]] = [{"seed": 7}, {"lr": 0.5}, {"epochs": 3}, {"keep": "last"}, {"probes": False}]
+    unseen += [{"distill": Part(name="defensive")}, {"word_dropout": 0.1}]
     for same in unseen:
         assert timing_pass.timing_key(replace(config, **same), "content") == key, same
     changes: list[dict[str, Any]] = [{"depth": 9}, {"batch": 9}, {"kernel": "explicit"}, {"clip": 0.0}]
+    changes += [{"adversarial": Part(name="pgd", keys=(("steps", n),))} for n in (1, 2)]
     others = [replace(config, **change) for change in changes]
     keys = {timing_pass.timing_key(other, "content") for other in others}
-    assert len(keys | {key, timing_pass.timing_key(config, "other content")}) == 6
+    assert len(keys | {key, timing_pass.timing_key(config, "other content")}) == 8
     monkeypatch.setattr(timing_pass, "part_sources", lambda _: {})
     assert timing_pass.timing_key(config, "content") != key
 

@@ -1,12 +1,16 @@
 """Batches of sequences of similar length, in an order that depends on (seed, epoch)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from stackcli.data.base import UNSCORED, Examples
+from stackcli.model.batch import Batch
 from stackcli.training import batching
-from stackcli.training.batching import Padded, observed_rows, order, select_scored
+from stackcli.training.batching import Padded, check_unknown, drop_words, observed_rows, order, select_scored
+from tests.factory import config, tiny
 
 LENGTHS = np.random.default_rng(0).integers(1, 60, size=500)
 
@@ -105,3 +109,26 @@ def test_logits_are_not_copied_where_every_token_is_scored() -> None:
     labels[1, 2, 0] = UNSCORED
     found, asked = select_scored(logits, labels)
     assert torch.equal(found, logits[labels != UNSCORED]) and torch.equal(asked, labels[labels != UNSCORED])
+
+
+def test_each_word_is_dropped_with_the_same_probability_and_padding_never() -> None:
+    tokens = torch.randint(2, 50, (400, 60), generator=torch.Generator().manual_seed(0))
+    mask = torch.arange(60)[None] < torch.randint(1, 61, (400, 1), generator=torch.Generator().manual_seed(1))
+    batch = Batch(tokens.masked_fill(~mask, 0), torch.zeros(400, dtype=torch.long), mask)
+    found = drop_words(batch, 0.2, 0, 7).tokens
+    assert not found[~mask].any()
+    dropped = found[mask] == 1
+    n = int(mask.sum())
+    assert abs(int(dropped.sum()) - 0.2 * n) < 4 * (0.2 * 0.8 * n) ** 0.5
+    assert torch.equal(found[mask][~dropped], batch.tokens[mask][~dropped])
+    assert torch.equal(found, drop_words(batch, 0.2, 0, 7).tokens)
+    assert not torch.equal(found, drop_words(batch, 0.2, 0, 8).tokens)
+    assert not torch.equal(found, drop_words(batch, 0.2, 1, 7).tokens)
+    assert drop_words(batch, 0.0, 0, 7) is batch
+
+
+def test_data_without_an_unknown_word_are_refused_where_words_are_dropped() -> None:
+    with pytest.raises(ValueError, match="data=subjects, csv, text and conllu have one"):
+        check_unknown(config(word_dropout=0.1, data="order"), tiny())
+    check_unknown(config(word_dropout=0.0), tiny())
+    check_unknown(config(word_dropout=0.1), replace(tiny(), vocab=("<pad>", "<unk>", "a")))
