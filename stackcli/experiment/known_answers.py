@@ -4,11 +4,13 @@ Each line of experiments/NAME/expected.txt is an expectation, `ARM: METRIC OP NU
 of runs.csv, or `acc@N`, `loss@N`, `excess@N` on test items of length N, or where a token has several answers the lowest
 accuracy of the first N (`inside@N`) and the highest of the others (`beyond@N`), or the accuracy of the position probe
 after layer N (`position@N`), or the share of explained test items in which a method of explanation ranks the tokens
-that decide first (`first@METHOD`); `A - B: ...` for the difference of two arms' means.
+that decide first (`first@METHOD`), or the accuracy under an attack at a budget (`attacked@fgm-3`), where a file
+`attack` says which attacks are made; `A - B: ...` for the difference of two arms' means.
 """
 
 import argparse
 import operator
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -20,7 +22,10 @@ from stackcli.analysis import comparisons, paired_comparisons
 from stackcli.analysis.study_data import Frames
 from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.config import recorded_settings
+from stackcli.config.attack_settings import parse_attacks
 from stackcli.experiment import initial_probe_report
+from stackcli.experiment.attack import attack_folder, run_attacks, save_report
+from stackcli.experiment.attacked_run import open_attacked_run
 from stackcli.experiment.console import Console
 from stackcli.experiment.load import load_study
 from stackcli.experiment.store import Store
@@ -81,7 +86,7 @@ def metric_values(frames: Frames, arm: str, metric: str) -> list[float]:
     if arm not in set(frames.runs["arm"]):
         raise ValueError(f"no arm {arm!r} in {frames.study}")
     runs = paired_comparisons.finished_runs(frames.runs[frames.runs["arm"] == arm])
-    if "@" not in metric:
+    if "@" not in metric or metric in runs:
         return [float(value) for value in runs[metric]]
     name, _, length = metric.partition("@")
     if name == "position":
@@ -102,6 +107,21 @@ def metric_values(frames: Frames, arm: str, metric: str) -> list[float]:
     return out
 
 
+def attack_runs(frames: Frames, out: Path, words: Sequence[str]) -> Frames:
+    """Attacks every finished run on the whole test part, as `attack RUN WORDS` does. Returns the study with a column
+    attacked@NAME-BUDGET for each attack: the accuracy under it."""
+    asked, found = parse_attacks(words), dict[str, dict[str, float]]()
+    for run in paired_comparisons.finished_runs(frames.runs)["run"]:
+        attacked = open_attacked_run(out, run)
+        report = run_attacks(attacked, attacked.test_items(0), asked, attack_folder(out, run), print)
+        save_report(report, attack_folder(out, run))
+        for row in report["rows"]:
+            which = row["attack"] if row["budget"] is None else f"{row['attack']}-{row['budget']:g}"
+            found.setdefault(f"attacked@{which}", {})[run] = (row["right"] - row["flipped"]) / row["items"]
+    columns = {name: frames.runs["run"].map(values) for name, values in found.items()}
+    return replace(frames, runs=frames.runs.assign(**columns))
+
+
 def outcome_table(name: str, outcomes: Sequence[Outcome]) -> TerminalTable:
     heads = ("arm", "metric", "mean", "seeds", "expected", "")
     table = TerminalTable(heads, left=(0, 1, 4, 5), wrap=(1, 3, 4), whole=True, title=name)
@@ -119,8 +139,9 @@ def experiment_folder(name: str) -> Path:
 
 def replay_study(name: str, out: Path, seed: int) -> Frames:
     """Runs a study again. Where its folder holds a file `probe`, it is probed instead, and the numbers of each arm and
-    seed (slope_free, order, ...) are returned as runs; where it holds a file `explain`, the runs are explained as well.
-    Raises CalledProcessError where the command fails."""
+    seed (slope_free, order, ...) are returned as runs. Where it holds a file `explain`, the runs are explained as well;
+    where it holds a file `attack` with the words of `attack RUN`, they are attacked. Raises CalledProcessError where
+    the command fails."""
     probed, explained = ((experiment_folder(name) / mark).exists() for mark in ("probe", "explain"))
     study = f"{name}-{seed}"  # other seeds are another study
     line = ["probe" if probed else "sweep", "--experiment", name, f"seed={seed}", "--study", study, "--out", str(out)]
@@ -128,7 +149,9 @@ def replay_study(name: str, out: Path, seed: int) -> Frames:
     subprocess.run([sys.executable, "-m", "stackcli", *line, *more, "--quiet"], check=True, stdout=subprocess.DEVNULL)
     if probed:
         return initial_probe_report.read_probe(out / "probes" / study)
-    return load_study(Store(out, create=False), study)
+    frames = load_study(Store(out, create=False), study)
+    attacks = experiment_folder(name) / "attack"
+    return attack_runs(frames, out, shlex.split(attacks.read_text(encoding="utf-8"))) if attacks.exists() else frames
 
 
 def run_known_answers(words: Sequence[str] | None = None) -> int:
