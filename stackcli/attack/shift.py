@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from stackcli.attack.base import Sample, Variants, Victim
+from stackcli.attack.base import Sample, Variants, Victim, count_changes
 
 
 class Shift(Variants):
@@ -20,7 +20,8 @@ class Shift(Variants):
         self.tries = tries
 
     def variants(self, victim: Victim, sample: Sample, budget: float, draw: np.random.Generator) -> list[Sample]:
-        most = min(max(1, int(budget)), victim.room(sample))
+        most = count_changes(budget, len(sample.tokens)) if budget < 1 else int(budget)
+        most = min(most, victim.room(sample))
         count = min(self.tries, most)
         chosen = sorted({round(most - i * (most - 1) / max(1, count - 1)) for i in range(count)})
         return [replace(sample, first=sample.first + by) for by in chosen]

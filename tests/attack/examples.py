@@ -17,10 +17,11 @@ from stackcli.model.perturbation_ball import Ball, Norm
 from stackcli.model.stack import StackedAttention
 from tests.factory import config
 
-WORDS = tuple(
-    "please answer think energy light with atom cell proof theorem number prime force a of the is mass plant leaf "
-    "acid base sum set 2 42 what why".split()
-)
+LINES = """
+please answer think energy light with atom cell proof theorem number prime force a of the is mass plant leaf acid base
+sum set 2 42 what why
+"""
+WORDS = tuple(LINES.split())
 VOCAB = ("<pad>", "<unk>", *WORDS)
 LONGEST = 24
 TEXTS = ("what is the energy of light 2", "please think why a leaf", "number theorem proof with 42 prime sum", "atom")
@@ -33,7 +34,7 @@ class Bag:
     def __init__(self, weights: Mapping[str, float], *, bias: float = -100.0, room: int = 100) -> None:
         self.weights, self.bias, self.free = dict(weights), bias, room
         self.words = tuple(weights)
-        self.index = {word: i for i, word in enumerate(self.words)}
+        self.index: Mapping[str, int] = {word: i for i, word in enumerate(self.words)}
         self.vectors = torch.tensor([[0.0, weights[word]] for word in self.words], dtype=torch.float64)
         self.queries, self.knows_labels, self.knows_words = 0, False, True
         self.asked: list[tuple[str, ...]] = []

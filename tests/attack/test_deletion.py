@@ -31,8 +31,10 @@ def test_of_a_mean_each_word_is_the_best_after_those_before() -> None:
     with torch.no_grad():
         model.head.bias.copy_(torch.tensor([30.0, 0.0]))  # the answer stays right, and the search goes on
     victim, start = attacked(model), case(TEXT)
-    slope = model.head.weight[1] - model.head.weight[0]
-    words = {word: float(model.embedding.weight[i] @ slope) for word in TEXT.split() for (i,) in victim.read([word])}
+    slope = (model.head.weight[1] - model.head.weight[0]).detach()
+    words = {
+        word: float(model.embedding.weight[i].detach() @ slope) for word in TEXT.split() for (i,) in victim.read([word])
+    }
 
     def mean(left: list[str]) -> float:
         return sum(words[word] for word in left) / len(left)

@@ -32,7 +32,9 @@ def test_neighbouring_letters_inside_the_word_change_places(word: str) -> None:
         assert second == first + 1
 
 
-@pytest.mark.parametrize("word", ["a", "of", "the", "2", "1234", "3.14", "вода", "νερό", "水水水水", "it's", "a-b-c", "noon"])
+@pytest.mark.parametrize(
+    "word", ["a", "of", "the", "2", "1234", "3.14", "вода", "νερό", "水水水水", "it's", "a-b-c", "noon"]
+)
 def test_short_words_numbers_and_words_of_other_scripts_stay(word: str) -> None:
     assert tried(word) == []
 

@@ -7,7 +7,17 @@ from stackcli.attack.typo import Typo, keyboard_neighbours
 from tests.attack.examples import Bag, case, count_differences
 
 # The keys beside each key of a QWERTY keyboard whose rows are shifted to the right from top to bottom.
-KEYS = {"q": "wa", "g": "fhtyvb", "a": "qwsz", "p": "ol", "m": "njk", "l": "kopm", "z": "asx", "t": "ryfg", "s": "adwezx"}
+KEYS = {
+    "q": "wa",
+    "g": "fhtyvb",
+    "a": "qwsz",
+    "p": "ol",
+    "m": "njk",
+    "l": "kop",
+    "z": "asx",
+    "t": "ryfg",
+    "s": "adwezx",
+}
 
 
 def distance(a: str, b: str) -> int:
@@ -15,9 +25,7 @@ def distance(a: str, b: str) -> int:
     table = [[max(i, j) if min(i, j) == 0 else 0 for j in range(len(b) + 1)] for i in range(len(a) + 1)]
     for i in range(1, len(a) + 1):
         for j in range(1, len(b) + 1):
-            table[i][j] = min(
-                table[i - 1][j] + 1, table[i][j - 1] + 1, table[i - 1][j - 1] + (a[i - 1] != b[j - 1])
-            )
+            table[i][j] = min(table[i - 1][j] + 1, table[i][j - 1] + 1, table[i - 1][j - 1] + (a[i - 1] != b[j - 1]))
             if i > 1 and j > 1 and a[i - 1] == b[j - 2] and a[i - 2] == b[j - 1]:
                 table[i][j] = min(table[i][j], table[i - 2][j - 2] + 1)
     return table[-1][-1]
