@@ -18,6 +18,7 @@ from stackcli.common.seeding import generator
 Objective = Literal["loss", "margin"]
 Norm = Literal["l2", "linf"]
 Edited = dict[int, tuple[str, ...]]  # place of a token -> what stands there instead
+ROUNDING = 1e-5  # margins that differ by less are equal, so that the other texts of a batch decide nothing
 DRAWS = 20  # random changes that are drawn until one has a class
 
 
@@ -154,6 +155,11 @@ def stream(name: str, sample: Sample, *more: str | int) -> np.random.Generator:
     return generator("attack", name, *more, *sample.tokens)
 
 
+def choose_largest(margins: Tensor) -> int:
+    """Returns the place of the largest margin; of equal ones the first."""
+    return int((margins >= margins.max() - ROUNDING).nonzero()[0])
+
+
 # ---- attacks that replace tokens one by one
 
 
@@ -205,12 +211,9 @@ def choose_readable(victim: Victim, sample: Sample, tried: list[Edited]) -> list
     """Returns those of the edits that leave a token, and that the stack reads to the end; of an input with a tree,
     those that keep its length."""
     more = [sum(len(new) - 1 for new in edited.values()) for edited in tried]
-    room = victim.room(sample) if any(n > 0 for n in more) else 0
-    return [
-        edited
-        for edited, n in zip(tried, more, strict=True)
-        if -len(sample.tokens) < n <= room and not (n and sample.tree)
-    ]
+    least, most = 1 - len(sample.tokens), victim.room(sample) if any(n > 0 for n in more) else 0
+    least, most = (0, 0) if sample.tree else (least, most)
+    return [edited for edited, n in zip(tried, more, strict=True) if least <= n <= most]
 
 
 class Search:
@@ -243,9 +246,9 @@ class Search:
 
     def advance(self, tried: Sequence[Edited], margins: Tensor) -> None:
         """Takes the best of the edits that were tried, if it raises the margin."""
-        best = int(margins.argmax())
+        best = choose_largest(margins)
         sample, margin, queries = self.path[-1]
-        if float(margins[best]) > margin:
+        if float(margins[best]) > margin + ROUNDING:
             self.edited = tried[best]
             sample, margin = apply_edits(self.case.sample, self.edited), float(margins[best])
             self.stopped = margin > 0
@@ -302,7 +305,7 @@ class Variants(Attack):
         out = []
         for case, each, found in zip(cases, tried, torch.split(margins, [len(each) for each in tried]), strict=True):
             usable = bool(each) and bool((found > -math.inf).any())
-            out.append(Attempt(each[int(found.argmax())] if usable else case.sample, len(each)))
+            out.append(Attempt(each[choose_largest(found)] if usable else case.sample, len(each)))
         return out
 
     def draw(self, victim: Victim, cases: Sequence[Case], budgets: Sequence[float]) -> list[list[Sample]]:

@@ -57,9 +57,7 @@ def test_the_worst_shift_is_chosen_of_all() -> None:
 
 
 def test_few_tries_are_spread_from_one_to_k() -> None:
-    tried = [
-        s.first for s in Shift(tries=4).variants(attacked(), SAMPLES[1], 22, np.random.default_rng(0))
-    ]
+    tried = [s.first for s in Shift(tries=4).variants(attacked(), SAMPLES[1], 22, np.random.default_rng(0))]
     assert tried == [1, 8, 15, 22]
 
 
