@@ -1,9 +1,9 @@
 """Bags of words in place of a stack, whose best attacks are known, and small stacks with random weights."""
 
-import math
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import combinations
+from functools import cache
 from typing import Any
 
 import torch
@@ -104,10 +104,15 @@ def read(texts: Sequence[str]) -> list[tuple[int, ...]]:
     return [tuple(index.get(token, 1) for token in text.split()) for text in texts]
 
 
-def random_stack(vocab: int = len(VOCAB), classes: int = 3, longest: int = LONGEST, **changes: Any) -> StackedAttention:
-    """A small stack in float64 with random weights, biases and gains."""
+def random_stack(vocab: int = len(VOCAB), classes: int = 3, **changes: Any) -> StackedAttention:
+    """A small stack in float64 with random weights, biases and gains; each is drawn once and then copied."""
+    return copy.deepcopy(draw_stack(vocab, classes, **changes))
+
+
+@cache
+def draw_stack(vocab: int, classes: int, **changes: Any) -> StackedAttention:
     small = {"dim": 16, "heads": 2, "ff": 2.0, "dropout": 0.0, "depth": 2, **changes}
-    model = build(config(**small), vocab=vocab, classes=classes, max_len=longest).double().eval()
+    model = build(config(**small), vocab=vocab, classes=classes, max_len=LONGEST).double().eval()
     draw = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -169,11 +174,6 @@ def is_subsequence(part: Sequence[str], whole: Sequence[str]) -> bool:
     """Whether a text is left when some tokens of another are removed."""
     rest = iter(whole)
     return all(token in rest for token in part)
-
-
-def best_subset(gains: Sequence[float], count: int) -> float:
-    """The largest sum of so many numbers, of all choices."""
-    return max((math.fsum(chosen) for chosen in combinations(gains, count)), default=-math.inf)
 
 
 def tokens_of(attempts: Sequence[Attempt]) -> list[tuple[str, ...]]:
