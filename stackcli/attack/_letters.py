@@ -8,7 +8,7 @@ LEAST = 4  # letters of a word that is changed
 
 def is_word(token: str) -> bool:
     """Whether a token is a word in Latin letters, long enough to be read with a mistake in it."""
-    return len(token) >= LEAST and WORD.fullmatch(token) is not None
+    return sum(map(str.isalpha, token)) >= LEAST and WORD.fullmatch(token) is not None
 
 
 def replace_letter(token: str, at: int, new: str) -> str:

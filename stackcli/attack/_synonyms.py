@@ -47,7 +47,14 @@ def read_rows(path: str) -> list[dict[str, str]]:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8" if isinstance(error, ValueError) else error
         raise ValueError(f"{path}: cannot be read as a table of synonyms: {why}") from None
     head = text.partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in head else ",")
+    try:
+        return parse_rows(path, csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in head else ","))
+    except csv.Error as error:  # a quote that is never closed
+        raise ValueError(f"{path}: cannot be read as a table of synonyms: {error}") from None
+
+
+def parse_rows(path: str, reader: "csv.DictReader[str]") -> list[dict[str, str]]:
+    """Returns the rows, with columns and cells in lower case."""
     columns = [name.strip().lower() for name in reader.fieldnames or ()]
     if not {"word", "synonym"} <= set(columns):
         named = ", ".join(columns) or "none"

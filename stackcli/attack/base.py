@@ -17,6 +17,8 @@ from stackcli.common.seeding import generator
 
 Objective = Literal["loss", "margin"]
 Norm = Literal["l2", "linf"]
+Edited = dict[int, tuple[str, ...]]  # place of a token -> what stands there instead
+ROUNDING = 1e-5  # margins that differ by less are equal, so that the other texts of a batch decide nothing
 DRAWS = 20  # random changes that are drawn until one has a class
 
 
@@ -162,6 +164,11 @@ def stream(name: str, sample: Sample, *more: str | int) -> np.random.Generator:
     return generator("attack", name, *more, *sample.tokens)
 
 
+def choose_largest(margins: Tensor) -> int:
+    """Returns the place of the largest margin; of equal ones the first."""
+    return int((margins >= margins.max() - ROUNDING).nonzero()[0])
+
+
 # ---- attacks that replace tokens one by one
 
 
@@ -181,43 +188,54 @@ class Edits(Attack):
         raise NotImplementedError
 
     def run(self, victim: Victim, cases: Sequence[Case], budgets: Sequence[float]) -> list[list[Attempt]]:
-        searches = [Search(self, victim, case, budgets) for case in cases]
+        margins = victim.margins([case.sample for case in cases], [case.label for case in cases]).tolist()
+        searches = [Search(self, victim, case, m, budgets) for case, m in zip(cases, margins, strict=True)]
         for step in range(max((s.most for s in searches), default=0)):
             ask_all(victim, [(s, s.candidates(step)) for s in searches])
         return [[search.attempt(budget) for search in searches] for budget in budgets]
 
     def draw(self, victim: Victim, cases: Sequence[Case], budgets: Sequence[float]) -> list[list[Sample]]:
-        return [[self.draw_one(victim, case.sample, budget) for case in cases] for budget in budgets]
+        return [[self.draw_one(victim, case, budget) for case in cases] for budget in budgets]
 
-    def draw_one(self, victim: Victim, sample: Sample, budget: float) -> Sample:
-        """Returns the input with as many random edits as the budget allows."""
-        draw = stream(type(self).__name__, sample, "control")
-        left, edited = count_changes(budget, len(sample.tokens)), dict[int, tuple[str, ...]]()
+    def draw_one(self, victim: Victim, case: Case, budget: float) -> Sample:
+        """Returns the input with as many random edits as the budget allows, none of which leaves it without a class."""
+        sample, draw = case.sample, stream(type(self).__name__, case.sample, "control")
+        left, edited = count_changes(budget, len(sample.tokens)), Edited()
         for place in draw.permutation(len(sample.tokens)).tolist():
-            found = self.edits(victim, sample.tokens[place], draw) if left else []
+            new = self.edits(victim, sample.tokens[place], draw) if left else []
+            found = choose_readable(victim, sample, [{**edited, place: tokens} for tokens in new])
+            found = [e for e in found if victim.true_class(apply_edits(sample, e), case.label) is not None]
             if found:
-                edited[place] = found[int(draw.integers(len(found)))]
-                left -= 1
+                edited, left = found[int(draw.integers(len(found)))], left - 1
         return apply_edits(sample, edited)
 
 
-def apply_edits(sample: Sample, edited: dict[int, tuple[str, ...]]) -> Sample:
+def apply_edits(sample: Sample, edited: Edited) -> Sample:
     """Returns the input with other tokens in the places that are edited."""
     parts = [edited.get(place, (token,)) for place, token in enumerate(sample.tokens)]
     return replace(sample, tokens=tuple(token for part in parts for token in part))
 
 
+def choose_readable(victim: Victim, sample: Sample, tried: list[Edited]) -> list[Edited]:
+    """Returns those of the edits that leave a token, and that the stack reads to the end; of an input with a tree,
+    those that keep its length."""
+    more = [sum(len(new) - 1 for new in edited.values()) for edited in tried]
+    least, most = 1 - len(sample.tokens), victim.room(sample) if any(n > 0 for n in more) else 0
+    least, most = (0, 0) if sample.tree else (least, most)
+    return [edited for edited, n in zip(tried, more, strict=True) if least <= n <= most]
+
+
 class Search:
     """The search for one case: the edits made so far, and after each of them the input, its margin and the queries."""
 
-    def __init__(self, attack: Edits, victim: Victim, case: Case, budgets: Sequence[float]) -> None:
+    def __init__(self, attack: Edits, victim: Victim, case: Case, margin: float, budgets: Sequence[float]) -> None:
         self.attack, self.victim, self.case = attack, victim, case
-        self.edited: dict[int, tuple[str, ...]] = {}
-        self.path = [(case.sample, -math.inf, 0)]
+        self.edited: Edited = {}
+        self.path = [(case.sample, margin, 1)]
         self.most = max((count_changes(budget, len(case.sample.tokens)) for budget in budgets), default=0)
-        self.stopped = False
+        self.stopped = margin > 0
 
-    def candidates(self, step: int) -> list[dict[int, tuple[str, ...]]]:
+    def candidates(self, step: int) -> list[Edited]:
         """Returns the edits to try at this step; none if the search is over."""
         if self.stopped or step >= self.most:
             return []
@@ -229,16 +247,17 @@ class Search:
             if place not in self.edited
             for new in self.attack.edits(self.victim, token, draw)
         ]
+        pairs = choose_readable(self.victim, self.case.sample, pairs)
         if len(pairs) > self.attack.tries:
             pairs = [pairs[i] for i in sorted(draw.permutation(len(pairs))[: self.attack.tries].tolist())]
         self.stopped = not pairs
         return pairs
 
-    def advance(self, tried: Sequence[dict[int, tuple[str, ...]]], margins: Tensor) -> None:
+    def advance(self, tried: Sequence[Edited], margins: Tensor) -> None:
         """Takes the best of the edits that were tried, if it raises the margin."""
-        best = int(margins.argmax())
+        best = choose_largest(margins)
         sample, margin, queries = self.path[-1]
-        if float(margins[best]) > margin:
+        if float(margins[best]) > margin + ROUNDING:
             self.edited = tried[best]
             sample, margin = apply_edits(self.case.sample, self.edited), float(margins[best])
             self.stopped = margin > 0
@@ -253,7 +272,7 @@ class Search:
         return Attempt(sample, queries)
 
 
-def ask_all(victim: Victim, asked: Sequence[tuple[Search, list[dict[int, tuple[str, ...]]]]]) -> None:
+def ask_all(victim: Victim, asked: Sequence[tuple[Search, list[Edited]]]) -> None:
     """Asks for the margins of the edits of all searches together, and advances each search."""
     samples = [apply_edits(s.case.sample, edited) for s, tried in asked for edited in tried]
     labels = [s.case.label for s, tried in asked for _ in tried]
@@ -295,7 +314,7 @@ class Variants(Attack):
         out = []
         for case, each, found in zip(cases, tried, torch.split(margins, [len(each) for each in tried]), strict=True):
             usable = bool(each) and bool((found > -math.inf).any())
-            out.append(Attempt(each[int(found.argmax())] if usable else case.sample, len(each)))
+            out.append(Attempt(each[choose_largest(found)] if usable else case.sample, len(each)))
         return out
 
     def draw(self, victim: Victim, cases: Sequence[Case], budgets: Sequence[float]) -> list[list[Sample]]:
@@ -311,49 +330,9 @@ class Variants(Attack):
         return case.sample
 
 
-# ---- attacks on token vectors
+# ---- batches
 
-
-class VectorAttack(Attack):
-    """An attack that adds something of a limited norm to the token vectors."""
-
-    unit = "norm of what is added to token vectors"
-    changes = "vectors"
-    gradients = True
-    counted = False
-    norm: Norm = "l2"
-
-    def perturb(self, texts: Texts, eps: float) -> tuple[Tensor, int]:
-        """Returns what is added to the token vectors, (B, T, D), of norm at most eps for each text over its real
-        tokens, and the number of queries for each text."""
-        raise NotImplementedError
-
-    def run(self, victim: Victim, cases: Sequence[Case], budgets: Sequence[float]) -> list[list[Attempt]]:
-        out: list[list[Attempt]] = [[] for _ in budgets]
-        for some in batches(cases):
-            texts = victim.texts(some)
-            for attempts, eps in zip(out, budgets, strict=True):
-                added, queries = self.perturb(texts, eps)
-                attempts += [Attempt(add_vectors(case.sample, x), queries) for case, x in zip(some, added, strict=True)]
-        return out
-
-    def draw(self, victim: Victim, cases: Sequence[Case], budgets: Sequence[float]) -> list[list[Sample]]:
-        out: list[list[Sample]] = [[] for _ in budgets]
-        for case in cases:
-            texts = victim.texts([case])
-            seed = int(stream(type(self).__name__, case.sample, "control").integers(2**62))
-            for samples, eps in zip(out, budgets, strict=True):
-                added = texts.ball(eps, self.norm).draw(texts.nothing, torch.Generator().manual_seed(seed))
-                samples.append(add_vectors(case.sample, added[0]))
-        return out
-
-
-def add_vectors(sample: Sample, added: Tensor) -> Sample:
-    """Returns the input with vectors (at least T, D) added to those of its tokens."""
-    return replace(sample, added=added[: len(sample.tokens)].detach().clone())
-
-
-AT_ONCE = 64  # texts in a batch of an attack on vectors
+AT_ONCE = 64  # texts in a batch of an attack that sees gradients
 
 
 def batches(cases: Sequence[Case]) -> list[Sequence[Case]]:

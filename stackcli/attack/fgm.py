@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from stackcli.attack.base import Norm, Objective, Texts, VectorAttack
+from stackcli.attack._vectors import VectorAttack
+from stackcli.attack.base import Norm, Objective, Texts
 
 
 class Fgm(VectorAttack):

@@ -5,7 +5,8 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
-from stackcli.attack.base import Norm, Objective, Texts, VectorAttack
+from stackcli.attack._vectors import VectorAttack
+from stackcli.attack.base import Norm, Objective, Texts
 
 
 class Pgd(VectorAttack):

@@ -23,5 +23,5 @@ class Swap(Edits):
     def edits(self, victim: Victim, token: str, draw: np.random.Generator) -> list[tuple[str, ...]]:
         if not is_word(token):
             return []
-        pairs = range(1, len(token) - 2)
-        return [(token[:i] + token[i + 1] + token[i] + token[i + 2 :],) for i in pairs if token[i] != token[i + 1]]
+        pairs = [i for i in range(1, len(token) - 2) if token[i : i + 2].isalpha() and token[i] != token[i + 1]]
+        return [(token[:i] + token[i + 1] + token[i] + token[i + 2 :],) for i in pairs]

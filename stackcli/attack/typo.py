@@ -40,7 +40,7 @@ class Typo(Edits):
         if not is_word(token):
             return []
         found = []
-        for i in range(1, len(token)):
+        for i in (i for i in range(1, len(token)) if token[i].isalpha()):
             found += [replace_letter(token, i, ""), replace_letter(token, i, token[i] * 2)]
             found += [replace_letter(token, i, near) for near in keyboard_neighbours(token[i])]
         return [(word,) for word in dict.fromkeys(found) if word != token]

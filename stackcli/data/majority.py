@@ -43,5 +43,5 @@ class Majority(Task):
     knows_classes = True
 
     def true_class(self, tokens: Sequence[int], label: int) -> int | None:
-        counts = np.bincount(np.asarray(tokens), minlength=len(self.vocab))[1:]
+        counts = np.bincount(np.asarray(tokens, dtype=np.int64), minlength=len(self.vocab))[1:]
         return int(counts.argmax()) if (counts == counts.max()).sum() == 1 else None

@@ -104,6 +104,7 @@ class AttackedStack:
             first = torch.minimum(first, self.model.reach - 1 - pos.masked_fill(~mask, 0).amax(1))
         pos = pos + first[:, None]
         pos = pos.clamp(max=self.model.reach - 1) if self.model.reach else pos
+        pos = torch.where(mask, pos, pos.clamp(max=self.longest - 1))  # a table has no rows for more
         tree = added = None
         if all(sample.tree for sample in samples):
             tree = torch.arange(tokens.shape[1]).repeat(len(samples), 1)
@@ -149,11 +150,14 @@ class AttackedStack:
 
     def margins(self, samples: Sequence[Sample], labels: Sequence[int]) -> Tensor:
         classes = [self.true_class(sample, label) for sample, label in zip(samples, labels, strict=True)]
-        found = margin(self.logits(samples), torch.tensor([0 if label is None else label for label in classes]))
-        return found.masked_fill(torch.tensor([label is None for label in classes]), -math.inf)
+        true = torch.tensor([0 if label is None else label for label in classes], dtype=torch.long)
+        nothing = torch.tensor([label is None for label in classes], dtype=torch.bool)
+        return margin(self.logits(samples), true).masked_fill(nothing, -math.inf)
 
     def texts(self, cases: Sequence[Case]) -> "AttackedTexts":
-        return AttackedTexts(self, self.pad([case.sample for case in cases]), torch.tensor([c.label for c in cases]))
+        classes = [self.true_class(case.sample, case.label) for case in cases]
+        true = [case.label if label is None else label for case, label in zip(cases, classes, strict=True)]
+        return AttackedTexts(self, self.pad([case.sample for case in cases]), torch.tensor(true))
 
 
 class AttackedTexts:

@@ -121,7 +121,7 @@ class AttackedRun:
             rows = zip(texts[first : first + AFRESH], ids[first : first + AFRESH], some, strict=True)
             batch = make_batch(self.run, [Item(text, (), row or (UNKNOWN,), sample.tree) for text, row, sample in rows])
             pos = model.positions(batch.tokens, batch.mask) + torch.tensor([sample.first for sample in some])[:, None]
-            pos = pos.clamp(max=model.reach - 1) if model.reach else pos
+            pos = pos.clamp(max=(model.reach or int(known["max_len"])) - 1)  # padding may lie beyond
             with torch.no_grad():
                 logits = model(batch.tokens, batch.mask, pos, batch.tree, self.added(some, batch.tokens, model))
             out += logits.argmax(-1).tolist()
