@@ -16,6 +16,7 @@ class VectorAttack(Attack):
     changes = "vectors"
     gradients = True
     counted = False
+    budgets = (0.1, 0.3, 1.0)
     norm: Norm = "l2"
 
     def perturb(self, texts: Texts, eps: float) -> tuple[Tensor, int]:

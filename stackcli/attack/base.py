@@ -115,7 +115,7 @@ class Attack:
     unit: what the budget counts. changes: what is changed, "vectors" and "positions" cannot be typed. gradients:
     whether the attack sees the stack's gradients (white box) or its answers alone (black box). counted: whether the
     budget is a number of tokens or places, or below 1 a share of the text's tokens; else it is a size. budgeted:
-    whether there is a budget. keeps_length: whether the number of tokens stays. needs_words: whether the data must be
+    whether there is a budget; budgets: those that are used where none are given. keeps_length: whether the number of tokens stays. needs_words: whether the data must be
     texts.
     """
 
@@ -124,6 +124,7 @@ class Attack:
     gradients: ClassVar[bool] = False
     counted: ClassVar[bool] = True
     budgeted: ClassVar[bool] = True
+    budgets: ClassVar[tuple[float, ...]] = (1.0, 3.0, 5.0)
     keeps_length: ClassVar[bool] = True
     needs_words: ClassVar[bool] = False
 

@@ -9,17 +9,16 @@ from stackcli.config.method_settings import method_settings
 from stackcli.config.yaml_files import UsageError
 
 GROUP = "attack"
-BUDGETS = (1.0, 3.0, 5.0)
 MOST = 1e6
 
 
 @dataclass(frozen=True)
 class AskedAttacks:
-    """Attacks with their keys and the budgets of each. strict: they were named, so that one that does not go with the
+    """Attacks with their keys, and the budgets; without any each attack has its own. strict: they were named, so that one that does not go with the
     run is an error."""
 
     methods: Mapping[str, Mapping[str, Any]]
-    budgets: tuple[float, ...] = BUDGETS
+    budgets: tuple[float, ...] = ()
     strict: bool = False
 
 
@@ -29,7 +28,7 @@ def parse_attacks(words: Sequence[str]) -> AskedAttacks:
     from stackcli.config.overrides import parse_override
 
     names: list[str] | None = None
-    budgets, keys = tuple[float, ...](BUDGETS), list[str]()
+    budgets, keys = tuple[float, ...](), list[str]()
     for word in words:
         axis = parse_override(word)
         if axis.key == GROUP:

@@ -119,7 +119,7 @@ class Attacker:
         """Returns what one attack does at each budget."""
         from stackcli.attack.base import Case
 
-        budgets = self.asked.budgets if method.budgeted else (1.0,)
+        budgets = (self.asked.budgets or method.budgets) if method.budgeted else (1.0,)
         cases = [Case(self.sample(item), item.label) for item in self.right]
         attempts = method.run(self.victim, cases, budgets) if cases else [[] for _ in budgets]
         controls = method.draw(self.victim, cases, budgets) if cases else [[] for _ in budgets]

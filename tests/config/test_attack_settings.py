@@ -3,13 +3,13 @@
 import pytest
 
 from stackcli.common import registry
-from stackcli.config.attack_settings import BUDGETS, parse_attacks
+from stackcli.config.attack_settings import parse_attacks
 from stackcli.config.yaml_files import UsageError
 
 
 def test_without_words_all_attacks_are_asked_with_their_defaults() -> None:
     asked = parse_attacks([])
-    assert tuple(asked.methods) == registry.part_names("attack") and asked.budgets == BUDGETS and not asked.strict
+    assert tuple(asked.methods) == registry.part_names("attack") and asked.budgets == () and not asked.strict
     assert asked.methods["pgd"]["steps"] == 10
 
 

@@ -59,8 +59,8 @@ def test_blocks_timed_at_different_machine_speeds_are_brought_to_one_scale(monke
             share = {"forward": 0.3, "backward": 0.5, "update": 0.2, "step": 1.0}
 
             def step(arm: Any = arm, share: Any = share) -> None:
-                for name, part in share.items():
-                    arm.times[name].append(arm.config.depth * speed * part)
+                for name, own in share.items():
+                    arm.times[name].append(arm.config.depth * speed * own)
 
             arm.step = step
         return real(arms, **how)
