@@ -115,8 +115,8 @@ class Attack:
     unit: what the budget counts. changes: what is changed, "vectors" and "positions" cannot be typed. gradients:
     whether the attack sees the stack's gradients (white box) or its answers alone (black box). counted: whether the
     budget is a number of tokens or places, or below 1 a share of the text's tokens; else it is a size. budgeted:
-    whether there is a budget; budgets: those that are used where none are given. keeps_length: whether the number of tokens stays. needs_words: whether the data must be
-    texts.
+    whether there is a budget; budgets: those that are used where none are given. keeps_length: whether the number of
+    tokens stays. needs_words: whether the data must be texts.
     """
 
     unit: ClassVar[str]

@@ -14,8 +14,8 @@ MOST = 1e6
 
 @dataclass(frozen=True)
 class AskedAttacks:
-    """Attacks with their keys, and the budgets; without any each attack has its own. strict: they were named, so that one that does not go with the
-    run is an error."""
+    """Attacks with their keys, and the budgets; without any each attack has its own. strict: the attacks were named, so
+    that one that does not go with the run is an error."""
 
     methods: Mapping[str, Mapping[str, Any]]
     budgets: tuple[float, ...] = ()
