@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stackcli.diagnostics import step_time
-from tests.factory import config, part, tiny
+from tests.factory import config, tiny
 
 
 def test_each_arm_is_warmed_up_and_repeated_and_its_parts_add_up_to_the_step() -> None:
@@ -78,8 +78,7 @@ def test_blocks_timed_at_different_machine_speeds_are_brought_to_one_scale(monke
 
 
 def test_a_step_with_adversarial_training_is_timed_with_all_its_passes() -> None:
-    chosen = part("pgd", eps=0.1, norm="l2", steps=3, step=0.5)
-    arm = step_time.prepare(config(dim=16, heads=2, batch=8, adversarial=chosen), tiny())
+    arm = step_time.prepare(config(dim=16, heads=2, batch=8, adversarial="pgd"), tiny())
     calls, forward = [], arm.model.forward
 
     def count(*given: Any, **more: Any) -> Any:

@@ -192,7 +192,7 @@ def test_a_run_without_texts_says_which_runs_answer_questions(given: tuple[str, 
 
 
 def test_a_run_with_cleaned_texts_reads_a_question_as_it_read_its_data(tmp_path: Path) -> None:
-    given = [*words(csv_file(tmp_path / "d.csv")), "steps=5", "data.clean=all"]
+    given = [*words(csv_file(tmp_path / "d.csv")), "data.clean=all"]
     run = trained(tmp_path / "out", *given)
     plain, typed = predict(tmp_path / "out", run, ["the newt runs", "th\u0435 newt ruuns"])
     assert plain.shares == typed.shares and typed.unknown == 0 and typed.text == "th\u0435 newt ruuns"

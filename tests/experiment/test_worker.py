@@ -341,3 +341,24 @@ def test_a_whole_run_on_a_large_text_takes_at_most_three_times_its_size_in_memor
         assert place.ids() == [job.run]
         peaks.append(int(done.stdout))
     assert peaks[1] - peaks[0] <= 3 * sizes[1], peaks
+
+
+@pytest.mark.parametrize("at", [3, 6])
+def test_a_run_that_is_stopped_while_its_teacher_or_its_stack_is_trained_ends_in_the_same_bits(
+    at: int, data: Path, tmp_path: Path
+) -> None:
+    (config,) = grid.parse_grid(words(data, "distill=defensive", "dropout=0.2"), single=True).configs
+    stores = [Store(tmp_path / name) for name in ("whole", "stopped")]
+    said: list[tuple[tuple[float, ...], ...]] = []
+    for store in stores:
+        store.create()
+        (job,) = plan.plan([config], store).todo
+        rows: list[tuple[float, ...]] = []
+        if store is stores[1]:
+            with pytest.raises(SystemExit):
+                worker.train_one(job, store, rows.append, lambda rows=rows: len(rows) == at)  # type: ignore[misc]
+        worker.train_one(job, store, rows.append, lambda: False)
+        said.append(tuple(rows))
+    assert said[0] == said[1] and [row[:2] for row in said[0]] == [(i, 8) for i in range(1, 9)]
+    whole, stopped = (store.result(job.run) for store in stores)
+    assert whole == stopped and whole["step_end"] == 4
