@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcli.experiment.store import Store
+from tests.analysis import attacks
 from tests.analysis.explanations import CONTROL, method
 from tests.experiment.examples import default_config, publish_run
 
@@ -61,3 +62,12 @@ def keep_explanation(store: Store, run: str, name: str, row: dict[str, Any]) -> 
     path = store.root / "explanations" / run / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(row), encoding="utf-8")
+
+
+def keep_attacks(store: Store, run: str) -> None:
+    """Writes attacks where `stackattn attack` does, with hostile names of classes, texts and attacks."""
+    found = attacks.record(HOSTILE[0], before=f"{HOSTILE[0]} {HOSTILE[3]}", after=f"{HOSTILE[1]} {HOSTILE[3]}")
+    given = attacks.report(attacks.row(HOSTILE[0]), records=(found,))
+    path = store.root / "attacks" / run / "attacks.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**given, "run": run, "classes": HOSTILE}), encoding="utf-8")

@@ -1,5 +1,7 @@
 """Known answers: expectations are read and compared with the runs."""
 
+import json
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,8 @@ import pytest
 from stackcli.config import recorded_settings
 from stackcli.experiment import known_answers
 from stackcli.experiment.known_answers import Expectation, check_expectations, read_expectations
+from stackcli.experiment.load import load_study
+from stackcli.experiment.store import Store
 from tests.analysis.examples import encoding_study
 
 STUDY = replace(encoding_study(), runs=encoding_study().runs.query("data == 'markov'").assign(arm=lambda r: r["pe"]))
@@ -142,3 +146,20 @@ def test_a_line_of_another_form_is_named(tmp_path: Path) -> None:
     (tmp_path / "e.txt").write_text("# fine\nrope: test_acc = 1\n")
     with pytest.raises(ValueError, match="'rope: test_acc = 1' is not"):
         read_expectations(tmp_path / "e.txt")
+
+
+def test_a_study_with_a_file_attack_is_attacked_and_the_accuracy_is_a_column(
+    classifier: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "outputs"
+    shutil.copytree(classifier[0], out)
+    store = Store(out, create=False)
+    frames = load_study(store, store.studies()[0])
+    frames = replace(frames, runs=frames.runs.assign(arm="a"))
+    found = known_answers.attack_runs(frames, out, ["attack=pgd,reversal", "attack.budget=0.01,50"])
+    (run,) = found.runs["run"]
+    rows = json.loads((out / "attacks" / run / "attacks.json").read_text())["rows"]
+    for name, row in zip(("pgd-0.01", "pgd-50", "reversal"), rows, strict=True):
+        outcome = check_expectations(found, [Expectation(("a",), f"attacked@{name}", "<=", 1.0)])[0]
+        assert outcome.mean == (row["right"] - row["flipped"]) / row["items"] and outcome.held
+    assert found.runs["attacked@pgd-50"].item() < found.runs["attacked@pgd-0.01"].item()

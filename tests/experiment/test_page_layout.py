@@ -15,7 +15,7 @@ from PIL import Image
 from stackcli.analysis import explanation_text
 from stackcli.experiment import page_layout, study_page
 from stackcli.experiment.page_layout import PAGES, colour_levels, render_explanations, render_studies
-from tests.experiment.page_examples import FOLDER, HOSTILE, explanation, hostile_study, keep_explanation
+from tests.experiment.page_examples import FOLDER, HOSTILE, explanation, hostile_study, keep_attacks, keep_explanation
 
 
 class Reader(HTMLParser):
@@ -43,9 +43,10 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The page of the hostile study, with an explanation."""
+    """The page of the hostile study, with an explanation and attacks."""
     store = hostile_study(tmp_path_factory.mktemp("page") / "out")
     keep_explanation(store, "hostile00", "1", explanation(*HOSTILE))
+    keep_attacks(store, "hostile00")
     return render_studies([study_page.read_study_page(store, "hostile")])
 
 
@@ -97,7 +98,7 @@ def test_no_folder_of_this_machine_is_on_the_page(page: str) -> None:
 def test_every_section_is_there_and_baselines_are_rows(page: str) -> None:
     read = Reader(page)
     assert [text for text in read.texts["h2"] if text.strip()] == [
-        *("Verdict", "Tables", "Figures", "Explanations", "Runs", "Settings", "Provenance")
+        *("Verdict", "Tables", "Figures", "Explanations", "Attacks", "Runs", "Settings", "Provenance")
     ]
     rows = [attributes for tag, attributes in read.tags if tag == "tr" and attributes.get("class") == "baseline"]
     assert len(rows) == 2 and read.texts["span"].count("baseline") == 2
@@ -136,6 +137,14 @@ def test_the_largest_figures_of_a_page_above_the_limit_are_shown_as_pixels(
         small = render_studies([study])
         assert re.findall(r'<div class="card"><img src="data:image/png;base64,[^"]*" alt="(\w+)">', small) == shown
         assert len(small.encode()) <= page_layout.LIMIT and small.count("Shown as pixels") == len(shown)
+
+
+def test_attacks_are_shown_with_their_tables_and_the_changed_words_marked(page: str) -> None:
+    read = Reader(page)
+    marks = [attributes for tag, attributes in read.tags if tag == "mark"]
+    assert len(marks) == len(set(HOSTILE[0].split()) ^ set(HOSTILE[1].split())) and "Attacks" in read.texts["h2"]
+    assert "Changes that can be typed and may change the true label" in read.texts["h4"]
+    assert f"{HOSTILE[0]} 1, item 7" in read.texts["h5"]
 
 
 # ---- explanations
