@@ -313,3 +313,19 @@ def test_of_margins_that_are_equal_but_for_rounding_the_first_is_the_largest() -
     assert choose_largest(torch.tensor([0.5, 1.0, 1.0 + 1e-7, 0.9], dtype=torch.float64)) == 1
     assert choose_largest(torch.tensor([0.5, 1.0, 1.1], dtype=torch.float64)) == 2
     assert choose_largest(torch.tensor([-torch.inf, -torch.inf])) == 0
+
+
+def test_a_gain_no_larger_than_rounding_is_none() -> None:
+    for gain, words in [(1e-7, 2), (1e-3, 1)]:
+        ((found,),) = build("deletion").run(Bag({"please": -gain, "light": 0.0}), [case("please light")], [1])
+        assert len(found.sample.tokens) == words
+
+
+def test_each_step_tries_edits_of_the_words_that_are_not_changed_yet() -> None:
+    bag = Bag({"please": -1.0, "light": -2.0, "atom": -3.0})
+    start = case("please the light atom")
+    ((found,),) = build("homoglyph", tries=100_000).run(bag, [start], [4])
+    letters = {"please": 6, "light": 3, "atom": 3}  # letters that look like others; o looks like two of them
+    assert {word: len(build("homoglyph").edits(bag, word, stream("", start.sample))) for word in letters} == letters  # type: ignore[attr-defined]
+    changes = [count_differences(start.sample.tokens, tokens) for tokens in bag.asked]
+    assert changes == [0] + [1] * 12 + [2] * 9 + [3] * 6 and found.queries == bag.queries == 28
