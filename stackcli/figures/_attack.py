@@ -13,6 +13,7 @@ from stackcli.figures._headline import headline
 from stackcli.figures._style import GREY, PALETTE
 
 ACROSS = 4
+UNSURE, UNTYPED = " (label?)", " (not typed)"
 LOOKS: dict[str, dict[str, Any]] = {
     "random": {"color": GREY, "marker": "s", "linestyle": (0, (4, 1.5))},
     "attacked": {"color": PALETTE[1], "marker": "o", "linestyle": "-"},
@@ -29,11 +30,13 @@ def draw_robustness(report: Mapping[str, Any]) -> Figure | None:
         return None
     figure, panels = grid(len(groups), min(ACROSS, len(groups)), 1.5, sharey=True)
     entries: list[Any] = []
+    marks: set[str] = set()
     for axes, (name, rows) in zip(panels, groups, strict=True):
         entries = draw_attack(axes, rows)
         typed = rows[0]["changes"] in ("tokens", "letters")
-        mark = "" if rows[0]["keeps_label"] else " (label?)"
-        axes.set_title(name + mark if typed else f"{name} (not typed)")
+        mark = UNTYPED if not typed else "" if rows[0]["keeps_label"] else UNSURE
+        marks.add(mark)
+        axes.set_title(name + mark)
         axes.set_xlabel(rows[0]["unit"])
     panels[0].set_ylim(-0.03, 1.03)
     figure.supylabel(f"accuracy on {report['items']} test items", fontsize=panels[0].yaxis.label.get_fontsize())
@@ -42,8 +45,8 @@ def draw_robustness(report: Mapping[str, Any]) -> Figure | None:
     note(
         figure,
         "bars: 95 % Wilson intervals over items",
-        "(label?): a person might give the changed text another class",
-        "(not typed): vectors or positions",
+        "(label?): a person might give the changed text another class" if UNSURE in marks else "",
+        "(not typed): vectors or positions" if UNTYPED in marks else "",
     )
     return figure
 
