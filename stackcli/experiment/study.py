@@ -77,7 +77,7 @@ def read_experiment(name: str) -> dict[str, list[str]]:
 
 def run_study(arms: Arms, options: Options) -> int:
     """Runs a study; returns the exit code."""
-    from stackcli.experiment import announcement, explanation_pass, plan, timing_pass, worker
+    from stackcli.experiment import announcement, attack_pass, explanation_pass, plan, timing_pass, worker
     from stackcli.launcher.local import Local
 
     check_columns(arms.configs, options)
@@ -123,6 +123,8 @@ def run_study(arms: Arms, options: Options) -> int:
     timing_pass.time_steps(store, name, progress.say)
     if options.explain:
         explanation_pass.explain_runs(store, name, options.jobs, progress.say)
+    if options.attack:
+        attack_pass.attack_runs(store, name, options.jobs, progress.say)
     report_study(store, name, options, progress, again=options_line(options, arms) if code else "")
     return code
 
