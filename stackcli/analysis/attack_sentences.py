@@ -123,7 +123,7 @@ def describe_predictions(frames: Frames, shares: pd.DataFrame) -> list[str]:
         for changes, group in own.groupby(own["predicted"].astype(bool), sort=True):
             changed, asked = int(group["changed"].sum()), int((group["right"] - group["still"]).sum())
             measured = f"{changed:,} of {asked:,} answers changed"
-            stacks = join_some(list(dict.fromkeys(names[group.index])), NAMED * 4)
+            stacks = join_stacks(list(dict.fromkeys(names[group.index])))
             stacks = f" for {stacks}" if stacks else ""
             if not changes and changed:
                 out.append(
@@ -178,6 +178,14 @@ def points_where(rows: pd.DataFrame, holds: Callable[[pd.DataFrame], bool]) -> s
         where = "" if points == 1 else " at every point" if len(names) == points else f" at {join_some(names)}"
         places.setdefault(where, []).append(attack)
     return "; ".join(join(attacks) + where for where, attacks in places.items())
+
+
+def join_stacks(names: Sequence[str]) -> str:
+    """Joins the names of stacks; the key of a single setting is written once: pe=relative, alibi."""
+    parts = [name.split("=") for name in names]
+    if len(names) > 1 and all(len(part) == 2 and part[0] == parts[0][0] for part in parts):
+        return f"{parts[0][0]}={', '.join(value for _, value in parts)}"
+    return join_some(names, NAMED * 2)
 
 
 def join(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ are fooled. The same items and attacks in every run; the counts are kept in OUT/
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -43,23 +44,33 @@ def attack_runs(store: Store, study: str, jobs: int, say: Callable[[str], None])
     """Attacks the finished runs of a study that have not been attacked yet. Says which runs could not be."""
     from stackcli.launcher.local import Local
 
-    runs = dict.fromkeys(entry["run"] for entry in store.read_study(study)["runs"] if store.finished(entry["run"]))
-    done, key = [run for run in runs if store.result(run)["status"] == "done"], attack_key()
+    entries = {entry["run"]: entry for entry in store.read_study(study)["runs"] if store.finished(entry["run"])}
+    done, key = [run for run in entries if store.result(run)["status"] == "done"], attack_key()
     todo = [Job(store.root, run, key) for run in done if read_attacks(store, run).get("key") != key]
     if not todo:
         return
     say(f"attacking {count_noun(ITEMS, 'test items')} of {count_noun(len(todo), 'runs')}")
-    failed: dict[str, list[str]] = {}
+    failed, number = dict[str, list[str]](), 0
     executor = Local(workers=jobs, preload=preload())
     try:
         for outcome in executor.run(attack_run, todo):
-            if outcome.state in ("failed", "lost", "stopped"):
-                run = todo[outcome.job].run
+            run = todo[outcome.job].run
+            if outcome.state == "done":
+                number += 1
+                say(f"[{number}/{len(todo)}] {describe_done(entries[run], read_attacks(store, run))}")
+            elif outcome.state in ("failed", "lost", "stopped"):
                 failed.setdefault(describe_failure(str(outcome.detail or "it was stopped"), run), []).append(run)
     finally:
         executor.stop(now=True)  # after an interrupt; the same command goes on
     for line in [*describe_refused(store, todo), *describe_failed(failed)]:
         say(line)
+
+
+def describe_done(entry: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
+    """Names a run of a study, and says how many items the first attack flips at its largest budget."""
+    row = max((row for row in scores["rows"] if row["attack"] == scores["rows"][0]["attack"]), key=itemgetter("budget"))
+    name = " ".join(filter(None, [entry["point"], f"seed={entry['settings']['seed']}"]))
+    return f"{name}: {row['attack']} {row['budget']:g} flips {row['flipped']} of {count_noun(row['right'], 'items')}"
 
 
 def attack_key() -> str:
