@@ -147,7 +147,5 @@ def test_attacks_that_may_change_the_class_are_named_and_what_counts_where_it_is
 def test_without_attacks_nothing_is_said() -> None:
     assert said.attack_sentences(factory.study({"depth": [1, 2]})) == []
     assert said.join_some(["a", "b"], 1) == "a; and 1 more" and said.join(["a", "b", "c"]) == "a, b and c"
-    assert (
-        said.join_stacks(["pe=a", "pe=b"]) == "pe=a, b"
+    assert said.join_stacks(["pe=a", "pe=b"]) == "pe=a, b"
     assert said.join_stacks(["pe=a x=1", "pe=b"]) == "pe=a x=1; pe=b"
-    )

@@ -165,6 +165,15 @@ def test_a_row_counts_the_answers_that_change_also_where_the_true_class_does() -
     assert "flips" not in kept
 
 
+def test_a_run_that_was_attacked_is_named_with_what_the_first_attack_does_at_its_largest_budget() -> None:
+    rows = [{"attack": "hotflip", "budget": budget, "flipped": n, "right": 9} for budget, n in ((1.0, 2), (5.0, 7))]
+    rows.append({"attack": "shift", "budget": 9.0, "flipped": 0, "right": 9})
+    entry = {"point": "pe=none", "settings": {"seed": 3}}
+    said = attack_pass.describe_done(entry, {"rows": rows})
+    assert said == "pe=none seed=3: hotflip 5 flips 7 of 9 items"
+    assert attack_pass.describe_done({**entry, "point": ""}, {"rows": rows}).startswith("seed=3: ")
+
+
 def test_a_failure_is_told_without_the_name_of_its_run() -> None:
     said = "Traceback ...\nValueError: abc has mask=none: its answers depend on padding"
     assert attack_pass.describe_failure(said, "abc") == "it has mask=none: its answers depend on padding"
