@@ -200,8 +200,9 @@ def comparison_table(frames: Frames) -> TerminalTable | None:
         p = "" if math.isnan(row["p_holm"]) else f"{row['p_holm']:.3f}"
         arm = [format_setting(row["arm"]), *([row["where"]] if others else [])]
         gap = f"{row['mean']:+z.2f}{interval}" if known else "-"
-        verdict = row["verdict"].partition(",")[0]
-        table.add_row(*arm, row["name"], gap, f"{row['wins']}/{row['n']}" if known else "", p, verdict)
+        verdict, wins = row["verdict"].partition(",")[0], f"{row['wins']:.0f}/{row['n']:.0f}" if known else ""
+        name = row["name"].replace(" ", "\N{NO-BREAK SPACE}")
+        table.add_row(*arm, name, gap, wins, p, verdict)
     return table
 
 

@@ -37,7 +37,7 @@ def attack_sentences(frames: Frames) -> list[str]:
     if shares.empty:
         return []
     return [
-        *describe_strength(shares),
+        *describe_strength(frames, shares),
         *describe_verdicts(frames),
         *describe_weakness(shares),
         *describe_masking(shares),
@@ -46,16 +46,23 @@ def attack_sentences(frames: Frames) -> list[str]:
     ]
 
 
-def describe_strength(shares: pd.DataFrame) -> list[str]:
-    """Says what hotflip at its largest budget does, and random changes of the same size."""
+def describe_strength(frames: Frames, shares: pd.DataFrame) -> list[str]:
+    """Says for each data set what hotflip at its largest budget does, and random changes of the same size."""
     rows = largest_budgets(shares)
     rows = rows[rows["attack"] == EACH_BUDGET].drop_duplicates("run")
+    if "data" not in frames.axes:
+        return _strength(rows, "")
+    named = rows.groupby("data", sort=False)
+    return [text for name, own in named for text in _strength(own, f"With data={format_setting(name)}, ")]
+
+
+def _strength(rows: pd.DataFrame, where: str) -> list[str]:
     if rows.empty:
         return []
     clean, random, left = (format_share(rows[column].mean()) for column in ("clean", "random", "accuracy"))
     over = f" (means over {count_noun(len(rows), 'runs')})" if len(rows) > 1 else ""
     return [
-        f"{EACH_BUDGET} with {rows['budget'].iloc[0]:g} changed words takes accuracy from {clean} to {left}, as many "
+        f"{where}{EACH_BUDGET} with {rows['budget'].iloc[0]:g} changed words takes accuracy from {clean} to {left}, as many "
         f"random changes to {random}{over}."
     ]
 
@@ -175,7 +182,9 @@ def points_where(rows: pd.DataFrame, holds: Callable[[pd.DataFrame], bool]) -> s
             found.setdefault(str(attack), []).append(str(point))
     places: dict[str, list[str]] = {}
     for attack, names in found.items():
-        where = "" if points == 1 else " at every point" if len(names) == points else f" at {join_some(names)}"
+        where = (
+            "" if points == 1 else " at every point" if len(names) == points else f" at {join_some(names, sign=', ')}"
+        )
         places.setdefault(where, []).append(attack)
     return "; ".join(join(attacks) + where for where, attacks in places.items())
 
@@ -193,7 +202,7 @@ def join(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def join_some(names: Sequence[str], most: int = NAMED) -> str:
-    """Joins at most so many names with semicolons, and says how many more there are."""
-    more = f"; and {len(names) - most} more" if len(names) > most else ""
-    return "; ".join(names[:most]) + more
+def join_some(names: Sequence[str], most: int = NAMED, sign: str = "; ") -> str:
+    """Joins at most so many names, and says how many more there are."""
+    more = f"{sign}and {len(names) - most} more" if len(names) > most else ""
+    return sign.join(names[:most]) + more

@@ -16,7 +16,7 @@ from stackcli.config.method_settings import method_settings
 from stackcli.config.settings import Config
 from stackcli.experiment.attack import run_attacks
 from stackcli.experiment.attack_scores import attack_path, read_attacks
-from stackcli.experiment.attacked_run import AttackedRun, open_attacked_run
+from stackcli.experiment.attacked_run import AttackedItem, AttackedRun, open_attacked_run
 from stackcli.experiment.identity import digest
 from stackcli.experiment.part_source import fingerprint
 from stackcli.experiment.store import Store
@@ -24,8 +24,16 @@ from stackcli.experiment.worker import preload
 from stackcli.launcher.base import Say, Stop
 
 ITEMS = 100  # test items attacked in each run
-BUDGETS = (1.0, 3.0, 5.0)
-METHODS = ("hotflip", "typo", "pgd", "shift", "prefix", "windows", "reversal")
+COUNTS, NORMS = (1.0, 3.0, 5.0), (0.1, 0.3, 1.0)  # a norm of 1 flips nearly every item of a default stack
+PANEL = {  # attack -> its budgets
+    "hotflip": COUNTS,
+    "typo": COUNTS,
+    "pgd": NORMS,
+    "shift": COUNTS,
+    "prefix": COUNTS,
+    "windows": COUNTS,
+    "reversal": COUNTS,  # which has none
+}
 ORDERS = ("windows", "reversal")  # which leave an item with a tree as it is
 SHORTEST, LONGEST = 24, 256  # tokens on which it is predicted whether a reversal changes anything
 SINGLE = ("flips", "control_flips")  # of a row, the numbers of single items
@@ -75,12 +83,12 @@ def describe_done(entry: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
 
 def attack_key() -> str:
     """The key of the panel: items, budgets, the attacks with their keys and their source."""
-    return digest([ITEMS, BUDGETS, chosen_attacks(), [fingerprint(GROUP, name) for name in METHODS]])
+    return digest([ITEMS, PANEL, chosen_attacks(), [fingerprint(GROUP, name) for name in PANEL]])
 
 
 def chosen_attacks() -> dict[str, dict[str, Any]]:
     """The attacks of the panel with their keys."""
-    return {name: dict(keys) for name, keys in method_settings(METHODS, (), GROUP).items()}
+    return {name: dict(keys) for name, keys in method_settings(tuple(PANEL), (), GROUP).items()}
 
 
 def describe_failure(detail: str, run: str) -> str:
@@ -112,34 +120,46 @@ def attack_run(job: Job, say: Say, stop: Stop) -> None:
     ValueError for a run that cannot be attacked."""
     attacked = open_attacked_run(job.store, job.run)
     items = attacked.test_items(ITEMS)
-    methods = chosen_attacks()
     trees = any(item.tree for item in items)
     left_out = {name: "it changes the order of tokens, and they have trees" for name in ORDERS if trees}
-    asked = AskedAttacks({name: keys for name, keys in methods.items() if name not in left_out}, BUDGETS)
-    with tempfile.TemporaryDirectory() as folder:
-        report = run_attacks(attacked, items, asked, Path(folder), lambda _: None)
+    reports = run_panel(attacked, items, {k: v for k, v in chosen_attacks().items() if k not in left_out})
+    refused = {name: why for report in reports for name, why in report["refused"].items()}
     scores = {
         "key": job.key,
-        "items": report["items"],
-        "refused": {**report["refused"], **left_out},
+        "items": reports[0]["items"],
+        "refused": refused | left_out,
         "predicted": predict_changes(attacked),
-        **summarise_report(report),
+        **summarise_reports(reports),
     }
     write_file(attack_path(job.store, job.run), dumps(scores) + "\n")
 
 
-def summarise_report(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The rows of a report without the numbers of single items, each with the items that get another answer (`changed`)
-    and those left as they are (`still`); and the warnings of gradient masking."""
+def run_panel(
+    attacked: AttackedRun, items: Sequence[AttackedItem], methods: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Returns the reports of attacks with these keys, one for those with equal budgets."""
+    reports = []
+    for budgets in dict.fromkeys(PANEL[name] for name in methods):
+        own = {name: keys for name, keys in methods.items() if PANEL[name] == budgets}
+        with tempfile.TemporaryDirectory() as folder:
+            reports.append(run_attacks(attacked, items, AskedAttacks(own, budgets), Path(folder), lambda _: None))
+    return reports
+
+
+def summarise_reports(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The rows of reports without the numbers of single items, in the order of the panel, each with the items that get
+    another answer (`changed`) and those left as they are (`still`); and the warnings of gradient masking."""
     from stackcli.analysis.attack_results import warn_of_masking
 
+    found = sorted((row for report in reports for row in report["rows"]), key=lambda row: [*PANEL].index(row["attack"]))
+    records = [record for report in reports for record in report["records"]]
     rows = []
-    for row in report["rows"]:
-        own = [r for r in report["records"] if (r["attack"], r["budget"]) == (row["attack"], row["budget"])]
+    for row in found:
+        own = [r for r in records if (r["attack"], r["budget"]) == (row["attack"], row["budget"])]
         kept = {key: value for key, value in row.items() if key not in SINGLE}
         changed = sum(record["said"] != record["label"] for record in own)
         rows.append({**kept, "changed": changed, "still": sum(is_still(record, row["changes"]) for record in own)})
-    return {"rows": rows, "masking": warn_of_masking(report["rows"])}
+    return {"rows": rows, "masking": warn_of_masking(found)}
 
 
 def is_still(record: Mapping[str, Any], changes: str) -> bool:

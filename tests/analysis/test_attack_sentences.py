@@ -29,6 +29,11 @@ def test_an_attack_is_named_beside_random_changes_of_its_size() -> None:
         "hotflip with 5 changed words takes accuracy from .80 to .40, as many random changes to .70 "
         "(means over 2 runs)."
     )
+    both = attacked_study(factory.study({"data": ["subjects", "order"]}, seeds=1))
+    assert said.attack_sentences(both)[:2] == [
+        "With data=subjects, hotflip with 5 changed words takes accuracy from .80 to .40, as many random changes to .70.",
+        "With data=order, hotflip with 5 changed words takes accuracy from .80 to .36, as many random changes to .69.",
+    ]
     (one, *_) = said.attack_sentences(attacked_study(factory.study(seeds=1)))
     assert one.endswith("random changes to .70.")
 

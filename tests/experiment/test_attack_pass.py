@@ -11,7 +11,8 @@ from stackcli.experiment import attack_pass
 from stackcli.experiment.attacked_run import open_attacked_run
 from tests.helpers import stackattn, words, write_data
 
-PANEL = {name: [1.0, 3.0, 5.0] for name in ("hotflip", "typo", "pgd", "shift", "prefix", "windows")}
+PANEL = {name: [1.0, 3.0, 5.0] for name in ("hotflip", "typo", "shift", "prefix", "windows")}
+PANEL |= {"pgd": [0.1, 0.3, 1.0]}
 PANEL |= {"reversal": [None]}  # type: ignore[list-item]
 ITEMS = 11  # test items of the data
 
@@ -52,7 +53,7 @@ def test_every_run_has_the_counts_of_the_panel_on_the_same_items(place: Path) ->
             budgets.setdefault(row["attack"], []).append(row["budget"])
             assert row["items"] == ITEMS and 0 <= row["flipped"] <= row["right"] <= ITEMS
             assert not {"flips", "control_flips"} & set(row)
-        assert budgets == PANEL and one["refused"] == {}
+        assert budgets == PANEL and list(budgets) == list(attack_pass.PANEL) and one["refused"] == {}
     assert {path.name for path in (place / "outputs" / "attacks").glob("*/*")} == {"scores.json"}
 
 
@@ -159,7 +160,8 @@ def test_a_row_counts_the_answers_that_change_also_where_the_true_class_does() -
     row = {**own, "flips": "0110", "control_flips": "0000", "flipped": 2, "changes": "tokens", "gradients": False}
     row |= {"unmoved": 0, "right": 4}
     records = [{**own, **record(said=said, after=after)} for said, after in ((1, "b a"), (0, "b a"), (0, "a b"))]
-    found = attack_pass.summarise_report({"rows": [row], "records": [*records, {**records[0], "attack": "shift"}]})
+    other = {"rows": [], "records": [{**records[0], "attack": "shift"}]}
+    found = attack_pass.summarise_reports([{"rows": [row], "records": records}, other])
     (kept,) = found["rows"]
     assert (kept["changed"], kept["still"], kept["flipped"]) == (1, 1, 2) and found["masking"] == []
     assert "flips" not in kept
