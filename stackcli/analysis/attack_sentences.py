@@ -62,8 +62,8 @@ def _strength(rows: pd.DataFrame, where: str) -> list[str]:
     clean, random, left = (format_share(rows[column].mean()) for column in ("clean", "random", "accuracy"))
     over = f" (means over {count_noun(len(rows), 'runs')})" if len(rows) > 1 else ""
     return [
-        f"{where}{EACH_BUDGET} with {rows['budget'].iloc[0]:g} changed words takes accuracy from {clean} to {left}, as many "
-        f"random changes to {random}{over}."
+        f"{where}{EACH_BUDGET} with {rows['budget'].iloc[0]:g} changed words takes accuracy from {clean} to {left}, as "
+        f"many random changes to {random}{over}."
     ]
 
 
@@ -182,10 +182,8 @@ def points_where(rows: pd.DataFrame, holds: Callable[[pd.DataFrame], bool]) -> s
             found.setdefault(str(attack), []).append(str(point))
     places: dict[str, list[str]] = {}
     for attack, names in found.items():
-        where = (
-            "" if points == 1 else " at every point" if len(names) == points else f" at {join_some(names, sign=', ')}"
-        )
-        places.setdefault(where, []).append(attack)
+        named = "every point" if len(names) == points else join_some(names, sign=", ")
+        places.setdefault("" if points == 1 else f" at {named}", []).append(attack)
     return "; ".join(join(attacks) + where for where, attacks in places.items())
 
 

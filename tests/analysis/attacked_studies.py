@@ -27,18 +27,19 @@ def attacked_study(
     frames: Frames, flipped: Mapping[str, int] = FLIPPED, *, slope: float = 4.0, masking: str = "", **more: Any
 ) -> Frames:
     """A study whose runs were attacked on 100 items, 80 of them right: `flipped` is the number of items that an attack
-    flips at budget 1 at the first value of the first axis. It is multiplied by the budget, grows by `slope` for each
-    further value, and by 1 with each seed of a further value; random changes flip a quarter, rounded down."""
+    flips at its smallest budget at the first value of the first axis. It is multiplied by 1, 3 and 5, grows by `slope`
+    for each further value, and by 1 with each seed of a further value; random changes flip a quarter, rounded down."""
     done = frames.runs[frames.runs["status"] == "done"]
     keys = list(dict.fromkeys(["run", "arm", "point", "seed", "status", *frames.axes]))
     levels = list(dict.fromkeys(frames.runs[frames.axes[0]])) if frames.axes else []
     rows = []
     for head in done[keys].to_dict("records"):
         step = levels.index(head[frames.axes[0]]) if levels else 0
-        for name, budget in itertools.product(flipped, (1.0, 3.0, 5.0)):
-            if name == "reversal" and budget > 1:
+        for name, (factor, norm) in itertools.product(flipped, ((1.0, 0.1), (3.0, 0.3), (5.0, 1.0))):
+            if name == "reversal" and factor > 1:
                 continue
-            count = min(RIGHT, int(flipped[name] * budget + slope * step + head["seed"] * bool(step)))
+            budget = norm if name == "pgd" else factor
+            count = min(RIGHT, int(flipped[name] * factor + slope * step + head["seed"] * bool(step)))
             row = {"attack": name, "budget": math.nan if name == "reversal" else budget, **KINDS[name]}
             row |= {"items": ITEMS, "right": RIGHT, "flipped": count, "control": count // 4, "changed": count}
             row |= {"still": 0, "predicted": None, "masking": masking}

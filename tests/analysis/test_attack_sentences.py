@@ -31,8 +31,9 @@ def test_an_attack_is_named_beside_random_changes_of_its_size() -> None:
     )
     both = attacked_study(factory.study({"data": ["subjects", "order"]}, seeds=1))
     assert said.attack_sentences(both)[:2] == [
-        "With data=subjects, hotflip with 5 changed words takes accuracy from .80 to .40, as many random changes to .70.",
-        "With data=order, hotflip with 5 changed words takes accuracy from .80 to .36, as many random changes to .69.",
+        f"With data={name}, hotflip with 5 changed words takes accuracy from .80 to {left}, as many random changes to "
+        f"{r}."
+        for name, left, r in (("subjects", ".40", ".70"), ("order", ".36", ".69"))
     ]
     (one, *_) = said.attack_sentences(attacked_study(factory.study(seeds=1)))
     assert one.endswith("random changes to .70.")
