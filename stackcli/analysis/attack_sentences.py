@@ -1,7 +1,7 @@
 """How easily the arms of a study are fooled, in sentences: what attacks do beside random changes, which arms are easier
 to fool, signs of gradient masking, and what `check` predicts of shifts and reversals beside what is measured."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -26,6 +26,7 @@ KINDS = {  # of verdicts -> what is said before the arms
     "leaning worse": "Leaning easier to fool than",
     "leaning better": "Leaning harder to fool than",
     "open": "Not separated from",
+    "few": "Too few seeds to tell from",
 }
 PREDICTED = {"shift": "a shift", "reversal": "a reversal"}
 ENCODING = ("pe", "attention")  # axes that decide what is predicted
@@ -73,7 +74,7 @@ def describe_verdicts(frames: Frames) -> list[str]:
     tested = rows[rows["tested"].astype(bool)] if len(rows) else rows
     out = []
     for kind, said in KINDS.items():
-        own = tested[tested["kind"] == kind].to_dict("records") if len(tested) else []
+        own = [row for row in tested.to_dict("records") if kind_of(row) == kind]
         arms: dict[str, list[str]] = {}
         for row in own:
             where = f" ({row['where']})" if row["where"] else ""
@@ -82,6 +83,11 @@ def describe_verdicts(frames: Frames) -> list[str]:
             first = name_value(frames.axes[0], own[0]["baseline"])
             out.append(f"{said} {first}: {join_some([f'{arm} by {join(by)}' for arm, by in arms.items()])}.")
     return out
+
+
+def kind_of(row: Mapping[str, Any]) -> str:
+    """The kind of the verdict on a comparison; few: the seeds are too few for any other."""
+    return "few" if str(row["verdict"]).startswith("too few") else str(row["kind"])
 
 
 def describe_weakness(shares: pd.DataFrame) -> list[str]:

@@ -50,6 +50,8 @@ def test_arms_that_are_easier_or_harder_to_fool_are_named_with_the_attack() -> N
         "Leaning harder to fool than depth 1: depth 4 by hotflip 3.",
         "Not separated from depth 1: depth 4 by shift 5.",
     ]
+    few = attacked_study(factory.study({"depth": [1, 4]}, seeds=2))
+    assert said.describe_verdicts(few) == ["Too few seeds to tell from depth 1: depth 4 by hotflip 3 and shift 5."]
 
 
 def test_attacks_that_do_no_more_than_random_changes_are_named_with_their_points() -> None:
