@@ -146,7 +146,7 @@ def attack_table(frames: Frames) -> TerminalTable:
         cells = []
         for _, _, name, column in columns:
             own = group[group["name"] == name] if name else group
-            cells.append(format_share(own.drop_duplicates("run")[column].mean() if len(own) else math.nan))
+            cells.append(write_share(own.drop_duplicates("run")[column].mean() if len(own) else math.nan))
         table.add_row(*map(format_setting, key), *cells)
     return table
 
@@ -168,10 +168,10 @@ def _points(frames: Frames, shares: pd.DataFrame) -> list[tuple[tuple[Any, ...],
     return found
 
 
-def format_share(value: float) -> str:
+def write_share(value: float) -> str:
     """A share with two digits; a dash where it is not known.
 
-    >>> format_share(0.256), format_share(1.0), format_share(math.nan)
+    >>> write_share(0.256), write_share(1.0), write_share(math.nan)
     ('.26', '1.00', '-')
     """
     return "-" if math.isnan(value) else f"{value:z.2f}".replace("0.", ".", 1)

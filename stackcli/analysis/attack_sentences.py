@@ -11,8 +11,8 @@ from stackcli.analysis.attack_effects import (
     EACH_BUDGET,
     attack_differences,
     attack_shares,
-    format_share,
     largest_budgets,
+    write_share,
 )
 from stackcli.analysis.study_comparisons import name_value
 from stackcli.analysis.study_data import Frames
@@ -60,7 +60,7 @@ def describe_strength(frames: Frames, shares: pd.DataFrame) -> list[str]:
 def _strength(rows: pd.DataFrame, where: str) -> list[str]:
     if rows.empty:
         return []
-    clean, random, left = (format_share(rows[column].mean()) for column in ("clean", "random", "accuracy"))
+    clean, random, left = (write_share(rows[column].mean()) for column in ("clean", "random", "accuracy"))
     over = f" (means over {count_noun(len(rows), 'runs')})" if len(rows) > 1 else ""
     return [
         f"{where}{EACH_BUDGET} with {rows['budget'].iloc[0]:g} changed words takes accuracy from {clean} to {left}, as "
@@ -82,7 +82,14 @@ def describe_verdicts(frames: Frames) -> list[str]:
         if arms:
             first = name_value(frames.axes[0], own[0]["baseline"])
             out.append(f"{said} {first}: {join_some([f'{arm} by {join(by)}' for arm, by in arms.items()])}.")
-    return out
+    count = int(tested["p_holm"].notna().sum()) if len(tested) else 0
+    names = join(list(dict.fromkeys(tested["name"]))) if count else ""
+    tests = count_noun(count, "comparisons")
+    return (
+        [*out, f"Of the attacks, {names} are tested, as declared in advance: {tests}, Holm-corrected."]
+        if count
+        else out
+    )
 
 
 def kind_of(row: Mapping[str, Any]) -> str:

@@ -131,4 +131,4 @@ def test_without_attacks_there_are_no_tables() -> None:
     plain = factory.study({"depth": [1, 2]})
     assert effects.attack_tables(plain) == [] and effects.attack_differences(plain).empty
     assert effects.attack_shares(plain).empty and isinstance(effects.attack_shares(plain), pd.DataFrame)
-    assert effects.format_share(math.nan) == "-" and effects.format_share(0.0) == ".00"
+    assert effects.write_share(math.nan) == "-" and effects.write_share(0.0) == ".00"
