@@ -83,13 +83,10 @@ def describe_verdicts(frames: Frames) -> list[str]:
             first = name_value(frames.axes[0], own[0]["baseline"])
             out.append(f"{said} {first}: {join_some([f'{arm} by {join(by)}' for arm, by in arms.items()])}.")
     count = int(tested["p_holm"].notna().sum()) if len(tested) else 0
-    names = join(list(dict.fromkeys(tested["name"]))) if count else ""
-    tests = count_noun(count, "comparisons")
-    return (
-        [*out, f"Of the attacks, {names} are tested, as declared in advance: {tests}, Holm-corrected."]
-        if count
-        else out
-    )
+    names = list(dict.fromkeys(tested["name"])) if count else []
+    verb, tests = "is" if len(names) == 1 else "are", count_noun(count, "comparisons")
+    said = f"Of the attacks, {join(names)} {verb} tested, as declared in advance: {tests}, Holm-corrected."
+    return [*out, said] if count else out
 
 
 def kind_of(row: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ def draw(frames: Frames) -> Figure | None:
     several = "data" in frames.axes and rows["data"].nunique() > 1
     names = list(dict.fromkeys(rows["data"])) if several else [""]
     shown = base.spread_evenly(names, DATA)
-    cells = [(name, attack) for name in shown for attack in choose_attacks(rows, shown)]
+    cells = [(name, attack) for name in shown for attack in _choose(rows, shown)]
     figure, panels = base.grid(len(cells), ACROSS, 1.45, sharey=True)
     room = (base.COLUMN if len(cells) == 1 else base.FULL / base.across(panels[0])) * 72 - 36
     groups: list[_levels.Group] = []
@@ -36,7 +36,7 @@ def draw(frames: Frames) -> Figure | None:
         own = own[own["data"] == name] if several else own
         found, left_out = _levels.groups(frames, own, "budget")
         groups = [(line, runs, {**style, "linestyle": "-"}, dodge / 2) for line, runs, style, dodge in found]
-        draw_attack(axes, own, groups, room)
+        _draw(axes, own, groups, room)
         axes.set_title(base.fit(f"data={name}: {attack}" if several else attack, room, 2))
         axes.set_ylabel("accuracy\n(share of items)" if base.leftmost(axes) else "")
     panels[0].set_ylim(-0.03, 1.03)
@@ -50,7 +50,7 @@ def draw(frames: Frames) -> Figure | None:
     return figure
 
 
-def choose_attacks(rows: pd.DataFrame, shown: list[Any]) -> list[str]:
+def _choose(rows: pd.DataFrame, shown: list[Any]) -> list[str]:
     """Returns the attacks that have a panel: all of them, or in a row for each of several data sets those that fit."""
     ran = [set(own["attack"]) for _, own in rows.groupby("data")] if len(shown) > 1 else [set(rows["attack"])]
     names = [name for name in rows["attack"].unique() if all(name in each for each in ran)]
@@ -58,7 +58,7 @@ def choose_attacks(rows: pd.DataFrame, shown: list[Any]) -> list[str]:
     return first[:ACROSS] if len(shown) > 1 else [str(name) for name in rows["attack"].unique()]
 
 
-def draw_attack(axes: Axes, rows: pd.DataFrame, groups: list[_levels.Group], room: float) -> None:
+def _draw(axes: Axes, rows: pd.DataFrame, groups: list[_levels.Group], room: float) -> None:
     """Draws the lines of one attack, the accuracies before it and those after random changes."""
     whole = bool(rows["budget"].isna().all())
     budgets = [WHOLE] if whole else sorted(rows["budget"])
