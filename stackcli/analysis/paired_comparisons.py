@@ -25,8 +25,9 @@ from stackcli.analysis.statistics import (
 
 
 def higher_is_better(metric: str) -> bool:
-    """Returns True for accuracies, False for losses, gaps, times and sizes; raises ValueError for other metrics."""
-    small = ("gap", "acc_gap", "params", "flops", "test_excess")
+    """Returns True for accuracies, False for losses, gaps, times, sizes and the success of an attack; raises ValueError
+    for other metrics."""
+    small = ("gap", "acc_gap", "params", "flops", "test_excess", "success")
     if metric.startswith(small) or "loss" in metric or _is_time(metric):
         return False
     if "acc" in metric or metric in ("macro_f1", "faithfulness", "agreement"):

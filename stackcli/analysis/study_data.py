@@ -38,6 +38,9 @@ class Frames:
     `scores`: with --explain a row for each run and method of explanation: `run`, `arm`, `point`, `seed`, `status`, the
     axes, `method`, `control` (whether it is an explanation of a model whose truth is known), and the scores that
     `experiment.explanation_pass.summarise_explanations` describes; `heads`: a row for each run, `layer` and `head`.
+    `attack_rows`: reads what `attacks` returns, and is called once.
+    `attacks`: with --attack a row for each run, attack and budget: `run`, `arm`, `point`, `seed`, `status`, the axes,
+    and the columns that `experiment.attack_scores.attack_rows` describes.
     `axes`: the swept settings in the order typed, `seed` left out; empty for a single run. `("arm",)` in an experiment.
     `match`: if dim and ff were chosen so that every depth costs the same, `by` (params, flops) and the `depth` that
     keeps the settings as typed. `chosen`: settings that were chosen for each point and are not axes.
@@ -57,6 +60,7 @@ class Frames:
     layers: pd.DataFrame
     position_tables: Callable[[], pd.DataFrame] = _nothing
     score_tables: Callable[[], tuple[pd.DataFrame, pd.DataFrame]] = lambda: (_nothing(), _nothing())
+    attack_rows: Callable[[], pd.DataFrame] = _nothing
     stack: pd.DataFrame = field(default_factory=_nothing)
     match: dict[str, Any] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
@@ -78,6 +82,11 @@ class Frames:
     def heads(self) -> pd.DataFrame:
         """What each head looks at; empty without explanations."""
         return self._score_tables[1]
+
+    @cached_property
+    def attacks(self) -> pd.DataFrame:
+        """What each attack does at each budget; empty where no run was attacked."""
+        return self.attack_rows()
 
     @cached_property
     def _score_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -6,6 +6,7 @@ import typer
 
 from stackcli.cli.app import app
 from stackcli.cli.options import (
+    Attack,
     Cols,
     ConfigDir,
     Csv,
@@ -56,6 +57,7 @@ def ablate_depth(
     debug: Debug = False,
     experiment: Experiment = "",
     explain: Explain = False,
+    attack: Attack = False,
     remedies: Remedies = False,
 ) -> None:
     """Depth 1 to 16: what goes wrong, and what helps. With pre-LN and post-LN, where residual= names no others;

@@ -6,6 +6,7 @@ import typer
 
 from stackcli.cli.app import app
 from stackcli.cli.options import (
+    Attack,
     Cols,
     ConfigDir,
     Csv,
@@ -55,6 +56,7 @@ def compare_pe(
     debug: Debug = False,
     experiment: Experiment = "",
     explain: Explain = False,
+    attack: Attack = False,
 ) -> None:
     """Compare position encodings, paired by seed. On three data sets, where data= names no others; the first encoding
     named is the baseline."""

@@ -90,6 +90,8 @@ Remedies = Annotated[bool, typer.Option("--remedies", help="Run the remedies of 
 
 Explain = Annotated[bool, typer.Option("--explain", help="Explain test items of every run, and compare the scores.")]
 
+Attack = Annotated[bool, typer.Option("--attack", help="Attack test items of every run, and compare what is flipped.")]
+
 Pictures = Annotated[str, typer.Option("--figures", help="Formats of the figures: png,svg,pdf; none draws none.")]
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -132,6 +134,7 @@ AGAIN = {  # parameter -> the option that the same command needs again to go on 
     "prune": "--prune",
     "remedies": "--remedies",
     "explain": "--explain",
+    "attack": "--attack",
     "jobs": "-j",
     "config_dir": "--config-dir",
     "out": "--out",

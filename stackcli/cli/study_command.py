@@ -20,10 +20,7 @@ def run_command(context: typer.Context, make: Make) -> None:
     def action() -> int:
         options, jobs = parse_options(context)
         if options.sampler:
-            if options.explain:
-                raise ValueError(
-                    "--search and --explain: a search keeps no weights; explain the study of what it found"
-                )
+            refuse_search(options)
             space = search_space(context)
             announce(
                 f"{options.command} --search {options.sampler}: {count_noun(options.trials, 'trials')} of "
@@ -35,8 +32,7 @@ def run_command(context: typer.Context, make: Make) -> None:
             return run_search(space, count_jobs(space, options, jobs))
         arms = typed_arms(context, make)
         options = count_jobs(arms, options, jobs)
-        if options.explain:
-            check_weights(arms)
+        check_weights(arms, options)
         if options.remedies:
             from stackcli.experiment.remedy_trials import run_remedies
 
@@ -49,10 +45,18 @@ def run_command(context: typer.Context, make: Make) -> None:
     run_guarded(action, context.params["debug"], stopped)
 
 
-def check_weights(arms: Any) -> None:
-    """Raises ValueError for runs without weights to explain."""
-    if any(config.keep == "none" for config in arms.configs):
-        raise ValueError("--explain needs the weights of the runs; leave keep=none out")
+def refuse_search(options: Any) -> None:
+    """Raises ValueError for an option that needs the weights of the runs of a search."""
+    for word in ("explain", "attack"):
+        if getattr(options, word):
+            raise ValueError(f"--search and --{word}: a search keeps no weights; {word} the study of what it found")
+
+
+def check_weights(arms: Any, options: Any) -> None:
+    """Raises ValueError for runs without weights to explain or to attack."""
+    for word in ("explain", "attack"):
+        if getattr(options, word) and any(config.keep == "none" for config in arms.configs):
+            raise ValueError(f"--{word} needs the weights of the runs; leave keep=none out")
 
 
 def typed_arms(context: typer.Context, make: Make) -> Any:

@@ -6,6 +6,7 @@ import typer
 
 from stackcli.cli.app import app
 from stackcli.cli.options import (
+    Attack,
     Cols,
     ConfigDir,
     Csv,
@@ -58,6 +59,7 @@ def sweep(
     debug: Debug = False,
     experiment: Experiment = "",
     explain: Explain = False,
+    attack: Attack = False,
     search: Search = "",
     trials: Trials = None,
     prune: Prune = False,

@@ -6,6 +6,7 @@ import typer
 
 from stackcli.cli.app import app
 from stackcli.cli.options import (
+    Attack,
     Cols,
     ConfigDir,
     Csv,
@@ -39,6 +40,7 @@ def train(
     figures: Pictures = "png,svg",
     config_dir: ConfigDir = None,
     debug: Debug = False,
+    attack: Attack = False,
 ) -> None:
     """Train one stack, and look inside it."""
     run_command(context, single_run)

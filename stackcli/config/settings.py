@@ -151,6 +151,7 @@ class Options:
     prune: bool = False
     remedies: bool = False  # the remedies of what is found are run too
     explain: bool = False  # test items are explained in every run
+    attack: bool = False  # test items are attacked in every run
     search: bool = False  # a search for another study: no timing pass, no tables
     config_dir: Path | None = None  # of the user's own parts and defaults
     asked: tuple[str, ...] = ()  # the options among the words typed that the same command needs again

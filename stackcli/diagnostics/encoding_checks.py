@@ -112,23 +112,37 @@ def _order(config: Config, max_len: int) -> Property:
 
 
 def _reversal(config: Config, max_len: int) -> Property:
-    model, x = stack(config, max_len, causal=False), tokens()
-    pos = token_positions(model, x)
-    gap = _apart(token_logits(model, x, pos=pos).mean(1), token_logits(model, x.flip(1), pos=pos).mean(1))
+    gap = measure_reversal(stack(config, max_len, causal=False), tokens())
     text = "distinguished" if gap > SAME else "not distinguished"
     return Property("a text and its reversal", text, f"mean over tokens changes by {gap:.1e}")
 
 
-def _shift(config: Config, max_len: int) -> Property:
-    model, x = stack(config, max_len), tokens()
+def measure_reversal(model: core.StackedAttention, x: Tensor) -> float:
+    """Returns by how much the mean over tokens of the logits changes when the token ids (B, T) are reversed, as a share
+    of the largest; the positions stay as they are."""
+    pos = token_positions(model, x)
+    return _apart(token_logits(model, x, pos=pos).mean(1), token_logits(model, x.flip(1), pos=pos).mean(1))
+
+
+def measure_shift(model: core.StackedAttention, max_len: int) -> tuple[int, float]:
+    """Returns by how many positions all tokens are shifted, at most 20, and by how much the logits change, as a share
+    of the largest; 0 positions and NaN where max_len leaves no room."""
+    x = tokens()
     pos = token_positions(model, x)
     last = max(max_len, LENGTH, model.reach) - 1  # the last position that the encoding has
     by = min(20, last - int(pos.max()))
     if by < 1:
         pos, by = pos - pos.min(), min(20, last - int((pos - pos.min()).max()))
     if by < 1:
+        return 0, math.nan
+    return by, _apart(token_logits(model, x, pos=pos), token_logits(model, x, pos=pos + by))
+
+
+def _shift(config: Config, max_len: int) -> Property:
+    model = stack(config, max_len)
+    by, gap = measure_shift(model, max_len)
+    if by < 1:
         return Property("shift", "not measured", f"max_len={max_len} leaves no room")
-    gap = _apart(token_logits(model, x, pos=pos), token_logits(model, x, pos=pos + by))
     text = "ignored: relative" if gap <= SAME else "seen: absolute"
     claims = encoders(model)[-1].relative
     good = claims == (gap <= SAME)

@@ -88,6 +88,7 @@ def load_study(store: Store, name: str) -> "Frames":
         stack=stack.frame(),
         position_tables=lambda: _position_tables(finished),
         score_tables=lambda: _score_tables(store, [{**head, "status": "done"} for head, _ in finished]),
+        attack_rows=lambda: _attack_rows(store, [{**head, "status": "done"} for head, _ in finished]),
         facts=study["facts"],
         machine={**machines[0], "loads": _loads(machines)} if machines else {},
     )
@@ -195,6 +196,15 @@ def _score_tables(store: Store, runs: Sequence[Mapping[str, Any]]) -> Any:
 
     found = [(head, read_scores(store, head["run"])) for head in runs]
     return pd.DataFrame(score_rows(found)), pd.DataFrame(head_rows(found))
+
+
+def _attack_rows(store: Store, runs: Sequence[Mapping[str, Any]]) -> Any:
+    """What each attack does at each budget, for runs that were attacked."""
+    import pandas as pd
+
+    from stackcli.experiment.attack_scores import attack_rows, read_attacks
+
+    return pd.DataFrame(attack_rows([(head, read_attacks(store, head["run"])) for head in runs]))
 
 
 def _damaged(folder: Path, error: Exception) -> CorruptionError:

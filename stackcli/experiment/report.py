@@ -57,7 +57,7 @@ def report_study(store: Store, name: str, options: Options, progress: Progress, 
 
 def evidence_tables(frames: Any) -> list[tuple[str, Any]]:
     """Returns the tables that follow the summary on a terminal, each with its title."""
-    from stackcli.analysis import comparisons, explanation_effects, findings_text, remedy_effects
+    from stackcli.analysis import attack_effects, comparisons, explanation_effects, findings_text, remedy_effects
 
     how = {
         "compare-pe": comparisons.build_tables,
@@ -65,22 +65,22 @@ def evidence_tables(frames: Any) -> list[tuple[str, Any]]:
         "remedies": remedy_effects.remedy_tables,
     }
     found = how[frames.command](frames) if frames.command in how else []
-    return [*found, *explanation_effects.explanation_tables(frames)]
+    return [*found, *explanation_effects.explanation_tables(frames), *attack_effects.attack_tables(frames)]
 
 
 def report_sentences(frames: Any) -> list[str]:
     """Returns the sentences under the tables."""
-    from stackcli.analysis import explanation_effects, findings, findings_text, remedy_effects
+    from stackcli.analysis import attack_sentences, explanation_effects, findings, findings_text, remedy_effects
     from stackcli.analysis.certainty import describe_certainty
     from stackcli.analysis.summary_text import summary_sentences
 
-    explained = explanation_effects.explanation_sentences(frames)
+    more = [*explanation_effects.explanation_sentences(frames), *attack_sentences.attack_sentences(frames)]
     if frames.command == "remedies":
-        return [*remedy_effects.describe_remedies(frames), describe_certainty(frames), *explained]
+        return [*remedy_effects.describe_remedies(frames), describe_certainty(frames), *more]
     first = (
         findings_text.describe_findings(findings.findings(frames), frames) if frames.command == "ablate-depth" else []
     )
-    return [*first, *summary_sentences(frames), *explained]
+    return [*first, *summary_sentences(frames), *more]
 
 
 def closing_lines(frames: Any, store: Store, written: Sequence[Path], progress: Progress) -> None:
@@ -92,7 +92,15 @@ def closing_lines(frames: Any, store: Store, written: Sequence[Path], progress: 
 
 def write_tables(frames: Any, folder: Path) -> list[Path]:
     """Writes the summary as CSV, Markdown and LaTeX, and the rows of runs, steps and layers; returns the paths."""
-    from stackcli.analysis import comparisons, explanation_effects, findings, findings_text, remedy_effects, tables
+    from stackcli.analysis import (
+        attack_effects,
+        comparisons,
+        explanation_effects,
+        findings,
+        findings_text,
+        remedy_effects,
+        tables,
+    )
 
     table = tables.summarise_points(frames)
     found = findings.findings(frames) if frames.command == "ablate-depth" else []
@@ -111,6 +119,8 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
         "explanations.csv": frames.scores,
         "explanation_differences.csv": explanation_effects.explanation_differences(frames),
         "heads.csv": frames.heads,
+        "attacks.csv": frames.attacks,
+        "attack_differences.csv": attack_effects.attack_differences(frames),
     }
     texts |= {name: tables.to_csv(rows) for name, rows in more.items() if len(rows)}
     texts |= (

@@ -77,7 +77,7 @@ def read_experiment(name: str) -> dict[str, list[str]]:
 
 def run_study(arms: Arms, options: Options) -> int:
     """Runs a study; returns the exit code."""
-    from stackcli.experiment import announcement, explanation_pass, plan, timing_pass, worker
+    from stackcli.experiment import announcement, plan, worker
     from stackcli.launcher.local import Local
 
     check_columns(arms.configs, options)
@@ -120,11 +120,20 @@ def run_study(arms: Arms, options: Options) -> int:
         return code
     from stackcli.experiment.report import report_study
 
+    measure_runs(store, name, options, progress)
+    report_study(store, name, options, progress, again=options_line(options, arms) if code else "")
+    return code
+
+
+def measure_runs(store: Store, name: str, options: Options, progress: Progress) -> None:
+    """Measures the step times of a study whose runs are done; explains and attacks the runs where that is asked for."""
+    from stackcli.experiment import attack_pass, explanation_pass, timing_pass
+
     timing_pass.time_steps(store, name, progress.say)
     if options.explain:
         explanation_pass.explain_runs(store, name, options.jobs, progress.say)
-    report_study(store, name, options, progress, again=options_line(options, arms) if code else "")
-    return code
+    if options.attack:
+        attack_pass.attack_runs(store, name, options.jobs, progress.say)
 
 
 def along_known_axes(arms: Arms, store: Store, name: str) -> Arms:

@@ -32,9 +32,10 @@ class Drawn(NamedTuple):
 
 @lru_cache(maxsize=2)
 def hash_runs(frames: Any) -> str:
-    """The hash of a study's runs and of their explanations, computed once for each report."""
-    runs = frames.runs.to_json()
-    return digest([runs, frames.scores.to_json()] if len(frames.scores) else runs)
+    """The hash of a study's runs, of their explanations and of the attacks on them, computed once for each report."""
+    runs, attacks = frames.runs.to_json(), {"attacks": frames.attacks.to_json()} if len(frames.attacks) else {}
+    found = [runs, frames.scores.to_json()] if len(frames.scores) else runs
+    return digest({"runs": found, **attacks} if attacks else found)
 
 
 def hash_study(frames: Any) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from stackcli.analysis import explanation_effects
+from stackcli.analysis import attack_effects, explanation_effects
 from stackcli.common.atomic_files import read_json
 from stackcli.common.wording import count_noun, format_seeds, format_setting
 from stackcli.experiment.announcement import describe_sizes
@@ -62,8 +62,8 @@ def read_study_page(store: Store, name: str) -> StudyPage:
     frames = open_study(store, name)
     study = store.read_study(frames.study)
     if frames.command == "ablate-depth":
-        explained = explanation_effects.explanation_tables(frames)
-        evidence = finding_tables(frames) + [from_terminal(title, table) for title, table in explained]
+        more = [*explanation_effects.explanation_tables(frames), *attack_effects.attack_tables(frames)]
+        evidence = finding_tables(frames) + [from_terminal(title, table) for title, table in more]
     else:
         evidence = [from_terminal(title, table) for title, table in evidence_tables(frames)]
     settings = [entry["settings"] for entry in study["runs"]]

@@ -8,6 +8,7 @@ never parsed as mathematics, and matplotlib's global settings stay as they are.
 from importlib import import_module
 from typing import Any
 
+from stackcli.analysis.attack_effects import attack_shares
 from stackcli.analysis.cost_scaling import fit_power
 from stackcli.analysis.depth_scaling import FIRST, SIZES, slope, theory_of
 from stackcli.analysis.explanation_effects import method_rows
@@ -84,6 +85,7 @@ __all__ = [
     "Scale",
     "across",
     "all_comparisons",
+    "attack_shares",
     "bar",
     "blank",
     "counts",

@@ -1,5 +1,6 @@
 """Each encoding has the properties that its paper claims, and a faulty encoding is caught."""
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -44,6 +45,17 @@ def test_settings_without_effect_are_reported() -> None:
         "no effect"
     )
     assert found("relative")["settings"].found == "every key changes the output"
+
+
+def test_a_shift_and_a_reversal_are_measured_on_one_stack() -> None:
+    x = encoding_checks.tokens(12)
+    for name, shift, reversal in (("learned", True, True), ("none", False, False), ("relative", False, True)):
+        model = encoding_checks.stack(config(pe=name, **SMALL), 64)
+        by, gap = encoding_checks.measure_shift(model, 64)
+        assert by == 20 and (gap > encoding_checks.SAME) == shift
+        assert (encoding_checks.measure_reversal(model, x) > encoding_checks.SAME) == reversal
+    by, gap = encoding_checks.measure_shift(encoding_checks.stack(config(pe="learned", **SMALL), 24), 24)
+    assert by == 0 and math.isnan(gap)  # all 24 positions are taken
 
 
 class Leaky(PositionEncoding):

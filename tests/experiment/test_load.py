@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from stackcli.common.atomic_files import CorruptionError
-from stackcli.common.records import LayerRow, StackRow, StepRow
+from stackcli.common.records import LayerRow, StackRow, StepRow, dumps
 from stackcli.experiment import load
+from stackcli.experiment.attack_scores import attack_path
 from stackcli.experiment.load import _Columns
 from stackcli.experiment.store import Store
 from tests.experiment.examples import empty_study, publish_run, study_entry
@@ -61,6 +62,23 @@ def test_findings_of_other_points_are_kept_when_remedies_grow(tmp_path: Path) ->
         )
     found = load.load_study(place, "s").known
     assert set(found["found"]) == {"depth=16", "depth=32"} and found["reached"] == {"subjects": 0.1}
+
+
+def test_what_attacks_do_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
+    place = Store(tmp_path / "out")
+    publish_run(place)
+    place.save_study("s", {**empty_study(), "command": "sweep", "runs": [study_entry("abc")], "facts": {}})
+    assert load.load_study(place, "s").attacks.empty
+    path = attack_path(place.root, "abc")
+    path.parent.mkdir(parents=True)
+    kept = {"key": "k", "items": 9, "predicted": {"shift": False}, "masking": []}
+    path.write_text(dumps({**kept, "rows": [{"attack": "shift", "budget": 5.0, "flipped": 2}]}))
+    row = load.load_study(place, "s").attacks.iloc[0]
+    assert (row["run"], row["seed"], row["status"], row["attack"]) == ("abc", ord("a"), "done", "shift")
+    assert row["flipped"] == 2 and not row["predicted"] and row["masking"] == ""
+    path.write_text("{")
+    with pytest.raises(CorruptionError, match=r"scores\.json"):
+        _ = load.load_study(place, "s").attacks
 
 
 def test_a_run_without_one_of_its_fields_is_named_as_damaged(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_file_that_is_missing_or_damaged_is_drawn_again(frames: Frames, drawn:
     assert (tmp_path / "fit.svg").read_text() == "fit of 4"
 
 
-@pytest.mark.parametrize("change", ["lr", "known", "facts", "machine", "axes", "scores", "heads"])
+@pytest.mark.parametrize("change", ["lr", "known", "facts", "machine", "axes", "scores", "heads", "attacks"])
 def test_whatever_a_figure_may_show_draws_it_again(
     change: str, frames: Frames, drawn: list[str], tmp_path: Path
 ) -> None:
@@ -90,6 +90,7 @@ def test_whatever_a_figure_may_show_draws_it_again(
         "machine": {"machine": {"processor": "another"}},
         "axes": {"axes": ("dim",)},
         "scores": {"score_tables": lambda: (rows, pd.DataFrame())},
+        "attacks": {"attack_rows": lambda: rows},
         "heads": {"score_tables": lambda: (pd.DataFrame(), rows)},
     }
     draw(frames, tmp_path)

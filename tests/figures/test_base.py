@@ -14,6 +14,7 @@ import matplotlib
 import pytest
 
 from stackcli.figures import base
+from tests.analysis.attacked_studies import attacked_study
 from tests.analysis.explanations import explained_study
 from tests.figures import factory
 
@@ -90,7 +91,7 @@ def test_the_same_frames_give_the_same_bytes_whatever_the_users_settings(name: s
     frames = factory.study(own.get(name, {"depth": [2, 4]}), seeds=2)
     layers = frames.layers.assign(signal=frames.layers["layer"] ** 0.5)
     frames = replace(frames, layers=layers, command=commands.get(name, "sweep"))
-    frames = explained_study(frames, {"cp_lrp": 2.0, "occlusion": 1.0})
+    frames = attacked_study(explained_study(frames, {"cp_lrp": 2.0, "occlusion": 1.0}))
     first = base.save(factory.draw(name, frames), tmp_path / "a", ("svg", "png"))
     with matplotlib.rc_context({"savefig.dpi": 50, "lines.linewidth": 9, "font.size": 20, "savefig.bbox": "tight"}):
         second = base.save(factory.draw(name, frames), tmp_path / "b", ("svg", "png"))
