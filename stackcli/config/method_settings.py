@@ -9,6 +9,11 @@ from stackcli.config.defaults import is_whole_for_decimal, part_defaults
 from stackcli.config.validation import find_problems
 from stackcli.config.yaml_files import UsageError
 
+NAMES = {  # group -> what one and several of its parts are called, and a key
+    "explain": ("a method", "methods", "integrated.steps=64"),
+    "attack": ("an attack", "attacks", "hotflip.beam=8"),
+}
+
 
 def method_settings(
     names: Sequence[str], words: Sequence[str] = (), group: str = "explain"
@@ -34,9 +39,8 @@ def _set_key(found: dict[str, dict[str, Any]], word: str, group: str) -> list[st
     axis = parse_override(word)
     method, _, key = axis.key.partition(".")
     if method not in found:
-        example = {"explain": "integrated.steps=64", "attack": "hotflip.beam=8"}.get(group, "NAME.KEY=VALUE")
-        what = f"keys are those of a method, such as {example}"
-        return [f"{word}: {what}; the methods used are {', '.join(found)}"]
+        kind, many, example = NAMES[group]
+        return [f"{word}: keys are those of {kind}, such as {example}; the {many} used are {', '.join(found)}"]
     keys = registry.keys_of(group, method)
     if key not in keys:
         has = f"its keys: {', '.join(keys)}" if keys else "it has no keys"

@@ -99,7 +99,7 @@ def items_of_texts(run: Run, texts: Sequence[str]) -> list[Item]:
     """Reads texts as the run read its own data; `-` is stdin. Raises ValueError for a blank text."""
     questions = read_questions(run.config, texts, run.name) if texts else []
     if any(not question.tokens for question in questions):
-        raise ValueError("a blank text has no tokens to explain")
+        raise ValueError("a blank text has no tokens")
     encoded = encode_questions(run.config, run.known, questions)
     pairs = zip(questions, encoded, strict=True)
     return [Item(q.text, tokens, ids, q.tree, cut=len(q.tokens) - len(tokens)) for q, (tokens, ids) in pairs]

@@ -31,10 +31,10 @@ def test_with_one_attack_its_keys_may_follow_the_group() -> None:
         (["attack.budget=many"], "a budget is a number above 0"),
         (["attack.budget=true"], "a budget is a number above 0"),
         (["attack.beam=9"], "write the name of the attack, such as hotflip.beam"),
-        (["attack=pgd", "hotflip.beam=9"], "the methods used are pgd"),
+        (["attack=pgd", "hotflip.beam=9"], "the attacks used are pgd"),
         (["attack=pgd", "pgd.stepps=9"], "attack=pgd has no key 'stepps'; did you mean steps?"),
         (["attack=pgd", "pgd.steps=0"], "pgd.steps=0: must be at least 1"),
-        (["budget=3"], "keys are those of a method, such as hotflip.beam=8"),
+        (["budget=3"], "keys are those of an attack, such as hotflip.beam=8"),
     ],
 )
 def test_what_cannot_be_understood_is_said(words: list[str], message: str) -> None:
