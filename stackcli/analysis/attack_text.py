@@ -21,6 +21,7 @@ KINDS = {  # keeps_label, can be typed -> title of the table
     (False, True): "Changes that can be typed and may change the true label",
     (True, False): "Changes of vectors and positions, which cannot be typed",
 }
+UNITS = {"norm": "norm of what is added to the token vectors"}
 IN_JSON = "a wider terminal or --json shows them"
 
 
@@ -107,7 +108,9 @@ def remark_on_attacks(report: Mapping[str, Any]) -> list[str]:
     for row in rows:
         if row["budget"] is not None and row["attack"] not in units.get(row["unit"], []):
             units.setdefault(row["unit"], []).append(row["attack"])
-    said = ["Budget: " + "; ".join(f"{unit} ({', '.join(names)})" for unit, names in units.items()) + "."]
+    said = [
+        "Budget: " + "; ".join(f"{UNITS.get(unit, unit)} ({', '.join(names)})" for unit, names in units.items()) + "."
+    ]
     if any(row["changes"] == "vectors" for row in rows):
         said.append(
             f"For scale: all token vectors of an item together have a mean norm of {report['vector_norm']:.2f}."

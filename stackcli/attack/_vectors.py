@@ -12,7 +12,7 @@ from stackcli.attack.base import Attack, Attempt, Case, Norm, Sample, Texts, Vic
 class VectorAttack(Attack):
     """An attack that adds something of a limited norm to the token vectors."""
 
-    unit = "norm of what is added to token vectors"
+    unit = "norm"
     changes = "vectors"
     gradients = True
     counted = False
