@@ -120,6 +120,9 @@ def remark_on_attacks(report: Mapping[str, Any]) -> list[str]:
         "everywhere. Flipped: of the items that were right, those that a stack built afresh answers wrongly when the "
         "changed text is typed."
     )
+    still = list(dict.fromkeys(row["attack"] for row in rows if row["still"] == row["right"]))
+    if still:
+        said.append(f"Every item is left as it is, so that nothing is measured: {', '.join(still)}.")
     said += describe_strongest(rows)
     said += warn_of_masking(rows)
     said.append(describe_disagreement(rows))

@@ -58,12 +58,11 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Clean:
-    """The answers before the attacks: items attacked on, those right, and those left out because their text is read as
-    other tokens when it is written anew."""
+class Chosen:
+    """The items that a run is attacked on, and those left out because their text is read as other tokens when it is
+    written anew."""
 
     items: int
-    right: tuple[int, ...]
     unwritable: int
 
 
@@ -79,7 +78,7 @@ class Attacker:
         self.items = [items[i] for i in kept]
         said = attacked.answer_afresh([texts[i] for i in kept], [self.sample(item) for item in self.items])
         self.right = [item for item, answer in zip(self.items, said, strict=True) if answer == item.label]
-        self.clean = Clean(len(self.items), tuple(item.number for item in self.right), len(items) - len(kept))
+        self.chosen = Chosen(len(self.items), len(items) - len(kept))
         self.methods, self.refused = self.build_methods()
 
     def sample(self, item: AttackedItem) -> "Sample":
@@ -207,12 +206,18 @@ def nearest_tokens(victim: "AttackedStack", sample: "Sample") -> tuple[str, ...]
     return tuple(out)
 
 
-def summarise_finding(found: Finding, method: "Attack", clean: Clean) -> dict[str, Any]:
+def is_still(record: Attacked, changes: str) -> bool:
+    """Whether an attack left an item as it is. changes: what the attack changes."""
+    return record.unmoved if changes == "vectors" else record.before == record.after and not record.moved
+
+
+def summarise_finding(found: Finding, method: "Attack", chosen: Chosen) -> dict[str, Any]:
     """Returns the counts of one attack at one budget, over the items that were right before.
 
     flipped: answered wrongly with the attack; typed: also when the text alone is typed; control: answered wrongly after
-    a random change; disagree: the attack saw another answer than the stack built afresh gives; unmoved: the gradient of
-    the loss was 0. queries: mean over these items.
+    a random change; changed: another answer than before, right or wrong; still: left as they are; disagree: the attack
+    saw another answer than the stack built afresh gives; unmoved: the gradient of the loss was 0. queries: mean over
+    these items.
     """
     records = found.records
     flips = [r.said != r.truth for r in records]
@@ -225,11 +230,13 @@ def summarise_finding(found: Finding, method: "Attack", clean: Clean) -> dict[st
         "gradients": method.gradients,
         "norm": getattr(method, "norm", None),
         "steps": getattr(method, "steps", None),
-        "items": clean.items,
+        "items": chosen.items,
         "right": len(records),
         "flipped": sum(flips),
         "typed": sum(r.typed != r.truth for r in records),
         "control": sum(r.control_said != r.control_truth for r in records),
+        "changed": sum(r.said != r.label for r in records),
+        "still": sum(is_still(r, method.changes) for r in records),
         "disagree": sum(r.searched != r.said for r in records),
         "unmoved": sum(r.unmoved for r in records),
         "queries": sum(r.queries for r in records) / max(1, len(records)),
@@ -248,14 +255,14 @@ def run_attacks(
     """
     attacker = Attacker(attacked, items, asked, folder)
     if not attacker.right:
-        raise ValueError(f"{attacked.run.name} answers none of the {attacker.clean.items} items rightly")
+        raise ValueError(f"{attacked.run.name} answers none of the {attacker.chosen.items} items rightly")
     for line in describe_refused(attacker.refused):
         say(line)
     rows, records = [], []
     for number, (name, method) in enumerate(attacker.methods.items(), start=1):
         show(f"{name}, {number} of {len(attacker.methods)}")
         for found in attacker.attack(name, method):
-            rows.append(summarise_finding(found, method, attacker.clean))
+            rows.append(summarise_finding(found, method, attacker.chosen))
             records += [{"attack": name, "budget": found.budget, **asdict(record)} for record in found.records]
     return {
         "run": attacked.run.name,
@@ -264,9 +271,9 @@ def run_attacks(
         "methods": {name: dict(keys) for name, keys in asked.methods.items() if name in attacker.methods},
         "refused": attacker.refused,
         "typed_texts": any(item.number < 0 for item in items),
-        "items": attacker.clean.items,
+        "items": attacker.chosen.items,
         "right": len(attacker.right),
-        "unwritable": attacker.clean.unwritable,
+        "unwritable": attacker.chosen.unwritable,
         "vector_norm": attacker.mean_norm(),
         "rows": rows,
         "records": records,

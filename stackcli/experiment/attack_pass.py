@@ -147,26 +147,13 @@ def run_panel(
 
 
 def summarise_reports(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The rows of reports without the numbers of single items, in the order of the panel, each with the items that get
-    another answer (`changed`) and those left as they are (`still`); and the warnings of gradient masking."""
+    """The rows of reports without the numbers of single items, in the order of the panel, and the warnings of gradient
+    masking."""
     from stackcli.analysis.attack_results import warn_of_masking
 
     found = sorted((row for report in reports for row in report["rows"]), key=lambda row: [*PANEL].index(row["attack"]))
-    records = [record for report in reports for record in report["records"]]
-    rows = []
-    for row in found:
-        own = [r for r in records if (r["attack"], r["budget"]) == (row["attack"], row["budget"])]
-        kept = {key: value for key, value in row.items() if key not in SINGLE}
-        changed = sum(record["said"] != record["label"] for record in own)
-        rows.append({**kept, "changed": changed, "still": sum(is_still(record, row["changes"]) for record in own)})
+    rows = [{key: value for key, value in row.items() if key not in SINGLE} for row in found]
     return {"rows": rows, "masking": warn_of_masking(found)}
-
-
-def is_still(record: Mapping[str, Any], changes: str) -> bool:
-    """Whether an attack left an item as it is. changes: what the attack changes."""
-    if changes == "vectors":
-        return bool(record["unmoved"])
-    return record["before"] == record["after"] and not record["moved"]
 
 
 def predict_changes(attacked: AttackedRun) -> dict[str, bool | None]:

@@ -22,6 +22,8 @@ def row(attack: str = "hotflip", **changes: Any) -> dict[str, Any]:
         "flipped": flips.count("1"),
         "typed": flips.count("1"),
         "control": control.count("1"),
+        "changed": flips.count("1"),
+        "still": 0,
         "disagree": 0,
         "unmoved": 0,
         "queries": 12.0,

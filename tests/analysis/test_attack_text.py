@@ -48,6 +48,13 @@ def test_the_strongest_change_that_can_be_typed_is_named_beside_random_changes()
     assert attack_text.describe_strongest([row(flips="0000000")]) == ["No change that can be typed flips an item."]
 
 
+def test_an_attack_that_leaves_every_item_as_it_is_is_named() -> None:
+    rows = [row("shift", still=7, flips="0000000"), row("typo", still=6)]
+    assert "Every item is left as it is, so that nothing is measured: shift." in attack_text.remark_on_attacks(
+        report(*rows)
+    )
+
+
 def test_examples_are_texts_that_flip_when_typed_at_the_smallest_budget() -> None:
     kept = record("typo", budget=1.0, item=3)
     others = (record("typo", budget=3.0, item=4), record("typo", typed=0, item=5), record("pgd", item=6))

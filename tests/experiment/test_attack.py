@@ -128,4 +128,37 @@ def test_an_item_that_is_read_as_other_tokens_when_written_anew_is_left_out(
     monkeypatch.setattr(AttackedRun, "victim", lambda _: victim)
     attacker = attack.Attacker(attacked, [replace(items[0], tokens=("about", "cats")), *items[1:]],
                                AskedAttacks({}), tmp_path)  # fmt: skip
-    assert attacker.clean.items == 1 and attacker.clean.unwritable == 2
+    assert attacker.chosen.items == 1 and attacker.chosen.unwritable == 2
+
+
+def a_record(**changes: Any) -> attack.Attacked:
+    """An item that an attack leaves as it is."""
+    texts = {"before": "a b", "after": "a b", "control": "a b"}
+    numbers = dict.fromkeys(("item", "label", "truth", "searched", "said", "typed", "queries"), 0)
+    return attack.Attacked(**{**texts, **numbers, "control_truth": 0, "control_said": 0, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "still"),
+    [
+        ({}, "tokens", True),
+        ({"after": "b a"}, "tokens", False),
+        ({"moved": 2}, "positions", False),
+        ({}, "vectors", False),
+        ({"unmoved": True}, "vectors", True),
+    ],
+)
+def test_an_item_is_still_if_nothing_of_it_changes(changes: dict[str, Any], kind: str, still: bool) -> None:
+    assert attack.is_still(a_record(**changes), kind) == still
+
+
+def test_a_row_counts_the_answers_that_change_also_where_the_true_class_does() -> None:
+    records = (
+        a_record(after="b a", truth=1, said=1, typed=1),  # another class, and the right answer to it
+        a_record(after="b a", truth=1, control_said=1),  # the answer stays, which is wrong now
+        a_record(),
+    )
+    method = registry.build_part("attack", "reversal")
+    row = attack.summarise_finding(attack.Finding("reversal", None, records), method, attack.Chosen(5, 0))
+    assert (row["items"], row["right"], row["flipped"], row["typed"], row["control"]) == (5, 3, 1, 1, 1)
+    assert (row["changed"], row["still"], row["flips"], row["control_flips"]) == (1, 1, "010", "010")

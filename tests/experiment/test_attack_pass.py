@@ -9,6 +9,7 @@ import pytest
 
 from stackcli.experiment import attack_pass
 from stackcli.experiment.attacked_run import open_attacked_run
+from tests.analysis import attacks
 from tests.helpers import stackattn, words, write_data
 
 PANEL = {name: [1.0, 3.0, 5.0] for name in ("hotflip", "typo", "shift", "prefix", "windows")}
@@ -137,35 +138,11 @@ def test_runs_without_weights_cannot_be_attacked(given: tuple[str, ...], said: s
     assert done.returncode == 2 and said in done.stderr
 
 
-def record(**changes: Any) -> dict[str, Any]:
-    """An item that an attack leaves as it is."""
-    return {"before": "a b", "after": "a b", "moved": 0, "unmoved": False, "said": 0, "label": 0, **changes}
-
-
-@pytest.mark.parametrize(
-    ("changes", "kind", "still"),
-    [
-        ({}, "tokens", True),
-        ({"after": "b a"}, "tokens", False),
-        ({"moved": 2}, "positions", False),
-        ({}, "vectors", False),
-        ({"unmoved": True}, "vectors", True),
-    ],
-)
-def test_an_item_is_still_if_nothing_of_it_changes(changes: dict[str, Any], kind: str, still: bool) -> None:
-    assert attack_pass.is_still(record(**changes), kind) == still
-
-
-def test_a_row_counts_the_answers_that_change_also_where_the_true_class_does() -> None:
-    own = {"attack": "reversal", "budget": None}
-    row = {**own, "flips": "0110", "control_flips": "0000", "flipped": 2, "changes": "tokens", "gradients": False}
-    row |= {"unmoved": 0, "right": 4}
-    records = [{**own, **record(said=said, after=after)} for said, after in ((1, "b a"), (0, "b a"), (0, "a b"))]
-    other = {"rows": [], "records": [{**records[0], "attack": "shift"}]}
-    found = attack_pass.summarise_reports([{"rows": [row], "records": records}, other])
-    (kept,) = found["rows"]
-    assert (kept["changed"], kept["still"], kept["flipped"]) == (1, 1, 2) and found["masking"] == []
-    assert "flips" not in kept
+def test_rows_are_kept_without_the_numbers_of_single_items_in_the_order_of_the_panel() -> None:
+    first, second = attacks.row("reversal", budget=None), attacks.row("hotflip")
+    found = attack_pass.summarise_reports([{"rows": [first], "records": []}, {"rows": [second], "records": []}])
+    assert [kept["attack"] for kept in found["rows"]] == ["hotflip", "reversal"] and found["masking"] == []
+    assert all(set(first) - set(kept) == {"flips", "control_flips"} for kept in found["rows"])
 
 
 def test_a_run_that_was_attacked_is_named_with_what_the_first_attack_does_at_its_largest_budget() -> None:
