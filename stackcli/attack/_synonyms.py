@@ -46,9 +46,9 @@ def read_rows(path: str) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError, RuntimeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8" if isinstance(error, ValueError) else error
         raise ValueError(f"{path}: cannot be read as a table of synonyms: {why}") from None
-    head = text.partition("\n")[0]
+    tab = "\t" if "\t" in text.partition("\n")[0] else ","
     try:
-        return parse_rows(path, csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in head else ","))
+        return parse_rows(path, csv.DictReader(io.StringIO(text, newline=""), delimiter=tab, strict=True))
     except csv.Error as error:  # a quote that is never closed
         raise ValueError(f"{path}: cannot be read as a table of synonyms: {error}") from None
 

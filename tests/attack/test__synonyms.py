@@ -58,9 +58,10 @@ def test_a_table_without_a_pair_is_refused(tmp_path: Path, text: str) -> None:
         read_synonyms(write(tmp_path, text))
 
 
-def test_an_open_quote_in_a_long_file_is_an_error_of_the_file(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"table\.csv: cannot be read as a table of synonyms: field larger"):
-        read_synonyms(write(tmp_path, 'word,synonym\nbig,"large\n' + "big,huge\n" * 20_000))
+@pytest.mark.parametrize("rows", [1, 20_000])
+def test_an_open_quote_is_an_error_of_the_file(rows: int, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"table\.csv: cannot be read as a table of synonyms: "):
+        read_synonyms(write(tmp_path, 'word,synonym\nbig,"large\n' + "big,huge\n" * rows))
 
 
 @pytest.mark.parametrize(
