@@ -17,6 +17,7 @@ from stackcli.common.seeding import generator
 
 Objective = Literal["loss", "margin"]
 Norm = Literal["l2", "linf"]
+Edit = tuple[int, tuple[str, ...]]  # place of a token, and what may stand there instead
 Edited = dict[int, tuple[str, ...]]  # place of a token -> what stands there instead
 ROUNDING = 1e-5  # margins that differ by less are equal, so that the other texts of a batch decide nothing
 DRAWS = 20  # random changes that are drawn until one has a class
@@ -104,6 +105,12 @@ class Victim(Protocol):
 
     def vectors_of(self, sample: Sample) -> Tensor:
         """Returns the vectors of an input's tokens, (T, D), without what is added to them."""
+
+    def ids(self, sample: Sample) -> tuple[int, ...]:
+        """Returns the token ids that the stack reads: inputs with the same ids are one input."""
+
+    def learn(self, tokens: Sequence[str]) -> None:
+        """Reads tokens together, which is faster than one by one."""
 
     def room(self, sample: Sample) -> int:
         """Returns how many more tokens the stack can read, or by how many positions the input can be shifted."""
@@ -226,6 +233,16 @@ def choose_readable(victim: Victim, sample: Sample, tried: list[Edited]) -> list
     return [edited for edited, n in zip(tried, more, strict=True) if least <= n <= most]
 
 
+def choose_distinct(victim: Victim, edits: Sequence[Edit]) -> list[Edit]:
+    """Returns the first of the edits of a place that the stack reads alike: all words that it does not know are one, so
+    most misspellings of a word are."""
+    victim.learn([token for _, new in edits for token in new])
+    found: dict[tuple[int, tuple[int, ...]], Edit] = {}
+    for place, new in edits:
+        found.setdefault((place, victim.ids(Sample(new)) if new else ()), (place, new))
+    return list(found.values())
+
+
 class Search:
     """The search for one case: the edits made so far, and after each of them the input, its margin and the queries."""
 
@@ -242,12 +259,13 @@ class Search:
             return []
         tokens = self.case.sample.tokens
         draw = stream(type(self.attack).__name__, self.case.sample, step)
-        pairs = [
-            {**self.edited, place: new}
+        edits = [
+            (place, new)
             for place, token in enumerate(tokens)
             if place not in self.edited
             for new in self.attack.edits(self.victim, token, draw)
         ]
+        pairs = [{**self.edited, place: new} for place, new in choose_distinct(self.victim, edits)]
         pairs = choose_readable(self.victim, self.case.sample, pairs)
         if len(pairs) > self.attack.tries:
             pairs = [pairs[i] for i in sorted(draw.permutation(len(pairs))[: self.attack.tries].tolist())]

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 GROUP = "attack"
 REPORT = "attacks.json"
-EXACT = "donot_use_mm_for_euclid_dist"  # torch.cdist loses digits otherwise
 Say = Callable[[str], object]
 
 
@@ -197,13 +196,11 @@ def nearest_tokens(victim: "AttackedStack", sample: "Sample") -> tuple[str, ...]
 
     if sample.added is None:
         return sample.tokens
-    distance = torch.cdist(victim.vectors_of(sample) + sample.added, victim.vectors, compute_mode=EXACT)
-    own = sample.added.norm(dim=-1)
-    out = []
-    for token, near, kept in zip(sample.tokens, distance, own, strict=True):
-        best = int(near.argmin())
-        out.append(token if float(kept) <= float(near[best]) else victim.words[best])
-    return tuple(out)
+    moved = victim.vectors_of(sample) + sample.added
+    best = torch.cdist(moved, victim.vectors).argmin(1)
+    nearer = (moved - victim.vectors[best]).norm(dim=-1) < sample.added.norm(dim=-1)  # than the token's own vector
+    pairs = zip(sample.tokens, best.tolist(), nearer.tolist(), strict=True)
+    return tuple(victim.words[word] if changed else token for token, word, changed in pairs)
 
 
 def is_still(record: Attacked, changes: str) -> bool:

@@ -5,6 +5,7 @@ is built afresh from the stored weights.
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,15 +107,19 @@ class AttackedRun:
             tokens = items_of_texts(self.run, [f" {text}"])[0].tokens if text.strip() else ()
         return AttackedItem(number, tokens, item.tree, item.label)
 
+    @cached_property
+    def fresh_model(self) -> "StackedAttention":
+        """A stack that is built anew from the stored weights, apart from the one that is attacked."""
+        config, known, state = Store(self.out, create=False).load_weights(self.run.name)
+        return build_trained(config, known, state, every=False)
+
     def answer_afresh(self, texts: Sequence[str], samples: Sequence["Sample"]) -> list[int]:
         """Returns the class of each text, asked of a stack that is built anew from the stored weights, as the run is
         used: in single precision, in batches of AFRESH, through the tokeniser. Of the samples only positions, trees and
         what is added to the token vectors are used."""
         import torch
 
-        store = Store(self.out, create=False)
-        config, known, state = store.load_weights(self.run.name)
-        model = build_trained(config, known, state, every=False)
+        model, known = self.fresh_model, self.run.known
         ids, out = self.read(texts), list[int]()
         for first in range(0, len(texts), AFRESH):
             some = samples[first : first + AFRESH]

@@ -56,6 +56,12 @@ class Bag:
         self.queries += len(cases)  # each of the tests asks once
         return Slopes(slope, mask)
 
+    def ids(self, sample: Sample) -> tuple[int, ...]:
+        return tuple(self.index[token] + 2 if token in self.index else 1 for token in sample.tokens)
+
+    def learn(self, tokens: Sequence[str]) -> None:
+        pass
+
     def true_class(self, sample: Sample, label: int) -> int | None:
         return label
 
