@@ -6,7 +6,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from stackcli.attack.base import Attack, Attempt, Case, Norm, Sample, Texts, Victim, batches, stream
+from stackcli.attack.base import Attack, Attempt, Case, Norm, Sample, Texts, Victim, stream
+
+AT_ONCE = 64  # texts in a batch
+
+
+def batches(cases: Sequence[Case]) -> list[Sequence[Case]]:
+    """Cuts the cases of an attack that sees gradients into batches, in order."""
+    return [cases[i : i + AT_ONCE] for i in range(0, len(cases), AT_ONCE)]
 
 
 class VectorAttack(Attack):

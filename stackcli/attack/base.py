@@ -347,13 +347,3 @@ class Variants(Attack):
             if victim.true_class(found, case.label) is not None:
                 return found
         return case.sample
-
-
-# ---- batches
-
-AT_ONCE = 64  # texts in a batch of an attack that sees gradients
-
-
-def batches(cases: Sequence[Case]) -> list[Sequence[Case]]:
-    """Cuts the cases into batches, in order."""
-    return [cases[i : i + AT_ONCE] for i in range(0, len(cases), AT_ONCE)]

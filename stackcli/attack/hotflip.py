@@ -9,7 +9,8 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from stackcli.attack.base import Attack, Attempt, Case, Sample, Victim, batches, count_changes, stream
+from stackcli.attack._vectors import batches
+from stackcli.attack.base import Attack, Attempt, Case, Sample, Victim, count_changes, stream
 
 
 @dataclass(frozen=True)
