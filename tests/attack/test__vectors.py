@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from stackcli.attack.base import AT_ONCE, Case, Norm, Sample
+from stackcli.attack._vectors import AT_ONCE
+from stackcli.attack.base import Case, Norm, Sample
 from stackcli.attack.fgm import Fgm
 from tests.attack.examples import WORDS, attacked, right_cases
 
