@@ -1,12 +1,6 @@
 """A letter is replaced by one of another script that looks the same; Boucher et al. 2022, sec. IV, arXiv:2106.09898."""
 
-from typing import Annotated
-
-import numpy as np
-from annotated_types import Ge, Le
-
-from stackcli.attack._letters import is_word, replace_letter
-from stackcli.attack.base import Edits, Victim
+from stackcli.attack._letters import LetterEdits, replace_letter
 
 # Latin letters, each with Cyrillic, Greek or Armenian ones of the same shape: Unicode Technical Standard 39.
 ALIKE = {
@@ -15,17 +9,8 @@ ALIKE = {
 }  # fmt: skip
 
 
-class Homoglyph(Edits):
+class Homoglyph(LetterEdits):
     """A person sees no difference; the tokeniser reads another word, which the stack does not know."""
 
-    unit = "changed words"
-    changes = "letters"
-    needs_words = True
-
-    def __init__(self, *, tries: Annotated[int, Ge(1), Le(100_000)] = 64) -> None:
-        self.tries = tries
-
-    def edits(self, victim: Victim, token: str, draw: np.random.Generator) -> list[tuple[str, ...]]:
-        if not is_word(token):
-            return []
-        return [(replace_letter(token, i, new),) for i, letter in enumerate(token) for new in ALIKE.get(letter, "")]
+    def misspell(self, word: str) -> list[str]:
+        return [replace_letter(word, i, new) for i, letter in enumerate(word) for new in ALIKE.get(letter, "")]

@@ -1,12 +1,6 @@
 """Mistakes of typing: a letter missing, doubled, or replaced by its neighbour on the keyboard; Pruthi et al. 2019."""
 
-from typing import Annotated
-
-import numpy as np
-from annotated_types import Ge, Le
-
-from stackcli.attack._letters import is_word, replace_letter
-from stackcli.attack.base import Edits, Victim
+from stackcli.attack._letters import LetterEdits, replace_letter
 
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")  # of a QWERTY keyboard
 
@@ -26,21 +20,12 @@ def keyboard_neighbours(letter: str) -> str:
     return ""
 
 
-class Typo(Edits):
+class Typo(LetterEdits):
     """Words of at least four letters, one mistake a word; the first letter stays. arXiv:1905.11268, sec. 3."""
 
-    unit = "changed words"
-    changes = "letters"
-    needs_words = True
-
-    def __init__(self, *, tries: Annotated[int, Ge(1), Le(100_000)] = 64) -> None:
-        self.tries = tries
-
-    def edits(self, victim: Victim, token: str, draw: np.random.Generator) -> list[tuple[str, ...]]:
-        if not is_word(token):
-            return []
+    def misspell(self, word: str) -> list[str]:
         found = []
-        for i in (i for i in range(1, len(token)) if token[i].isalpha()):
-            found += [replace_letter(token, i, ""), replace_letter(token, i, token[i] * 2)]
-            found += [replace_letter(token, i, near) for near in keyboard_neighbours(token[i])]
-        return [(word,) for word in dict.fromkeys(found) if word != token]
+        for i in (i for i in range(1, len(word)) if word[i].isalpha()):
+            found += [replace_letter(word, i, ""), replace_letter(word, i, word[i] * 2)]
+            found += [replace_letter(word, i, near) for near in keyboard_neighbours(word[i])]
+        return [form for form in dict.fromkeys(found) if form != word]

@@ -136,7 +136,9 @@ class Attacker:
         texts, control_texts = self.typed_texts(samples), [" ".join(sample.tokens) for sample in controls]
         saved = adversarial_sets.save_set(self.folder, name, samples, [case.label for case in cases])
         said = self.attacked.answer_afresh(*adversarial_sets.read_set(saved))
-        typed = self.attacked.answer_afresh(texts, [replace(sample, first=0, added=None) for sample in samples])
+        plain = [replace(sample, first=0, added=None) for sample in samples]
+        untyped = any(sample.first or sample.added is not None for sample in samples)
+        typed = self.attacked.answer_afresh(texts, plain) if untyped else said
         control_said = self.attacked.answer_afresh(control_texts, controls)
         searched = self.victim_answers(samples)
         return [
