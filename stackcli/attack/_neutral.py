@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Annotated, ClassVar
 
 import numpy as np
+from annotated_types import Ge, Le
 
-from stackcli.attack.base import Sample, Victim, count_added
+from stackcli.attack.base import Sample, Variants, Victim, count_added
 
 PHRASES = (
     "please read this and give an answer now",
@@ -34,7 +36,27 @@ def random_words(victim: Victim, count: int, draw: np.random.Generator) -> list[
     return [victim.words[int(i)] for i in draw.integers(len(victim.words), size=count)]
 
 
-def put_beside(victim: Victim, sample: Sample, lists: Sequence[Sequence[str]], *, before: bool) -> list[Sample]:
-    """Returns the input with each list of words before or after it; none that the stack cannot read to the end."""
-    fitting = [tuple(words) for words in lists if 0 < len(words) <= victim.room(sample)]
-    return [replace(sample, tokens=words + sample.tokens if before else sample.tokens + words) for words in fitting]
+class Beside(Variants):
+    """An attack that puts neutral words before or after an input; one that the stack cannot read to the end is not
+    tried."""
+
+    changes = "tokens"
+    keeps_length = False
+    before: ClassVar[bool]
+
+    def __init__(self, *, tries: Annotated[int, Ge(1), Le(100_000)] = 8) -> None:
+        self.tries = tries
+
+    def variants(self, victim: Victim, sample: Sample, budget: float, draw: np.random.Generator) -> list[Sample]:
+        lists = neutral_words(victim, budget, len(sample.tokens), self.tries, draw)
+        return self.put(victim, sample, lists)
+
+    def control(self, victim: Victim, sample: Sample, budget: float, draw: np.random.Generator) -> Sample:
+        count = len(neutral_words(victim, budget, len(sample.tokens), 1, draw)[0])
+        found = self.put(victim, sample, [random_words(victim, count, draw)])
+        return found[0] if found else sample
+
+    def put(self, victim: Victim, sample: Sample, lists: Sequence[Sequence[str]]) -> list[Sample]:
+        """Returns the input with each list of words beside it; none that the stack cannot read to the end."""
+        fitting = [tuple(words) for words in lists if 0 < len(words) <= victim.room(sample)]
+        return [replace(sample, tokens=w + sample.tokens if self.before else sample.tokens + w) for w in fitting]

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from stackcli.attack._neutral import PHRASES, neutral_words, put_beside, random_words
+from stackcli.attack._neutral import PHRASES, neutral_words, random_words
 from stackcli.attack.base import Sample
+from stackcli.attack.prefix import Prefix
+from stackcli.attack.suffix import Suffix
 from tests.attack.examples import Bag, task
 
 
@@ -42,6 +44,6 @@ def test_every_word_of_the_vocabulary_is_drawn_equally_often() -> None:
 def test_words_stand_before_or_after_where_there_is_room() -> None:
     bag, sample = Bag({}, room=2), Sample(("x", "y"), first=3)
     lists = [["a"], ["a", "b"], ["a", "b", "c"], []]
-    before = put_beside(bag, sample, lists, before=True)
+    before = Prefix().put(bag, sample, lists)
     assert before == [Sample(("a", "x", "y"), first=3), Sample(("a", "b", "x", "y"), first=3)]
-    assert [s.tokens for s in put_beside(bag, sample, lists, before=False)] == [("x", "y", "a"), ("x", "y", "a", "b")]
+    assert [s.tokens for s in Suffix().put(bag, sample, lists)] == [("x", "y", "a"), ("x", "y", "a", "b")]
