@@ -16,7 +16,8 @@ from tests.factory import padding, part, stack, tokens
 from tests.training.examples import finish, training
 
 ROOT = Path(__file__).parents[1]
-GROUPS = ("pe", "norm", "residual", "attention", "init", "data", "adversarial", "distill", "explain", "attack")
+COMMAND = ("explain", "attack", "launcher", "tracker")  # groups whose parts are no settings of a run
+GROUPS = ("pe", "norm", "residual", "attention", "init", "data", "adversarial", "distill", *COMMAND)
 FILES = sorted(p for group in GROUPS for p in (ROOT / "conf" / group).glob("*.yaml"))
 NEEDS: dict[tuple[str, str], dict[str, Any]] = {("rope", "stretch"): {"dynamic": 8}}
 NEEDS |= {("structural", key): {"form": "absolute"} for key in ("base", "scale")}
@@ -49,13 +50,7 @@ TRAINING = {"loss", "loss_weight", "pretrain"}  # change only the training: test
 def cases() -> list[Any]:
     out = []
     for file in FILES:
-        if file.parent.name not in (
-            "data",
-            "adversarial",
-            "distill",
-            "explain",
-            "attack",
-        ):  # whose keys have tests of their own
+        if file.parent.name not in ("data", "adversarial", "distill", *COMMAND):  # whose keys have tests of their own
             out += [
                 pytest.param(file, key, id=f"{file.parent.name}={file.stem} {key}")
                 for key in read(file)

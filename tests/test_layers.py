@@ -16,6 +16,7 @@ GROUPS = (
     "adversarial",
     "distill",
     "launcher",
+    "tracker",
     "explain",
     "attack",
 )

@@ -24,9 +24,10 @@ def list_parts(
     def action() -> int:
         from stackcli.common import registry
         from stackcli.config import recorded_settings
+        from stackcli.config.command_parts import COMMAND_GROUPS
         from stackcli.config.settings import GROUPS, LISTED
 
-        groups = (*GROUPS, "explain", "attack")  # the last two are no settings of a run
+        groups = (*GROUPS, "explain", "attack", *COMMAND_GROUPS)  # those after GROUPS are no settings of a run
         if group:
             check_choice("list", group, (*groups, "settings", "experiments"))
         if group == "pe":

@@ -142,11 +142,14 @@ AGAIN = {  # parameter -> the option that the same command needs again to go on 
 
 
 def parse_options(context: typer.Context) -> tuple[Any, int]:
-    """The Options of a command, and its `-j` as typed. Raises ValueError for what is out of range or does not go
+    """The Options of a command, and its `-j` as typed. The words of launchers and trackers move from the settings to
+    the options. Raises ValueError for what is out of range or does not go
     together, and for a file that cannot be written."""
     from stackcli.common.atomic_files import check_target
+    from stackcli.config.command_parts import split_words
     from stackcli.config.settings import Options
 
+    context.params["overrides"], parts = split_words(context.params["overrides"] or ())
     check_out(context.params["out"])
     given = {k: v for k, v in context.params.items() if k not in ("overrides", "debug", "experiment")}
     again = {k: given[k] for k in AGAIN if given.get(k) and given[k] != Path("outputs")}
@@ -165,7 +168,9 @@ def parse_options(context: typer.Context) -> tuple[Any, int]:
     if given["csv"] not in ("", "-"):
         check_target(Path(given["csv"]), "--csv")
     given["study"] = given["study"] or ("" if sampler else context.params.get("experiment", ""))
-    given |= {"formats": parse_formats(given.pop("figures")), "asked": tuple(w for pair in words for w in pair)}
+    asked = (*parts.words, *(word for pair in words for word in pair))
+    given |= {"formats": parse_formats(given.pop("figures")), "asked": asked}
+    given |= {"launcher": parts.launcher, "trackers": parts.trackers}
     return Options(command=str(context.info_name), jobs=jobs or cores(), sampler=sampler, **given), jobs
 
 

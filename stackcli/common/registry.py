@@ -95,6 +95,7 @@ KINDS = (
     "distill",
     "explain",
     "attack",
+    "tracker",
 )  # groups whose parts are classes
 
 

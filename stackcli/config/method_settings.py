@@ -12,6 +12,8 @@ from stackcli.config.yaml_files import UsageError
 NAMES = {  # group -> what one and several of its parts are called, and a key
     "explain": ("a method", "methods", "integrated.steps=64"),
     "attack": ("an attack", "attacks", "hotflip.beam=8"),
+    "launcher": ("a launcher", "launchers", "ray.address=auto"),
+    "tracker": ("a tracker", "trackers", "wandb.project=depth"),
 }
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from stackcli.analysis.terminal_table import TerminalTable
-from stackcli.common.atomic_files import read_json
+from stackcli.experiment.run_index import read_rows
 from stackcli.experiment.store import Store
 
 SHOWN = ("data", "depth", "pe", "residual", "seed")  # settings of every row
@@ -16,21 +16,8 @@ WIDEST = 24  # characters of a study's name in the table
 def list_runs(store: Store) -> Iterator[dict[str, Any]]:
     """Yields a row for each run: `run`, some settings, `status`, `test_acc`, the `studies` that it belongs to, newest
     first, its `point` in the newest of them, when its training `finished` (UTC), and the parts `edited` since."""
-    places: dict[str, list[tuple[str, str]]] = {}
-    for study in store.studies():
-        for entry in store.read_study(study)["runs"]:
-            places.setdefault(entry["run"], []).append((study, entry["point"]))
-    for run in store.ids():
-        flat, result, found = store.config(run).flat(), store.result(run), places.get(run, [])
-        yield {
-            "run": run,
-            **{key: flat[key] for key in SHOWN},
-            **{key: result[key] for key in ("status", "test_acc")},
-            "studies": [study for study, _ in found],
-            "point": found[0][1] if found else "",
-            "finished": read_json(store.run(run) / "provenance.json").get("finished"),
-            "edited": store.changed(run),
-        }
+    for row in read_rows(store):
+        yield {key: row[key] for key in ("run", *SHOWN, "status", "test_acc", "studies", "point", "finished", "edited")}
 
 
 def table_lines(rows: list[dict[str, Any]]) -> Iterator[str]:

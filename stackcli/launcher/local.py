@@ -23,7 +23,7 @@ class Local:
     `preload`: modules that are loaded once, before the first run, and shared by all: what is loaded cannot change while
     the runs go on."""
 
-    def __init__(self, *, workers: int, preload: Sequence[str] = ()) -> None:
+    def __init__(self, *, workers: int, preload: Sequence[str]) -> None:
         self.workers, self.stopping, self.now = workers, False, False
         method = "forkserver" if "forkserver" in mp.get_all_start_methods() else "spawn"
         self.context: Any = mp.get_context(method)

@@ -77,7 +77,7 @@ def test_what_a_step_needs_is_within_a_factor_of_two_and_a_half(kind: str, kerne
     options = {**config(attention=kind).attention.options, **keys}
     c = replace(config(dim=32, heads=4, batch=2, pe="none", kernel=kernel), attention=part(kind, **options))
     job = step_cost.Request(Point(c, 1024, 1024), 8e9)
-    (done,) = [o for o in Local(workers=1).run(step_cost.measure_memory, [job]) if o.state != "started"]
+    (done,) = [o for o in Local(workers=1, preload=()).run(step_cost.measure_memory, [job]) if o.state != "started"]
     assert 0.4 < done.detail["needed"] / done.detail["memory"] < 2.5, (kind, done.detail)
 
 

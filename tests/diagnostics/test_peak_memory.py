@@ -68,7 +68,7 @@ def without_proc(_: Any, say: Any, stop: Any) -> tuple[float, str]:
 
 def run(work: Any) -> Any:
     load_workers()
-    (outcome,) = [o for o in Local(workers=1).run(work, [None]) if o.state != "started"]
+    (outcome,) = [o for o in Local(workers=1, preload=()).run(work, [None]) if o.state != "started"]
     assert outcome.state == "done", outcome.detail
     return outcome.detail
 

@@ -138,7 +138,7 @@ def test_a_point_that_runs_out_of_memory_does_not_end_the_others(monkeypatch: py
 
 def run(work: Any, request: Request) -> dict[str, Any]:
     load_workers()
-    (outcome,) = [o for o in Local(workers=1).run(work, [request]) if o.state != "started"]
+    (outcome,) = [o for o in Local(workers=1, preload=()).run(work, [request]) if o.state != "started"]
     assert outcome.state == "done", outcome.detail
     return dict(outcome.detail)
 

@@ -168,7 +168,7 @@ def test_a_process_that_dies_loses_its_own_stack_alone(tmp_path: Path, monkeypat
     monkeypatch.setattr(initial_probe, "measure_stack", deadly_jobs.measure_or_die)
     given = arms(*TINY, "data.lags=2", "batch=8", "depth=1,2,3", "seeds=2").configs
     loaded = dict.fromkeys((c.data for c in given), str(tmp_path))
-    last = dict(initial_probe.probe_stacks(given, loaded, Local(workers=2)))
+    last = dict(initial_probe.probe_stacks(given, loaded, Local(workers=2, preload=())))
     lost = last.pop(given.index(next(c for c in given if (c.depth, c.seed) == (2, 0))))
     assert (lost.state, lost.detail) == ("lost", "its process died (exit code -9)")
     assert all((o.state, o.detail) == ("done", (given[i].depth, given[i].seed)) for i, o in last.items())

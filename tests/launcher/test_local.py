@@ -39,7 +39,7 @@ def task(job: Any, say: Say, stop: Stop) -> Any:
 def ended(kinds: list[str], folder: Path, workers: int = 2) -> list[Counter[str]]:
     """For each job, how often each state came."""
     seen: list[Counter[str]] = [Counter() for _ in kinds]
-    for outcome in Local(workers=workers).run(task, [(kind, str(folder)) for kind in kinds]):
+    for outcome in Local(workers=workers, preload=()).run(task, [(kind, str(folder)) for kind in kinds]):
         seen[outcome.job][outcome.state] += 1
     return seen
 
@@ -61,24 +61,24 @@ def test_a_job_that_somebody_else_asked_to_stop_is_tried_once_more_and_then_lost
     lost, again, fine = ended(["told", "told once", "fine"], tmp_path)
     assert lost["retried"] == lost["lost"] == 1 and not lost["stopped"] and not lost["done"]
     assert again["retried"] == again["done"] == 1 and not again["stopped"] and fine["done"] == 1
-    outcomes = list(Local(workers=1).run(task, [("told", str(tmp_path))]))
+    outcomes = list(Local(workers=1, preload=()).run(task, [("told", str(tmp_path))]))
     assert "asked to stop by a signal that was not ours" in outcomes[-1].detail
 
 
 def test_a_failure_carries_its_traceback(tmp_path: Path) -> None:
-    outcomes = list(Local(workers=1).run(task, [("raises", str(tmp_path))]))
+    outcomes = list(Local(workers=1, preload=()).run(task, [("raises", str(tmp_path))]))
     assert outcomes[-1].state == "failed" and "ValueError: a fault of the code" in outcomes[-1].detail
 
 
 def test_the_driver_gets_what_a_job_returned_and_a_failure_where_it_cannot_be_sent(tmp_path: Path) -> None:
     jobs = [("fine", str(tmp_path)), ("unsendable", str(tmp_path))]
-    last = {outcome.job: outcome for outcome in Local(workers=1).run(task, jobs)}
+    last = {outcome.job: outcome for outcome in Local(workers=1, preload=()).run(task, jobs)}
     assert (last[0].state, last[0].detail) == ("done", "fine returned")
     assert last[1].state == "failed" and "pickle" in last[1].detail
 
 
 def test_asked_to_stop_running_jobs_save_and_leave_and_nothing_new_starts(tmp_path: Path) -> None:
-    executor = Local(workers=1)
+    executor = Local(workers=1, preload=())
     states: list[tuple[int, str]] = []
     for outcome in executor.run(task, [("waits", str(tmp_path)), ("fine", str(tmp_path))]):
         states.append((outcome.job, outcome.state))
@@ -89,14 +89,14 @@ def test_asked_to_stop_running_jobs_save_and_leave_and_nothing_new_starts(tmp_pa
 
 
 def test_never_more_workers_than_asked_for(tmp_path: Path) -> None:
-    executor, most = Local(workers=2), 0
+    executor, most = Local(workers=2, preload=()), 0
     for _ in executor.run(task, [("fine", str(tmp_path))] * 5):
         most = max(most, len(executor.running))
     assert most == 2
 
 
 def test_a_stop_that_comes_while_a_process_starts_reaches_it(tmp_path: Path) -> None:
-    executor, states = Local(workers=1), []
+    executor, states = Local(workers=1, preload=()), []
     for outcome in executor.run(task, [("waits", str(tmp_path))]):
         states.append(outcome.state)
         if outcome.state == "started":
@@ -105,7 +105,7 @@ def test_a_stop_that_comes_while_a_process_starts_reaches_it(tmp_path: Path) -> 
 
 
 def test_stopping_at_once_loses_no_run_for_good(tmp_path: Path) -> None:
-    executor, states = Local(workers=1), []
+    executor, states = Local(workers=1, preload=()), []
     for outcome in executor.run(task, [("waits", str(tmp_path))]):
         states.append(outcome.state)
         if outcome.state == "progress":
