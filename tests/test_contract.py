@@ -11,7 +11,7 @@ import yaml
 from stackcli.common import registry
 from stackcli.model.batch import Batch
 from stackcli.model.build import profile
-from stackcli.training.loop import weights_hash
+from stackcli.training.run_result import weights_hash
 from tests.factory import padding, part, stack, tokens
 from tests.training.examples import finish, training
 

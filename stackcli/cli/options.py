@@ -175,12 +175,13 @@ def parse_options(context: typer.Context) -> tuple[Any, int]:
 
 
 def count_jobs(runs: Any, options: Any, jobs: int) -> Any:
-    """The options with what `-j 0` means for these runs, or for what a search may try."""
+    """The options with what `-j` means for these runs, or for what a search may try. It counts processes, of which a
+    run may have several."""
     from stackcli.config.validation import runs_at_once
 
-    if jobs:
-        return options
     configs = getattr(runs, "configs", None) or runs.corners(0)
+    if jobs:
+        return replace(options, jobs=max(1, options.jobs // max((c.devices for c in configs), default=1)))
     return replace(options, jobs=runs_at_once(configs, cores(), runs_on_device(configs)))
 
 

@@ -38,7 +38,14 @@ class Part:
 
 
 NONE = Part(name="none")
-OFF = {"adversarial": NONE, "distill": NONE, "word_dropout": 0.0}  # settings that came later, as runs before had them
+OFF = {  # settings that came later, as runs before had them
+    "adversarial": NONE,
+    "distill": NONE,
+    "word_dropout": 0.0,
+    "devices": 1,
+    "parallel": "data",
+    "accumulate": 1,
+}
 LATER_KEYS = {"clean": "none"}  # the same for keys of data sets of texts
 
 
@@ -63,6 +70,7 @@ class Config:
     epochs: Annotated[int, Ge(1), Le(100_000)]
     steps: Annotated[int, Ge(0), Le(100_000_000)]
     batch: Annotated[int, Ge(1), Le(1_000_000)]
+    accumulate: Annotated[int, Ge(1), Le(1_000_000)] = 1
     pad: Literal["batch", "max"]
     lr: Annotated[float, Gt(0), Le(1e12)]
     schedule: Literal["cosine", "constant"]
@@ -76,6 +84,8 @@ class Config:
     # the machine
     threads: Annotated[int, Ge(1), Le(1024)]
     device: Literal["cpu", "cuda", "mps"]
+    devices: Annotated[int, Ge(1), Le(1024)] = 1
+    parallel: Literal["data", "sharded", "tensor"] = "data"
     precision: Literal["fp32", "bf16"] = "fp32"  # with the value of runs that were stored before the setting existed
     compile: bool | Literal["auto"] = False
     # the record

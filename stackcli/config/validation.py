@@ -138,8 +138,9 @@ def longest_input(config: Config) -> int:
 
 
 def runs_at_once(configs: Iterable[Config], cores: int, most: int | None = None) -> int:
-    """What `-j 0` means: the cores divided by the threads of a run, and no more than `most`; at least 1."""
-    found = cores // max((c.threads for c in configs), default=1)
+    """What `-j 0` means: the cores divided by the threads of a run in all its processes, and no more than `most`; at
+    least 1."""
+    found = cores // max((c.threads * c.devices for c in configs), default=1)
     return max(1, found if most is None else min(found, most))
 
 

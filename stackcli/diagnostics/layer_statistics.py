@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from stackcli.common.records import LayerRow
 from stackcli.model.attention import Attention
@@ -20,8 +20,11 @@ from stackcli.model.batch import Batch
 from stackcli.model.stack import StackedAttention
 from stackcli.pe.base import Context
 from stackcli.training.batching import select_scored
+from stackcli.training.parallel import Parallel, local_tensor
+from stackcli.training.processes import Processes
 
 Key = tuple[int, str]  # (layer, linear map)
+WHOLE = Parallel()  # of a stack that one process holds
 
 
 def schedule(steps: int) -> frozenset[int]:
@@ -39,7 +42,7 @@ class Tape:
 
     def keep(self, name: str) -> Any:
         def hook(module: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            self.inputs[name] = inputs[0].detach()
+            self.inputs[name] = local_tensor(inputs[0]).detach()
             self.outputs[name] = output
 
         return hook
@@ -77,11 +80,19 @@ def _keeper(store: dict[int, Tensor], layer: int) -> Any:
 
 
 def look(
-    model: StackedAttention, batch: Batch, *, step: int, updates: dict[Key, tuple[float, float]]
+    model: StackedAttention,
+    batch: Batch,
+    *,
+    step: int,
+    updates: dict[Key, tuple[float, float]],
+    parallel: Parallel = WHOLE,
 ) -> list[LayerRow]:
     """Measures every layer: one row for each linear map, one for the block, one for each head; none if the loss is not
-    finite. If layers share their weights, the gradient of a layer is its own part of the sum."""
-    tensors = [p for p in model.parameters() if p.requires_grad]
+    finite. If layers share their weights, the gradient of a layer is its own part of the sum.
+
+    parallel: how the stack is divided. All processes call this function with the same batch and get the same rows.
+    """
+    tensors = [p for p in model.parameters() if p.requires_grad and parallel.whole]
     with record_traces(model) as tape, torch.enable_grad():
         loss = F.cross_entropy(*select_scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels))
         if not math.isfinite(float(loss.detach())):
@@ -92,12 +103,13 @@ def look(
     delta = dict(zip(tape.outputs, grads[len(tensors) :], strict=True))
     if len({block.attention.qkv.weight for block in model.stack}) < len(model.stack):
         by_tensor = {}  # a shared weight has the sum over layers, not the part of each
+    maps = parallel.map_parts
     out: list[LayerRow] = []
     with torch.no_grad():
         for layer, block in enumerate(model.stack, start=1):
-            out += _maps(layer, block, tape, by_tensor, delta, updates, step)
+            out += _maps(layer, block, tape, by_tensor, delta, updates, step, maps)
             out.append(_block(layer, tape.outputs[f"{layer}.block"], delta[f"{layer}.block"], batch.mask, out, step))
-            out += _heads(layer, block.attention, tape.attention[layer], batch, step)
+            out += _heads(layer, block.attention, tape.attention[layer], batch, step, maps)
     return out
 
 
@@ -109,6 +121,7 @@ def _maps(
     delta: dict[str, Tensor],
     updates: dict[Key, tuple[float, float]],
     step: int,
+    processes: Processes,
 ) -> list[LayerRow]:
     modules = {"qkv": block.attention.qkv, "o": block.attention.out}
     modules |= {"ff1": block.feed.ff1, "ff2": block.feed.ff2} if block.feed is not None else {}
@@ -121,7 +134,7 @@ def _maps(
             grad = d_all.flatten(0, -2).T @ a.flatten(0, -2)  # (out, in)
         pieces = zip(roles, grad.chunk(n), d_all.chunk(n, dim=-1), strict=True)
         for role, g, d in pieces:
-            g1, g3 = float(g.norm()), alignment_free(d, a)
+            g1, g3 = processes.joint_norms([float(g.norm()), alignment_free(d, a)])  # of the parts of the map
             update, decay = updates.get((layer, role), (None, None))
             out.append(
                 LayerRow(
@@ -129,7 +142,7 @@ def _maps(
                     layer=layer,
                     tensor=role,
                     g1=g1,
-                    g2=g1 / math.sqrt(g.numel()),
+                    g2=g1 / math.sqrt(g.numel() * processes.size),
                     g3=g3,
                     align=g1 / g3 if g3 else None,
                     update=update,
@@ -184,16 +197,19 @@ def rank_residual(x: Tensor, real: Tensor) -> float | None:
     return float((rest[nonzero] / size[nonzero]).mean()) if bool(nonzero.any()) else None
 
 
-def _heads(layer: int, attention: Attention, found: Tensor, batch: Batch, step: int) -> list[LayerRow]:
-    """Returns a row for each head with its entropy; none if the weights may be negative. A sink takes a part of each
-    query's weight: the entropy is that of the shares of what is left."""
+def _heads(
+    layer: int, attention: Attention, found: Tensor, batch: Batch, step: int, processes: Processes
+) -> list[LayerRow]:
+    """Returns a row for each head of all processes with its entropy; none if the weights may be negative. A sink takes
+    a part of each query's weight: the entropy is that of the shares of what is left."""
     if attention.pattern.signed:
         return []
     found = found if attention.pattern.sink() is None else found / found.sum(-1, keepdim=True).clamp(min=1e-30)
     even = even_entropy(attention, batch)
+    own = processes.gather(head_entropy(found, batch.mask).tolist())
     return [
         LayerRow(step=step, layer=layer, tensor=f"head{h}", entropy=e, even=even)
-        for h, e in enumerate(head_entropy(found, batch.mask).tolist())
+        for h, e in enumerate(e for heads in own for e in heads)
     ]
 
 
@@ -220,19 +236,33 @@ def even_entropy(attention: Attention, batch: Batch) -> float:
     return float(each.mean() if batch.mask is None else each[batch.mask].mean())
 
 
-def weights(model: StackedAttention) -> dict[Key, Tensor]:
-    """Copies the weights of every linear map of the blocks."""
-    return {(layer, role): w.detach().clone() for layer, role, w, _ in model.maps() if layer}
+def weights(model: StackedAttention) -> dict[str, Tensor]:
+    """Copies what this process holds of the weights of every linear map of the blocks."""
+    return {name: p.detach().clone() for name, p in block_matrices(model).items()}
 
 
-def updates(model: StackedAttention, before: dict[Key, Tensor], *, decay: float) -> dict[Key, tuple[float, float]]:
+def block_matrices(model: StackedAttention) -> dict[str, nn.Parameter]:
+    """Returns the matrices of the linear maps of the blocks, by their names in the stack."""
+    ends = ("attention.qkv.weight", "attention.out.weight", "feed.ff1.weight", "feed.ff2.weight")
+    return {name: p for name, p in model.named_parameters(remove_duplicate=False) if name.endswith(ends)}
+
+
+ROLES = {"qkv": ("q", "k", "v"), "out": ("o",), "ff1": ("ff1",), "ff2": ("ff2",)}
+
+
+def updates(
+    model: StackedAttention, before: dict[str, Tensor], *, decay: float, parallel: Parallel = WHOLE
+) -> dict[Key, tuple[float, float]]:
     """Returns G5 of the last optimiser step: (|change without decay| / |weight|, |decay| / |weight|). AdamW first
-    shrinks a weight by `decay` (learning rate x weight decay), then adds its step."""
+    shrinks a weight by `decay` (learning rate x weight decay), then adds its step. A divided map is put together for
+    it, one map at a time."""
     out = {}
-    for layer, role, w, _ in model.maps():
-        if layer:
-            old = before[layer, role]
-            out[layer, role] = (float((w.detach() - old * (1 - decay)).norm() / old.norm()), decay)
+    for name, p in block_matrices(model).items():
+        _, layer, *_, module, _ = name.split(".")
+        new, old = parallel.full(name, p.detach()), parallel.full(name, before[name])
+        roles = ROLES[module]
+        for role, w, was in zip(roles, new.chunk(len(roles)), old.chunk(len(roles)), strict=True):
+            out[int(layer) + 1, role] = (float((w - was * (1 - decay)).norm() / was.norm()), decay)
     return out
 
 

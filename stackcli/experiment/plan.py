@@ -165,7 +165,8 @@ def check_fit(config: Config, facts: Mapping[str, Any]) -> None:
         raise ValueError(describe_no_unknown(config))
 
 
-DECIDING = (*GROUPS, "dim", "heads", "causal", "share_layers", "kernel", "device")  # settings that may not fit together
+DECIDING = (*GROUPS, "dim", "heads", "ff", "causal", "share_layers", "kernel", "device", "batch", "compile")
+DECIDING += ("devices", "parallel", "accumulate")  # settings that may not fit together
 
 
 def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:

@@ -11,9 +11,11 @@ from stackcli.common import registry
 from stackcli.config.settings import GROUPS
 from stackcli.experiment.identity import part_sources
 from stackcli.experiment.plan import Job, Plan, with_data
+from stackcli.experiment.run_processes import train_together
 from stackcli.experiment.serialization import to_bytes
 from stackcli.experiment.store import Store
 from stackcli.launcher.base import PREEMPTED, Executor, Outcome, Say, Stop
+from stackcli.training.processes import ALONE, Processes
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -63,12 +65,16 @@ def run_job(job: Job, say: Say, stop: Stop) -> None:
         if not ours:
             raise SystemExit(PREEMPTED)
         if job.replace or not store.finished(job.run, job.config.keep):
-            train_one(job, store, say, stop)
+            if job.config.devices > 1:
+                train_together(job, say, stop)
+            else:
+                train_one(job, store, say, stop)
 
 
-def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
+def train_one(job: Job, store: Store, say: Say, stop: Stop, processes: Processes = ALONE) -> None:
     """Continues from a checkpoint if there is one, trains, publishes. Raises ValueError where the data are no longer
-    those that the run was planned with."""
+    those that the run was planned with. processes: those that train the run together; process 0 saves and publishes."""
+    import numpy as np
     import torch
 
     from stackcli.diagnostics import layer_report, layer_statistics
@@ -87,17 +93,23 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     model = build_for(config, loaded).to(config.device)
     if part_sources(config) != job.source:  # which is read after its code was
         raise ValueError("the source of a part has changed since the command began; run it again")
-    training = loop.Training(model, loaded, config, layer_statistics)
-    if job.replace:
+    lengths = np.array([len(tokens) for tokens in loaded.train.tokens])
+    reached = loaded.max_len if config.pad == "max" and config.mask == "none" else max(lengths)
+    divided = processes.size > 1  # then the tables are read while the stack is whole
+    tables = _tables(model, reached=reached, trained=True) if divided else []
+    training = loop.Training(model, loaded, config, layer_statistics, processes=processes)
+    if job.replace and processes.rank == 0:
         store.drop_checkpoints(job.run)
-    reached = loaded.max_len if config.pad == "max" and config.mask == "none" else max(training.train.lengths)
-    before = [
-        _at_start(table, training.train.lengths, config) for table in _tables(model, reached=reached, trained=True)
-    ]
-    spent = _continue(training, store, job.run)
-    _advance(training, store, job.run, say, stop, began=began - spent)
-    position = before + _tables(model, reached=reached)
+    tables = tables if divided else _tables(model, reached=reached, trained=True)
+    before = [_at_start(table, lengths, config) for table in tables]
+    spent = _continue(training, store, job.run, processes)
+    _advance(training, store, job.run, say, stop, processes, began=began - spent)
     result = training.result(test=job.test)
+    if divided:
+        training.collect(build_for(config, loaded).to(config.device))
+        if processes.rank:
+            return
+    position = before + _tables(training.model, reached=reached)
     stack = layer_report.layer_rows(training) if config.probes and job.test and result.status == "done" else ()
     store.publish(
         job.run,
@@ -115,17 +127,24 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     )
 
 
-def _advance(training: Any, store: Store, run: str, say: Say, stop: Stop, *, began: float) -> None:
-    """Trains to the end, with a checkpoint now and then. Where it is asked to stop it saves one and exits."""
+def _advance(
+    training: Any, store: Store, run: str, say: Say, stop: Stop, processes: Processes, *, began: float
+) -> None:
+    """Trains to the end, with a checkpoint now and then. Where one of the processes is asked to stop, all save one at
+    the same step and exit."""
     saved = time.monotonic()
     while not training.finished:
         training.advance()
         say((*training.progress, *latest_scores(training)))
-        asked = stop()
-        if asked or time.monotonic() - saved > CHECKPOINT_SECONDS:
-            store.save_checkpoint(run, {**training.state(), "seconds": time.time() - began})
+        due = time.monotonic() - saved > CHECKPOINT_SECONDS and processes.rank == 0
+        wanted = processes.highest(2 if stop() else int(due))
+        if wanted:
+            state = training.state()
+            if processes.rank == 0:
+                store.save_checkpoint(run, {**state, "seconds": time.time() - began})
             saved = time.monotonic()
-        if asked and not training.finished:
+        if wanted == 2 and not training.finished:
+            processes.highest(0)  # none ends before the checkpoint is saved
             raise SystemExit(PREEMPTED)
 
 
@@ -135,8 +154,8 @@ def latest_scores(training: Any) -> tuple[float, ...]:
     return tuple(score for row in rows for score in (row.train_loss, row.val_loss, row.val_acc))
 
 
-def _continue(training: Any, store: Store, run: str) -> float:
-    state = store.load_checkpoint(run)
+def _continue(training: Any, store: Store, run: str, processes: Processes) -> float:
+    state = processes.broadcast(store.load_checkpoint(run) if processes.rank == 0 else None)
     if state is None:
         return 0.0
     training.restore(state)

@@ -9,6 +9,7 @@ from stackcli.config.settings import LISTED, Config
 from stackcli.init.base import Init
 from stackcli.model.build import build_pattern, makers
 from stackcli.model.flex import check_flex
+from stackcli.model.parallel_limits import check_parallel
 from stackcli.pe.base import Context, PositionEncoding
 from stackcli.residual.base import Residual
 
@@ -20,6 +21,7 @@ def try_parts(config: Config) -> None:
     check_layers(config)
     check_scaling(config, join, init)
     check_layer_drop(config)
+    check_parallel(config)
     if config.share_layers and join.profiled:
         raise ValueError(
             f"residual={config.residual.name} sizes every block by those before it; write share_layers=false"

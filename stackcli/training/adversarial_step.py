@@ -8,7 +8,6 @@ from torch import Tensor
 
 from stackcli.adversarial.base import Adversarial
 from stackcli.common import registry
-from stackcli.common.seeding import address
 from stackcli.config.settings import Config
 from stackcli.model.attention import PAD
 from stackcli.model.batch import Batch
@@ -27,17 +26,15 @@ def add_gradients(
     model: StackedAttention,
     batch: Batch,
     loss: Callable[[Batch], Tensor],
-    *,
     seed: int = 0,
-    step: int = 0,
 ) -> Tensor:
     """Adds the gradients of a training step to the parameters; returns the loss that they belong to, ().
 
-    loss: the mean training loss of a batch, (); called once for each of the part's passes. Random starts depend on
-    (seed, step) alone. Tokens of padding are not perturbed, also where the stack sees them (mask=none).
+    loss: the mean training loss of a batch, (); called once for each of the part's passes. Random starts depend on the
+    seed alone. Tokens of padding are not perturbed, also where the stack sees them (mask=none).
     """
     weight = model.embedding.weight
     like = weight.detach().new_empty(*batch.tokens.shape, weight.shape[1])
     ball = Ball(batch.tokens != PAD if batch.mask is None else batch.mask, part.eps, part.norm)
-    draw = torch.Generator().manual_seed(address(seed, "adversarial", step))
+    draw = torch.Generator().manual_seed(seed)
     return part.backward(lambda added: loss(replace(batch, added=added)), like, ball, draw)

@@ -141,3 +141,25 @@ def select_scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     if bool(scored.all()):  # without a copy, which is large for the words of a language
         return logits.flatten(0, -2), labels.flatten()
     return logits[scored], labels[scored]
+
+
+def scored_items(labels: Tensor) -> int:
+    """Returns how many answers a batch asks for."""
+    return len(labels) if labels.dim() == 1 or labels.is_floating_point() else int((labels != UNSCORED).sum())
+
+
+def first_scored(batch: Batch) -> slice:
+    """Returns the first row of a batch that asks for an answer."""
+    counts = [scored_items(row[None]) for row in batch.labels]
+    at = next((i for i, count in enumerate(counts) if count), 0)
+    return slice(at, at + 1)
+
+
+def take_rows(batch: Batch, rows: slice) -> Batch:
+    """Returns these rows of a batch, as wide as the batch."""
+
+    def take(tensor: Tensor | None) -> Tensor | None:
+        return tensor if tensor is None or tensor.dim() < 2 else tensor[rows]
+
+    tokens, labels = batch.tokens[rows], batch.labels[rows]
+    return Batch(tokens, labels, take(batch.mask), take(batch.tree), take(batch.pos), take(batch.added))

@@ -16,26 +16,33 @@ from stackcli.data._tokens import MAX_CLASSES
 from stackcli.data.base import UNSCORED, Examples
 from stackcli.model import stack as core
 from stackcli.model.batch import Batch
-from stackcli.training.batching import Padded, select_scored
+from stackcli.training.batching import Padded, select_scored, take_rows
 from stackcli.training.linear_loss import LOGITS, linear_cross_entropy
+from stackcli.training.processes import ALONE, Processes
 
 AT_ONCE = 1 << 18  # logits in double precision at a time
 
 
 def forward_loss(
-    model: core.StackedAttention, batch: Batch, smoothing: float = 0.0, temperature: float = 1.0
+    model: core.StackedAttention,
+    batch: Batch,
+    smoothing: float = 0.0,
+    temperature: float = 1.0,
+    *,
+    linear: bool = True,
 ) -> Tensor:
     """Returns the mean cross-entropy of a batch, nats per sequence, or per scored token with answers at every token.
 
     temperature: what the logits are divided by. Where labels are probabilities (B, classes), the cross-entropy is that
-    with them.
+    with them. linear: whether the loss of many classes may be computed from the classifier's weights, without its
+    forward pass.
     """
     inputs = batch.tokens, batch.mask, batch.pos, batch.tree, batch.added
     if batch.labels.is_floating_point() or temperature != 1:
         logits = model(*inputs) / temperature
         return F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
     mixed = torch.is_autocast_enabled(batch.tokens.device.type)
-    if model.outputs == 1 and batch.labels.numel() * model.classes > LOGITS and not mixed:
+    if linear and model.outputs == 1 and batch.labels.numel() * model.classes > LOGITS and not mixed:
         x, labels = select_scored(model.vectors(*inputs), batch.labels)
         return linear_cross_entropy(x, model.head, labels, smoothing=smoothing)
     logits, labels = select_scored(model(*inputs), batch.labels)
@@ -60,9 +67,23 @@ class Answers(NamedTuple):
 Change = Callable[[Batch], Batch]
 
 
+def unchanged(batch: Batch) -> Batch:
+    return batch
+
+
 def place_tokens(model: core.StackedAttention, batch: Batch) -> Batch:
     """Returns the batch with the positions that a model with randomised positions chooses for it."""
     return replace(batch, pos=model.positions(batch.tokens, batch.mask)) if model.reach else batch
+
+
+class Scored(NamedTuple):
+    """Summed losses of the scored items of some rows, and their classes and outputs, (n,) each."""
+
+    loss: float
+    tempered: float
+    said: np.ndarray
+    true: np.ndarray
+    output: np.ndarray
 
 
 @torch.no_grad()
@@ -71,27 +92,40 @@ def answers(
     part: Padded,
     *,
     full: bool,
-    change: Change = lambda batch: batch,
+    change: Change = unchanged,
     temperature: float = 1.0,
+    processes: Processes = ALONE,
 ) -> Answers:
-    """Returns the answers of the model in eval mode; their loss has no smoothing. `change` is applied to each batch."""
+    """Returns the answers of the model in eval mode; their loss has no smoothing. `change` is applied to each batch.
+
+    processes: those that call this function together. Each answers its rows of every batch, each item is counted once,
+    and all get the same answers.
+    """
     model.eval()
-    size = len(part) if part.targets is None else int(part.targets.lengths.sum())
-    kinds = np.min_scalar_type(max(model.classes, model.outputs))
-    said, true, output = (np.zeros(n, dtype=kinds) for n in (size, size, size if model.outputs > 1 else 0))
-    total, tempered, used = 0.0, 0.0, 0
+    found: list[Scored] = []
     for batch in (change(place_tokens(model, batch)) for batch in part.in_order(full=full)):
-        logits, labels = select_scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
-        total += summed_loss(logits.cpu(), labels.cpu())
-        tempered += summed_loss(logits.cpu() / temperature, labels.cpu()) if temperature != 1 else 0.0
-        place = slice(used, used + len(labels))
-        said[place], true[place] = logits.argmax(-1).cpu().numpy(), labels.cpu().numpy()
-        if model.outputs > 1:
-            which = torch.arange(model.outputs).expand(batch.labels.shape)
-            output[place] = which[batch.labels.cpu() != UNSCORED].numpy()
-        used += len(labels)
-    alike = total if temperature == 1 else tempered
-    return Answers(total / used, said[:used], true[:used], output[:used], alike / used)
+        own = processes.share(len(batch.tokens))
+        rows = own if own.start < own.stop else slice(0, 1)  # all processes make the same passes
+        scored = score_rows(model, batch if processes.size == 1 else take_rows(batch, rows), temperature)
+        found.append(scored if own.start < own.stop else Scored(0.0, 0.0, *(x[:0] for x in scored[2:])))
+    ordered = [scored for of_batch in zip(*processes.gather(found), strict=True) for scored in of_batch]
+    said, true, output = (np.concatenate([scored[i] for scored in ordered]) for i in (2, 3, 4))
+    total, tempered = sum(scored.loss for scored in ordered), sum(scored.tempered for scored in ordered)
+    return Answers(total / len(said), said, true, output, tempered / len(said))
+
+
+def score_rows(model: core.StackedAttention, batch: Batch, temperature: float) -> Scored:
+    """Answers a batch."""
+    kind = np.min_scalar_type(max(model.classes, model.outputs))
+    logits, labels = select_scored(model(batch.tokens, batch.mask, batch.pos, batch.tree), batch.labels)
+    logits, labels = logits.cpu(), labels.cpu()
+    loss = summed_loss(logits, labels)
+    tempered = loss if temperature == 1 else summed_loss(logits / temperature, labels)
+    output = np.zeros(0, dtype=kind)
+    if model.outputs > 1:
+        which = torch.arange(model.outputs).expand(batch.labels.shape)
+        output = which[batch.labels.cpu() != UNSCORED].numpy().astype(kind)
+    return Scored(loss, tempered, logits.argmax(-1).numpy().astype(kind), labels.numpy().astype(kind), output)
 
 
 def summed_loss(logits: Tensor, labels: Tensor) -> float:

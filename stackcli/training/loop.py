@@ -5,41 +5,31 @@ All randomness depends only on numbers that are known at a step: the order of an
 """
 
 import copy
-import hashlib
 import math
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stackcli.common.records import LayerRow, Result, StepRow
 from stackcli.common.seeding import address
 from stackcli.config.settings import NONE, Config
 from stackcli.data.base import Examples, Loaded
-from stackcli.model import build, cost
+from stackcli.model import build
 from stackcli.model import stack as core
 from stackcli.model.batch import Batch
-from stackcli.training.accelerator import compile_blocks, is_compiled, mixed_precision
+from stackcli.training.accelerator import compile_blocks, mixed_precision
 from stackcli.training.adversarial_step import add_gradients, build_adversarial
 from stackcli.training.batching import Padded, check_unknown, drop_words, observed_rows, order
-from stackcli.training.evaluation import (
-    Answers,
-    answers,
-    by_class,
-    by_output,
-    forward_loss,
-    raise_positions,
-    raise_to_end,
-    reverse_tokens,
-    right_by_item,
-    shuffle_tokens,
-    subset,
-)
+from stackcli.training.evaluation import Answers, Change, answers, subset, unchanged
 from stackcli.training.observer import Key, Observer
-from stackcli.training.optimizer import learning_rate, optimizer, planned_steps
+from stackcli.training.optimizer import learning_rate, planned_steps
+from stackcli.training.parallel import Piece, build_parallel
 from stackcli.training.position_losses import Auxiliary
+from stackcli.training.processes import ALONE, Processes
+from stackcli.training.run_result import run_result
 from stackcli.training.teacher import build_distillation, soft_labels
 
 
@@ -63,6 +53,7 @@ class Training:
         observer: Observer | None = None,
         *,
         temperature: float = 1.0,
+        processes: Processes = ALONE,
     ) -> None:
         check_unknown(config, loaded)
         self.distill = build_distillation(config, loaded)
@@ -77,7 +68,7 @@ class Training:
         self.model, self.config, self.classes = model, config, loaded.classes
         self.auxiliary = Auxiliary(model, config)
         self.auxiliary.pretrain()
-        self.optimizer = optimizer(model, config, self.auxiliary.parameters())
+        self.parallel = build_parallel(config, processes)
         masked, device, max_len = config.mask == "padding", config.device, loaded.max_len
 
         def padded(examples: Examples) -> Padded:
@@ -92,7 +83,10 @@ class Training:
         self.per_epoch = math.ceil(len(self.train) / config.batch)
         self.probe_batch = self.train.cut(observed_rows(len(self.train)), full=self.full)
         build.profile(model, self.probe_batch)
+        self.parallel.distribute(model)
+        self.optimizer = self.parallel.optimizer(model, config, self.auxiliary.parameters())
         compile_blocks(model, config, self.steps)
+        self.parallel.prepare(model, config, self.temperature, self.probe_batch)
         self.observer = observer if config.probes else None
         self.probe_steps = self.observer.schedule(self.steps) if self.observer else frozenset()
         self.step, self.waited, self.stopped_early = 0, 0, False
@@ -115,28 +109,39 @@ class Training:
         if self.teacher is not None:
             self._teach(self.teacher)
             return
-        config, step, losses = self.config, self.step, list[Tensor]()
+        step, losses = self.step, list[float]()
         self.model.train()
-
-        def loss(batch: Batch) -> Tensor:
-            seed_dropout(config, step)  # before each pass, so that all have the same masks
-            with mixed_precision(config):
-                found = forward_loss(self.model, batch, config.label_smoothing, self.temperature)
-            if self.auxiliary:
-                found = found + self.auxiliary.weight * self.auxiliary.loss()
-            losses.append(found.detach())
-            return found
-
         self.optimizer.zero_grad()
-        mean = add_gradients(self.adversarial, self.model, self._batch(step), loss, seed=config.seed, step=step)
-        self.loss = float(mean)
-        if not all(map(math.isfinite, (self.loss, *map(float, losses)))):
+        pieces = self.parallel.cut(self._batch(step), self.config.accumulate)
+        for i, piece in enumerate(pieces, start=1):
+            with self.parallel.last_only(i == len(pieces)):
+                losses.append(self._add_gradients(piece, step))
+        self.loss = self.parallel.joint_loss(sum(losses))
+        if not math.isfinite(self.loss):
             self.diverged_step = step
             return
+        self.parallel.finish_gradients(self.model)
         self._update(step)
         self.step = step + 1
         if self.step % self.per_epoch == 0 or self.step == self.steps:
             self._evaluate()
+
+    def _add_gradients(self, piece: Piece, step: int) -> float:
+        """Adds the gradients of a piece of a batch; returns its part of the loss, NaN if any pass was not finite."""
+        config, losses = self.config, list[Tensor]()
+
+        def loss(batch: Batch) -> Tensor:
+            seed_dropout(config, step, *piece.place)  # before each pass, so that all have the same masks
+            with mixed_precision(config):
+                found: Tensor = self.parallel.loss(batch)
+            if self.auxiliary:
+                found = found + self.auxiliary.weight * self.auxiliary.loss()
+            losses.append(found.detach())
+            return found if piece.share == 1 else found * piece.share
+
+        draw = (config.seed, "adversarial", step, *piece.place)
+        mean = float(add_gradients(self.adversarial, self.model, piece.batch, loss, address(*draw)))
+        return mean if all(map(math.isfinite, map(float, losses))) else math.nan
 
     def _teach(self, teacher: "Training") -> None:
         """Makes a step of the teacher; after its last, keeps what the weights of its lowest validation loss answer."""
@@ -164,11 +169,14 @@ class Training:
         before = observer.weights(self.model) if observer else {}
         self.optimizer.step()
         if observer:
-            self._look(observer.updates(self.model, before, decay=lr * self.config.weight_decay), step + 1)
+            decay = lr * self.config.weight_decay
+            self._look(observer.updates(self.model, before, decay=decay, parallel=self.parallel), step + 1)
 
     def _look(self, updates: dict[Key, tuple[float, float]], step: int = 0) -> None:
         if self.observer and step in self.probe_steps:
-            self.layers += self.observer.look(self.model, self.probe_batch, step=step, updates=updates)
+            self.layers += self.observer.look(
+                self.model, self.probe_batch, step=step, updates=updates, parallel=self.parallel
+            )
 
     def _batch(self, step: int) -> Batch:
         epoch, at = divmod(step, self.per_epoch)
@@ -205,102 +213,47 @@ class Training:
         else:
             self.waited += 1
         self.stopped_early = bool(self.config.patience) and self.waited >= self.config.patience
-        if self.stopped_early and self.step not in self.probe_steps and self.observer:
-            self.layers += self.observer.look(self.model, self.probe_batch, step=self.step, updates={})
+        if self.stopped_early and self.step not in self.probe_steps:
+            self.probe_steps |= {self.step}
+            self._look(updates={}, step=self.step)
 
     def _score(self, part: Padded) -> Answers:
-        with mixed_precision(self.config):
-            return answers(self.model, part, full=self.full, temperature=self.temperature)
+        return self.answer(part, full=self.full, temperature=self.temperature)
 
-    # ---- result
+    def answer(self, part: Padded, *, full: bool, temperature: float = 1.0, change: Change = unchanged) -> Answers:
+        """Returns the answers to a part, which all processes give together; see `answers`."""
+        with mixed_precision(self.config):
+            return answers(
+                self.model, part, full=full, temperature=temperature, change=change, processes=self.parallel.rows
+            )
 
     def result(self, *, test: bool = True) -> Result:
         """Returns the result of the run. The test part is used only here, with the last weights and with those of the
         lowest validation loss. `test=False` does not use it; the test numbers then are None."""
-        params, tables = cost.count(self.model)
-        length = int(np.median(self.train.lengths))
-        common: dict[str, Any] = {
-            "step_end": self.step,
-            "stopped_early": self.stopped_early,
-            "params": params,
-            "params_embedding": tables,
-            "flops": cost.flops(self.config, self.model, length),
-            "flops_len": length,
-            "kernel_used": self.model.kernel,
-            "compiled": is_compiled(self.config, self.steps),
-            "classes": self.classes,
-            "weights_hash": weights_hash(self.model),
-            **(self.observer.ratios(self.layers) if self.observer else {}),
-        }
-        if self.diverged_step is not None:
-            return Result(status="diverged", diverged_step=self.diverged_step, **common)
-        end, chosen = self.curve[-1], self.curve[int(np.argmin(self.criteria))]
-        tested = self._tested() if test else {}
-        return Result(status="done", step_best=chosen.step, **common, **self._losses(end, chosen), **tested)
+        return run_result(self, test=test)
 
-    def _losses(self, end: StepRow, chosen: StepRow) -> dict[str, Any]:
-        return {
-            **{f"{k}_end": getattr(end, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
-            **{k: getattr(chosen, k) for k in ("train_loss", "train_acc", "val_loss", "val_acc")},
-            "gap_end": end.val_loss - end.train_loss,
-            "gap_best": chosen.val_loss - chosen.train_loss,
-            "acc_gap_end": end.train_acc - end.val_acc,
-            "acc_gap_best": chosen.train_acc - chosen.val_acc,
-        }
-
-    def _tested(self) -> dict[str, Any]:
-        test_end = self._score(self.test)
-        last = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.model.load_state_dict(self.best or last)
-        with mixed_precision(self.config):
-            found = answers(self.model, self.test, full=self.full)
-            more = self._lengths() | ({} if self.model.every else self._orders())
-        self.model.load_state_dict(last)
-        return {
-            "test_loss_end": test_end.loss,
-            "test_acc_end": test_end.acc,
-            "test_loss": found.loss,
-            "test_source": self.source_loss,
-            "test_excess": None if self.source_loss is None else found.loss - self.source_loss,
-            "test_right": "" if self.model.every else right_by_item(found, self.test),
-            **by_class(found.true, found.said, len(self.classes)),
-            **({"acc_by_output": by_output(found)} if self.model.outputs > 1 else {}),
-            **more,
-        }
-
-    def _lengths(self) -> dict[str, Any]:
-        """Returns loss and accuracy on the test parts of other lengths, and the loss of the data's own source there."""
-        rows = []
-        for length, part, source_loss in self.longer:
-            source = math.nan if source_loss is None else source_loss
-            try:
-                found = answers(self.model, part, full=False)
-                rows.append((length, found.loss, found.acc, source))
-            except ValueError:  # longer than the positions that the encoding has
-                rows.append((length, math.nan, math.nan, source))
-        return {"by_length": tuple(rows)}
-
-    def _orders(self) -> dict[str, Any]:
-        """Returns the test accuracy with the tokens of each item shuffled, reversed, or at the last positions."""
-        out: dict[str, Any] = {}
-        for name, change in (("shuffled", shuffle_tokens), ("reversed", reverse_tokens)):
-            out[f"test_acc_{name}"] = answers(self.model, self.test, full=self.full, change=change).acc
-        reach = self.model.reach or self.test.max_len
-        room = reach - int(self.test.lengths.max())
-        if room and not self.full:
-            shift = raise_to_end(reach) if self.model.reach else raise_positions(room)
-            out["test_acc_shifted"] = answers(self.model, self.test, full=False, change=shift).acc
-        return out
+    def collect(self, model: core.StackedAttention) -> None:
+        """Puts the last and the best weights of a finished training into a whole stack of process 0, which then is the
+        stack of the training there; leaves a whole stack as it is. model: a stack as it was built."""
+        if self.parallel.whole:
+            return
+        last = self.parallel.gather(self.model.state_dict())
+        best = None if self.best is None else self.parallel.gather(self.best)
+        if self.parallel.processes.rank == 0:
+            model.load_state_dict(last)
+            self.model, self.best = model, best
 
     # ---- stopping and resuming
 
     def state(self) -> dict[str, Any]:
-        """Returns a copy of everything that is needed to resume: tensors, numbers, strings, and rows as dicts."""
+        """Returns a copy of everything that is needed to resume: tensors, numbers, strings, and rows as dicts. Of a
+        divided stack process 0 gets the whole tensors."""
+        parallel = self.parallel
         live = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "model": parallel.gather(self.model.state_dict()),
+            "optimizer": parallel.gather_moments(self.model, self.optimizer),
             "reader": [p.detach() for p in self.auxiliary.parameters()],
-            "best": self.best,
+            "best": None if self.best is None else parallel.gather(self.best),
             "step": self.progress[0],  # which numbers the checkpoints of a run
             "teacher": None if self.teacher is None else self.teacher.state(),
             "taught": self.taught,
@@ -315,13 +268,15 @@ class Training:
         return copy.deepcopy(live)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restores a state; the next `advance` makes the step after it."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        """Restores a state, the same in every process; the next `advance` makes the step after it."""
+        like = self.model.state_dict()
+        self.model.load_state_dict(self.parallel.divide(state["model"], like))
+        self.parallel.load_moments(self.model, self.optimizer, state["optimizer"])
         with torch.no_grad():
             for parameter, saved in zip(self.auxiliary.parameters(), state["reader"], strict=True):
                 parameter.copy_(saved)
-        self.best, self.taught, self.taught_steps = state["best"], state["taught"], state["taught_steps"]
+        self.best = None if state["best"] is None else self.parallel.divide(state["best"], like)
+        self.taught, self.taught_steps = state["taught"], state["taught_steps"]
         if self.teacher is not None and state["teacher"] is not None:
             self.teacher.restore(state["teacher"])
         else:
@@ -333,18 +288,11 @@ class Training:
         self.criteria, self.layers = state["criteria"], [LayerRow(**row) for row in state["layers"]]
 
 
-def seed_dropout(config: Config, step: int) -> None:
-    """Seeds PyTorch's generator for a step. Seeding that of the CPU alone is a hundred times faster than all."""
-    seed = address(config.seed, "dropout", step)
+def seed_dropout(config: Config, step: int, *place: int) -> None:
+    """Seeds PyTorch's generator for a step, and in it for the place of a piece: the process that divides rows with
+    others, and the piece. Seeding that of the CPU alone is a hundred times faster than all."""
+    seed = address(config.seed, "dropout", step, *place)
     if config.device == "cpu":
         torch.default_generator.manual_seed(seed)
     else:
         torch.manual_seed(seed)
-
-
-def weights_hash(model: nn.Module) -> str:
-    """Returns the sha256 of the names and bytes of all tensors; equal hashes mean equal weights."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from stackcli.distill.defensive import DefensiveDistillation
-from stackcli.training.loop import Training, weights_hash
+from stackcli.training.loop import Training
+from stackcli.training.run_result import weights_hash
 from tests.factory import part
 from tests.training.examples import finish, task, training
 

@@ -1,7 +1,7 @@
 """No distillation: no teacher, and logits as they are."""
 
 from stackcli.distill.none import NoTeacher
-from stackcli.training.loop import weights_hash
+from stackcli.training.run_result import weights_hash
 from tests.factory import part
 from tests.training.examples import finish, training
 

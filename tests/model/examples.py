@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from stackcli.diagnostics import layer_statistics
 from stackcli.model import blocks, build
 from stackcli.model import stack as core
-from stackcli.training.loop import Training, weights_hash
+from stackcli.training.loop import Training
+from stackcli.training.run_result import weights_hash
 from tests.factory import config, stack, tiny
 from tests.training.examples import finish
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from stackcli.diagnostics import layer_statistics
 from stackcli.model.build import build
 from stackcli.norm.batch import Batch
-from stackcli.training.loop import Training, weights_hash
+from stackcli.training.loop import Training
+from stackcli.training.run_result import weights_hash
 from tests.factory import config, padding, part, stack, tiny, tokens
 
 LENGTHS = [5, 3, 1]

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import torch
 
+from stackcli.common.seeding import address
 from stackcli.model.batch import Batch
 from stackcli.training.adversarial_step import add_gradients, build_adversarial
-from stackcli.training.loop import Training, weights_hash
+from stackcli.training.loop import Training
+from stackcli.training.run_result import weights_hash
 from tests.factory import config, padding, part, stack, tokens
 from tests.training.examples import finish, task, training
 
@@ -96,7 +98,7 @@ def test_random_starts_depend_on_seed_and_step() -> None:
             seen.append(batch.added.detach().clone())
             return model(batch.tokens, added=batch.added).square().sum()  # type: ignore[no-any-return]
 
-        add_gradients(pgd, model, batch, loss, **names)
+        add_gradients(pgd, model, batch, loss, address(names["seed"], "adversarial", names["step"]))
         return seen[0]
 
     torch.manual_seed(1)

@@ -13,7 +13,7 @@ from stackcli.model.stack import StackedAttention
 from stackcli.training import evaluation
 from stackcli.training.batching import Padded
 from stackcli.training.evaluation import Answers
-from stackcli.training.loop import weights_hash
+from stackcli.training.run_result import weights_hash
 from tests.factory import part
 from tests.training.examples import finish, task, training
 
