@@ -36,7 +36,7 @@ from stackcli.pe.base import PositionEncoding
 
 class Mine(PositionEncoding): ...
 
-study: sa.Study = sa.sweep("lr=0.01", depth=[1, 2, 4], pe="rope", seeds=3, quiet=True, **{"pe.base": 100})
+study: sa.Study = sa.sweep("lr=0.01", {"pe.base": 100}, depth=[1, 2, 4], pe="rope", seeds=3, quiet=True)
 sentences: list[str] = study.findings
 study.figure("accuracy").save("a.pdf")
 good: bool = sa.check(Mine).passed and sa.check("rope").passed
@@ -56,4 +56,4 @@ def test_a_script_of_a_user_is_type_checked(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment(MYPYPATH=str(ROOT)), capture_output=True, text=True)
     found = [line for line in done.stdout.splitlines() if line.startswith("script.py")]
     assert 'note: Revealed type is "stackcli.api.stored_studies.Study"' in found[0]
-    assert [line.split(":")[1] for line in found[1:] if "error" in line] == ["14", "16"], done.stdout
+    assert [line.split(":")[1] for line in found[1:] if "error" in line] == ["13", "15"], done.stdout

@@ -7,15 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from stackcli.api.stored_studies import Study
-from stackcli.config.written_settings import write_words
+from stackcli.config.written_settings import write_overrides, write_words
 
 Folder = str | os.PathLike[str]
 Value = bool | int | float | str | os.PathLike[str] | None
 Setting = Value | Sequence[Value] | Sequence[Sequence[str]]
+Override = str | Mapping[str, Any]
 
 
 def train(
-    *overrides: str,
+    *overrides: Override,
     out: Folder = "outputs",
     study: str = "",
     config_dir: Folder | None = None,
@@ -27,9 +28,9 @@ def train(
 ) -> Study:
     """Trains one stack, and looks inside it: `sa.train(depth=4, pe="relative")`.
 
-    overrides: settings as they are typed, "depth=4"; settings: the same by keyword, `**{"pe.clip": 8}` where a key has
-    a dot. figures: formats of the figures that are written to the folder of the study, such as "png,svg". The other
-    options are those of `stackattn train --help`.
+    overrides: settings as they are typed, "depth=4", or a dictionary for keys with a dot, {"pe.clip": 8}; settings: the
+    same by keyword. figures: formats of the figures that are written to the folder of the study, such as "png,svg". The
+    other options are those of `stackattn train --help`.
 
     Progress goes to stderr, unless `quiet`. Raises ValueError with the message of the command line for what it refuses,
     and KeyboardInterrupt once runs that were interrupted have saved their state; the same call then goes on.
@@ -45,7 +46,7 @@ def train(
 
 
 def sweep(
-    *overrides: str,
+    *overrides: Override,
     out: Folder = "outputs",
     study: str = "",
     jobs: int = 0,
@@ -79,7 +80,7 @@ def sweep(
 
 
 def compare_pe(
-    *overrides: str,
+    *overrides: Override,
     out: Folder = "outputs",
     study: str = "",
     jobs: int = 0,
@@ -112,7 +113,7 @@ def compare_pe(
 
 
 def ablate_depth(
-    *overrides: str,
+    *overrides: Override,
     out: Folder = "outputs",
     study: str = "",
     jobs: int = 0,
@@ -148,7 +149,7 @@ def ablate_depth(
     )
 
 
-def _run(command: str, overrides: Sequence[str], settings: Mapping[str, Any], options: Mapping[str, Any]) -> Study:
+def _run(command: str, overrides: Sequence[Override], settings: Mapping[str, Any], options: Mapping[str, Any]) -> Study:
     """Runs a command in this process; returns its study."""
     from stackcli.cli import study_command
     from stackcli.cli.main import read_command
@@ -161,7 +162,9 @@ def _run(command: str, overrides: Sequence[str], settings: Mapping[str, Any], op
         "compare-pe": study_command.encoding_arms,
         "ablate-depth": study_command.depth_arms("depth=1,2,4,8,16", "residual=pre,post"),
     }
-    context = read_command(command, [*_option_words(options), "--", *check_texts(overrides), *write_words(settings)])
+    context = read_command(
+        command, [*_option_words(options), "--", *write_overrides(overrides), *write_words(settings)]
+    )
     given, jobs = parse_options(context)
     arms, given = study_command.prepare_arms(context, makers[command], replace(given, printed=False), jobs)
     code = study_command.run_arms(arms, given)
@@ -172,14 +175,6 @@ def _run(command: str, overrides: Sequence[str], settings: Mapping[str, Any], op
     if code == 2:
         raise ValueError(f"{command}: more than 200 runs to train; write yes=True to start them")
     return Study(given.out, tuning_name(arms, given))
-
-
-def check_texts(overrides: Sequence[str]) -> Sequence[str]:
-    """Returns the overrides. Raises ValueError for one that is no text."""
-    for word in overrides:
-        if not isinstance(word, str):
-            raise ValueError(f"{word!r}: settings are texts such as 'depth=1,2', or keywords such as depth=[1, 2]")
-    return overrides
 
 
 def _option_words(options: Mapping[str, Any]) -> list[str]:

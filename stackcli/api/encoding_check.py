@@ -7,10 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackcli.api.commands import Setting, check_texts
+from stackcli.api.commands import Override, Setting
 from stackcli.api.html_table import write_table
 from stackcli.common import registry
-from stackcli.config.written_settings import write_words
+from stackcli.config.written_settings import write_overrides, write_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ class EncodingCheck:
 
 def check(
     encoding: "str | type[PositionEncoding]",
-    *overrides: str,
+    *overrides: Override,
     config_dir: str | os.PathLike[str] | None = None,
     **settings: Setting,
 ) -> EncodingCheck:
@@ -67,7 +67,7 @@ def check(
 
     encoding: the name of a part, or a subclass of PositionEncoding, also one that is defined in a notebook; the class
     is tested under its own name, and not kept. overrides, settings: as those of `train`; keys of the encoding as
-    `**{"pe.base": 100}`. Raises ValueError for what is neither, for several encodings and for wrong sizes; errors of
+    {"pe.base": 100}. Raises ValueError for what is neither, for several encodings and for wrong sizes; errors of
     the class itself are raised as they are.
     """
     from stackcli.config.grid import parse_grid
@@ -75,7 +75,7 @@ def check(
 
     with contextlib.ExitStack() as stack:
         name = encoding if isinstance(encoding, str) else stack.enter_context(_offered(encoding))
-        words = (*write_words({"pe": name}), *check_texts(overrides), *write_words(settings))
+        words = (*write_words({"pe": name}), *write_overrides(overrides), *write_words(settings))
         folder = None if config_dir is None else Path(config_dir).expanduser()
         grid = parse_grid(words, config_dir=folder)
         configs = list(dict.fromkeys(replace(config, seed=grid.seeds[0]) for config in grid.configs))

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stackcli.config.overrides import parse_override
@@ -22,6 +22,17 @@ def write_words(settings: Mapping[str, Any]) -> tuple[str, ...]:
     Raises UsageError for a value that is no number, text, boolean, path or None, and for an empty list.
     """
     return tuple(f"{key}={_write_setting(key, _plain(value))}" for key, value in settings.items())
+
+
+def write_overrides(overrides: Sequence[Any]) -> tuple[str, ...]:
+    """Returns the words of overrides that are texts, "depth=4", or dictionaries, {"pe.clip": 8}. Raises UsageError for
+    anything else."""
+    words: list[str] = []
+    for given in overrides:
+        if not isinstance(given, str | Mapping):
+            raise UsageError([f"{given!r}: settings are texts such as 'depth=1,2', or keywords such as depth=[1, 2]"])
+        words += [given] if isinstance(given, str) else write_words(given)
+    return tuple(words)
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stackcli.config.overrides import parse_override
-from stackcli.config.written_settings import write_words
+from stackcli.config.written_settings import write_overrides, write_words
 from stackcli.config.yaml_files import UsageError
 
 TEXTS = ["rope", "a,b", "it's", '"', "1e-3", "1", "true", "null", "None", "", " ", "a b", "x\\", "x\\'y", "[1]", "é"]
@@ -70,3 +70,9 @@ def test_a_path_is_a_text() -> None:
 def test_what_is_no_value_is_refused(value: Any) -> None:
     with pytest.raises(UsageError, match=r"^depth="):
         write_words({"depth": value})
+
+
+def test_overrides_are_texts_and_dictionaries() -> None:
+    assert write_overrides(["depth=1,2", {"pe.clip": [4, 8], "lr": 0.1}]) == ("depth=1,2", "pe.clip=4,8", "lr=0.1")
+    with pytest.raises(UsageError, match="3: settings are texts such as 'depth=1,2', or keywords such as"):
+        write_overrides([3])
