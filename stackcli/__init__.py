@@ -1,7 +1,7 @@
 """stackattn: what happens when self-attention layers with position encodings are stacked?
 
-`import stackcli as sa` gives the functions of `__all__`; each is loaded when it is first used, so that the import takes
-no time. docs/python.md shows them.
+`import stackcli as sa` gives the functions of `__all__`. Each is loaded when it is first used: the import itself loads
+neither pandas nor PyTorch. docs/python.md shows them.
 """
 
 from importlib import import_module
