@@ -18,7 +18,7 @@ DAMAGE = (KeyError, TypeError, AttributeError, IndexError, ValueError)  # of a f
 OLD_AXIS, AXIS = "sick", "affected"  # the former and the present name of the second axis of a study of remedies
 
 
-def _with_new_names(study: dict[str, Any]) -> dict[str, Any]:
+def with_new_names(study: dict[str, Any]) -> dict[str, Any]:
     """Returns a study of remedies with the present name of its second axis."""
     if OLD_AXIS not in study["axes"]:
         return study
@@ -39,7 +39,7 @@ def _read_study(store: Store, name: str) -> dict[str, Any]:
         raise ValueError(
             f"--study {name}: no such study in {store.root}; there are: {', '.join(store.studies()) or 'none'}"
         )
-    return _with_new_names(read_json(path, *STUDY))
+    return with_new_names(read_json(path, *STUDY))
 
 
 def load_study(store: Store, name: str) -> "Frames":
