@@ -24,8 +24,8 @@ def export(
     out: Out = Path("outputs"),
     debug: Debug = False,
 ) -> None:
-    """A table of a study for other programs, with every number in full: a row for each run, each evaluation (curve),
-    each layer during training (layers) or of the trained stack (stack)."""
+    """Write a table of a study for other programs. Every number is in full. There is a row for each run, each
+    evaluation (curve), each layer during training (layers) or each layer of the trained stack (stack)."""
 
     def action() -> int:
         check_choice("--table", table, ("runs", "curve", "layers", "stack"))

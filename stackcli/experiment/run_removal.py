@@ -4,11 +4,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from stackcli.common.atomic_files import CorruptionError
 from stackcli.common.wording import count_noun
 from stackcli.experiment import run_filters
 from stackcli.experiment.identity import ConflictError
 from stackcli.experiment.run_details import format_bytes
-from stackcli.experiment.run_list import Row, list_runs
+from stackcli.experiment.run_list import SHOWN, Row, list_runs
 from stackcli.experiment.store import Store
 from stackcli.experiment.store_cleaning import size_of
 from stackcli.experiment.trash import find_run, is_trained_now, remove_runs, runs_in_studies
@@ -21,19 +22,39 @@ def choose_removed(store: Store, words: Sequence[str]) -> list[Row]:
     if conditions and len(conditions) < len(words):
         other = next(word for word in words if word not in conditions)
         raise ValueError(f"{other}: write ids or conditions, not both; run=ID,ID is a condition too")
-    every = list(list_runs(store))
+    named = [] if conditions else [find_run(store, word) for word in words]
+    try:
+        every = list(list_runs(store))
+    except CorruptionError:
+        if conditions:
+            raise
+        every = []
+    rows = {row["run"]: row for row in every}
     if conditions:
         filters = run_filters.parse_filters(words, run_filters.known_columns(every))
         chosen: list[Any] = run_filters.choose_rows(every, filters)
         if not chosen:
             raise ValueError(run_filters.describe_nothing(every, filters))
     else:
-        named = [find_run(store, word) for word in words]
-        chosen = [row for row in every if row["run"] in named]
+        chosen = [rows.get(run) or _bare_row(run) for run in dict.fromkeys(named)]
     busy = [row["run"] for row in chosen if is_trained_now(store, row["run"])]
     if busy:
         raise ConflictError(f"{', '.join(busy[:3])}: being trained at the moment; stop that first. Nothing was moved")
     return chosen
+
+
+def _bare_row(run: str) -> Row:
+    """The row of a run in a store with damaged files, which can be removed all the same."""
+    told = {
+        "run": run,
+        "status": "not read",
+        "test_acc": None,
+        "finished": None,
+        "studies": [],
+        "point": "",
+        "edited": [],
+    }
+    return {**dict.fromkeys(SHOWN, "?"), **told}
 
 
 def describe_removal(store: Store, rows: Sequence[Row]) -> Iterator[str]:
