@@ -40,9 +40,9 @@ def _bar(value: float | None, low: float, high: float, bars: str, middle: str) -
 
 
 def pick_bars(encoding: str | None) -> str:
-    """Returns the bars that an encoding has, or those of ASCII."""
+    """Returns the bars that an encoding has, or those of ASCII; a stream without an encoding takes any text."""
     try:
-        BARS.encode(encoding or "ascii")
+        BARS.encode(encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):
         return PLAIN
     return BARS

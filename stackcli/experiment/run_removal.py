@@ -45,7 +45,7 @@ def choose_removed(store: Store, words: Sequence[str]) -> list[Row]:
 
 def _bare_row(run: str) -> Row:
     """The row of a run in a store with damaged files, which can be removed all the same."""
-    told = {
+    told: dict[str, Any] = {
         "run": run,
         "status": "not read",
         "test_acc": None,

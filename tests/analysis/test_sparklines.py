@@ -33,5 +33,5 @@ def test_more_values_than_columns_keep_the_first_and_the_last() -> None:
 
 
 def test_an_output_without_bars_gets_others() -> None:
-    assert pick_bars("utf-8") == BARS and pick_bars("ascii") == pick_bars(None) == PLAIN
+    assert pick_bars("utf-8") == pick_bars(None) == BARS and pick_bars("ascii") == pick_bars("no such") == PLAIN
     assert draw_sparkline([0, 1], bars=PLAIN) == "_#" and len(PLAIN) == len(BARS)
