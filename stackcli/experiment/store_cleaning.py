@@ -9,7 +9,7 @@ from typing import NamedTuple
 from stackcli.common.wording import count_noun
 from stackcli.experiment.run_details import format_bytes
 from stackcli.experiment.store import Store
-from stackcli.experiment.trash import holding, is_trained_now, read_trash, remove_runs, runs_in_studies
+from stackcli.experiment.trash import hold_run, is_trained_now, read_trash, remove_runs, runs_in_studies
 
 DAYS = 30  # that the trash is kept
 HOUR, DAY = 3600, 86_400
@@ -108,7 +108,7 @@ def delete_waste(store: Store, found: Sequence[Waste]) -> list[Waste]:
         if waste.trash:
             left += [] if waste.run in moved else [waste]
         elif waste.run:
-            with holding(store, waste.run) as held:
+            with hold_run(store, waste.run) as held:
                 if held:
                     _delete(waste.path)
                 else:

@@ -56,7 +56,7 @@ def remove_runs(store: Store, runs: Iterable[str]) -> tuple[dict[str, Path], lis
         mark_runs(store, name, going, published=False)  # first: a kill in between leaves no fault for `verify`
     moved, stay = {}, []
     for run in going:
-        with holding(store, run) as held:
+        with hold_run(store, run) as held:
             if held and store.run(run).is_dir():
                 moved[run] = _move(store, store.run(run), "run", run, places.get(run, ()))
             else:
@@ -117,7 +117,7 @@ def find_removed(store: Store, start: str, kind: str) -> Removed:
 
 def restore_run(store: Store, removed: Removed) -> Path:
     """Moves a run back, and marks it as there in its studies. Raises ConflictError where it was trained again."""
-    with holding(store, removed.name) as held:
+    with hold_run(store, removed.name) as held:
         target = store.run(removed.name)
         if not held or target.exists():
             raise ConflictError(f"{removed.name}: {'trained again' if held else 'being trained'} since; {target} stays")
@@ -150,7 +150,7 @@ def _put_back(removed: Removed, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def holding(store: Store, run: str) -> Iterator[bool]:
+def hold_run(store: Store, run: str) -> Iterator[bool]:
     """Inside the block no other process trains this run; yields False at once where one does."""
     ends = time.monotonic()
     with store.claimed(run, lambda: time.monotonic() >= ends) as held:
@@ -161,7 +161,7 @@ def is_trained_now(store: Store, run: str) -> bool:
     """Whether a process trains this run at the moment. Writes nothing."""
     if not (store.root / "claims" / f"{run}.lock").exists():
         return False
-    with holding(store, run) as held:
+    with hold_run(store, run) as held:
         return not held
 
 
