@@ -157,10 +157,18 @@ def diff(first: Run, second: Run, json: Json = False, out: Out = Path("outputs")
             return 0
         print_differences(found)
         for sentence in difference_sentences(found):
-            print(sentence)
+            print_wrapped(sentence)
         return 0
 
     run_guarded(action, debug)
+
+
+def print_wrapped(text: str) -> None:
+    """Prints a sentence, wrapped between words on a terminal."""
+    from rich.console import Console
+
+    console = Console()
+    console.print(text, markup=False, highlight=False, soft_wrap=not (console.is_terminal or "COLUMNS" in os.environ))
 
 
 def print_differences(found: Any) -> None:
