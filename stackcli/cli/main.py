@@ -29,6 +29,8 @@ COMMANDS = (
     "cost",
     "list_parts",
     "runs",
+    "studies",
+    "export",
     "verify",
 )  # as --help lists them
 for module in COMMANDS:

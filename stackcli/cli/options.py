@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,27 @@ def complete(incomplete: str) -> list[str]:
             return [f"{name}=" for name in (*setting_keys(), *own) if name.startswith(key)]
     head, comma, last = typed.rpartition(",")
     return [f"{prefix}{head}{comma}{c}" for c in setting_choices().get(key, ()) if c.startswith(last)]
+
+
+def _out_typed() -> Path:
+    """The folder of runs among the words that are being completed."""
+    words = os.environ.get("COMP_WORDS", "").split()
+    return Path(next((b for a, b in pairwise(words) if a == "--out"), "outputs"))
+
+
+def complete_study(incomplete: str) -> list[str]:
+    """Names of stored studies, for the shell's completion."""
+    return sorted(p.parent.name for p in _out_typed().glob(f"studies/{incomplete}*/study.json"))
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Ids of stored runs, for the shell's completion."""
+    return sorted(p.name for p in _out_typed().glob(f"runs/{incomplete}*"))[:100]
+
+
+def complete_word(incomplete: str) -> list[str]:
+    """Conditions on settings and on the study, for the shell's completion."""
+    return [*(["study="] if "study=".startswith(incomplete) else []), *complete(incomplete)]
 
 
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings.", autocompletion=complete)]

@@ -20,7 +20,7 @@ DAMAGE = (KeyError, TypeError, AttributeError, IndexError, ValueError)  # of a f
 OLD_AXIS, AXIS = "sick", "affected"  # the former and the present name of the second axis of a study of remedies
 
 
-def _with_new_names(study: dict[str, Any]) -> dict[str, Any]:
+def with_new_names(study: dict[str, Any]) -> dict[str, Any]:
     """Returns a study of remedies with the present name of its second axis."""
     if OLD_AXIS not in study["axes"]:
         return study
@@ -44,7 +44,7 @@ def _read_study(store: Store, name: str) -> dict[str, Any]:
     study = store.read(path, *STUDY)
     if b"\\ud" in path.read_bytes():  # the escape of half of a surrogate pair, which tables cannot hold
         study = _without_surrogates(study)
-    return _with_new_names(study)
+    return with_new_names(study)
 
 
 def _without_surrogates(value: Any) -> Any:

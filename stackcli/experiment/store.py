@@ -17,7 +17,6 @@ OUT/studies/NAME/             study.json (which runs, which axes), times.json (s
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -44,8 +43,8 @@ from stackcli.config.settings import GROUPS, Config, from_plain
 from stackcli.experiment import checkpoints, part_source
 from stackcli.experiment.identity import StoreError, part_sources
 from stackcli.experiment.locks import acquire_lock
-from stackcli.experiment.run_files import WEIGHTS, RunFiles
-from stackcli.experiment.serialization import from_bytes, hashes
+from stackcli.experiment.run_files import WEIGHTS, RunFiles, write_files
+from stackcli.experiment.serialization import from_bytes
 from stackcli.experiment.studies import check_same_base, merge_studies, missing_runs
 
 FORMAT = 1
@@ -180,22 +179,15 @@ class Store:
         discarded, unless the published run lacks the weights or `replace` is set."""
         attempt = self.root / "attempts" / f"{run}-{uuid.uuid4().hex[:8]}"
         described = {"settings": {**config.identity(), "keep": config.keep}, "source": part_sources(config)}
+        rows_of: dict[str, Iterable[Any]] = {"curve": curve, "layers": layers, "stack": stack}
+        values = {"position": position, "words": words, "provenance": provenance, "result": asdict(result)}
         try:
-            write_file(
-                attempt / "config.json",
-                json.dumps({**described, "reproduce": reproduce}, indent=1, allow_nan=False) + "\n",
-            )
-            write_file(attempt / "curve.jsonl", "".join(json_lines(curve)))
-            write_file(attempt / "layers.jsonl", "".join(json_lines(layers)))
-            write_file(attempt / "stack.jsonl", "".join(json_lines(stack)))
-            write_file(attempt / "position.json", dumps(position) + "\n")
-            write_file(attempt / "words.json", dumps(words) + "\n")
-            if weights is not None:
-                write_file(attempt / "weights.pt", weights)
-                write_file(attempt / "weights.json", dumps({"sha256": hashlib.sha256(weights).hexdigest()}) + "\n")
-            write_file(attempt / "provenance.json", dumps(provenance) + "\n")
-            write_file(attempt / "result.json", dumps(asdict(result)) + "\n")
-            write_file(attempt / "manifest.json", dumps(hashes(attempt)) + "\n")
+            texts = {
+                "config.json": json.dumps({**described, "reproduce": reproduce}, indent=1, allow_nan=False) + "\n",
+                **{f"{name}.jsonl": "".join(json_lines(rows)) for name, rows in rows_of.items()},
+                **{f"{name}.json": dumps(value) + "\n" for name, value in values.items()},
+            }
+            write_files(attempt, texts, weights)
             self._place(attempt, self.run(run), config.keep if weights is not None else "none", replace)
         except BaseException:
             shutil.rmtree(attempt, ignore_errors=True)
