@@ -95,6 +95,7 @@ KINDS = (
     "distill",
     "explain",
     "attack",
+    "launcher",
     "tracker",
 )  # groups whose parts are classes
 
