@@ -3,6 +3,8 @@
 FOLDER/launches/KEY.told      the step and numbers of a job that goes on
 FOLDER/launches/KEY.stop      asks the job to save its state and leave
 FOLDER/launches/KEY.end       how the job ended, where the launcher has no other way to say it
+FOLDER/launches/KEY.sent      the name that a queue gave the job, for a command that takes it over
+FOLDER/launches/KEY.left      the step at which the job last went back to its queue
 """
 
 import contextlib
@@ -62,7 +64,7 @@ class Mailbox:
             return None
 
     def clear(self, *kinds: str) -> None:
-        for kind in kinds or ("told", "stop", "end", "sent"):
+        for kind in kinds or ("told", "stop", "end", "sent", "left"):
             with contextlib.suppress(OSError):
                 self.path(kind).unlink(missing_ok=True)
 
@@ -100,7 +102,7 @@ def job_key(job: Any) -> str:
 def take_data(job: Any) -> tuple[Any, Any]:
     """Returns a job without the data that it shares with others, and those data."""
     if is_dataclass(job) and not isinstance(job, type) and any(f.name == "loaded" for f in fields(job)):
-        return replace(job, loaded=None), job.loaded  # type: ignore[attr-defined, call-arg]
+        return replace(job, loaded=None), job.loaded  # type: ignore[attr-defined]
     return job, None
 
 

@@ -71,7 +71,7 @@ class Local(Executor):
             for outcome in self._listen():
                 if outcome.state in ("lost", "preempted") and not self.stopping:
                     told = self.told.get(outcome.job)
-                    outcome = attempts.judge(outcome.job, outcome.state, outcome.detail, told)  # type: ignore[arg-type]
+                    outcome = attempts.judge(outcome.job, outcome.state, outcome.detail, told)
                     waiting += [outcome.job] if outcome.state == "retried" else []
                 yield outcome
 

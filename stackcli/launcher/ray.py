@@ -41,7 +41,8 @@ class Ray(Executor):
                 f"ray.address={address}: run the command on a machine of the cluster, with ray.address=auto"
             )
         self.workers, self.folder, self.address = workers, Path(folder).absolute(), address
-        self.needs = {"num_cpus": cpus, "num_gpus": gpus, "memory": int(memory * 1e9) or None}
+        self.needs: dict[str, float] = {"num_cpus": cpus, "num_gpus": gpus}
+        self.needs |= {"memory": int(memory * 1e9)} if memory else {}
         self.at_once, self.stopping, self.now = at_once, False, False
         self.running: dict[Any, int] = {}  # reference -> job
         self.boxes: list[Mailbox] = []
@@ -81,22 +82,22 @@ class Ray(Executor):
     def _check_room(self) -> None:
         """Raises ValueError for runs that fit no machine of the cluster: Ray would wait for ever for one that does."""
         nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
-        wanted = {"cpus": ("CPU", self.needs["num_cpus"], 1), "gpus": ("GPU", self.needs["num_gpus"], 1)}
-        wanted["memory"] = ("memory", self.needs["memory"] or 0, 1e9)
-        for key, (name, least, unit) in wanted.items():
+        units = {
+            "cpus": ("num_cpus", "CPU", 1.0),
+            "gpus": ("num_gpus", "GPU", 1.0),
+            "memory": ("memory", "memory", 1e9),
+        }
+        for key, (need, name, unit) in units.items():
+            least = self.needs.get(need, 0)
             most = max((node.get(name, 0) for node in nodes), default=0)
             if least and least > most:
                 self.close()
-                raise ValueError(
-                    f"ray.{key}={least / unit:g}: no machine of the cluster has so much; the largest has {most / unit:.3g}"
-                )
+                has = f"no machine of the cluster has so much; the largest has {most / unit:.3g}"
+                raise ValueError(f"ray.{key}={least / unit:g}: {has}")
 
     def close(self) -> None:
-        if self.ray is not None and not self.address:
-            self.ray.shutdown()
-        elif self.ray is not None:
-            with contextlib.suppress(Exception):
-                self.ray.shutdown()  # leaves the cluster as it is
+        if self.ray is not None:
+            self.ray.shutdown()  # a cluster that was there before goes on
         self.ray = None
         if self.stdout is not None and sys.stdout is sys.stderr:
             sys.stdout = self.stdout
@@ -129,8 +130,7 @@ class Ray(Executor):
                 yield outcome
 
     def _task(self) -> Any:
-        needs = {key: value for key, value in self.needs.items() if value is not None}
-        return self.ray.remote(**needs, max_retries=0)(remote_job)
+        return self.ray.remote(**self.needs, max_retries=0)(remote_job)
 
     def _outcome(self, job: int, reference: Any, attempts: Attempts) -> Outcome:
         """What became of a task that has ended."""
