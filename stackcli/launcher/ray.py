@@ -38,7 +38,7 @@ class Ray(Executor):
     ) -> None:
         if address.startswith("ray://"):
             raise ValueError(
-                f"ray.address={address}: run the command on a machine of the cluster, with ray.address=auto"
+                f"ray.address={address}: run the command on a machine of the cluster with ray.address=auto"
             )
         self.workers, self.folder, self.address = workers, Path(folder).absolute(), address
         self.needs: dict[str, float] = {"num_cpus": cpus, "num_gpus": gpus}

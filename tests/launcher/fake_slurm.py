@@ -20,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock
 
-AT_ONCE = 2
+AT_ONCE = int(os.environ.get("FAKE_SLURM_AT_ONCE", "2"))
 COMMANDS = ("sbatch", "srun", "sacct", "scancel", "scontrol")
 
 
