@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,6 +59,7 @@ class Ray(Executor):
         if self.ray is not None:
             return
         ray = _import_ray(own=not self.address)
+        _check_address(self.address)
         handlers = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}  # Ray sets its own
         self.stdout, sys.stdout = sys.stdout, sys.stderr
         own = {"num_cpus": max(1, round(self.workers * self.needs["num_cpus"])), "include_dashboard": False}
@@ -185,6 +187,17 @@ def describe_death(error: Any) -> str:
     if kind in ("NodeDiedError", "LocalRayletDiedError"):
         return "its machine left the cluster"
     return f"its process died ({kind})"
+
+
+def _check_address(address: str) -> None:
+    """Raises ValueError where nothing answers at HOST:PORT: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"ray.address={address}: nothing answers there ({error}); see ray status") from None
 
 
 def _import_ray(*, own: bool) -> Any:

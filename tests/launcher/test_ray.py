@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -188,6 +189,16 @@ def test_what_no_machine_has_is_refused_instead_of_waited_for(cluster: Any, tmp_
 def test_an_address_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"run the command on a machine of the cluster with ray\.address=auto"):
         Ray(workers=1, folder=tmp_path, address="ray://head:10001")
+
+
+def test_a_cluster_that_does_not_answer_is_named_at_once(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="nothing answers there"):
+        Ray(workers=1, folder=tmp_path, address=address).warm()
+    assert time.monotonic() - began < 30
 
 
 def test_without_ray_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
