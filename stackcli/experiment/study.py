@@ -19,7 +19,7 @@ from stackcli.experiment.identity import digest
 from stackcli.experiment.progress import Progress, on_test, on_validation
 from stackcli.experiment.store import Store
 from stackcli.experiment.studies import check_name
-from stackcli.launcher.base import UNFINISHED
+from stackcli.launcher.base import UNFINISHED, Executor
 
 ASK_ABOVE = 200  # runs; more need a yes
 AWAY = 1_000_000  # from the first seed of a study to the first seed of its search
@@ -89,10 +89,7 @@ def run_study(arms: Arms, options: Options) -> int:
     store.check_study(name, {"base": arms.base, "axes": arms.axes})
     timed = announcement.announce_command(arms, options, store)
     executor = build_executor(options, worker.preload())
-    soon = (lambda: None) if options.dry_run else executor.warm
-    planned = plan.plan(
-        arms.configs, store, force=options.force, test=not options.search, soon=soon, here=executor.here
-    )
+    planned = plan_runs(arms, options, store, executor)
     describe = on_validation if options.search else on_test
     labels, work = run_labels(planned.todo, arms), plan.job_estimates(planned)
     progress = Progress(quiet=options.quiet, total=len(labels), labels=labels, describe=describe, work=work)
@@ -128,6 +125,15 @@ def run_study(arms: Arms, options: Options) -> int:
     measure_runs(store, name, options, progress)
     report_study(store, name, options, progress, again=options_line(options, arms) if code else "")
     return code
+
+
+def plan_runs(arms: Arms, options: Options, store: Store, executor: Executor) -> Any:
+    """Returns the plan of the runs; where some will be trained, the launcher begins what takes long."""
+    from stackcli.experiment import plan
+
+    soon = (lambda: None) if options.dry_run else executor.warm
+    test, here = not options.search, executor.here
+    return plan.plan(arms.configs, store, force=options.force, test=test, soon=soon, here=here)
 
 
 def measure_runs(store: Store, name: str, options: Options, progress: Progress) -> None:

@@ -73,7 +73,9 @@ class Ray(Executor):
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             self.close()
-            raise ValueError(f"ray.address={self.address}: {str(error).strip().splitlines()[0]}") from error
+            why = str(error).strip().splitlines()[0]
+            hint = "; all machines need the same token and the same Ray" if self.address else ""
+            raise ValueError(f"ray.address={self.address}: {why}{hint}") from error
         finally:
             for number, handler in handlers.items():
                 with contextlib.suppress(ValueError):  # not in the main thread

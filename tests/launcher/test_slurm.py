@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("submitit")
 
 from stackcli.launcher import slurm
+from stackcli.launcher._mailbox import Mailbox
 from stackcli.launcher.base import Outcome
 from stackcli.launcher.slurm import Slurm
 from tests.helpers import results, stackattn, words, write_data
@@ -133,7 +134,7 @@ def test_more_jobs_than_an_array_holds_are_several_arrays_and_the_script_says_wh
         setup="true",
         warn=40,
     )
-    executor.boxes = [slurm.Mailbox(tmp_path / "out", str(i)) for i in range(4)]
+    executor.boxes = [Mailbox(tmp_path / "out", str(i)) for i in range(4)]
     executor._submit(count, [Count(str(tmp_path), str(i)) for i in range(4)], range(4))
     assert executor.running == {0: "100_0", 1: "100_1", 2: "100_2", 3: "101"}
     lines = (tmp_path / "out" / "slurm" / "100_submission.sh").read_text().splitlines()
