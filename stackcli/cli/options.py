@@ -12,6 +12,8 @@ import typer
 
 def complete(incomplete: str) -> list[str]:
     """Keys, groups and choices, for the shell's completion. Bash breaks words at `=` and wants what comes after it."""
+    from stackcli.common.registry import part_names
+    from stackcli.config.command_parts import COMMAND_GROUPS
     from stackcli.config.grid import setting_choices, setting_keys
 
     words, at = os.environ.get("COMP_WORDS", "").split(), int(os.environ.get("COMP_CWORD") or 0)
@@ -25,9 +27,10 @@ def complete(incomplete: str) -> list[str]:
         prefix = f"{key}="
         if not equals:
             own = ("seq",) if words[1:2] == ["cost"] else ()
-            return [f"{name}=" for name in (*setting_keys(), *own) if name.startswith(key)]
+            return [f"{name}=" for name in (*setting_keys(), *COMMAND_GROUPS, *own) if name.startswith(key)]
     head, comma, last = typed.rpartition(",")
-    return [f"{prefix}{head}{comma}{c}" for c in setting_choices().get(key, ()) if c.startswith(last)]
+    choices = part_names(key) if key in COMMAND_GROUPS else setting_choices().get(key, ())
+    return [f"{prefix}{head}{comma}{c}" for c in choices if c.startswith(last)]
 
 
 def _out_typed() -> Path:
@@ -68,7 +71,7 @@ Jobs = Annotated[
     typer.Option(
         "-j",
         "--jobs",
-        help="Runs at once; 0: cores divided by the threads of a run, on CUDA as many as its memory holds.",
+        help="Runs at once here; 0: cores divided by the threads of a run, on CUDA as many as its memory holds.",
     ),
 ]
 

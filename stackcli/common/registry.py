@@ -124,6 +124,7 @@ KINDS = (
     "distill",
     "explain",
     "attack",
+    "launcher",
     "tracker",
 )  # groups whose parts are classes
 

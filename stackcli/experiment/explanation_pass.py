@@ -20,7 +20,7 @@ from stackcli.experiment.part_source import fingerprint
 from stackcli.experiment.store import Store
 from stackcli.experiment.trained_run import Item, Run, items_of_test, load_data, make_batch, open_run
 from stackcli.experiment.worker import preload
-from stackcli.launcher.base import Say, Stop
+from stackcli.launcher.base import UNFINISHED, Say, Stop
 
 TEXTS = 24  # test items explained in each run
 # Of a method, where its defaults take most of the time; the error of the sum is kept.
@@ -51,7 +51,7 @@ def explain_runs(store: Store, study: str, jobs: int, say: Callable[[str], None]
     executor = Local(workers=jobs, preload=preload())
     try:
         for outcome in executor.run(explain_run, todo):
-            if outcome.state in ("failed", "lost", "stopped"):
+            if outcome.state in (*UNFINISHED, "stopped"):
                 why = str(outcome.detail or "it was stopped").strip().split("\n")[-1]
                 failed.setdefault(why, []).append(todo[outcome.job].run)
     finally:

@@ -59,12 +59,14 @@ def plan(
     force: bool = False,
     test: bool = True,
     soon: Callable[[], None] = lambda: None,
+    here: bool = True,
 ) -> Plan:
     """Plans runs; reads each data set once. `force`: train runs that exist too; `test`: whether the runs read the test
-    part; `soon`: called as soon as it is known that something will be trained. Raises DataError for data that cannot be
-    used, CorruptionError for damaged runs, ValueError for a device that this machine lacks and for sizes that a part
-    refuses."""
-    check_device({c.device for c in configs})
+    part; `soon`: called as soon as it is known that something will be trained; `here`: whether this machine trains
+    them, and so needs their device. Raises DataError for data that cannot be used, CorruptionError for damaged runs,
+    ValueError for a device that this machine lacks and for sizes that a part refuses."""
+    if here:
+        check_device({c.device for c in configs})
     sources = {
         data: registry.build_part("data", data.name, **data.options) for data in dict.fromkeys(c.data for c in configs)
     }

@@ -129,7 +129,9 @@ class SearchState:
         new = [config for config in first if config not in self.runs]
         if not new:
             return True
-        todo = plan.plan(new, self.store, force=self.options.force, test=False, soon=self.executor.warm)
+        todo = plan.plan(
+            new, self.store, force=self.options.force, test=False, soon=self.executor.warm, here=self.executor.here
+        )
         lines = [f"trial {first[job.config]} {study.point_label(job.config, '', self.axes)}" for job in todo.todo]
         total = sum(rung.size for rung in self.rungs)
         progress = Progress(quiet=self.options.quiet, total=total, labels=lines, describe=on_validation)

@@ -15,15 +15,17 @@ from typing import Any
 from stackcli.common.main_module import hide_main_module
 from stackcli.common.memory import keep_freed_memory
 from stackcli.common.signals import handle_signals
-from stackcli.launcher.base import PREEMPTED, Outcome, Work
+from stackcli.launcher.base import PREEMPTED, Attempts, Executor, Outcome, State, Work
 
 
-class Local:
-    """At most `workers` processes at once. A killed process is seen at once and its job tried once more; so is one that
-    somebody else asked to stop.
+class Local(Executor):
+    """At most `workers` processes at once. A killed process is seen at once and its job tried once more; one that
+    somebody else asked to stop is tried again as long as it makes progress.
 
     `preload`: modules that are loaded once, before the first run, and shared by all: what is loaded cannot change while
     the runs go on."""
+
+    here = True
 
     def __init__(self, *, workers: int, preload: Sequence[str]) -> None:
         self.workers, self.stopping, self.now = workers, False, False
@@ -32,6 +34,7 @@ class Local:
         if method == "forkserver":
             self.context.set_forkserver_preload(list(preload))
         self.running: dict[int, tuple[BaseProcess, Connection]] = {}
+        self.told: dict[int, Any] = {}  # what each job reported last
 
     def warm(self) -> None:
         """Begins to load PyTorch in the process that the runs are forked from, while the driver does other things. That
@@ -57,17 +60,18 @@ class Local:
 
     def run(self, work: Work, jobs: Sequence[Any]) -> Iterator[Outcome]:
         self.warm()
-        waiting, tries = list(range(len(jobs)))[::-1], [0] * len(jobs)
+        waiting, attempts = list(range(len(jobs)))[::-1], Attempts()
+        self.told.clear()
         while self.running or (waiting and not self.stopping):
             while waiting and len(self.running) < self.workers and not self.stopping:
                 job = waiting.pop()
-                tries[job] += 1
                 self._start(work, job, jobs[job])
                 yield Outcome(job, "started")
             for outcome in self._listen():
-                if outcome.state == "lost" and tries[outcome.job] < 2 and not self.stopping:
-                    waiting.append(outcome.job)
-                    outcome = Outcome(outcome.job, "retried", outcome.detail)
+                if outcome.state in ("lost", "preempted") and not self.stopping:
+                    told = self.told.get(outcome.job)
+                    outcome = attempts.judge(outcome.job, outcome.state, outcome.detail, told)
+                    waiting += [outcome.job] if outcome.state == "retried" else []
                 yield outcome
 
     def _start(self, work: Work, job: int, payload: Any) -> None:
@@ -90,14 +94,21 @@ class Local:
             except (EOFError, OSError):
                 state, detail = "lost", None
             if state == "progress":
+                self.told[job] = detail
                 yield Outcome(job, "progress", detail)
                 continue
             process, connection = self.running.pop(job)
             process.join()
             connection.close()
-            if state == "lost" and self.stopping and (process.exitcode == PREEMPTED or self.now):
-                state = "stopped"
-            yield Outcome(job, state, detail if state != "lost" else describe_end(process.exitcode))
+            if state == "lost":
+                state, detail = self._ended(process.exitcode), describe_end(process.exitcode)
+            yield Outcome(job, state, detail)
+
+    def _ended(self, code: int | None) -> State:
+        """What became of a job whose process said nothing more."""
+        if self.stopping and (code == PREEMPTED or self.now):
+            return "stopped"
+        return "preempted" if code == PREEMPTED else "lost"
 
 
 def describe_end(code: int | None) -> str:

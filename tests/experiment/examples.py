@@ -19,7 +19,7 @@ from stackcli.common.records import Result, StepRow
 from stackcli.config import grid
 from stackcli.config.settings import Config, Options
 from stackcli.experiment.store import Store
-from stackcli.launcher.base import Outcome
+from stackcli.launcher.base import Executor, Outcome
 from tests.helpers import words
 
 # ---- a store
@@ -104,15 +104,14 @@ SPACE = ("lr=tag(log,interval(1e-4,1e-1))", "dropout=0.0,0.1,0.3", "depth=range(
 Score = Callable[[Config], Mapping[str, Any] | None]  # the fields of a run's Result; None: the run raises
 
 
-class Formula:
+class Formula(Executor):
     """An executor that trains nothing: `score` gives the result of each run. It takes the jobs last first, as the order
     in which runs end must not matter, and is interrupted after `dies` runs. It adds each run to `ran`."""
 
     def __init__(self, score: Score, dies: int | None, ran: list[Config]) -> None:
         self.score, self.dies, self.ran = score, dies, ran
 
-    def warm(self) -> None:
-        pass
+    here = True
 
     def stop(self, *, now: bool = False) -> None:
         pass
