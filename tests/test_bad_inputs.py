@@ -145,7 +145,7 @@ READS: dict[str, Callable[[str], list[list[str]]]] = {
     "runs/*/result.json": lambda run: [["runs"], ["plot"], ["train"]],
     "runs/*/config.json": lambda run: [["runs"], ["predict", run, "x"], ["train"]],
     "runs/*/words.json": lambda run: [["predict", run, "x"]],
-    "runs/*/weights.json": lambda run: [["predict", run, "x"]],
+    "runs/*/weights.json": lambda run: [["runs", "show", run]],
     "runs/*/provenance.json": lambda run: [["plot"]],
     "runs/*/position.json": lambda run: [["plot"], ["runs", "show", run], ["runs", "diff", run, run]],
     "studies/s/study.json": lambda run: [["plot"], ["train"]],

@@ -277,6 +277,8 @@ def train(plan: Any, store: Store, executor: Any, options: Options, progress: Pr
             else "stopping now"
         )
         executor.stop(now=len(signals) > 1)
+        if len(signals) > 2:  # the launcher does not answer either
+            raise KeyboardInterrupt
 
     statuses: dict[str, str] = {}
     with handle_signals([signal.SIGINT, signal.SIGTERM], interrupt), progress:

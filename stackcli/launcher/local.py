@@ -17,6 +17,8 @@ from stackcli.common.memory import keep_freed_memory
 from stackcli.common.signals import handle_signals
 from stackcli.launcher.base import PREEMPTED, Attempts, Executor, Outcome, State, Work
 
+ENDS = 10.0  # seconds that a process which has said its last, or was killed, may take to end
+
 
 class Local(Executor):
     """At most `workers` processes at once. A killed process is seen at once and its job tried once more; one that
@@ -77,8 +79,7 @@ class Local(Executor):
     def _start(self, work: Work, job: int, payload: Any) -> None:
         ours, theirs = self.context.Pipe(duplex=True)
         process = self.context.Process(target=_enter, args=(work, payload, theirs), daemon=True)
-        with hide_main_module():
-            process.start()
+        start_process(process)
         theirs.close()
         self.running[job] = (process, ours)
         if self.stopping:  # asked while the process was being started
@@ -98,7 +99,7 @@ class Local(Executor):
                 yield Outcome(job, "progress", detail)
                 continue
             process, connection = self.running.pop(job)
-            process.join()
+            process.join(ENDS)
             connection.close()
             if state == "lost":
                 state, detail = self._ended(process.exitcode), describe_end(process.exitcode)
@@ -109,6 +110,18 @@ class Local(Executor):
         if self.stopping and (code == PREEMPTED or self.now):
             return "stopped"
         return "preempted" if code == PREEMPTED else "lost"
+
+
+def start_process(process: BaseProcess) -> None:
+    """Starts a process. Where the fork server was killed, a new one is started first. Raises OSError where no process
+    can be started."""
+    for left in (2, 1, 0):
+        try:
+            with hide_main_module():
+                return process.start()
+        except (EOFError, OSError) as error:
+            if not left:
+                raise OSError(f"no process for a run can be started: {error}") from error
 
 
 def describe_end(code: int | None) -> str:

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from stackcli.common.records import Result, StepRow
+from stackcli.common.records import Result, StepRow, dumps
 from stackcli.config import grid
 from stackcli.config.settings import Config, Options
+from stackcli.experiment.serialization import hashes
 from stackcli.experiment.store import Store
 from stackcli.launcher.base import Executor, Outcome
 from tests.helpers import words
@@ -58,6 +59,13 @@ def publish_run(
         reproduce="stackattn train",
         replace=replace,
     )
+
+
+def replace_file(folder: Path, name: str, text: str) -> None:
+    """Another content of a file, with its hash: as another version of the tool may have written it."""
+    (folder / name).write_text(text)
+    known = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(dumps({**known, name: hashes(folder)[name]}))
 
 
 def empty_study(**base: Any) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Reading the files of a study into frames."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +7,12 @@ import pandas as pd
 import pytest
 
 from stackcli.common.atomic_files import CorruptionError, write_json
-from stackcli.common.records import LayerRow, StackRow, StepRow, dumps
+from stackcli.common.records import LayerRow, StackRow, StepRow
 from stackcli.experiment import load
 from stackcli.experiment.attack_scores import attack_path
 from stackcli.experiment.load import _Columns
-from stackcli.experiment.serialization import hashes
 from stackcli.experiment.store import Store
-from tests.experiment.examples import empty_study, publish_run, study_entry
+from tests.experiment.examples import empty_study, publish_run, replace_file, study_entry
 
 
 def test_columns_of_many_runs_are_the_frame_of_their_rows() -> None:
@@ -80,13 +78,6 @@ def test_what_attacks_do_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(CorruptionError, match=r"scores\.json"):
         _ = load.load_study(place, "s").attacks
-
-
-def replace_file(folder: Path, name: str, text: str) -> None:
-    """Another content of a file, with its hash: as another version of the tool may have written it."""
-    (folder / name).write_text(text)
-    known = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(dumps({**known, name: hashes(folder)[name]}))
 
 
 def test_a_run_without_one_of_its_fields_is_named_as_damaged(tmp_path: Path) -> None:

@@ -87,13 +87,13 @@ def test_a_second_signal_ends_a_sweep_whose_workers_do_not_answer(tmp_path: Path
     while len(workers := family(process.pid)) < 4 and time.monotonic() < deadline:  # fork server, tracker, two workers
         time.sleep(0.1)
     time.sleep(1.0)
-    for pid in workers:
+    for pid in workers:  # the fork server too, which would tell how they ended
         os.kill(pid, signal.SIGSTOP)
     process.send_signal(signal.SIGINT)
     time.sleep(1.0)
     assert process.poll() is None  # it waits for them to save
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)
     for pid in workers:
         kill(pid)
     assert process.returncode == 130 and "stopping now" in said and "Traceback" not in said
