@@ -74,6 +74,7 @@ def list_(
         columns = run_filters.known_columns(every)
         filters = run_filters.parse_filters(words or (), columns)
         names = run_filters.check_columns([c.strip() for c in cols.split(",") if c.strip()], columns, "--cols")
+        names = [name for name in names if name != "run"]  # which is there in any case
         order = run_filters.check_columns([sort.removeprefix("-")] if sort else [], columns, "--sort")
         rows = run_filters.choose_rows(every, filters)
         for key in order:
