@@ -31,7 +31,9 @@ STEPS = (0, 4, 8, 12, 16)
 RESULT = {"status": "done", "step_end": 16, "test_acc": THIRD, "stopped_early": False, "kernel_used": "fused"}
 
 
-def start_tracker(name: str, out: Path, keys: Mapping[str, Any], **env: str) -> "subprocess.Popen[bytes]":
+def start_tracker(
+    name: str, out: Path, keys: Mapping[str, Any], *, patience: float = 60.0, **env: str
+) -> "subprocess.Popen[bytes]":
     """Starts the process of a tracker."""
     about = {"run": RUN, "key": KEY, "study": "sweep-depth", "label": "depth=2 seed=3", "settings": SETTINGS}
     head = {"name": name, "keys": dict(keys), "out": str(out), "about": about, "lock": str(out / "claims" / "lock")}
@@ -45,7 +47,7 @@ def start_tracker(name: str, out: Path, keys: Mapping[str, Any], **env: str) -> 
         cwd=out,
         start_new_session=True,
     )
-    send(process, {**head, "patience": 60.0})
+    send(process, {**head, "patience": patience})
     return process
 
 
@@ -61,7 +63,7 @@ def tell(
 ) -> list[dict[str, Any]]:
     """Tells a tracker these steps and the result, as a run does; without a result it is as if the run were killed.
     Returns what the process answers."""
-    process = start_tracker(name, out, keys or {}, **env)
+    process = start_tracker(name, out, keys or {}, patience=60.0, **env)
     messages: Sequence[Mapping[str, Any]] = [{"step": step, "numbers": numbers(step)} for step in steps]
     send(process, *messages, *([{"result": dict(result)}] if result else []))
     said, noise = process.communicate(timeout=120)

@@ -14,11 +14,11 @@ from tests.tracker.examples import KEY, RESULT, RUN, SETTINGS, STEPS, THIRD, num
 pytest.importorskip("wandb")
 
 
-def records(out: Path) -> Iterator[Any]:
+def records(out: Path, key: str = KEY) -> Iterator[Any]:
     """Yields the records of all files, in the order in which `wandb sync` sends them."""
     from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
 
-    for path in sorted(out.glob(f"wandb/offline-run-*-{KEY}/*.wandb")):
+    for path in sorted(out.glob(f"wandb/offline-run-*-{key}/*.wandb")):
         for content in read_records(path.read_bytes()):
             yield Record.FromString(content)
 
@@ -27,8 +27,8 @@ def items(of: Any) -> dict[str, Any]:
     return {i.key or "/".join(i.nested_key): json.loads(i.value_json) for i in of}
 
 
-def history(out: Path) -> list[dict[str, Any]]:
-    rows = [items(r.history.item) for r in records(out) if r.HasField("history")]
+def history(out: Path, key: str = KEY) -> list[dict[str, Any]]:
+    rows = [items(r.history.item) for r in records(out, key) if r.HasField("history")]
     return [{k: v for k, v in row.items() if k not in ("_timestamp", "_runtime")} for row in rows]
 
 
