@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0  # seconds that a run which has ended waits for its trackers
 PATIENCE_STOPPED = 10.0  # the same where it was asked to stop: what is lost is reported when it goes on
-MAIN = "from stackcli.experiment.tracker_process import main; main()"
+MAIN = "from stackcli.experiment.tracker_process import serve_stdin; serve_stdin()"
 GRADIENTS = ("g1", "g2", "g3", "g4")
 
 

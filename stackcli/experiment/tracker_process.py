@@ -6,7 +6,6 @@ import os
 import queue
 import re
 import signal
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$", re.IGNORECASE)
 Say = Callable[[Mapping[str, Any]], None]
 
 
-def main() -> None:
+def serve_stdin() -> None:
     """Serves the run at the other end of stdin. What the tracker or its library prints is thrown away; stdout, which no
     one else knows, carries what goes wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -107,8 +106,3 @@ def hide_secrets(text: str) -> str:
         if SECRET.search(name) and len(value) > 3:
             text = text.replace(value, "***")
     return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
-
-
-if __name__ == "__main__":
-    main()
-    sys.exit(0)
