@@ -131,7 +131,6 @@ NO_TEST_FILE = {  # module -> where its behaviour is tested, or why it has none
     "figures/_curves": "draws for test_loss and test_accuracy_steps",
     "figures/_forest": "draws for test_differences and test_remedies",
     "figures/_profiles": "draws for test_removal, test_layer_probe, test_position_probe and test_logit_lens",
-    "tracker/base": "an interface; what none does is tested by test_none",
     "model/batch": "a dataclass without behaviour",
     "training/observer": "an interface without behaviour",
     "residual/base": "an interface; its default gain is tested by test_deepnorm",

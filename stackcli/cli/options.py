@@ -173,8 +173,10 @@ def parse_options(context: typer.Context) -> tuple[Any, int]:
     from stackcli.common.atomic_files import check_target
     from stackcli.config.command_parts import split_words
     from stackcli.config.settings import Options
+    from stackcli.experiment.trackers import check_trackers
 
     context.params["overrides"], parts = split_words(context.params["overrides"] or ())
+    check_trackers(parts.trackers, str(context.info_name))
     check_out(context.params["out"])
     given = {k: v for k, v in context.params.items() if k not in ("overrides", "debug", "experiment")}
     again = {k: given[k] for k in AGAIN if given.get(k) and given[k] != Path("outputs")}

@@ -15,6 +15,7 @@ from stackcli.config.text_values import text_keys, write_override
 from stackcli.data.base import Loaded
 from stackcli.experiment import part_source
 from stackcli.experiment.identity import NUMERICS_VERSION, digest, part_sources, run_id
+from stackcli.experiment.run_trackers import Reporting
 from stackcli.experiment.store import Store
 
 OPERATIONS_A_SECOND = 5e10  # floating-point, of one thread in training, roughly: for --dry-run and the order
@@ -33,6 +34,7 @@ class Job:
     replace: bool = False
     test: bool = True  # whether the run reads the test part
     loaded: Loaded | None = field(default=None, compare=False, repr=False)  # the data, where they are loaded already
+    reporting: Reporting | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

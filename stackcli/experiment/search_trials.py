@@ -136,7 +136,7 @@ class SearchState:
         total = sum(rung.size for rung in self.rungs)
         progress = Progress(quiet=self.options.quiet, total=total, labels=lines, describe=on_validation)
         progress.ended = len(self.runs) + todo.cached
-        code, statuses = study.train(todo, self.store, self.executor, self.options, progress)
+        code, statuses = study.train(todo, self.store, self.executor, replace(self.options, study=self.name), progress)
         self.runs |= dict(zip(todo.configs, todo.ids, strict=True))
         self.statuses |= statuses
         self.cached += todo.cached

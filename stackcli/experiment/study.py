@@ -108,7 +108,7 @@ def run_study(arms: Arms, options: Options) -> int:
         progress.say(announcement.describe_dropped(name, lost, named=bool(options.study)))
     store.save_study(name, with_statuses(study, {}, store), grow=bool(options.study))
     with contextlib.closing(executor):
-        code, statuses = train(planned, store, executor, options, progress)
+        code, statuses = train(planned, store, executor, replace(options, study=name), progress)
     store.save_study(name, with_statuses(study, statuses, store), grow=bool(options.study))
     if code in (75, 130):
         progress.say(
@@ -263,10 +263,11 @@ def with_statuses(study: dict[str, Any], statuses: Mapping[str, str], store: Sto
 
 def train(plan: Any, store: Store, executor: Any, options: Options, progress: Progress) -> tuple[int, dict[str, str]]:
     """Trains the runs of a plan; returns (exit code, status of each run that did not finish)."""
-    from stackcli.experiment import worker
+    from stackcli.experiment import trackers, worker
 
     if not plan.todo:
         return 0, {}
+    plan, failures = trackers.report_plan(plan, store, options, progress.labels)
     signals: list[int] = []
 
     def interrupt(number: int, _: Any) -> None:
@@ -281,9 +282,14 @@ def train(plan: Any, store: Store, executor: Any, options: Options, progress: Pr
             raise KeyboardInterrupt
 
     statuses: dict[str, str] = {}
-    with handle_signals([signal.SIGINT, signal.SIGTERM], interrupt), progress:
+    with (
+        handle_signals([signal.SIGINT, signal.SIGTERM], interrupt),
+        contextlib.closing(failures),
+        progress,
+    ):
         for job, outcome in worker.run_plan(plan, executor, store):
             progress.show(outcome, store.result(job.run) if outcome.state == "done" else None)
+            failures.show()
             statuses.pop(job.run, None)
             if outcome.state in UNFINISHED:
                 statuses[job.run] = outcome.state

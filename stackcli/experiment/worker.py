@@ -11,6 +11,7 @@ from stackcli.common import registry
 from stackcli.config.settings import GROUPS
 from stackcli.experiment.identity import part_sources
 from stackcli.experiment.plan import Job, Plan, with_data
+from stackcli.experiment.run_trackers import RunTrackers, report_run
 from stackcli.experiment.serialization import to_bytes
 from stackcli.experiment.store import Store
 from stackcli.launcher.base import PREEMPTED, Executor, Outcome, Say, Stop
@@ -63,10 +64,11 @@ def run_job(job: Job, say: Say, stop: Stop) -> None:
         if not ours:
             raise SystemExit(PREEMPTED)
         if job.replace or not store.finished(job.run, job.config.keep):
-            train_one(job, store, say, stop)
+            with report_run(job) as trackers:
+                train_one(job, store, say, stop, trackers)
 
 
-def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
+def train_one(job: Job, store: Store, say: Say, stop: Stop, trackers: RunTrackers | None = None) -> None:
     """Continues from a checkpoint if there is one, trains, publishes. Raises ValueError where the data are no longer
     those that the run was planned with."""
     import torch
@@ -75,7 +77,7 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     from stackcli.model.build import build_for
     from stackcli.training import loop
 
-    began, config = time.time(), job.config
+    began, config, trackers = time.time(), job.config, trackers or RunTrackers()
     torch.set_num_threads(config.threads)
     if config.device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -95,7 +97,7 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
         _at_start(table, training.train.lengths, config) for table in _tables(model, reached=reached, trained=True)
     ]
     spent = _continue(training, store, job.run)
-    _advance(training, store, job.run, say, stop, began=began - spent)
+    _advance(training, store, job.run, say, stop, trackers, began=began - spent)
     position = before + _tables(model, reached=reached)
     result = training.result(test=job.test)
     stack = layer_report.layer_rows(training) if config.probes and job.test and result.status == "done" else ()
@@ -113,13 +115,18 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
         reproduce=job.reproduce,
         replace=job.replace,
     )
+    trackers.finish(result)
 
 
-def _advance(training: Any, store: Store, run: str, say: Say, stop: Stop, *, began: float) -> None:
+def _advance(
+    training: Any, store: Store, run: str, say: Say, stop: Stop, trackers: RunTrackers, *, began: float
+) -> None:
     """Trains to the end, with a checkpoint now and then. Where it is asked to stop it saves one and exits."""
     saved = time.monotonic()
+    trackers.report(training)
     while not training.finished:
         training.advance()
+        trackers.report(training)
         say((*training.progress, *latest_scores(training)))
         asked = stop()
         if asked or time.monotonic() - saved > CHECKPOINT_SECONDS:
