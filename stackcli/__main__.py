@@ -7,6 +7,8 @@ import sys
 
 from stackcli.cli.main import main as run_command
 
+AGAIN = 0.5  # seconds after which a command that was asked to leave and goes on is asked again
+
 
 def main() -> None:
     """Runs the tool and leaves at once: PyTorch would take a second to be taken down, and every file is closed.
@@ -17,6 +19,7 @@ def main() -> None:
     try:
         run_command()
     except SystemExit as end:
+        stop_timer()
         if "torch" not in sys.modules or not isinstance(end.code, int):
             raise
         with contextlib.suppress(BrokenPipeError):
@@ -26,7 +29,24 @@ def main() -> None:
 
 
 def leave(*_: object) -> None:
+    """Leaves with 75. Inside a finalizer or a callback of the garbage collector Python reports an exception and goes
+    on, so this is called again a little later."""
+    sys.unraisablehook = report_unraisable
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, leave)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
     raise SystemExit(75)
+
+
+def stop_timer() -> None:
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def report_unraisable(found: "sys.UnraisableHookArgs") -> None:
+    """Reports an exception that Python cannot raise, as it does by default, unless it is that of `leave`."""
+    if found.exc_type is not SystemExit:
+        sys.__unraisablehook__(found)
 
 
 if __name__ == "__main__":

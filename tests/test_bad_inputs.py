@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -144,9 +145,9 @@ READS: dict[str, Callable[[str], list[list[str]]]] = {
     "runs/*/result.json": lambda run: [["runs"], ["plot"], ["train"]],
     "runs/*/config.json": lambda run: [["runs"], ["predict", run, "x"], ["train"]],
     "runs/*/words.json": lambda run: [["predict", run, "x"]],
-    "runs/*/weights.json": lambda run: [["predict", run, "x"]],
+    "runs/*/weights.json": lambda run: [["runs", "show", run]],
     "runs/*/provenance.json": lambda run: [["plot"]],
-    "runs/*/position.json": lambda run: [["plot"]],
+    "runs/*/position.json": lambda run: [["plot"], ["runs", "show", run], ["runs", "diff", run, run]],
     "studies/s/study.json": lambda run: [["plot"], ["train"]],
     "studies/s/times.json": lambda run: [["plot"]],
     "facts/*.json": lambda run: [["train"]],
@@ -220,6 +221,81 @@ def test_an_out_that_cannot_be_written_is_found_before_any_work(
     code, said = answer(*typed, "--out", str(where), cwd=tmp_path)
     assert code == 2 and said.startswith(f"error: {where}: ") and said.count("\n") == 1, said
     assert place != "read-only" or ("cannot be written" in said and "Read-only file system" in said)
+    assert listed(tmp_path) == before
+
+
+LINES = {  # bad words of the commands that look at the store -> what is said, and the exit code
+    "runs dept=1": "did you mean depth?",
+    "runs depth=one": "depth is a number",
+    "runs depth=1 data>3": "only numbers can be compared",
+    "runs test_acc": "in quotes 'test_acc>VALUE'",
+    "runs test_acc>nan": "test_acc is a number",
+    "runs lst": "did you mean list?",
+    "runs abcd": "stackattn runs show ID",
+    "runs --cols nope": "--cols nope: no such column",
+    "runs --sort -tset_acc": "did you mean test_acc?",
+    "runs --json --csv -": "both write to stdout",
+    "runs --csv .": "a folder",
+    "runs --csv d.csv/x.csv": "is not a folder",
+    "runs --top -1": "at least 0",
+    "runs --depth 4": "write depth=4",
+    "runs show ../s": "no run of that id",
+    "runs show ''": "no run of that id",
+    "runs diff zz zz": "no run of that id",
+    "runs rm": "needs ids or conditions",
+    "runs rm zz": "no run of that id",
+    "runs rm seed=77": "no run has seed=77",
+    "runs rm seed=0": "write --yes",
+    "runs rm seed=0 zz": "not both",
+    "runs restore zz": "no run of that name",
+    "runs restore ../runs": "no run of that name",
+    "runs gc --days -1": "at least 0",
+    "runs gc --days x": "must be",
+    "studies show ../s": "no such study",
+    "studies rm": "is missing",
+    "studies rm nope": "there are s",
+    "studies rm ../runs --yes": "no such study",
+    "studies rm s": "write --yes",
+    "studies rename s ../x": "a name is 1 to 100 letters",
+    "studies rename s /etc/x": "a name is 1 to 100 letters",
+    "studies rename s ''": "a name is 1 to 100 letters",
+    "studies rename s -- -rf": "a name is 1 to 100 letters",
+    "studies rename nope x": "no such study",
+    "studies restore ../runs": "no study of that name",
+    "export nope": "no such study",
+    "export ../s": "no such study",
+    "export s --table run": "did you mean runs?",
+    "export s --to x.xls": "must end with .csv, .json or .parquet",
+    "export s --format xml": "choose csv, json or parquet",
+    "export s --to x.csv --format json": "leave one out",
+    "export s --format parquet": "write --to FILE.parquet",
+    "export s --to /proc/none/x.csv": "cannot be written",
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_bad_word_of_a_command_on_the_store_is_answered_in_one_line_and_changes_nothing(
+    line: str, store: Path
+) -> None:
+    before = {path: path.read_bytes() for path in listed(store) if path.is_file()}
+    code, said = answer(*shlex.split(line), cwd=store)
+    assert code == 2 and said.startswith("error: ") and said.count("\n") == 1 and LINES[line] in said, (code, said)
+    assert {path: path.read_bytes() for path in listed(store) if path.is_file() and path.suffix != ".lock"} == {
+        path: text for path, text in before.items() if path.suffix != ".lock"
+    }
+
+
+@pytest.mark.parametrize(
+    "command", ["runs", "runs show a", "runs rm a", "runs gc", "studies", "studies rm s", "export s"]
+)
+@pytest.mark.parametrize("place", ["none", "FILE", "FULL"])
+def test_a_folder_that_is_no_store_is_neither_read_nor_changed(command: str, place: str, tmp_path: Path) -> None:
+    (tmp_path / "FILE").write_text("x")
+    (tmp_path / "FULL").mkdir()
+    (tmp_path / "FULL" / "runs").write_text("x")
+    before = listed(tmp_path)
+    code, said = answer(*command.split(), "--out", place, cwd=tmp_path)
+    assert code == 2 and said.startswith(f"error: {place}: no store of runs") and said.count("\n") == 1, said
     assert listed(tmp_path) == before
 
 

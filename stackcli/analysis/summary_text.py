@@ -218,7 +218,13 @@ def _single(frames: Frames, done: pd.DataFrame) -> list[str]:
     return out
 
 
-UNFINISHED = {"diverged": "diverged", "failed": "failed", "lost": "were lost", "missing": "are missing"}
+UNFINISHED = {
+    "diverged": "diverged",
+    "failed": "failed",
+    "lost": "were lost",
+    "preempted": "were preempted",
+    "missing": "are missing",
+}
 
 
 def _unfinished(frames: Frames) -> list[str]:

@@ -18,6 +18,7 @@ from stackcli.analysis.study_comparisons import BAG
 from stackcli.analysis.study_data import Frames
 from stackcli.analysis.terminal_table import TerminalTable
 from stackcli.common.records import LayerRow, Result, StackRow, StepRow
+from stackcli.common.spreadsheet import escape_formula
 from stackcli.common.suggestions import suggest_nearest
 from stackcli.common.wording import format_setting
 from stackcli.config.settings import Config
@@ -300,14 +301,7 @@ def to_csv(table: pd.DataFrame) -> str:
     apostrophe."""
     table = restore_whole_numbers(table)
     words = [c for c in table if table[c].dtype == object or pd.api.types.is_string_dtype(table[c])]
-    return str(table.assign(**{c: table[c].map(_escape_formula) for c in words}).to_csv(index=False))
-
-
-def _escape_formula(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    value = value.replace("\r", " ")  # a carriage return would end the line
-    return "'" + value if value[:1] in tuple("=+-@\t") else value
+    return str(table.assign(**{c: table[c].map(escape_formula) for c in words}).to_csv(index=False))
 
 
 def to_json(table: pd.DataFrame) -> str:

@@ -87,6 +87,38 @@ def check_choice(what: str, given: str, allowed: Any) -> None:
         )
 
 
+def confirm(question: str, *, yes: bool) -> bool:
+    """Whether the user agrees: `yes`, or an answer on a terminal. Raises ValueError where no one can be asked."""
+    if yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ValueError(f"{question} No terminal to ask on: write --yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    """Prints names, each with its text beside it, wrapped between words on a terminal; a pair without a text is a
+    heading, one without a name belongs to the last."""
+    pairs = list(pairs)
+    widest = max((len(name) for name, text in pairs if text and len(name) <= 24), default=0)
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    columns = max(shutil.get_terminal_size().columns, 20) if known else sys.maxsize
+    for name, text in pairs:
+        if not text:
+            print(f"\n{name}")
+            continue
+        indent = "  " if columns < widest + 36 else " " * (widest + 4)
+        head = f"  {name:{widest}}  " if name else "  "
+        if not name:
+            indent = "  "
+        elif columns < widest + 36:
+            head = f"  {name}: "
+            indent = "    "
+        lines = textwrap.wrap(text, columns - 1, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
+        print("\n".join(lines).replace("\N{NO-BREAK SPACE}", " "))
+
+
 def print_choices(rows: Iterable[tuple[str, str]], *, indent: str = "") -> None:
     """Prints names, each with what it is; on a terminal the text is wrapped beside the names."""
     lines = list(rows)

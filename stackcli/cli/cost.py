@@ -38,7 +38,10 @@ def cost(
     they grow with length, depth and heads, and from which length one kind is faster than full attention."""
 
     def action() -> int:
+        from stackcli.experiment.executor import check_local
+
         options, _ = parse_options(context)
+        check_local(options)
         announce("cost: a training step at every length is measured; nothing is trained", quiet=quiet)
         from stackcli.experiment.cost_measurement import run_cost
         from stackcli.experiment.cost_points import plan_costs

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,8 @@ import typer
 
 def complete(incomplete: str) -> list[str]:
     """Keys, groups and choices, for the shell's completion. Bash breaks words at `=` and wants what comes after it."""
+    from stackcli.common.registry import part_names
+    from stackcli.config.command_parts import COMMAND_GROUPS
     from stackcli.config.grid import setting_choices, setting_keys
 
     words, at = os.environ.get("COMP_WORDS", "").split(), int(os.environ.get("COMP_CWORD") or 0)
@@ -24,9 +27,31 @@ def complete(incomplete: str) -> list[str]:
         prefix = f"{key}="
         if not equals:
             own = ("seq",) if words[1:2] == ["cost"] else ()
-            return [f"{name}=" for name in (*setting_keys(), *own) if name.startswith(key)]
+            return [f"{name}=" for name in (*setting_keys(), *COMMAND_GROUPS, *own) if name.startswith(key)]
     head, comma, last = typed.rpartition(",")
-    return [f"{prefix}{head}{comma}{c}" for c in setting_choices().get(key, ()) if c.startswith(last)]
+    choices = part_names(key) if key in COMMAND_GROUPS else setting_choices().get(key, ())
+    return [f"{prefix}{head}{comma}{c}" for c in choices if c.startswith(last)]
+
+
+def _out_typed() -> Path:
+    """The folder of runs among the words that are being completed."""
+    words = os.environ.get("COMP_WORDS", "").split()
+    return Path(next((b for a, b in pairwise(words) if a == "--out"), "outputs"))
+
+
+def complete_study(incomplete: str) -> list[str]:
+    """Names of stored studies, for the shell's completion."""
+    return sorted(p.parent.name for p in _out_typed().glob(f"studies/{incomplete}*/study.json"))
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Ids of stored runs, for the shell's completion."""
+    return sorted(p.name for p in _out_typed().glob(f"runs/{incomplete}*"))[:100]
+
+
+def complete_word(incomplete: str) -> list[str]:
+    """Conditions on settings and on the study, for the shell's completion."""
+    return [*(["study="] if "study=".startswith(incomplete) else []), *complete(incomplete)]
 
 
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings.", autocompletion=complete)]
@@ -46,7 +71,7 @@ Jobs = Annotated[
     typer.Option(
         "-j",
         "--jobs",
-        help="Runs at once; 0: cores divided by the threads of a run, on CUDA as many as its memory holds.",
+        help="Runs at once here; 0: cores divided by the threads of a run, on CUDA as many as its memory holds.",
     ),
 ]
 
@@ -148,8 +173,10 @@ def parse_options(context: typer.Context) -> tuple[Any, int]:
     from stackcli.common.atomic_files import check_target
     from stackcli.config.command_parts import split_words
     from stackcli.config.settings import Options
+    from stackcli.experiment.trackers import check_trackers
 
     context.params["overrides"], parts = split_words(context.params["overrides"] or ())
+    check_trackers(parts.trackers, str(context.info_name))
     check_out(context.params["out"])
     given = {k: v for k, v in context.params.items() if k not in ("overrides", "debug", "experiment")}
     again = {k: given[k] for k in AGAIN if given.get(k) and given[k] != Path("outputs")}

@@ -43,8 +43,10 @@ def probe(
 
     def action() -> int:
         from stackcli.experiment import initial_probe
+        from stackcli.experiment.executor import check_local
 
         options, jobs = parse_options(context)
+        check_local(options)
         arms = typed_arms(context, depth_arms(*initial_probe.PRESETS))
         return initial_probe.run_probe(arms, count_jobs(arms, options, jobs))
 

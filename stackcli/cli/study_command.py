@@ -18,31 +18,53 @@ def run_command(context: typer.Context, make: Make) -> None:
     """The common path of train, sweep, ablate-depth and compare-pe. `make` gives the runs for the settings typed."""
 
     def action() -> int:
+        from stackcli.experiment.trackers import describe_places, describe_trackers
+
         options, jobs = parse_options(context)
-        if options.sampler:
-            refuse_search(options)
-            space = search_space(context)
-            announce(
-                f"{options.command} --search {options.sampler}: {count_noun(options.trials, 'trials')} of "
-                f"{', '.join(space.domains)}, then {count_noun(len(space.seeds), 'seeds')} of the best setting",
-                quiet=options.quiet,
-            )
-            from stackcli.experiment.search import run_search
-
-            return run_search(space, count_jobs(space, options, jobs))
-        arms = typed_arms(context, make)
-        options = count_jobs(arms, options, jobs)
-        check_weights(arms, options)
-        if options.remedies:
-            from stackcli.experiment.remedy_trials import run_remedies
-
-            return run_remedies(arms, options)
-        from stackcli.experiment.tuning import run_tuning
-
-        return run_tuning(arms, options)
+        for line in describe_trackers(options):
+            announce(line, quiet=options.quiet)
+        code = run_options(context, make, options, jobs)
+        for line in describe_places(options):
+            announce(line, quiet=options.quiet)
+        return code
 
     stopped = "stopped; finished runs are kept, and the same command goes on from here"
     run_guarded(action, context.params["debug"], stopped)
+
+
+def run_options(context: typer.Context, make: Make, options: Any, jobs: int) -> int:
+    """Runs a search or the runs that `make` gives; returns the exit code. jobs: -j as typed."""
+    if options.sampler:
+        refuse_search(options)
+        space = search_space(context)
+        announce(
+            f"{options.command} --search {options.sampler}: {count_noun(options.trials, 'trials')} of "
+            f"{', '.join(space.domains)}, then {count_noun(len(space.seeds), 'seeds')} of the best setting",
+            quiet=options.quiet,
+        )
+        from stackcli.experiment.search import run_search
+
+        return run_search(space, count_jobs(space, options, jobs))
+    return run_arms(*prepare_arms(context, make, options, jobs))
+
+
+def prepare_arms(context: typer.Context, make: Make, options: Any, jobs: int) -> tuple[Any, Any]:
+    """The runs of a command that is no search, and its options with what `-j 0` means for them."""
+    arms = typed_arms(context, make)
+    options = count_jobs(arms, options, jobs)
+    check_weights(arms, options)
+    return arms, options
+
+
+def run_arms(arms: Any, options: Any) -> int:
+    """Runs them; returns the exit code."""
+    if options.remedies:
+        from stackcli.experiment.remedy_trials import run_remedies
+
+        return run_remedies(arms, options)
+    from stackcli.experiment.tuning import run_tuning
+
+    return run_tuning(arms, options)
 
 
 def refuse_search(options: Any) -> None:

@@ -9,7 +9,7 @@ from stackcli.common.suggestions import SYNONYMS, suggest_nearest
 def describe_usage_error(error: Any, command: str, settings: Iterable[str]) -> str:
     """Returns the message for a usage error of Typer. `command`: the command typed, empty for none; `settings`: what
     may stand before the = of a setting, for settings that were typed as options."""
-    whole = f"stackattn {command}".rstrip()
+    whole = " ".join(["stackattn", *_commands(error.ctx, command)])
     see, name, param = f"see {whole} --help", getattr(error, "option_name", ""), getattr(error, "param", None)
     params = error.ctx.command.params if error.ctx else []
     if name and "No such option" in error.message:
@@ -26,6 +26,17 @@ def describe_usage_error(error: Any, command: str, settings: Iterable[str]) -> s
     if "unexpected extra" in error.message:
         return f"{error.message.rpartition('(')[2].rstrip(')')}: not understood here; {see}"
     return f"{error.message}; {see}"
+
+
+def _commands(context: Any, command: str) -> list[str]:
+    """Names the command typed, and its subcommand."""
+    names: list[str] = []
+    while context is not None and context.parent is not None:
+        names.insert(0, str(context.info_name))
+        context = context.parent
+    if names[1:] == ["list"]:  # which is meant where none is typed
+        names = names[:1]
+    return names or ([command] if command else [])
 
 
 def _instead(name: str, params: Iterable[Any], settings: Iterable[str], see: str) -> str:

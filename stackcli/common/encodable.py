@@ -58,6 +58,16 @@ def make_encodable(text: str, encoding: str) -> str:
     return text
 
 
+def replace_surrogates(text: str) -> str:
+    """Returns the text with � for each half of a surrogate pair. JSON and names of files may hold one; no encoding
+    does.
+
+    >>> replace_surrogates("half \\ud800 pair")
+    'half � pair'
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _replace(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error

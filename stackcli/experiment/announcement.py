@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackcli.common import registry as parts
 from stackcli.common.wording import count_noun, format_seeds, format_setting
+from stackcli.config.defaults import part_defaults
 from stackcli.config.settings import GROUPS, Config, Options
 from stackcli.experiment.progress import Progress
 from stackcli.experiment.store import Store
@@ -25,12 +26,20 @@ def announce_command(arms: "Arms", options: Options, store: Store) -> bool:
     found = None if options.force else run_time.estimate_from_records(arms.configs, run_time.read_records(store), jobs)
     data = ", ".join(dict.fromkeys(config.data.name for config in arms.configs))
     how = [f"{jobs} at once"] if jobs > 1 else []
+    how = how if options.launcher.name == "local" else [describe_launcher(options)]
     where = "" if "data" in arms.axes else f" on {data}"  # the axes name the data already
     what = f"{count_noun(len(set(arms.configs)), 'runs')} ({describe_axes(arms)}){where}"
     name = f"{options.command} --tune" if options.search else options.command
     text = ", ".join([f"{name}: {what}", *how]) + (f"; {found}" if found else "")
     Progress(quiet=options.quiet).say(text)
     return found is not None
+
+
+def describe_launcher(options: Options) -> str:
+    """Returns the launcher with its keys that are not the usual ones: launcher=slurm (partition=gpu)."""
+    usual = part_defaults("launcher", options.launcher.name)
+    keys = [f"{key}={format_setting(v)}" for key, v in options.launcher.keys if usual.get(key) != v]
+    return f"launcher={options.launcher.name}" + (f" ({', '.join(keys)})" if keys else "")
 
 
 def describe_axes(arms: "Arms") -> str:

@@ -8,8 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from stackcli.common.atomic_files import write_file
-from stackcli.common.records import dumps
+from stackcli.common.atomic_files import write_json
 from stackcli.common.wording import count_noun
 from stackcli.config.attack_settings import GROUP, AskedAttacks
 from stackcli.config.method_settings import method_settings
@@ -21,7 +20,7 @@ from stackcli.experiment.identity import digest
 from stackcli.experiment.part_source import fingerprint
 from stackcli.experiment.store import Store
 from stackcli.experiment.worker import preload
-from stackcli.launcher.base import Say, Stop
+from stackcli.launcher.base import UNFINISHED, Say, Stop
 
 ITEMS = 100  # test items attacked in each run
 COUNTS, NORMS = (1.0, 3.0, 5.0), (0.1, 0.3, 1.0)  # a norm of 1 flips nearly every item of a default stack
@@ -66,7 +65,7 @@ def attack_runs(store: Store, study: str, jobs: int, say: Callable[[str], None])
             if outcome.state == "done":
                 number += 1
                 say(f"[{number}/{len(todo)}] {describe_done(entries[run], read_attacks(store, run))}")
-            elif outcome.state in ("failed", "lost", "stopped"):
+            elif outcome.state in (*UNFINISHED, "stopped"):
                 failed.setdefault(describe_failure(str(outcome.detail or "it was stopped"), run), []).append(run)
     finally:
         executor.stop(now=True)  # after an interrupt; the same command goes on
@@ -131,7 +130,7 @@ def attack_run(job: Job, say: Say, stop: Stop) -> None:
         "predicted": predict_changes(attacked),
         **summarise_reports(reports),
     }
-    write_file(attack_path(job.store, job.run), dumps(scores) + "\n")
+    write_json(attack_path(job.store, job.run), scores)
 
 
 def run_panel(

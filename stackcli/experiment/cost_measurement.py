@@ -17,7 +17,7 @@ from stackcli.experiment.cost_points import CostPlan, describe_plan
 from stackcli.experiment.progress import Progress
 from stackcli.experiment.store import Store
 from stackcli.experiment.studies import check_name
-from stackcli.launcher.base import Executor
+from stackcli.launcher.base import UNFINISHED, Executor
 from stackcli.launcher.local import Local
 
 BUDGET = 40.0  # seconds for the times of all points, about; slow points take longer
@@ -115,7 +115,7 @@ def fill_memory(
         row = rows[outcome.job]
         if outcome.state == "done":
             row |= outcome.detail
-        elif outcome.state in ("failed", "lost"):
+        elif outcome.state in UNFINISHED:
             memory = outcome.state == "lost" and KILLED in str(outcome.detail)
             why = str(outcome.detail).strip().rpartition("\n")[2]
             row |= {"status": "out of memory"} if memory else {"status": "failed", "why": why}
@@ -143,7 +143,7 @@ def fill_times(
         if outcome.state in ("progress", "done"):
             for i, found in zip(timed, outcome.detail, strict=True):
                 rows[i] |= {"status": "done" if found["repeats"] else "stopped", **found}
-        elif outcome.state in ("failed", "lost"):
+        elif outcome.state in UNFINISHED:
             why = str(outcome.detail).strip().rpartition("\n")[2]
             for i in timed:
                 rows[i] |= {} if rows[i]["status"] == "done" else {"status": "failed", "why": why}

@@ -9,8 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from stackcli.common import registry
-from stackcli.common.atomic_files import write_file
-from stackcli.common.records import dumps
+from stackcli.common.atomic_files import write_json
 from stackcli.common.seeding import generator
 from stackcli.common.wording import count_noun
 from stackcli.config.method_settings import method_settings
@@ -21,7 +20,7 @@ from stackcli.experiment.part_source import fingerprint
 from stackcli.experiment.store import Store
 from stackcli.experiment.trained_run import Item, Run, items_of_test, load_data, make_batch, open_run
 from stackcli.experiment.worker import preload
-from stackcli.launcher.base import Say, Stop
+from stackcli.launcher.base import UNFINISHED, Say, Stop
 
 TEXTS = 24  # test items explained in each run
 # Of a method, where its defaults take most of the time; the error of the sum is kept.
@@ -52,7 +51,7 @@ def explain_runs(store: Store, study: str, jobs: int, say: Callable[[str], None]
     executor = Local(workers=jobs, preload=preload())
     try:
         for outcome in executor.run(explain_run, todo):
-            if outcome.state in ("failed", "lost", "stopped"):
+            if outcome.state in (*UNFINISHED, "stopped"):
                 why = str(outcome.detail or "it was stopped").strip().split("\n")[-1]
                 failed.setdefault(why, []).append(todo[outcome.job].run)
     finally:
@@ -83,7 +82,7 @@ def explain_run(job: Job, say: Say, stop: Stop) -> None:
     usable, refused = usable_methods(run, items)
     found = list(explain_items(run, items, Asked(usable, sanity=1, by_layer=False, baselines=False)))
     scores = {"key": job.key, "texts": len(items), "refused": refused, **summarise_explanations(found)}
-    write_file(scores_path(job.store, job.run), dumps(scores) + "\n")
+    write_json(scores_path(job.store, job.run), scores)
 
 
 def usable_methods(run: Run, items: Sequence[Item]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:

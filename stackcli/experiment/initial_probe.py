@@ -14,7 +14,7 @@ from stackcli.experiment.progress import Progress
 from stackcli.experiment.store import Store
 from stackcli.experiment.studies import check_name
 from stackcli.experiment.study import Arms
-from stackcli.launcher.base import Executor, Outcome, Say, Stop
+from stackcli.launcher.base import UNFINISHED, Executor, Outcome, Say, Stop
 from stackcli.launcher.local import Local
 
 PRESETS = ("depth=1,2,4,8,16,32,64,128", "residual=pre,post,deepnorm")
@@ -41,7 +41,7 @@ def run_probe(arms: Arms, options: Options) -> int:
     with progress:
         for i, outcome in probe_stacks(arms.configs, loaded, executor):
             progress.show(replace(outcome, job=i), None)
-            if outcome.state in ("done", "failed", "lost"):
+            if outcome.state in ("done", *UNFINISHED):
                 starts[i] = outcome.detail if outcome.state == "done" else None
     from stackcli.experiment.initial_probe_report import report_probe
 

@@ -15,6 +15,7 @@ from stackcli.config.text_values import text_keys, write_override
 from stackcli.data.base import Loaded
 from stackcli.experiment import part_source
 from stackcli.experiment.identity import NUMERICS_VERSION, digest, part_sources, run_id
+from stackcli.experiment.run_trackers import Reporting
 from stackcli.experiment.store import Store
 
 OPERATIONS_A_SECOND = 5e10  # floating-point, of one thread in training, roughly: for --dry-run and the order
@@ -33,6 +34,7 @@ class Job:
     replace: bool = False
     test: bool = True  # whether the run reads the test part
     loaded: Loaded | None = field(default=None, compare=False, repr=False)  # the data, where they are loaded already
+    reporting: Reporting | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,14 @@ def plan(
     force: bool = False,
     test: bool = True,
     soon: Callable[[], None] = lambda: None,
+    here: bool = True,
 ) -> Plan:
     """Plans runs; reads each data set once. `force`: train runs that exist too; `test`: whether the runs read the test
-    part; `soon`: called as soon as it is known that something will be trained. Raises DataError for data that cannot be
-    used, ValueError for a device that this machine lacks and for sizes that a part refuses."""
-    check_device({c.device for c in configs})
+    part; `soon`: called as soon as it is known that something will be trained; `here`: whether this machine trains
+    them, and so needs their device. Raises DataError for data that cannot be used, CorruptionError for damaged runs,
+    ValueError for a device that this machine lacks and for sizes that a part refuses."""
+    if here:
+        check_device({c.device for c in configs})
     sources = {
         data: registry.build_part("data", data.name, **data.options) for data in dict.fromkeys(c.data for c in configs)
     }
@@ -71,6 +76,8 @@ def plan(
     load = {data: cache(source.load) for data, source in sources.items()}
     ids = tuple(run_id(c, prints[c.data], test=test) for c in configs)
     todo: dict[str, Job] = {}
+    if not force:
+        store.check_runs(run for run in ids if store.finished(run))
     for run, config in zip(ids, configs, strict=True):
         if force or not store.finished(run, config.keep):
             details = reproduce(config), prints[config.data], part_sources(config)
@@ -165,8 +172,8 @@ def check_fit(config: Config, facts: Mapping[str, Any]) -> None:
         raise ValueError(describe_no_unknown(config))
 
 
-DECIDING = (*GROUPS, "dim", "heads", "ff", "causal", "share_layers", "kernel", "device", "batch", "compile")
-DECIDING += ("devices", "parallel", "accumulate")  # settings that may not fit together
+TOGETHER = ("dim", "heads", "ff", "causal", "share_layers", "kernel", "device", "batch", "compile")
+DECIDING = (*GROUPS, *TOGETHER, "devices", "parallel", "accumulate")  # settings that may not fit together
 
 
 def check_parts(jobs: Iterable[tuple[Config, Mapping[str, Any]]]) -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from stackcli.common.wording import count_noun, format_duration
 from stackcli.experiment.console import Console
-from stackcli.launcher.base import Outcome
+from stackcli.launcher.base import UNFINISHED, Outcome
 
 BAR = 16  # columns
 
@@ -81,8 +81,8 @@ class Progress:
         self._ended(outcome, self.labels[job], result)
 
     def _ended(self, outcome: Outcome, label: str, result: Mapping[str, Any] | None) -> None:
-        if outcome.state in ("done", "failed", "lost"):
-            self.ended += outcome.state != "lost"
+        if outcome.state in ("done", *UNFINISHED):
+            self.ended += outcome.state in ("done", "failed")
             self.failed += outcome.state != "done"
             self.finished_work += self.work[outcome.job]
         count = f"[{self.ended}/{self.total}]"
@@ -92,7 +92,7 @@ class Progress:
             text = f"{count} {label}: stopped, its state is saved"
         elif result is None:
             text = f"{count} {label}: {outcome.state.upper()}: {outcome.detail}"
-            if outcome.state in ("failed", "lost"):  # shown even with --quiet
+            if outcome.state in UNFINISHED:  # shown even with --quiet
                 print(text, file=sys.stderr, flush=True)
             return
         elif result["status"] == "diverged":

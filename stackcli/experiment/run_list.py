@@ -1,49 +1,126 @@
 """The stored runs as rows, newest first: the command `runs`."""
 
+import csv
+import io
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from stackcli.analysis.terminal_table import TerminalTable
+from stackcli.common.records import dumps
+from stackcli.common.spreadsheet import escape_formula
+from stackcli.common.wording import format_setting
+from stackcli.experiment.run_filters import is_missing
 from stackcli.experiment.run_index import read_rows
 from stackcli.experiment.store import Store
 
-SHOWN = ("data", "depth", "pe", "residual", "seed")  # settings of every row
+Row = Mapping[str, Any]
+SHOWN = ("data", "depth", "pe", "residual", "seed")  # settings of a run in no study, or without axes
+USUAL = ("run", "point", "test_acc", "status", "finished", "studies")  # columns that are always there
 WIDEST = 24  # characters of a study's name in the table
 
 
 def list_runs(store: Store) -> Iterator[dict[str, Any]]:
-    """Yields a row for each run: `run`, some settings, `status`, `test_acc`, the `studies` that it belongs to, newest
-    first, its `point` in the newest of them, when its training `finished` (UTC), and the parts `edited` since."""
+    """Yields a row for each run, newest first, as `run_index.read_rows` does, without `test_right`, which has a digit
+    for each test item."""
     for row in read_rows(store):
-        yield {key: row[key] for key in ("run", *SHOWN, "status", "test_acc", "studies", "point", "finished", "edited")}
+        yield {key: value for key, value in row.items() if key != "test_right"}
 
 
-def table_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+def table_lines(rows: Sequence[Row], cols: Sequence[str] = (), also: Sequence[str] = ()) -> Iterator[str]:
     """Yields the rows as lines under a head, for a file or another program. The settings are those that differ in the
-    newest study of a run."""
-    names = [fit_name(row["studies"][0]) if row["studies"] else "-" for row in rows]
-    width = max(map(len, ("study", *names)))
-    yield f"{'run':16}  {'study':{width}}  {'age':>4}  {'status':8}  {'acc':5}  settings"
-    for row, name in zip(rows, names, strict=True):
-        acc = "" if row["test_acc"] is None else f"{row['test_acc']:.3f}"
-        age = describe_age(row["finished"])
-        yield f"{row['run']:16}  {name:{width}}  {age:>4}  {row['status']:8}  {acc:5}  {describe_run(row)}"
+    newest study of a run. `cols`: the columns instead; `also`: columns before the settings."""
+    if cols:
+        yield from _aligned([["run", *cols], *([row["run"], *(format_cell(row.get(c)) for c in cols)] for row in rows)])
+        return
+    heads = ["run", "study", "age", "status", "acc", *also, "settings"]
+    yield from _aligned(
+        [heads] + [[*_told(row), *(format_cell(row.get(name)) for name in also), describe_run(row)] for row in rows]
+    )
 
 
-def runs_table(rows: list[dict[str, Any]]) -> TerminalTable:
-    """Returns the rows as a table for a terminal, in which the runs and their settings stay at any width."""
-    heads = ("run", "settings", "acc", "status", "age", "study")
-    table = TerminalTable(heads, left=(0, 1, 3, 5), wrap=(1,), keys=2, hint="a wider terminal or --json shows them")
+def _told(row: Row) -> list[str]:
+    return [row["run"], _newest_study(row), describe_age(row["finished"]), row["status"], _accuracy(row)]
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        yield "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def runs_table(rows: Sequence[Row], cols: Sequence[str] = (), also: Sequence[str] = ()) -> TerminalTable:
+    """Returns the rows as a table for a terminal, in which the runs and their settings stay at any width. `cols`: the
+    columns instead; `also`: columns after the settings."""
+    if cols:
+        texts = [i for i, name in enumerate(cols, 1) if not all(_is_number(row.get(name)) for row in rows)]
+        wide = [i for i in texts if any(len(format_cell(row.get(cols[i - 1]))) > 16 for row in rows)]
+        table = TerminalTable(("run", *cols), left=(0, *texts), wrap=wide, hint="a wider terminal or --json shows them")
+        for row in rows:
+            table.add_row(row["run"], *(format_cell(row.get(name)) for name in cols))
+        return table
+    heads = ("run", "settings", *also, "acc", "status", "age", "study")
+    left, drop = (0, 1, len(also) + 3, len(also) + 5), ("study", "age", "status")
+    hint = "a wider terminal or --json shows them"
+    table = TerminalTable(heads, left=left, wrap=(1,), keys=2, hint=hint, drop=drop)
     for row in rows:
-        acc = "" if row["test_acc"] is None else f"{row['test_acc']:.3f}"
-        name = fit_name(row["studies"][0]) if row["studies"] else "-"
-        table.add_row(row["run"], describe_run(row), acc, row["status"], describe_age(row["finished"]), name)
+        more = [format_cell(row.get(name)) for name in also]
+        told = [_accuracy(row), row["status"], describe_age(row["finished"]), _newest_study(row)]
+        table.add_row(row["run"], describe_run(row), *more, *told)
     return table
 
 
-def describe_run(row: dict[str, Any]) -> str:
+def to_csv(rows: Sequence[Row], cols: Sequence[str] = ()) -> str:
+    """Returns the rows as CSV with every column, or `run` and these; numbers in full, lists as JSON, a missing value is
+    empty. Text that a spreadsheet would take for a formula gets an apostrophe."""
+    every = dict.fromkeys(key for row in rows for key in row)
+    names = list(dict.fromkeys(("run", *(cols or every))))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_csv_cell(row.get(name)) for name in names])
+    return out.getvalue()
+
+
+def _csv_cell(value: Any) -> Any:
+    if is_missing(value):
+        return ""
+    if isinstance(value, bool):
+        return str(value)  # as in runs.csv
+    if isinstance(value, list | tuple):
+        texts = all(isinstance(item, str) for item in value)
+        return escape_formula(" ".join(value)) if texts else dumps(value)
+    return escape_formula(value)
+
+
+def format_cell(value: Any) -> str:
+    """A value as a table shows it: numbers with four digits, lists with commas.
+
+    >>> format_cell(0.123456), format_cell(609284), format_cell(["a", "b"]), format_cell(None)
+    ('0.1235', '609284', 'a, b', '')
+    """
+    if is_missing(value):
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(format_cell, value))
+    return f"{value:.4g}" if isinstance(value, float) else format_setting(value)
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _newest_study(row: Row) -> str:
+    return fit_name(row["studies"][0]) if row["studies"] else "-"
+
+
+def _accuracy(row: Row) -> str:
+    return "" if is_missing(row["test_acc"]) else f"{row['test_acc']:.3f}"
+
+
+def describe_run(row: Row) -> str:
     """Names the settings of a run that differ in its newest study, its seed, and the parts edited since."""
     settings = f"{row['point']} seed={row['seed']}" if row["point"] else " ".join(f"{k}={row[k]}" for k in SHOWN)
     return settings + (f"  ({', '.join(row['edited'])} edited since)" if row["edited"] else "")

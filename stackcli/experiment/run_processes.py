@@ -33,7 +33,7 @@ def train_together(job: Any, say: Say, stop: Stop) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "job").write_bytes(pickle.dumps(job))
-        processes = [start_process(folder, rank, job.config.devices) for rank in range(job.config.devices)]
+        processes = [start_rank(folder, rank, job.config.devices) for rank in range(job.config.devices)]
         try:
             watch(processes, folder, say, stop)
             end(processes, folder)
@@ -43,7 +43,7 @@ def train_together(job: Any, say: Say, stop: Stop) -> None:
                 process.wait()
 
 
-def start_process(folder: Path, rank: int, size: int) -> subprocess.Popen[bytes]:
+def start_rank(folder: Path, rank: int, size: int) -> subprocess.Popen[bytes]:
     """Starts one process of a run."""
     words = [sys.executable, "-m", "stackcli.experiment.run_processes", str(folder), str(rank), str(size)]
     loopback = {"linux": "lo", "darwin": "lo0"}.get(sys.platform)
@@ -97,16 +97,16 @@ def run_process(folder: Path, rank: int, size: int) -> int:
         return bool(asked) or (folder / "stop").exists() or os.getppid() != parent
 
     try:
-        import torch.distributed as dist
+        from torch.distributed import FileStore  # type: ignore[attr-defined]
 
         from stackcli.experiment.store import Store
-        from stackcli.experiment.worker import train_one
+        from stackcli.experiment.worker import train_reported
         from stackcli.training.processes import join_processes, leave_processes
 
         job = pickle.loads((folder / "job").read_bytes())
-        store = dist.FileStore(str(folder / "meeting"), size)
+        store = FileStore(str(folder / "meeting"), size)
         processes = join_processes(job.config.device, store, rank=rank, size=size)
-        train_one(job, Store(job.store, create=False), say, stop, processes)
+        train_reported(job, Store(job.store, create=False), say, stop, processes)
         leave_processes()
     except SystemExit as left:
         return int(left.code or 0)

@@ -11,6 +11,7 @@ arXiv:1603.06560. A short run is a run of its own, whose warm-up and cosine span
 of a long one: a stored run never changes, so the longer run starts again from its first step.
 """
 
+import contextlib
 from dataclasses import replace
 
 from stackcli.common.wording import count_noun, format_duration
@@ -38,7 +39,9 @@ def run_search(space: Space, options: Options) -> int:
     if options.trials > study.ASK_ABOVE and not options.yes and not study.ask_consent(options.trials):
         state.say(f"{options.trials} trials: write --yes to start more than 200")
         return 2
-    if not state.search():
+    with contextlib.closing(state.executor):
+        ended = state.search()
+    if not ended:
         return state.code
     best = state.best()
     if best is None:
@@ -98,7 +101,7 @@ def plan_search(space: Space, options: Options) -> "SearchState":
     """Reads the data and checks the ends of every searched setting. Raises ValueError for settings that cannot be
     trained, and ConflictError where a study of the same name has other settings."""
     from stackcli.experiment import plan, worker
-    from stackcli.launcher.local import Local
+    from stackcli.experiment.executor import build_executor
 
     name = options.study or search_name(space, options)
     check_name(f"{name}-search")
@@ -111,14 +114,14 @@ def plan_search(space: Space, options: Options) -> "SearchState":
         if len(rungs) < 2:
             raise UsageError([f"--prune: a run of 1 cannot be cut short; give {length} more"])
     store = Store(options.out)
-    executor = Local(workers=options.jobs, preload=worker.preload())
-    ends = plan.plan(corners, store)
+    executor = build_executor(options, worker.preload())
+    ends = plan.plan(corners, store, here=executor.here)
     state = SearchState(space, options, name, store, executor, corners, ends, rungs, length)
     for view, axes in ((name, ("arm",)), (f"{name}-search", state.axes)):
         store.check_study(view, {"base": state.base, "axes": axes})
     try:
         state.defaults = tuple(space.config({}, seed) for seed in space.seeds)
-        plan.plan(state.defaults, store)
+        plan.plan(state.defaults, store, here=executor.here)
     except ValueError as error:
         state.defaults, state.without = (), str(error).partition("\n")[0]
     return state

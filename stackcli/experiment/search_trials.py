@@ -129,12 +129,14 @@ class SearchState:
         new = [config for config in first if config not in self.runs]
         if not new:
             return True
-        todo = plan.plan(new, self.store, force=self.options.force, test=False, soon=self.executor.warm)
+        todo = plan.plan(
+            new, self.store, force=self.options.force, test=False, soon=self.executor.warm, here=self.executor.here
+        )
         lines = [f"trial {first[job.config]} {study.point_label(job.config, '', self.axes)}" for job in todo.todo]
         total = sum(rung.size for rung in self.rungs)
         progress = Progress(quiet=self.options.quiet, total=total, labels=lines, describe=on_validation)
         progress.ended = len(self.runs) + todo.cached
-        code, statuses = study.train(todo, self.store, self.executor, self.options, progress)
+        code, statuses = study.train(todo, self.store, self.executor, replace(self.options, study=self.name), progress)
         self.runs |= dict(zip(todo.configs, todo.ids, strict=True))
         self.statuses |= statuses
         self.cached += todo.cached

@@ -1,5 +1,6 @@
 """Runs a study from start to end: plan, train, time, tabulate, draw."""
 
+import contextlib
 import shlex
 import signal
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcli.common.records import Result
+from stackcli.common.signals import handle_signals
 from stackcli.common.suggestions import suggest_nearest
 from stackcli.common.wording import format_setting
 from stackcli.config import recorded_settings
@@ -18,6 +20,7 @@ from stackcli.experiment.identity import digest
 from stackcli.experiment.progress import Progress, on_test, on_validation
 from stackcli.experiment.store import Store
 from stackcli.experiment.studies import check_name
+from stackcli.launcher.base import UNFINISHED, Executor
 
 ASK_ABOVE = 200  # runs; more need a yes
 AWAY = 1_000_000  # from the first seed of a study to the first seed of its search
@@ -78,7 +81,7 @@ def read_experiment(name: str) -> dict[str, list[str]]:
 def run_study(arms: Arms, options: Options) -> int:
     """Runs a study; returns the exit code."""
     from stackcli.experiment import announcement, plan, worker
-    from stackcli.launcher.local import Local
+    from stackcli.experiment.executor import build_executor
 
     check_columns(arms.configs, options)
     store = Store(options.out)
@@ -86,9 +89,8 @@ def run_study(arms: Arms, options: Options) -> int:
     arms = along_known_axes(arms, store, name) if options.study else arms
     store.check_study(name, {"base": arms.base, "axes": arms.axes})
     timed = announcement.announce_command(arms, options, store)
-    executor = Local(workers=options.jobs, preload=worker.preload())
-    soon = (lambda: None) if options.dry_run else executor.warm
-    planned = plan.plan(arms.configs, store, force=options.force, test=not options.search, soon=soon)
+    executor = build_executor(options, worker.preload())
+    planned = plan_runs(arms, options, store, executor)
     describe = on_validation if options.search else on_test
     labels, work = run_labels(planned.todo, arms), plan.job_estimates(planned)
     progress = Progress(quiet=options.quiet, total=len(labels), labels=labels, describe=describe, work=work)
@@ -105,7 +107,8 @@ def run_study(arms: Arms, options: Options) -> int:
     if lost := store.count_dropped(name, study, grow=bool(options.study)):
         progress.say(announcement.describe_dropped(name, lost, named=bool(options.study)))
     store.save_study(name, with_statuses(study, {}, store), grow=bool(options.study))
-    code, statuses = train(planned, store, executor, options, progress)
+    with contextlib.closing(executor):
+        code, statuses = train(planned, store, executor, replace(options, study=name), progress)
     store.save_study(name, with_statuses(study, statuses, store), grow=bool(options.study))
     if code in (75, 130):
         progress.say(
@@ -123,6 +126,15 @@ def run_study(arms: Arms, options: Options) -> int:
     measure_runs(store, name, options, progress)
     report_study(store, name, options, progress, again=options_line(options, arms) if code else "")
     return code
+
+
+def plan_runs(arms: Arms, options: Options, store: Store, executor: Executor) -> Any:
+    """Returns the plan of the runs; where some will be trained, the launcher begins what takes long."""
+    from stackcli.experiment import plan
+
+    soon = (lambda: None) if options.dry_run else executor.warm
+    test, here = not options.search, executor.here
+    return plan.plan(arms.configs, store, force=options.force, test=test, soon=soon, here=here)
 
 
 def measure_runs(store: Store, name: str, options: Options, progress: Progress) -> None:
@@ -251,10 +263,11 @@ def with_statuses(study: dict[str, Any], statuses: Mapping[str, str], store: Sto
 
 def train(plan: Any, store: Store, executor: Any, options: Options, progress: Progress) -> tuple[int, dict[str, str]]:
     """Trains the runs of a plan; returns (exit code, status of each run that did not finish)."""
-    from stackcli.experiment import worker
+    from stackcli.experiment import trackers, worker
 
     if not plan.todo:
         return 0, {}
+    plan, failures = trackers.report_plan(plan, store, options, progress.labels)
     signals: list[int] = []
 
     def interrupt(number: int, _: Any) -> None:
@@ -265,21 +278,23 @@ def train(plan: Any, store: Store, executor: Any, options: Options, progress: Pr
             else "stopping now"
         )
         executor.stop(now=len(signals) > 1)
+        if len(signals) > 2:  # the launcher does not answer either
+            raise KeyboardInterrupt
 
-    before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     statuses: dict[str, str] = {}
-    try:
-        with progress:
-            for job, outcome in worker.run_plan(plan, executor, store):
-                progress.show(outcome, store.result(job.run) if outcome.state == "done" else None)
-                statuses.pop(job.run, None)
-                if outcome.state in ("failed", "lost"):
-                    statuses[job.run] = outcome.state
-                    if options.fail_fast:
-                        executor.stop()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with (
+        handle_signals([signal.SIGINT, signal.SIGTERM], interrupt),
+        contextlib.closing(failures),
+        progress,
+    ):
+        for job, outcome in worker.run_plan(plan, executor, store):
+            progress.show(outcome, store.result(job.run) if outcome.state == "done" else None)
+            failures.show()
+            statuses.pop(job.run, None)
+            if outcome.state in UNFINISHED:
+                statuses[job.run] = outcome.state
+                if options.fail_fast:
+                    executor.stop()
     if signals:
         return (130 if signals[0] == signal.SIGINT else 75), statuses
     return (1 if statuses else 0), statuses

@@ -16,7 +16,7 @@ from stackcli.experiment.identity import digest, part_sources
 from stackcli.experiment.plan import estimate
 from stackcli.experiment.store import Store
 from stackcli.experiment.worker import preload
-from stackcli.launcher.base import Say, Stop
+from stackcli.launcher.base import UNFINISHED, Say, Stop
 
 
 def timing_key(config: Config, fingerprint: str) -> str:
@@ -65,7 +65,7 @@ def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:
     say(f"timing {count_noun(len(new), 'architectures')}")
     job = Timing(store.root, study, {reference: every[reference], **new}, reference, known)
     for outcome in Local(workers=1, preload=preload()).run(time_all, [job]):
-        if outcome.state in ("failed", "lost", "stopped"):
+        if outcome.state in (*UNFINISHED, "stopped"):
             why = str(outcome.detail or "it was stopped").strip().split("\n")[-1]
             say(f"no step times: the timing pass did not finish ({why}); the same command tries it again")
         elif outcome.state == "done":

@@ -1,5 +1,6 @@
 """One run in a process of its own: built, trained, measured, published; and the driver that distributes runs."""
 
+import contextlib
 import os
 import platform
 import time
@@ -12,6 +13,7 @@ from stackcli.config.settings import GROUPS
 from stackcli.experiment.identity import part_sources
 from stackcli.experiment.plan import Job, Plan, with_data
 from stackcli.experiment.run_processes import train_together
+from stackcli.experiment.run_trackers import RunTrackers, report_run
 from stackcli.experiment.serialization import to_bytes
 from stackcli.experiment.store import Store
 from stackcli.launcher.base import PREEMPTED, Executor, Outcome, Say, Stop
@@ -68,10 +70,23 @@ def run_job(job: Job, say: Say, stop: Stop) -> None:
             if job.config.devices > 1:
                 train_together(job, say, stop)
             else:
-                train_one(job, store, say, stop)
+                train_reported(job, store, say, stop)
 
 
-def train_one(job: Job, store: Store, say: Say, stop: Stop, processes: Processes = ALONE) -> None:
+def train_reported(job: Job, store: Store, say: Say, stop: Stop, processes: Processes = ALONE) -> None:
+    """`train_one`, of which the trackers of a job are told by process 0."""
+    with report_run(job) if processes.rank == 0 else contextlib.nullcontext() as trackers:
+        train_one(job, store, say, stop, trackers, processes)
+
+
+def train_one(
+    job: Job,
+    store: Store,
+    say: Say,
+    stop: Stop,
+    trackers: RunTrackers | None = None,
+    processes: Processes = ALONE,
+) -> None:
     """Continues from a checkpoint if there is one, trains, publishes. Raises ValueError where the data are no longer
     those that the run was planned with. processes: those that train the run together; process 0 saves and publishes."""
     import numpy as np
@@ -81,7 +96,7 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop, processes: Processes
     from stackcli.model.build import build_for
     from stackcli.training import loop
 
-    began, config = time.time(), job.config
+    began, config, trackers = time.time(), job.config, trackers or RunTrackers()
     torch.set_num_threads(config.threads)
     if config.device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -103,7 +118,7 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop, processes: Processes
     tables = tables if divided else _tables(model, reached=reached, trained=True)
     before = [_at_start(table, lengths, config) for table in tables]
     spent = _continue(training, store, job.run, processes)
-    _advance(training, store, job.run, say, stop, processes, began=began - spent)
+    _advance(training, store, job.run, say, stop, trackers, processes, began=began - spent)
     result = training.result(test=job.test)
     if divided:
         training.collect(build_for(config, loaded).to(config.device))
@@ -125,16 +140,27 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop, processes: Processes
         reproduce=job.reproduce,
         replace=job.replace,
     )
+    trackers.finish(result)
 
 
 def _advance(
-    training: Any, store: Store, run: str, say: Say, stop: Stop, processes: Processes, *, began: float
+    training: Any,
+    store: Store,
+    run: str,
+    say: Say,
+    stop: Stop,
+    trackers: RunTrackers,
+    processes: Processes,
+    *,
+    began: float,
 ) -> None:
     """Trains to the end, with a checkpoint now and then. Where one of the processes is asked to stop, all save one at
     the same step and exit."""
     saved = time.monotonic()
+    trackers.report(training)
     while not training.finished:
         training.advance()
+        trackers.report(training)
         say((*training.progress, *latest_scores(training)))
         due = time.monotonic() - saved > CHECKPOINT_SECONDS and processes.rank == 0
         wanted = processes.highest(2 if stop() else int(due))

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
+from stackcli.common.encodable import replace_surrogates
 from stackcli.figures._fonts import drawable, families
 from stackcli.figures._style import SIZE, UNITS
 
@@ -22,7 +23,7 @@ def plain_text(value: object) -> str:
         return str(value).lower()
     if isinstance(value, float | np.floating):
         return f"{value:g}"
-    text = str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = replace_surrogates(str(value))
     return "".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign for sign in text)
 
 

@@ -12,16 +12,22 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from stackcli.common.main_module import hide_main_module
 from stackcli.common.memory import keep_freed_memory
-from stackcli.launcher.base import PREEMPTED, Outcome, Work
+from stackcli.common.signals import handle_signals
+from stackcli.launcher.base import PREEMPTED, Attempts, Executor, Outcome, State, Work
+
+ENDS = 10.0  # seconds that a process which has said its last, or was killed, may take to end
 
 
-class Local:
-    """At most `workers` processes at once. A killed process is seen at once and its job tried once more; so is one that
-    somebody else asked to stop.
+class Local(Executor):
+    """At most `workers` processes at once. A killed process is seen at once and its job tried once more; one that
+    somebody else asked to stop is tried again as long as it makes progress.
 
     `preload`: modules that are loaded once, before the first run, and shared by all: what is loaded cannot change while
     the runs go on."""
+
+    here = True
 
     def __init__(self, *, workers: int, preload: Sequence[str]) -> None:
         self.workers, self.stopping, self.now = workers, False, False
@@ -30,6 +36,7 @@ class Local:
         if method == "forkserver":
             self.context.set_forkserver_preload(list(preload))
         self.running: dict[int, tuple[BaseProcess, Connection]] = {}
+        self.told: dict[int, Any] = {}  # what each job reported last
 
     def warm(self) -> None:
         """Begins to load PyTorch in the process that the runs are forked from, while the driver does other things. That
@@ -37,11 +44,8 @@ class Local:
         if self.context.get_start_method() == "forkserver":
             from multiprocessing.forkserver import ensure_running
 
-            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited
-            try:
+            with handle_signals([signal.SIGINT], signal.SIG_IGN):  # inherited
                 ensure_running()
-            finally:
-                signal.signal(signal.SIGINT, before)
 
     def stop(self, *, now: bool = False) -> None:
         self.stopping, self.now = True, now
@@ -58,23 +62,24 @@ class Local:
 
     def run(self, work: Work, jobs: Sequence[Any]) -> Iterator[Outcome]:
         self.warm()
-        waiting, tries = list(range(len(jobs)))[::-1], [0] * len(jobs)
+        waiting, attempts = list(range(len(jobs)))[::-1], Attempts()
+        self.told.clear()
         while self.running or (waiting and not self.stopping):
             while waiting and len(self.running) < self.workers and not self.stopping:
                 job = waiting.pop()
-                tries[job] += 1
                 self._start(work, job, jobs[job])
                 yield Outcome(job, "started")
             for outcome in self._listen():
-                if outcome.state == "lost" and tries[outcome.job] < 2 and not self.stopping:
-                    waiting.append(outcome.job)
-                    outcome = Outcome(outcome.job, "retried", outcome.detail)
+                if outcome.state in ("lost", "preempted") and not self.stopping:
+                    told = self.told.get(outcome.job)
+                    outcome = attempts.judge(outcome.job, outcome.state, outcome.detail, told)
+                    waiting += [outcome.job] if outcome.state == "retried" else []
                 yield outcome
 
     def _start(self, work: Work, job: int, payload: Any) -> None:
         ours, theirs = self.context.Pipe(duplex=True)
         process = self.context.Process(target=_enter, args=(work, payload, theirs), daemon=True)
-        process.start()
+        start_process(process)
         theirs.close()
         self.running[job] = (process, ours)
         if self.stopping:  # asked while the process was being started
@@ -90,14 +95,33 @@ class Local:
             except (EOFError, OSError):
                 state, detail = "lost", None
             if state == "progress":
+                self.told[job] = detail
                 yield Outcome(job, "progress", detail)
                 continue
             process, connection = self.running.pop(job)
-            process.join()
+            process.join(ENDS)
             connection.close()
-            if state == "lost" and self.stopping and (process.exitcode == PREEMPTED or self.now):
-                state = "stopped"
-            yield Outcome(job, state, detail if state != "lost" else describe_end(process.exitcode))
+            if state == "lost":
+                state, detail = self._ended(process.exitcode), describe_end(process.exitcode)
+            yield Outcome(job, state, detail)
+
+    def _ended(self, code: int | None) -> State:
+        """What became of a job whose process said nothing more."""
+        if self.stopping and (code == PREEMPTED or self.now):
+            return "stopped"
+        return "preempted" if code == PREEMPTED else "lost"
+
+
+def start_process(process: BaseProcess) -> None:
+    """Starts a process. Where the fork server was killed, a new one is started first. Raises OSError where no process
+    can be started."""
+    for left in (2, 1, 0):
+        try:
+            with hide_main_module():
+                return process.start()
+        except (EOFError, OSError) as error:
+            if not left:
+                raise OSError(f"no process for a run can be started: {error}") from error
 
 
 def describe_end(code: int | None) -> str:

@@ -1,6 +1,7 @@
 """Which settings of a run can be shared by several processes; the others are refused before anything runs."""
 
 import torch
+from torch import nn
 
 from stackcli.attention.base import Pattern
 from stackcli.config.settings import Config
@@ -50,7 +51,7 @@ def check_method(config: Config) -> None:
 def check_sharded(config: Config) -> None:
     """Raises ValueError for parameters that `fully_shard` cannot divide."""
     make, layers = makers(config, max_len=1), range(1, config.depth + 1)
-    parts = {f"residual={config.residual.name}": make.join(1)}
+    parts: dict[str, nn.Module] = {f"residual={config.residual.name}": make.join(1)}
     parts |= {f"pe={name}": make.encoding(1, name) for name in config.kinds("pe")}
     parts |= {f"attention={config.kind('attention', i)}": build_pattern(config, i) for i in layers}
     for name, part in parts.items():

@@ -67,7 +67,7 @@ class Answers(NamedTuple):
 Change = Callable[[Batch], Batch]
 
 
-def unchanged(batch: Batch) -> Batch:
+def keep_batch(batch: Batch) -> Batch:
     return batch
 
 
@@ -92,7 +92,7 @@ def answers(
     part: Padded,
     *,
     full: bool,
-    change: Change = unchanged,
+    change: Change = keep_batch,
     temperature: float = 1.0,
     processes: Processes = ALONE,
 ) -> Answers:

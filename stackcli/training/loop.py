@@ -23,7 +23,7 @@ from stackcli.model.batch import Batch
 from stackcli.training.accelerator import compile_blocks, mixed_precision
 from stackcli.training.adversarial_step import add_gradients, build_adversarial
 from stackcli.training.batching import Padded, check_unknown, drop_words, observed_rows, order
-from stackcli.training.evaluation import Answers, Change, answers, subset, unchanged
+from stackcli.training.evaluation import Answers, Change, answers, subset, keep_batch
 from stackcli.training.observer import Key, Observer
 from stackcli.training.optimizer import learning_rate, planned_steps
 from stackcli.training.parallel import Piece, build_parallel
@@ -139,8 +139,8 @@ class Training:
             losses.append(found.detach())
             return found if piece.share == 1 else found * piece.share
 
-        draw = (config.seed, "adversarial", step, *piece.place)
-        mean = float(add_gradients(self.adversarial, self.model, piece.batch, loss, address(*draw)))
+        draw = address(config.seed, "adversarial", step, *piece.place)
+        mean = float(add_gradients(self.adversarial, self.model, piece.batch, loss, draw))
         return mean if all(map(math.isfinite, map(float, losses))) else math.nan
 
     def _teach(self, teacher: "Training") -> None:
@@ -220,7 +220,7 @@ class Training:
     def _score(self, part: Padded) -> Answers:
         return self.answer(part, full=self.full, temperature=self.temperature)
 
-    def answer(self, part: Padded, *, full: bool, temperature: float = 1.0, change: Change = unchanged) -> Answers:
+    def answer(self, part: Padded, *, full: bool, temperature: float = 1.0, change: Change = keep_batch) -> Answers:
         """Returns the answers to a part, which all processes give together; see `answers`."""
         with mixed_precision(self.config):
             return answers(

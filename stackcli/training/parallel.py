@@ -167,11 +167,12 @@ class DataParallel(Parallel):
 
         loss = Loss(model, config.label_smoothing, temperature, self.linear)
         unused = has_unused(model, probe)
-        self.loss = DistributedDataParallel(loss, forward_sync_buffers=False, find_unused_parameters=unused)
+        self.loss = self.averaged = DistributedDataParallel(
+            loss, forward_sync_buffers=False, find_unused_parameters=unused
+        )
 
     def last_only(self, last: bool) -> AbstractContextManager[Any]:
-        assert hasattr(self.loss, "no_sync")
-        return contextlib.nullcontext() if last else self.loss.no_sync()
+        return contextlib.nullcontext() if last else self.averaged.no_sync()
 
 
 class Sharded(Parallel):

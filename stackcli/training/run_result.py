@@ -48,7 +48,7 @@ def run_result(training: "Training", *, test: bool) -> Result:
     if run.diverged_step is not None:
         return Result(status="diverged", diverged_step=run.diverged_step, **common)
     end, chosen = run.curve[-1], run.curve[int(np.argmin(run.criteria))]
-    found = tested(run) if test else {}
+    found = score_test(run) if test else {}
     return Result(status="done", step_best=chosen.step, **common, **losses(end, chosen), **found)
 
 
@@ -64,7 +64,7 @@ def losses(end: StepRow, chosen: StepRow) -> dict[str, Any]:
     }
 
 
-def tested(run: "Training") -> dict[str, Any]:
+def score_test(run: "Training") -> dict[str, Any]:
     """Returns the numbers of the test part, with the last weights and with the chosen ones."""
     test_end = run.answer(run.test, full=run.full, temperature=run.temperature)
     last = {k: v.detach().clone() for k, v in run.model.state_dict().items()}

@@ -91,12 +91,12 @@ class TensorParallel(Parallel):
 
 def by_process(rows: Tensor, size: int) -> Tensor:
     """Puts rows of the joined map (q k v, process, head) into the order (process, q k v, head)."""
-    return rows.unflatten(0, (3, size, -1)).transpose(0, 1).flatten(0, 2).contiguous()
+    return rows.reshape(3, size, -1, *rows.shape[1:]).transpose(0, 1).reshape(rows.shape)
 
 
 def by_role(rows: Tensor, size: int) -> Tensor:
     """The inverse of `by_process`."""
-    return rows.unflatten(0, (size, 3, -1)).transpose(0, 1).flatten(0, 2).contiguous()
+    return rows.reshape(size, 3, -1, *rows.shape[1:]).transpose(0, 1).reshape(rows.shape)
 
 
 def keep_own_heads(pe: PositionEncoding, processes: Processes) -> None:

@@ -19,6 +19,8 @@ COMMANDS = (
     "predict",
     "list",
     "runs",
+    "studies",
+    "export",
     "verify",
     "check",
     "probe",
@@ -26,9 +28,15 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+SUBCOMMANDS = [
+    *(f"runs {name}" for name in ("list", "show", "diff", "verify", "rm", "restore", "gc")),
+    *(f"studies {name}" for name in ("list", "show", "rm", "restore", "rename")),
+]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *SUBCOMMANDS])
 def test_every_help_ends_with_an_example(command: str, tmp_path: Path) -> None:
-    done = stackattn(command, "--help", cwd=tmp_path)
+    done = stackattn(*command.split(), "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert f"Example: stackattn {command}" in done.stdout.strip().splitlines()[-1]
 
@@ -67,7 +75,16 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_plot_list_and_runs_never_import_torch(trained: Path, tmp_path: Path) -> None:
-    lines = ("list", "list data", "runs", "plot --list", "verify", "plot --figure loss --figures pdf")
+    lines = (
+        "list",
+        "list data",
+        "runs",
+        "plot --list",
+        "verify",
+        "studies",
+        "export",
+        "plot --figure loss --figures pdf",
+    )
     shutil.copytree(trained / "outputs", tmp_path / "outputs")
     found = modules(*lines, cwd=tmp_path)
     assert len(found) == len(lines) and {"stackcli.cli.main", "matplotlib"} <= found[-1]

@@ -20,7 +20,15 @@ LINES = {
     "sweep --json=1": "--json takes no value; see stackattn sweep --help",
     "plot --study x": "--study: no such option; write its value alone, without --study; see stackattn plot --help",
     "predict 3f": "TEXT... is missing; write stackattn predict RUN TEXT...",
-    "runs depth=1": "depth=1: not understood here; see stackattn runs --help",
+    "verify depth=1": "depth=1: not understood here; see stackattn verify --help",
+    "runs --depth 4": "--depth: settings are bare words; write depth=4",
+    "runs --layers 4": "--layers: no such option; settings are bare words: write depth=VALUE",
+    "runs --colls depth": "--colls: no such option; did you mean --cols? See stackattn runs --help",
+    "runs show": "ID is missing; write stackattn runs show ID",
+    "runs diff a": "ID is missing; write stackattn runs diff ID ID",
+    "runs rm --yess": "--yess: no such option; did you mean --yes? See stackattn runs rm --help",
+    "studies rename a": "NEW is missing; write stackattn studies rename NAME NEW",
+    "studies x": "x: not understood here; see stackattn studies --help",
     "--nope": "--nope: no such option; see stackattn --help",
 }
 

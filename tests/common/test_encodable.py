@@ -7,7 +7,7 @@ import pytest
 from rich import box
 
 from stackcli.common import encodable
-from stackcli.common.encodable import make_encodable, stand_in
+from stackcli.common.encodable import make_encodable, replace_surrogates, stand_in
 
 TOOL = "± × → ≤ – ² ━ ─ │ ┌"  # characters that the tool itself prints
 
@@ -36,3 +36,8 @@ def test_no_stream_fails_for_want_of_a_character(monkeypatch: pytest.MonkeyPatch
     for stream in streams:
         print("0.80±.05", file=stream, flush=True)
         assert stream.buffer.getvalue() == b"0.80+-.05\n"
+
+
+def test_half_of_a_surrogate_pair_is_replaced_and_a_whole_one_is_kept() -> None:
+    assert replace_surrogates("half \ud800 pair") == "half \ufffd pair"
+    assert replace_surrogates("\ud83d\ude00 é") == "\N{GRINNING FACE} é"

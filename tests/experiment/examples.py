@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from stackcli.common.records import Result, StepRow
+from stackcli.common.records import Result, StepRow, dumps
 from stackcli.config import grid
 from stackcli.config.settings import Config, Options
+from stackcli.experiment.serialization import hashes
 from stackcli.experiment.store import Store
-from stackcli.launcher.base import Outcome
+from stackcli.launcher.base import Executor, Outcome
 from tests.helpers import words
 
 # ---- a store
@@ -58,6 +59,13 @@ def publish_run(
         reproduce="stackattn train",
         replace=replace,
     )
+
+
+def replace_file(folder: Path, name: str, text: str) -> None:
+    """Another content of a file, with its hash: as another version of the tool may have written it."""
+    (folder / name).write_text(text)
+    known = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(dumps({**known, name: hashes(folder)[name]}))
 
 
 def empty_study(**base: Any) -> dict[str, Any]:
@@ -104,15 +112,14 @@ SPACE = ("lr=tag(log,interval(1e-4,1e-1))", "dropout=0.0,0.1,0.3", "depth=range(
 Score = Callable[[Config], Mapping[str, Any] | None]  # the fields of a run's Result; None: the run raises
 
 
-class Formula:
+class Formula(Executor):
     """An executor that trains nothing: `score` gives the result of each run. It takes the jobs last first, as the order
     in which runs end must not matter, and is interrupted after `dies` runs. It adds each run to `ran`."""
 
     def __init__(self, score: Score, dies: int | None, ran: list[Config]) -> None:
         self.score, self.dies, self.ran = score, dies, ran
 
-    def warm(self) -> None:
-        pass
+    here = True
 
     def stop(self, *, now: bool = False) -> None:
         pass

@@ -1,9 +1,9 @@
 """A stored study whose every name and text tries to break out of a page, and an explanation of the same kind."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from stackcli.common.atomic_files import write_json
 from stackcli.experiment.store import Store
 from tests.analysis import attacks
 from tests.analysis.explanations import CONTROL, method
@@ -61,7 +61,7 @@ def keep_explanation(store: Store, run: str, name: str, row: dict[str, Any]) -> 
     """Writes an explanation where `stackattn explain` does."""
     path = store.root / "explanations" / run / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(row), encoding="utf-8")
+    write_json(path, row)
 
 
 def keep_attacks(store: Store, run: str) -> None:
@@ -70,4 +70,4 @@ def keep_attacks(store: Store, run: str) -> None:
     given = attacks.report(attacks.row(HOSTILE[0]), records=(found,))
     path = store.root / "attacks" / run / "attacks.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**given, "run": run, "classes": HOSTILE}), encoding="utf-8")
+    write_json(path, {**given, "run": run, "classes": HOSTILE})

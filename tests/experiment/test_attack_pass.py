@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stackcli.common.atomic_files import read_json, write_json
 from stackcli.experiment import attack_pass
 from stackcli.experiment.attacked_run import open_attacked_run
 from tests.analysis import attacks
@@ -92,7 +93,7 @@ def test_what_was_attacked_is_not_attacked_again_and_is_shown_without_the_option
     plain = stackattn("compare-pe", *given, "--study", "s", cwd=place)
     assert "accuracy on the attacked items" in plain.stdout
     path = next((place / "outputs" / "attacks").glob("*/scores.json"))
-    path.write_text(path.read_text().replace('"key": "', '"key": "another '))
+    write_json(path, {**read_json(path), "key": "another"})
     anew = stackattn("compare-pe", *given, "--attack", "--study", "s", cwd=place)
     assert "attacking 100 test items of 1 run" in anew.stderr
     page = stackattn("report", "s", "--format", "md", cwd=place)

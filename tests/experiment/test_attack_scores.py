@@ -1,11 +1,10 @@
 """What attacks do to the runs of a study, as it is kept."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from stackcli.common.atomic_files import CorruptionError
+from stackcli.common.atomic_files import CorruptionError, write_json
 from stackcli.experiment.attack_scores import attack_path, attack_rows, read_attacks
 from stackcli.experiment.store import Store
 
@@ -22,7 +21,7 @@ def place(tmp_path: Path) -> Path:
 def test_each_attack_and_budget_is_a_row_with_the_settings_of_its_run(place: Path, tmp_path: Path) -> None:
     rows = [{"attack": "hotflip", "budget": 1.0, "flipped": 3}, {"attack": "shift", "budget": 5.0, "flipped": 0}]
     kept = {"key": "k", "items": 9, "predicted": {"shift": False}, "masking": ["One.", "Two."]}
-    place.write_text(json.dumps({**kept, "rows": rows}))
+    write_json(place, {**kept, "rows": rows})
     store = Store(tmp_path)
     runs = [{"run": "abc", "depth": 4}, {"run": "none", "depth": 8}]
     assert list(attack_rows([(head, read_attacks(store, str(head["run"]))) for head in runs])) == [

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stackcli.common.atomic_files import read_json, write_json
 from stackcli.experiment import explanation_pass as explained
 from tests.helpers import stackattn, words, write_data
 
@@ -52,7 +53,7 @@ def test_what_is_explained_is_not_explained_again_and_is_shown_without_the_optio
     plain = stackattn("ablate-depth", *given, "--study", "s", cwd=place)
     assert "faithfulness of explanations" in plain.stdout
     path = next((place / "outputs" / "explanations").glob("*/scores.json"))
-    path.write_text(path.read_text().replace('"key":', '"old":').replace('"texts":', '"key": "another", "texts":'))
+    write_json(path, {**read_json(path), "key": "another"})
     anew = stackattn("ablate-depth", *given, "--explain", "--study", "s", cwd=place)
     assert "explaining 24 test items of 1 run" in anew.stderr
 

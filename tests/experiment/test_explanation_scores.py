@@ -1,11 +1,10 @@
 """The scores of the explanations of runs."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from stackcli.common.atomic_files import CorruptionError
+from stackcli.common.atomic_files import CorruptionError, write_json
 from stackcli.experiment.explanation_scores import head_rows, read_scores, score_rows, scores_path
 from stackcli.experiment.store import Store
 
@@ -15,7 +14,7 @@ def test_each_method_control_and_head_is_a_row_with_the_settings_of_its_run(tmp_
     store.create()
     path.parent.mkdir(parents=True)
     kept = {"key": "k", "methods": {"occlusion": {"deletion": -1.0}}, "controls": {"perfect": {"deletion": -2.0}}}
-    path.write_text(json.dumps({**kept, "heads": [{"layer": 1, "head": 2, "distance": 3.0}]}))
+    write_json(path, {**kept, "heads": [{"layer": 1, "head": 2, "distance": 3.0}]})
     runs = [{"run": "abc", "depth": 4}, {"run": "none", "depth": 8}]
     found = [(head, read_scores(store, str(head["run"]))) for head in runs]
     assert list(score_rows(found)) == [

@@ -19,7 +19,7 @@ from stackcli.diagnostics import initialisation
 from stackcli.experiment import initial_probe, initial_probe_report
 from stackcli.experiment.study import Arms
 from stackcli.figures import base
-from stackcli.launcher.base import Outcome, Work
+from stackcli.launcher.base import Executor, Outcome, Work
 from stackcli.launcher.local import Local
 from tests.experiment import deadly_jobs
 from tests.helpers import stackattn
@@ -102,7 +102,7 @@ def test_every_figure_of_a_probe_is_one() -> None:
     assert set(initial_probe_report.FIGURES) <= set(base.figure_names())
 
 
-class InThisProcess:
+class InThisProcess(Executor):
     """An executor that starts no process."""
 
     def run(self, work: Work, jobs: Sequence[Any]) -> Iterator[Outcome]:

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stackcli.common.atomic_files import CorruptionError
-from stackcli.common.records import LayerRow, StackRow, StepRow, dumps
+from stackcli.common.atomic_files import CorruptionError, write_json
+from stackcli.common.records import LayerRow, StackRow, StepRow
 from stackcli.experiment import load
 from stackcli.experiment.attack_scores import attack_path
 from stackcli.experiment.load import _Columns
 from stackcli.experiment.store import Store
-from tests.experiment.examples import empty_study, publish_run, study_entry
+from tests.experiment.examples import empty_study, publish_run, replace_file, study_entry
 
 
 def test_columns_of_many_runs_are_the_frame_of_their_rows() -> None:
@@ -70,9 +70,8 @@ def test_what_attacks_do_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
     place.save_study("s", {**empty_study(), "command": "sweep", "runs": [study_entry("abc")], "facts": {}})
     assert load.load_study(place, "s").attacks.empty
     path = attack_path(place.root, "abc")
-    path.parent.mkdir(parents=True)
     kept = {"key": "k", "items": 9, "predicted": {"shift": False}, "masking": []}
-    path.write_text(dumps({**kept, "rows": [{"attack": "shift", "budget": 5.0, "flipped": 2}]}))
+    write_json(path, {**kept, "rows": [{"attack": "shift", "budget": 5.0, "flipped": 2}]})
     row = load.load_study(place, "s").attacks.iloc[0]
     assert (row["run"], row["seed"], row["status"], row["attack"]) == ("abc", ord("a"), "done", "shift")
     assert row["flipped"] == 2 and not row["predicted"] and row["masking"] == ""
@@ -86,11 +85,10 @@ def test_a_run_without_one_of_its_fields_is_named_as_damaged(tmp_path: Path) -> 
     publish_run(place)
     place.save_study("s", {**empty_study(), "command": "sweep", "runs": [study_entry("abc")], "facts": {}})
     assert list(load.load_study(place, "s").runs["test_acc"]) == [0.5]
-    (place.run("abc") / "position.json").write_text('[{"name": "table"}]')
+    replace_file(place.run("abc"), "position.json", '[{"name": "table"}]')
     frames = load.load_study(place, "s")  # which reads the position tables when a figure needs them
     with pytest.raises(CorruptionError, match="abc: damaged"):
         _ = frames.position
-    lines = place.run("abc") / "curve.jsonl"
-    lines.write_text("[1]\n")
+    replace_file(place.run("abc"), "curve.jsonl", "[1]\n")
     with pytest.raises(CorruptionError, match="abc"):
         load.load_study(place, "s")

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 from stackcli.analysis.study_data import Frames
+from stackcli.common.atomic_files import write_json
 from stackcli.common.records import Result
 from stackcli.experiment import report, study_figures
 from stackcli.experiment.identity import digest
 from stackcli.experiment.store import Store
-from tests.experiment.examples import empty_study, publish_run, study_entry
+from tests.experiment.examples import empty_study, publish_run, replace_file, study_entry
 from tests.figures.factory import study
 
 # ---- tables
@@ -48,7 +49,7 @@ def test_long_tables_are_written_again_only_where_the_runs_have_changed(frames: 
     report.write_long_tables(frames, tmp_path)
     assert (tmp_path / "curve.csv").read_text() != "mark"  # there are no figures that say which runs these are
     stamp = {"runs": digest(frames.runs.to_json()), "files": []}
-    (tmp_path / study_figures.STAMP).write_text(json.dumps(stamp))
+    write_json(tmp_path / study_figures.STAMP, stamp)
     (tmp_path / "curve.csv").write_text("mark")
     report.write_long_tables(frames, tmp_path)
     assert (tmp_path / "curve.csv").read_text() == "mark"
@@ -65,10 +66,9 @@ def test_parts_that_were_edited_since_a_study_are_named(tmp_path: Path) -> None:
     publish_run(place)
     place.save_study("s", {**empty_study(), "command": "sweep", "runs": [study_entry("abc")], "facts": {}})
     assert report.describe_edits(place.root, "s") == "" == report.describe_edits(place.root, "no such study")
-    path = place.run("abc") / "config.json"
-    written = json.loads(path.read_text())
+    written = json.loads((place.run("abc") / "config.json").read_text())
     written["source"]["pe"] = "0" * 16
-    path.write_text(json.dumps(written))
+    replace_file(place.run("abc"), "config.json", json.dumps(written))
     for name in ("s", ""):
         assert report.describe_edits(place.root, name).startswith("pe=learned: edited since these runs;")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stackcli.common.atomic_files import CorruptionError
+from stackcli.common.atomic_files import CorruptionError, write_json
 from stackcli.experiment import study_page
 from stackcli.experiment.study_page import hide_folders
 from tests.experiment.page_examples import FOLDER, explanation, hostile_study, keep_explanation
@@ -29,7 +29,7 @@ def test_explanations_of_other_runs_are_left_out(tmp_path: Path) -> None:
         keep_explanation(store, run, name, explanation(name))
     found = study_page.read_study_page(store, "hostile").explanations
     assert [(row["run"], row["text"]) for row in found] == [("hostile00", "a"), ("hostile00", "b")]
-    (store.root / "explanations" / "hostile00" / "d.json").write_text('{"text": "x"}')
+    write_json(store.root / "explanations" / "hostile00" / "d.json", {"text": "x"})
     with pytest.raises(CorruptionError, match=r"d.json: damaged \(tokens, probability"):
         study_page.read_study_page(store, "hostile")
 

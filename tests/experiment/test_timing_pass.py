@@ -1,6 +1,5 @@
 """The timing pass: which architectures are measured, beside which reference, and when a time is taken again."""
 
-import json
 import os
 import platform
 import signal
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from stackcli.common.atomic_files import read_json
 from stackcli.config.settings import Config, Part
 from stackcli.experiment import timing_pass
 from stackcli.experiment.store import Store
@@ -181,7 +181,7 @@ def test_equal_architectures_share_a_key_and_an_edited_part_has_another(monkeypa
 
 def stored_times(folder: Path) -> dict[str, Any]:
     (path,) = folder.glob("outputs/studies/*/times.json")
-    return dict(json.loads(path.read_text()))
+    return dict(read_json(path, checksum=True))
 
 
 def test_only_new_architectures_are_timed_and_the_others_keep_their_times(tmp_path: Path) -> None:

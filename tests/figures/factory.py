@@ -17,6 +17,7 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 from stackcli.analysis.study_data import Frames
+from stackcli.common.encodable import replace_surrogates
 from stackcli.figures import base
 
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 200)
@@ -60,7 +61,7 @@ def study(
             config |= {"dim": dim, "ff": ff, **settings, **swept}
             broken = status if (point, seed) in diverged else "done"
             _one(heads, head, config, broken, classes, max_len)
-    frames = {name: pd.DataFrame(rows) for name, rows in heads.items()}
+    frames = {name: pd.DataFrame(map(_cleaned, rows)) for name, rows in heads.items()}
     machine = {"processor": "AMD EPYC 7B13 64-Core Processor", "threads": 1, "load": 0.1, "allocator": "glibc"}
     names, position = frames["runs"]["data"].unique(), frames.pop("position")
     return Frames(
@@ -236,6 +237,11 @@ STUDIES: dict[str, Callable[[], Frames]] = {
     "failed": lambda: study({"depth": [1, 2, 4]}, diverged=[("depth=4", s) for s in range(3)], status="failed"),
     "names as typed": lambda: study({"arm": NAMES}, classes=NAMES),
 }
+
+
+def _cleaned(row: dict[str, Any]) -> dict[str, Any]:
+    """The row as `load_study` reads it: where pyarrow is installed, pandas has no half of a surrogate pair."""
+    return {key: replace_surrogates(value) if isinstance(value, str) else value for key, value in row.items()}
 
 
 @cache

@@ -7,7 +7,7 @@ import torch
 
 from stackcli.common import registry
 from stackcli.model.stack import StackedAttention
-from stackcli.training import loop
+from stackcli.training import run_result
 from stackcli.training.accelerator import compile_blocks, is_compiled, mixed_precision
 from tests.factory import config, padding, part, stack, tokens
 from tests.training.examples import finish, training
@@ -83,7 +83,7 @@ def test_with_auto_blocks_are_compiled_on_cuda_in_long_runs(
 def test_the_result_says_whether_the_blocks_were_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     run = training(compile="auto", steps=1)
     assert run.result(test=False).compiled is False
-    monkeypatch.setattr(loop, "is_compiled", lambda config, steps: steps == 1)
+    monkeypatch.setattr(run_result, "is_compiled", lambda config, steps: steps == 1)
     assert run.result(test=False).compiled is True
 
 
