@@ -6,6 +6,7 @@ import signal
 import sys
 
 from stackcli.cli.main import main as run_command
+from stackcli.experiment.torchrun import follow_first, process_rank, tell_others
 
 AGAIN = 0.5  # seconds after which a command that was asked to leave and goes on is asked again
 
@@ -17,9 +18,12 @@ def main() -> None:
     """
     signal.signal(signal.SIGTERM, leave)
     try:
+        if process_rank():
+            raise SystemExit(follow_first())
         run_command()
     except SystemExit as end:
         stop_timer()
+        tell_others(end.code)
         if "torch" not in sys.modules or not isinstance(end.code, int):
             raise
         with contextlib.suppress(BrokenPipeError):

@@ -124,11 +124,12 @@ def replay(experiment: str, words: tuple[str, ...], config_dir: Path | None) -> 
 
 
 def single_run(words: tuple[str, ...], config_dir: Path | None) -> Any:
-    """The run of `train`."""
+    """The run of `train`; under torchrun its processes train it."""
     from stackcli.config.grid import parse_grid
     from stackcli.experiment.study import Arms
+    from stackcli.experiment.torchrun import add_devices
 
-    return Arms.of_grid(parse_grid(words, config_dir=config_dir, single=True))
+    return Arms.of_grid(parse_grid(add_devices(words), config_dir=config_dir, single=True))
 
 
 def depth_arms(*presets: str) -> Make:

@@ -5,12 +5,15 @@ from collections.abc import Sequence
 
 from stackcli.common import registry
 from stackcli.config.settings import Options
+from stackcli.experiment import torchrun
 from stackcli.launcher.base import Executor
 
 
 def build_executor(options: Options, preload: Sequence[str]) -> Executor:
     """Returns the launcher of `options`. `preload`: the modules that a run needs. Raises ValueError where its library
     is missing or a key does not fit."""
+    if torchrun.process_count() > 1:
+        return torchrun.build_together(options.command, options.launcher.name)
     if options.launcher.name == "local":
         from stackcli.launcher.local import Local
 

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stackcli.experiment import torchrun
 from stackcli.launcher.base import PREEMPTED, Say, Stop
 
 GRACE = 5.0  # seconds in which the others may end by themselves after one has died
@@ -29,7 +30,9 @@ LOST = 1  # exit code of a run of which a process died
 
 def train_together(job: Any, say: Say, stop: Stop) -> None:
     """Trains a run in `devices` processes. Exits with 75 where they saved and stopped, with 1 where one of them died;
-    raises RuntimeError with the traceback of one that failed."""
+    raises RuntimeError with the traceback of one that failed. Under torchrun its processes do so instead."""
+    if torchrun.process_count() > 1:
+        return torchrun.train_as_first(job, say, stop)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "job").write_bytes(pickle.dumps(job))

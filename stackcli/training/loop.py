@@ -23,7 +23,7 @@ from stackcli.model.batch import Batch
 from stackcli.training.accelerator import compile_blocks, mixed_precision
 from stackcli.training.adversarial_step import add_gradients, build_adversarial
 from stackcli.training.batching import Padded, check_unknown, drop_words, observed_rows, order
-from stackcli.training.evaluation import Answers, Change, answers, subset, keep_batch
+from stackcli.training.evaluation import Answers, Change, answers, keep_batch, subset
 from stackcli.training.observer import Key, Observer
 from stackcli.training.optimizer import learning_rate, planned_steps
 from stackcli.training.parallel import Piece, build_parallel
