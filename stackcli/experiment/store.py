@@ -123,9 +123,9 @@ class Store:
         """The files of a run, each checked against the manifest where it is read."""
         return RunFiles(self.run(run))
 
-    def check_runs(self, runs: Iterable[str]) -> None:
-        """Raises CorruptionError that names every damaged file of these runs, but for their weights."""
-        if faults := [fault for run in dict.fromkeys(runs) for fault in self.files(run).find_faults(weights=False)]:
+    def check_runs(self, runs: Iterable[str], *, weights: bool = False) -> None:
+        """Raises CorruptionError that names every damaged file of these runs; with `weights` these are read too."""
+        if faults := [fault for run in dict.fromkeys(runs) for fault in self.files(run).find_faults(weights=weights)]:
             raise CorruptionError("\n".join(faults))
 
     def finished(self, run: str, keep: str = "none") -> bool:
