@@ -28,6 +28,7 @@ COMMANDS = (
     "list_parts",
     "runs",
     "verify",
+    "watch",
 )  # as --help lists them
 for module in COMMANDS:
     import_module(f"stackcli.cli.{module}")

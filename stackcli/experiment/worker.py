@@ -59,11 +59,27 @@ def run_job(job: Job, say: Say, stop: Stop) -> None:
     """One run, in a process of its own, unless another process has done it meanwhile. Exits with 75 after saving where
     it is asked to stop."""
     store = Store(job.store, create=False)
-    with store.claimed(job.run, stop) as ours:
+    tell_stage(say, "loading")
+    waiting: list[bool] = []
+
+    def wait() -> bool:
+        if not waiting:
+            waiting.append(True)
+            tell_stage(say, "waiting for another process that trains it")
+        return stop()
+
+    with store.claimed(job.run, wait) as ours:
         if not ours:
             raise SystemExit(PREEMPTED)
         if job.replace or not store.finished(job.run, job.config.keep):
+            if waiting:
+                tell_stage(say, "loading")
             train_one(job, store, say, stop)
+
+
+def tell_stage(say: Say, stage: str) -> None:
+    """Says what the worker of a run does now, and which process it is."""
+    say({"stage": stage, "host": platform.node(), "pid": os.getpid()})
 
 
 def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
@@ -97,8 +113,10 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop) -> None:
     spent = _continue(training, store, job.run)
     _advance(training, store, job.run, say, stop, began=began - spent)
     position = before + _tables(model, reached=reached)
+    tell_stage(say, "evaluating")
     result = training.result(test=job.test)
     stack = layer_report.layer_rows(training) if config.probes and job.test and result.status == "done" else ()
+    tell_stage(say, "publishing")
     store.publish(
         job.run,
         config=config,
