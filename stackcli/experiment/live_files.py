@@ -7,7 +7,6 @@ it.
 """
 
 import contextlib
-import json
 import os
 import platform
 import time
@@ -183,7 +182,7 @@ def read_work(path: Path) -> LiveWork | None:
             age = max(0.0, time.time() - os.fstat(file.fileno()).st_mtime)
             value = loads(file.read(MOST).decode("ascii"))
         return parse_work(value, age) if isinstance(value, dict) else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, json.JSONDecodeError):
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return None
 
 

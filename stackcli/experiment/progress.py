@@ -203,7 +203,7 @@ class Progress:
             rows += run_lines.run_lines(self.labels[job], run_lines.describe_step(run.stage, run.told), run.told, width)
         failed = [run_lines.failure_line(self.labels[job], why) for job, why in list(self.failures.items())[-KEPT:]]
         room = max(0, self.console.height - 1 - len(failed))
-        head = run_lines.bar_line(self.share(), self._count())
+        head = run_lines.bar_line(self.share(), self._count(), width)
         return Group(head, *run_lines.fit_lines([*rows[:room], *failed]))
 
     def _count(self) -> str:

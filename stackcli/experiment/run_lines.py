@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -10,7 +11,7 @@ from rich.text import Text
 from stackcli.common.wording import count_noun, escape_controls, format_duration
 
 NUMBERS = ("train", "val", "acc")  # what a run reports after its step and steps: losses in nats, validation accuracy
-BAR = 16  # columns
+BAR, SHORTEST = 16, 4  # columns
 TRAINING = "training"  # the stage in which the step says enough
 
 
@@ -42,10 +43,13 @@ def fit_lines(lines: Sequence[str]) -> list[Text]:
     return [Text(line, no_wrap=True, overflow="ellipsis") for line in lines]
 
 
-def bar_line(share: float, words: str) -> Table:
-    """Returns a bar of the share that is done, and words beside it."""
+def bar_line(share: float, words: str, width: int) -> RenderableType:
+    """Returns a bar of the share that is done, and words beside it; on a narrow screen a shorter bar or none."""
+    room, text = min(BAR, width - len(words) - 2), Text(words, no_wrap=True, overflow="ellipsis")
+    if room < SHORTEST:
+        return text
     head = Table.grid(padding=(0, 1))
-    head.add_row(ProgressBar(total=1.0, completed=share, width=BAR), Text(words, no_wrap=True, overflow="ellipsis"))
+    head.add_row(ProgressBar(total=1.0, completed=share, width=room), text)
     return head
 
 

@@ -66,7 +66,7 @@ def render_snapshot(found: Snapshot, console: Console) -> RenderableType:
     head, *rest = snapshot_lines(found, console.width, KEPT)
     share = next((done / max(1, total) for _, done, total in counts(found)), found.share)
     lines = run_lines.fit_lines([f"study {found.study}", *rest][: max(0, console.height - 2)])
-    return Group(run_lines.bar_line(share, head), *lines)
+    return Group(run_lines.bar_line(share, head, console.width), *lines)
 
 
 def counts(found: Snapshot) -> Iterator[tuple[str, int, int]]:
