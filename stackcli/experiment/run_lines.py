@@ -26,7 +26,7 @@ def run_lines(label: str, at: str, told: Sequence[float], width: int) -> list[st
     on."""
     pairs = list(zip(NUMBERS, told[2:], strict=False))
     numbers, brief = (" ".join(f"{name} {value:.{digits}f}" for name, value in pairs) for digits in (3, 2))
-    label = escape_controls(label)
+    label, at = escape_controls(label), escape_controls(at)
     ways = [[f"{label}  {at}  {numbers}"], [label, f"  {at}  {numbers}"], [label, f"{at} {brief}"]]
     fitting = (way for way in ways if max(len(line.rstrip()) for line in way[len(way) > 1 :]) <= width)
     lines = next(fitting, [label, f"  {at}", f"  {brief}"])
@@ -63,6 +63,9 @@ def describe_count(ended: int, total: int, noun: str, failed: int, left: float |
 
 def describe_running(runs: Sequence[Mapping[str, Any]]) -> str:
     """Returns the runs that go on, the first three of them with their steps, for a plain line."""
-    named = [f"{escape_controls(run['label'])} {describe_step(run['stage'], run['told'])}" for run in runs[:3]]
+    named = [
+        f"{escape_controls(run['label'])} {escape_controls(describe_step(run['stage'], run['told']))}"
+        for run in runs[:3]
+    ]
     more = [f"{len(runs) - 3} more"] if len(runs) > 3 else []
     return ", ".join([*named, *more])

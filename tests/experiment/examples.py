@@ -207,7 +207,7 @@ def search_words(data: Path, *more: str, kind: str = "random", trials: int = 12)
 
 def live_state() -> dict[str, Any]:
     """What a process that works on a study of six runs says in its live file."""
-    run = {"run": "abc", "label": "depth=1 seed=0", "stage": "training", "host": "vm", "pid": 7, "told": (3, 10, 1.5)}
+    run = {"run": "abc", "label": "depth=1 seed=0", "stage": "training", "host": "node", "pid": 7, "told": (3, 10, 1.5)}
     return {
         "total": 6,
         "ended": 2,

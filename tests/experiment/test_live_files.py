@@ -28,7 +28,7 @@ def test_inside_the_block_another_process_reads_what_this_one_does_and_after_it_
         (work,) = read_works(study)
         assert (work.host, work.pid, work.alive, work.again) == (platform.node(), os.getpid(), True, "stackattn sweep")
         assert (work.total, work.ended, work.seconds_left, work.count) == (6, 2, 12.5, None)
-        assert work.running == (LiveRun("abc", "depth=1 seed=0", "training", "vm", 7, (3.0, 10.0, 1.5)),)
+        assert work.running == (LiveRun("abc", "depth=1 seed=0", "training", "node", 7, (3.0, 10.0, 1.5)),)
         assert work.failures == {"bad": "ValueError: no"} and work.age < 20
     assert list(study.iterdir()) == []
 

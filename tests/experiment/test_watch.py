@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import re
 import signal
 import subprocess
 import time
@@ -44,7 +46,7 @@ def test_a_pipe_gets_the_study_as_it_is(store: Store, capsys: pytest.CaptureFixt
     assert code == 1 and said.splitlines() == [
         "1/3 runs, 1 failed, 6 s left",  # 2 of its 4 runs in 12.5 s
         "worked on by other:1",
-        "depth=1 seed=97  3/10  [vm:7]  train 1.500",
+        "depth=1 seed=97  3/10  [node:7]  train 1.500",
         "failed: depth=2 seed=98: ValueError: no",
         f"  log: {log}",
     ]
@@ -103,8 +105,6 @@ def test_what_is_counted_after_the_training_is_shown(store: Store, capsys: pytes
 
 
 def test_a_process_that_is_silent_is_named(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    import os
-
     (path,) = (store.study("s") / "live").iterdir()
     os.utime(path, (time.time() - 45,) * 2)
     assert "process other:1 has been silent for 45 s" in shown(store, capsys)[1]
@@ -126,7 +126,8 @@ def test_it_follows_a_study_to_its_end(store: Store, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("stackcli.experiment.watch.time.sleep", wait)
     study = StudyWatch(store, "s")
     last = watch.follow_study(study, console, study.snapshot())
-    assert last.works == () and [line for line in text.getvalue().splitlines() if "test accuracy" in line] == [
+    plain = re.sub(r"\x1b\[[?0-9]*[a-zA-Z]", "", text.getvalue()).splitlines()
+    assert last.works == () and [line for line in plain if "test accuracy" in line] == [
         "[2/3] depth=1 seed=97: test accuracy 0.750, gap nan nats",
         "[3/3] depth=3 seed=99: test accuracy 0.750, gap nan nats",
     ]
