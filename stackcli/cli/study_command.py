@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from stackcli.cli.app import announce, run_guarded
+from stackcli.cli.app import announce, announce_slow, run_guarded
 from stackcli.cli.options import count_jobs, parse_options
 from stackcli.common.wording import count_noun
 
@@ -34,6 +34,7 @@ def run_command(context: typer.Context, make: Make) -> None:
         options = count_jobs(arms, options, jobs)
         check_weights(arms, options)
         if options.remedies:
+            announce(f"{options.command} --remedies: the study, then remedies of what it finds", quiet=options.quiet)
             from stackcli.experiment.remedy_trials import run_remedies
 
             return run_remedies(arms, options)
@@ -67,7 +68,9 @@ def typed_arms(context: typer.Context, make: Make) -> Any:
         announce("compare-pe: reading the settings for each data set", quiet=context.params["quiet"])
     if matched := [word for word in words if word.startswith("match=") and word != "match=none"]:
         announce(f"{context.info_name}: choosing the size of every depth, {matched[0]}", quiet=context.params["quiet"])
-    return replay(experiment, words, config_dir) if experiment else make(words, config_dir)
+    said = context.params["quiet"] or matched or context.info_name == "compare-pe"
+    with announce_slow(f"{context.info_name}: reading the settings", quiet=bool(said)):
+        return replay(experiment, words, config_dir) if experiment else make(words, config_dir)
 
 
 def search_space(context: typer.Context) -> Any:
