@@ -105,11 +105,10 @@ class StudyWatch:
         killed = tuple(work for work in works if not work.alive)
         record = self.read_record()
         runs = tuple(self.watch_runs(record["runs"], alive))
-        searches = record.get("command") in ("search", "halving") or not record["runs"]
-        planned = [work.total for work in alive] if searches else []
+        planned = record.get("planned", 0 if record["runs"] else max((work.total for work in works), default=0))
         newest = [work.again for work in (*killed, *alive)]
         again = str(record.get("again") or next(iter(newest), ""))
-        return Snapshot(self.study, runs, max([len(runs), *planned]), alive, killed, again)
+        return Snapshot(self.study, runs, max(len(runs), planned), alive, killed, again)
 
     def read_record(self) -> Mapping[str, Any]:
         """Returns study.json, read again where it has changed; without runs where a search has just begun."""

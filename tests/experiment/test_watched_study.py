@@ -125,6 +125,14 @@ def test_a_search_that_has_just_begun_has_the_runs_that_its_process_trains(tmp_p
     assert states(found) == {"abc": "running", "bad": "failed"} and (found.total, found.complete) == (6, False)
 
 
+def test_a_search_that_was_stopped_is_not_complete(tmp_path: Path) -> None:
+    store = make_store(tmp_path, planned=5)
+    for run in RUNS:
+        publish_run(store, run)
+    found = StudyWatch(store, "s").snapshot()
+    assert (found.total, found.finished, found.stalled) == (5, 3, True)
+
+
 def test_the_study_is_the_one_named_or_the_newest_that_is_worked_on_or_the_newest(tmp_path: Path) -> None:
     store = make_store(tmp_path, name="old")
     make_store(tmp_path, name="middle")
