@@ -60,12 +60,28 @@ def run_job(job: Job, say: Say, stop: Stop) -> None:
     """One run, in a process of its own, unless another process has done it meanwhile. Exits with 75 after saving where
     it is asked to stop."""
     store = Store(job.store, create=False)
-    with store.claimed(job.run, stop) as ours:
+    tell_stage(say, "loading")
+    waiting: list[bool] = []
+
+    def wait() -> bool:
+        if not waiting:
+            waiting.append(True)
+            tell_stage(say, "waiting for another process that trains it")
+        return stop()
+
+    with store.claimed(job.run, wait) as ours:
         if not ours:
             raise SystemExit(PREEMPTED)
         if job.replace or not store.finished(job.run, job.config.keep):
+            if waiting:
+                tell_stage(say, "loading")
             with report_run(job) as trackers:
                 train_one(job, store, say, stop, trackers)
+
+
+def tell_stage(say: Say, stage: str) -> None:
+    """Says what the worker of a run does now, and which process it is."""
+    say({"stage": stage, "host": platform.node(), "pid": os.getpid()})
 
 
 def train_one(job: Job, store: Store, say: Say, stop: Stop, trackers: RunTrackers | None = None) -> None:
@@ -99,8 +115,10 @@ def train_one(job: Job, store: Store, say: Say, stop: Stop, trackers: RunTracker
     spent = _continue(training, store, job.run)
     _advance(training, store, job.run, say, stop, trackers, began=began - spent)
     position = before + _tables(model, reached=reached)
+    tell_stage(say, "evaluating")
     result = training.result(test=job.test)
     stack = layer_report.layer_rows(training) if config.probes and job.test and result.status == "done" else ()
+    tell_stage(say, "publishing")
     store.publish(
         job.run,
         config=config,

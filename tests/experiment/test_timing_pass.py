@@ -142,8 +142,9 @@ def test_new_times_are_saved_beside_the_known_ones_on_their_scale(
 
     asked: list[float | None] = []
 
-    def measure(configs: dict[str, Config], reference: str, load: Any, scale: float | None) -> dict[str, Any]:
+    def measure(configs: dict[str, Config], reference: str, load: Any, scale: float | None, say: Any) -> dict[str, Any]:
         asked.append(scale)
+        say(len(configs))
         return {key: {"times": {"step_ms": 7.0}, "machine": HERE} for key in configs}
 
     monkeypatch.setattr(step_time, "measure_blocks", measure)
