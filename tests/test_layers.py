@@ -21,7 +21,8 @@ GROUPS = (
     "attack",
 )
 RANKS = (
-    ("__main__",),
+    ("__init__",),
+    ("__main__", "api"),
     ("cli",),
     ("experiment",),
     ("figures",),
@@ -31,7 +32,7 @@ RANKS = (
     ("model",),
     GROUPS,
     ("config",),
-    ("common", "__init__"),
+    ("common",),
 )
 RANK = {name: i for i, rank in enumerate(RANKS) for name in rank}
 OWNERS = {"typer": {"cli"}, "hydra": {"config"}, "omegaconf": {"config"}, "optuna": {"experiment"}}
@@ -95,6 +96,15 @@ def test_imports_point_down() -> None:
             if target in RANK and target != own(path) and RANK[target] <= RANK[own(path)]:
                 wrong.append(f"{path.name} imports {name}")
     assert wrong == []
+
+
+def test_no_module_imports_the_functions_of_the_whole_package() -> None:
+    modules = {own(path) for path in files()}
+    for path in files():
+        if "from stackcli import" in (text := path.read_text(encoding="utf-8")):
+            nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+            names = {alias.name for node in nodes if node.module == "stackcli" for alias in node.names}
+            assert names <= {"__version__", *modules}, path
 
 
 def test_parts_of_a_group_never_import_one_another() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import typer
 
+from stackcli.api import commands as commands_as_functions
 from stackcli.cli.app import app
 from stackcli.common import registry
 from stackcli.config.attack_settings import parse_attacks
 from stackcli.config.method_settings import method_settings
-from tests.helpers import stackattn
+from tests.helpers import load_workers, stackattn, write_data
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -109,11 +110,25 @@ def test_every_command_of_the_pages_is_accepted(
     assert done.returncode == 0, f"{page}: {done.stderr}"
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", PAGES["docs/python.md"], re.DOTALL))
-def test_the_python_of_the_pages_runs(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    study = next((folder / "outputs" / "studies").iterdir()).name
-    monkeypatch.chdir(folder)
-    exec(code.replace("NAME", study), {"__name__": "example"})
+def test_the_python_of_the_pages_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All blocks in their order, as a reader would type them, with small settings where a block gives none; only
+    the first sweep is trained."""
+    plain, path = commands_as_functions._run, write_data(tmp_path / "t.csv")
+    tiny = {"steps": 2, "dim": 8, "heads": 2, "probes": False, "data": "csv", "data.path": path}
+
+    def run(command: str, words: Any, settings: Any, options: Any) -> Any:
+        small = {**tiny, **settings, **({"seeds": 1} if "seeds" in settings else {})}
+        again = (tmp_path / "outputs").exists()
+        return plain(command, words, small, {**options, "dry_run": again})
+
+    load_workers()
+    monkeypatch.setattr(commands_as_functions, "_run", run)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "example"}
+    blocks = re.findall(r"```python\n(.*?)```", README + PAGES["docs/python.md"], re.DOTALL)
+    for code in blocks:
+        exec(code, names)
+    assert len(blocks) == 8 and (tmp_path / "accuracy.pdf").is_file() and (tmp_path / "accuracy.png").is_file()
 
 
 def test_the_list_of_figures_is_what_plot_list_prints(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import stackcli
 from tests.helpers import SMALL, environment
 
 ROOT = Path(__file__).parents[1]
@@ -58,3 +59,9 @@ def test_the_wheel_works_from_another_folder(wheel: Path, tmp_path: Path) -> Non
     trained = run("train", *SMALL[:-1], "batch=32", "depth=1")
     assert trained.returncode == 0, trained.stderr
     assert "TF-IDF" in trained.stdout and list(tmp_path.glob("outputs/studies/*/accuracy.png"))
+
+
+def test_the_wheel_says_that_it_is_typed_and_has_the_version_of_the_package(wheel: Path) -> None:
+    inside = zipfile.ZipFile(wheel).namelist()
+    assert "stackcli/py.typed" in inside and "stackcli/api/commands.py" in inside
+    assert wheel.name.split("-")[1] == stackcli.__version__

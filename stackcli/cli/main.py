@@ -4,7 +4,9 @@ import sys
 from dataclasses import fields
 from importlib import import_module
 from itertools import pairwise
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from typer.main import get_command
 
 from stackcli.cli.app import app
 from stackcli.cli.usage_errors import describe_usage_error
@@ -60,6 +62,16 @@ def main() -> None:
             raise
         refuse(describe_usage_error(error, command, setting_words()))
     raise SystemExit(code)
+
+
+def read_command(command: str, words: list[str]) -> Any:
+    """The words after a command as Typer reads them, without running it. Raises ValueError for what no option takes."""
+    try:
+        return get_command(app).commands[command].make_context(command, words)  # type: ignore[attr-defined]
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        raise ValueError(error.format_message()) from None
 
 
 def refuse(message: str) -> NoReturn:

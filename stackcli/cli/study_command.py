@@ -30,19 +30,29 @@ def run_command(context: typer.Context, make: Make) -> None:
             from stackcli.experiment.search import run_search
 
             return run_search(space, count_jobs(space, options, jobs))
-        arms = typed_arms(context, make)
-        options = count_jobs(arms, options, jobs)
-        check_weights(arms, options)
-        if options.remedies:
-            from stackcli.experiment.remedy_trials import run_remedies
-
-            return run_remedies(arms, options)
-        from stackcli.experiment.tuning import run_tuning
-
-        return run_tuning(arms, options)
+        return run_arms(*prepare_arms(context, make, options, jobs))
 
     stopped = "stopped; finished runs are kept, and the same command goes on from here"
     run_guarded(action, context.params["debug"], stopped)
+
+
+def prepare_arms(context: typer.Context, make: Make, options: Any, jobs: int) -> tuple[Any, Any]:
+    """The runs of a command that is no search, and its options with what `-j 0` means for them."""
+    arms = typed_arms(context, make)
+    options = count_jobs(arms, options, jobs)
+    check_weights(arms, options)
+    return arms, options
+
+
+def run_arms(arms: Any, options: Any) -> int:
+    """Runs them; returns the exit code."""
+    if options.remedies:
+        from stackcli.experiment.remedy_trials import run_remedies
+
+        return run_remedies(arms, options)
+    from stackcli.experiment.tuning import run_tuning
+
+    return run_tuning(arms, options)
 
 
 def refuse_search(options: Any) -> None:

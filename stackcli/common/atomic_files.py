@@ -1,13 +1,16 @@
 """Writes small files atomically, and checks them when they are read."""
 
 import contextlib
+import hashlib
 import os
+import re
 import tempfile
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stackcli.common.records import loads, parse_number
+from stackcli.common.records import dumps, loads, parse_number
 
 
 class CorruptionError(ValueError):
@@ -75,13 +78,49 @@ def flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def read_json(path: Path, *keys: str, kind: type[dict[str, Any]] | type[list[Any]] = dict) -> Any:
-    """Reads a JSON file that must hold an object with these keys, or another `kind` of value. Raises CorruptionError if
-    it is not strict JSON or holds something else."""
+CHECKSUM = re.compile(rb'(?:,|(?<=\{))\s*"checksum": "sha256:([0-9a-f]{64})"\s*\}\s*$')
+
+
+def write_json(path: Path, value: Mapping[str, Any], *, indent: int | None = None) -> None:
+    """Writes an object as strict JSON, atomically. Its last key is `checksum`, the sha256 of all that stands before it,
+    so that `read_json` finds any changed byte. Raises OSError."""
     try:
-        value = loads(path.read_text(encoding="utf-8"))
+        body = dumps(value, indent=indent)[:-1].rstrip().encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair
+        body = dumps(value, indent=indent, ascii_only=True)[:-1].rstrip().encode("utf-8")
+    sha, comma = hashlib.sha256(body).hexdigest(), "" if body == b"{" else ","
+    before, after = (" ", "") if indent is None else ("\n" + " " * indent, "\n")
+    write_file(path, body + f'{comma}{before}"checksum": "sha256:{sha}"{after}}}\n'.encode())
+
+
+def read_json(
+    path: Path, *keys: str, kind: type[dict[str, Any]] | type[list[Any]] = dict, checksum: bool = False
+) -> Any:
+    """Reads a JSON file that must hold an object with these keys, or another `kind` of value, and returns it without
+    its checksum. Raises CorruptionError if it is not strict JSON, holds something else, or differs from its checksum;
+    `checksum`: also if it has none."""
+    return parse_json(path.read_bytes(), path, *keys, kind=kind, checksum=checksum)
+
+
+def parse_json(
+    content: bytes,
+    path: Path,
+    *keys: str,
+    kind: type[dict[str, Any]] | type[list[Any]] = dict,
+    checksum: bool = False,
+) -> Any:
+    """As `read_json`, for the content of a file that was read from `path`."""
+    try:
+        found = CHECKSUM.search(content)
+        if found and hashlib.sha256(content[: found.start()]).hexdigest() != found[1].decode():
+            raise ValueError("it differs from its checksum")
+        if checksum and not found:
+            raise ValueError("its checksum is missing")
+        value = loads(content.decode("utf-8"))
         if not isinstance(value, kind):
             raise ValueError(f"it holds {'an object' if isinstance(value, dict) else json_name(value)}")
+        if found and isinstance(value, dict):
+            del value["checksum"]
         missing = [key for key in keys if key not in value]
         if missing:
             raise ValueError(f"{', '.join(missing)} missing")
@@ -103,7 +142,11 @@ NOT_FINITE = (b'"NaN"', b'"Infinity"', b'"-Infinity"')  # how `records.dumps` wr
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Reads the rows of a JSONL file. A last line without newline is skipped as unfinished; CorruptionError for any
     other bad line."""
-    content = path.read_bytes()
+    return parse_lines(path.read_bytes(), path)
+
+
+def parse_lines(content: bytes, path: Path) -> list[dict[str, Any]]:
+    """As `read_lines`, for the content of a file that was read from `path`."""
     lines = content[: content.rfind(b"\n") + 1].splitlines()
     try:  # parsing all lines at once is several times as fast
         rows = loads(f"[{b','.join(lines).decode('utf-8')}]")

@@ -141,10 +141,10 @@ class Facts:
     example: str = ""  # a short text of the test part; empty if the data are not text
 
 
-def dumps(value: Any, *, ascii_only: bool = False) -> str:
-    """Returns strict JSON on one line; non-finite floats become the strings "NaN", "Infinity" and "-Infinity". With
-    `ascii_only`, other characters are written as \\uXXXX, which any terminal can show."""
-    return json.dumps(_strict(value), allow_nan=False, ensure_ascii=ascii_only, sort_keys=False)
+def dumps(value: Any, *, ascii_only: bool = False, indent: int | None = None) -> str:
+    """Returns strict JSON, on one line without `indent`; non-finite floats become the strings "NaN", "Infinity" and
+    "-Infinity". With `ascii_only`, other characters are written as \\uXXXX, which any terminal can show."""
+    return json.dumps(_strict(value), allow_nan=False, ensure_ascii=ascii_only, sort_keys=False, indent=indent)
 
 
 def _strict(value: Any) -> Any:

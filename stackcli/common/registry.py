@@ -46,6 +46,35 @@ def installed_parts(group: str) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=f"stackattn.{group}")}
 
 
+class Offered:
+    """A class in the place of the entry point of an installed package."""
+
+    dist = None
+
+    def __init__(self, name: str, kind: type[Any]) -> None:
+        self.name, self.kind = name, kind
+        self.module, self.value = kind.__module__, f"{kind.__module__}:{kind.__qualname__}"
+
+    def load(self) -> type[Any]:
+        return self.kind
+
+
+@contextlib.contextmanager
+def offer_part(group: str, kind: type[Any]) -> Iterator[str]:
+    """Inside the block a class is a part of the group, under the name that is yielded: that of the class, unless
+    another part has it. Its errors are raised as they are."""
+    name = kind.__name__
+    while name.lower() in map(str.lower, part_names(group)):
+        name = f"my_{name}"
+    parts: dict[str, Any] = installed_parts(group)
+    parts[name] = Offered(name, kind)
+    try:
+        yield name
+    finally:
+        del parts[name]
+        needed_parts.cache_clear()
+
+
 def built_in(group: str, name: str) -> bool:
     """Returns whether the part belongs to this package, and so has a YAML file."""
     return (PACKAGE / group / f"{name}.py").is_file()
@@ -131,6 +160,8 @@ def blame_part(group: str, name: str, *, any_error: bool = False) -> Iterator[No
         if not foreign or isinstance(error, PartError) or (isinstance(error, ValueError) and not any_error):
             raise
         point = installed_parts(group)[name]
+        if isinstance(point, Offered):
+            raise
         owner = f"{point.dist.name} {point.dist.version}" if point.dist else point.module
         what = f"{type(error).__name__}: {error}".partition("\n")[0]
         where = f"{owner} ({point.value}){_place(error, point.module)}"

@@ -153,6 +153,7 @@ class Options:
     explain: bool = False  # test items are explained in every run
     attack: bool = False  # test items are attacked in every run
     search: bool = False  # a search for another study: no timing pass, no tables
+    printed: bool = True  # the tables and sentences go to stdout
     launcher: Part = Part(name="local")  # where runs are trained
     trackers: tuple[Part, ...] = (NONE,)  # to whom else they report
     config_dir: Path | None = None  # of the user's own parts and defaults

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from stackcli.common.atomic_files import read_lines, write_file
 from stackcli.common.records import dumps
 
+REPORT = "attacks.json"  # beside them: all numbers, and the hash of each file
+
 if TYPE_CHECKING:
     from stackcli.attack.base import Sample
 

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackcli.common import registry
-from stackcli.common.atomic_files import write_file
-from stackcli.common.records import dumps
+from stackcli.common.atomic_files import write_json
 from stackcli.config.attack_settings import AskedAttacks
 from stackcli.experiment import adversarial_sets
+from stackcli.experiment.adversarial_sets import REPORT
 from stackcli.experiment.attacked_run import AttackedItem, AttackedRun
+from stackcli.experiment.serialization import hashes
 
 if TYPE_CHECKING:
     from stackcli.attack.base import Attack, Attempt, Case, Sample
     from stackcli.diagnostics.attacked_stack import AttackedStack
 
 GROUP = "attack"
-REPORT = "attacks.json"
 Say = Callable[[str], object]
 
 
@@ -293,8 +293,9 @@ def attack_folder(out: Path, run: str) -> Path:
 
 
 def save_report(report: Mapping[str, Any], folder: Path) -> None:
-    """Writes all numbers and texts of the attacks on a run."""
-    write_file(folder / REPORT, dumps(report) + "\n")
+    """Writes all numbers and texts of the attacks on a run, and the hashes of the inputs beside them."""
+    made = {name: sha for name, sha in hashes(folder).items() if name.endswith((".jsonl", ".npz"))}
+    write_json(folder / REPORT, {**report, "files": made})
 
 
 def draw_attacks(report: Mapping[str, Any], folder: Path, formats: Sequence[str]) -> list[Path]:

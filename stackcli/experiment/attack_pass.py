@@ -8,8 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from stackcli.common.atomic_files import write_file
-from stackcli.common.records import dumps
+from stackcli.common.atomic_files import write_json
 from stackcli.common.wording import count_noun
 from stackcli.config.attack_settings import GROUP, AskedAttacks
 from stackcli.config.method_settings import method_settings
@@ -131,7 +130,7 @@ def attack_run(job: Job, say: Say, stop: Stop) -> None:
         "predicted": predict_changes(attacked),
         **summarise_reports(reports),
     }
-    write_file(attack_path(job.store, job.run), dumps(scores) + "\n")
+    write_json(attack_path(job.store, job.run), scores)
 
 
 def run_panel(

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stackcli.common.atomic_files import read_json
 from stackcli.experiment.store import Store
 
 SCORES = "scores.json"
@@ -19,7 +18,7 @@ def attack_path(out: Path, run: str) -> Path:
 def read_attacks(store: Store, run: str) -> dict[str, Any]:
     """What the attacks on a run do, empty where it was not attacked. Raises CorruptionError for a damaged file."""
     path = attack_path(store.root, run)
-    return dict(read_json(path, "key", "items", "rows", "predicted", "masking")) if path.is_file() else {}
+    return store.read(path, "key", "items", "rows", "predicted", "masking") if path.is_file() else {}
 
 
 def attack_rows(found: Sequence[Scored]) -> Iterator[dict[str, Any]]:

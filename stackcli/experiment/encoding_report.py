@@ -19,15 +19,13 @@ def show_report(configs: Sequence[Config], out: Path, *, json: bool, formats: Se
     """Prints a table for each encoding and the verdict; returns 1 where a check failed, else 0. Raises ValueError for
     wrong sizes."""
     for config in configs:
-        if len(config.kinds("pe")) > 1:
-            raise ValueError(f"check looks at one encoding at a time; write pe={config.pe.name} without pe.by_layer")
+        refuse_several(config)
     if formats:
         Store(out)  # raises before anything is measured where no figure can be written
     found: dict[str, list[checked_property.Property]] = {}
     for config in configs:
         name, max_len = name_encoding(config, configs), encoding_checks.input_length(config)
-        with registry.blame_part("pe", config.pe.name):
-            found[name] = encoding_checks.certify(config, max_len)
+        found[name] = check_encoding(config)
         if not json:
             Console().print(*([name] if len(configs) > 1 else []), check_table(found[name]), sep="\n", highlight=False)
         for path in draw_check(config, max_len, out, formats):
@@ -38,6 +36,18 @@ def show_report(configs: Sequence[Config], out: Path, *, json: bool, formats: Se
     else:
         print(describe_verdicts(found))
     return int(any(row.mark == "failed" for rows in found.values() for row in rows))
+
+
+def refuse_several(config: Config) -> None:
+    """Raises ValueError where layers have different encodings."""
+    if len(config.kinds("pe")) > 1:
+        raise ValueError(f"check looks at one encoding at a time; write pe={config.pe.name} without pe.by_layer")
+
+
+def check_encoding(config: Config) -> list[checked_property.Property]:
+    """Checks the encoding of a config, property by property. Raises ValueError for wrong sizes."""
+    with registry.blame_part("pe", config.pe.name):
+        return encoding_checks.certify(config, encoding_checks.input_length(config))
 
 
 def name_encoding(config: Config, configs: Sequence[Config]) -> str:

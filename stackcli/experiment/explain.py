@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from stackcli.common import registry
-from stackcli.common.atomic_files import write_file
-from stackcli.common.records import dumps
+from stackcli.common.atomic_files import write_json
 from stackcli.experiment.identity import digest
 from stackcli.experiment.predict import rank_classes
 from stackcli.experiment.trained_run import Item, Run, make_batch
@@ -278,7 +277,7 @@ def explanation_folder(out: Path, run: Run) -> Path:
 def save_explanation(found: Explanation, folder: Path) -> Path:
     """Writes an explanation to a file that is named after its text and class, and returns its path."""
     path = folder / f"{digest([found.item.name, found.explained])[:16]}.json"
-    write_file(path, dumps(found.row) + "\n")
+    write_json(path, found.row)
     return path
 
 

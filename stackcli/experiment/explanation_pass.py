@@ -9,8 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from stackcli.common import registry
-from stackcli.common.atomic_files import write_file
-from stackcli.common.records import dumps
+from stackcli.common.atomic_files import write_json
 from stackcli.common.seeding import generator
 from stackcli.common.wording import count_noun
 from stackcli.config.method_settings import method_settings
@@ -83,7 +82,7 @@ def explain_run(job: Job, say: Say, stop: Stop) -> None:
     usable, refused = usable_methods(run, items)
     found = list(explain_items(run, items, Asked(usable, sanity=1, by_layer=False, baselines=False)))
     scores = {"key": job.key, "texts": len(items), "refused": refused, **summarise_explanations(found)}
-    write_file(scores_path(job.store, job.run), dumps(scores) + "\n")
+    write_json(scores_path(job.store, job.run), scores)
 
 
 def usable_methods(run: Run, items: Sequence[Item]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:

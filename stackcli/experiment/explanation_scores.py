@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stackcli.common.atomic_files import read_json
 from stackcli.experiment.store import Store
 
 SCORES = "scores.json"
@@ -19,7 +18,7 @@ def scores_path(out: Path, run: str) -> Path:
 def read_scores(store: Store, run: str) -> dict[str, Any]:
     """The scores of a run, empty where it has none. Raises CorruptionError for a damaged file."""
     path = scores_path(store.root, run)
-    return dict(read_json(path, "key", "methods", "heads")) if path.is_file() else {}
+    return store.read(path, "key", "methods", "heads") if path.is_file() else {}
 
 
 def score_rows(found: Sequence[Scored]) -> Iterator[dict[str, Any]]:

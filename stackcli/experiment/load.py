@@ -7,8 +7,10 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from stackcli.common.atomic_files import CorruptionError, read_json, read_lines
+from stackcli.common.atomic_files import CorruptionError
+from stackcli.common.encodable import replace_surrogates
 from stackcli.common.records import LayerRow, Result, StackRow, StepRow
+from stackcli.experiment.run_files import RunFiles
 from stackcli.experiment.store import STUDY, Store
 
 if TYPE_CHECKING:
@@ -39,7 +41,18 @@ def _read_study(store: Store, name: str) -> dict[str, Any]:
         raise ValueError(
             f"--study {name}: no such study in {store.root}; there are: {', '.join(store.studies()) or 'none'}"
         )
-    return _with_new_names(read_json(path, *STUDY))
+    study = store.read(path, *STUDY)
+    if b"\\ud" in path.read_bytes():  # the escape of half of a surrogate pair, which tables cannot hold
+        study = _without_surrogates(study)
+    return _with_new_names(study)
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return replace_surrogates(value)
+    if isinstance(value, dict):
+        return {replace_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return [_without_surrogates(item) for item in value] if isinstance(value, list) else value
 
 
 def load_study(store: Store, name: str) -> "Frames":
@@ -55,21 +68,21 @@ def load_study(store: Store, name: str) -> "Frames":
     for entry in study["runs"]:
         row = {"run": entry["run"], "arm": entry["arm"], "point": entry["point"], **entry["settings"]}
         head = {key: row.get(key) for key in ("run", "arm", "point", "seed", *axes)}
-        folder = store.run(entry["run"])
+        files = store.files(entry["run"])
         row["facts"] = entry["facts"]
-        if not (folder / "result.json").is_file():
+        if not files.folder.is_dir():
             rows.append({**row, "status": entry.get("status", "missing")})
             continue
         try:
-            rows.append({**row, **store.result(entry["run"]), **_times(entry, timings, folder)})
-            curve.add(head, read_lines(folder / "curve.jsonl"))
-            layers.add(head, read_lines(folder / "layers.jsonl"))
-            stack.add(head, read_lines(folder / "stack.jsonl"))
+            rows.append({**row, **files.result(), **_times(entry, timings, files)})
+            curve.add(head, files.lines("curve.jsonl"))
+            layers.add(head, files.lines("layers.jsonl"))
+            stack.add(head, files.lines("stack.jsonl"))
         except CorruptionError:
             raise
         except DAMAGE as error:
-            raise _damaged(folder, error) from error
-        finished.append((head, folder))
+            raise _damaged(files.folder, error) from error
+        finished.append((head, files))
     machines = [timings[e["timing"]]["machine"] for e in study["runs"] if e["timing"] in timings]
     results = [f.name for f in fields(Result)]
     frame = pd.DataFrame(rows)
@@ -99,9 +112,9 @@ def _loads(machines: Sequence[Mapping[str, Any]]) -> list[float | None]:
     return [load for machine in machines for load in machine.get("loads", [None])]
 
 
-def _times(entry: Mapping[str, Any], timings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _times(entry: Mapping[str, Any], timings: Mapping[str, Any], files: RunFiles) -> dict[str, Any]:
     """Returns how long a run took, and how long a step of its architecture takes."""
-    seconds = read_json(folder / "provenance.json").get("seconds")
+    seconds = files.json("provenance.json").get("seconds")
     times = {**timings.get(entry["timing"], {}).get("times", {}), "seconds": seconds}
     if entry.get("timing_same") in timings:
         times["step_ms_same"] = timings[entry["timing_same"]]["times"]["step_ms"]
@@ -164,14 +177,14 @@ class _Columns:
 OLD_NAMES = {"table as drawn": "table at initialisation"}  # of tables in runs of earlier versions
 
 
-def _position_tables(finished: Sequence[tuple[Mapping[str, Any], Path]]) -> Any:
-    """Reads the position tables of runs, given as (values that its rows share, folder): a row for each table."""
+def _position_tables(finished: Sequence[tuple[Mapping[str, Any], RunFiles]]) -> Any:
+    """Reads the position tables of runs, given as (values that its rows share, files): a row for each table."""
     import numpy as np
     import pandas as pd
 
     rows = []
-    for head, folder in finished:
-        tables = read_json(folder / "position.json", kind=list)
+    for head, files in finished:
+        tables = files.json("position.json", kind=list)
         try:
             rows += [
                 {
@@ -184,7 +197,7 @@ def _position_tables(finished: Sequence[tuple[Mapping[str, Any], Path]]) -> Any:
                 for table in tables
             ]
         except DAMAGE as error:
-            raise _damaged(folder, error) from error
+            raise _damaged(files.folder, error) from error
     return pd.DataFrame(rows)
 
 

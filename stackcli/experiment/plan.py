@@ -62,7 +62,8 @@ def plan(
 ) -> Plan:
     """Plans runs; reads each data set once. `force`: train runs that exist too; `test`: whether the runs read the test
     part; `soon`: called as soon as it is known that something will be trained. Raises DataError for data that cannot be
-    used, ValueError for a device that this machine lacks and for sizes that a part refuses."""
+    used, CorruptionError for damaged runs, ValueError for a device that this machine lacks and for sizes that a part
+    refuses."""
     check_device({c.device for c in configs})
     sources = {
         data: registry.build_part("data", data.name, **data.options) for data in dict.fromkeys(c.data for c in configs)
@@ -71,6 +72,8 @@ def plan(
     load = {data: cache(source.load) for data, source in sources.items()}
     ids = tuple(run_id(c, prints[c.data], test=test) for c in configs)
     todo: dict[str, Job] = {}
+    if not force:
+        store.check_runs(run for run in ids if store.finished(run))
     for run, config in zip(ids, configs, strict=True):
         if force or not store.finished(run, config.keep):
             details = reproduce(config), prints[config.data], part_sources(config)

@@ -17,7 +17,6 @@ from stackcli.experiment.written_files import describe_files
 def report_study(store: Store, name: str, options: Options, progress: Progress, *, again: str = "") -> None:
     """Prints the tables and sentences, writes the files, and says what to type next: `again` where runs failed."""
     from stackcli.analysis import tables
-    from stackcli.experiment.console import Console
 
     frames = load_study(store, name)
     folder = store.study(name)
@@ -28,6 +27,23 @@ def report_study(store: Store, name: str, options: Options, progress: Progress, 
     written = write_tables(frames, folder) + draw_study(frames, folder, options.formats).paths
     for text in delete_outdated(frames, folder):
         progress.say(text)
+    if options.printed:
+        print_report(frames, table, options)
+    if options.csv not in ("", "-"):
+        write_file(Path(options.csv), tables.to_csv(table))
+        written.append(Path(options.csv))
+    closing_lines(frames, store, written, progress)
+    if again:
+        progress.say(f"to try again what failed: {again}", copied=True)
+    elif not options.remedies or frames.command == "remedies":  # else the remedies follow
+        progress.say(f"next: {next_command(frames, options)}", copied=True)
+
+
+def print_report(frames: Any, table: Any, options: Options) -> None:
+    """Prints the table of a study in the format asked for, and by default the other tables and the sentences."""
+    from stackcli.analysis import tables
+    from stackcli.experiment.console import Console
+
     out = Console()
     if options.json:
         print(tables.to_json(table))
@@ -45,14 +61,6 @@ def report_study(store: Store, name: str, options: Options, progress: Progress, 
             copied = ": stackattn " in sentence
             text = sentence + name_place(options) * copied
             out.print(text, markup=False, highlight=False, soft_wrap=copied)
-    if options.csv not in ("", "-"):
-        write_file(Path(options.csv), tables.to_csv(table))
-        written.append(Path(options.csv))
-    closing_lines(frames, store, written, progress)
-    if again:
-        progress.say(f"to try again what failed: {again}", copied=True)
-    elif not options.remedies or frames.command == "remedies":  # else the remedies follow
-        progress.say(f"next: {next_command(frames, options)}", copied=True)
 
 
 def evidence_tables(frames: Any) -> list[tuple[str, Any]]:

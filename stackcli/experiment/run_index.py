@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from stackcli.common.atomic_files import read_json
 from stackcli.experiment.store import Store
 
 
@@ -18,7 +17,7 @@ def read_rows(store: Store) -> Iterator[dict[str, Any]]:
             places.setdefault(entry["run"], []).append((study, entry["point"]))
     for run in store.ids():
         found = places.get(run, [])
-        when = read_json(store.run(run) / "provenance.json")
+        when = store.files(run).json("provenance.json")
         yield {
             "run": run,
             **store.config(run).flat(),

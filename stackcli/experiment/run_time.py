@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from stackcli.common import registry
-from stackcli.common.atomic_files import CorruptionError, read_json
+from stackcli.common.atomic_files import CorruptionError
 from stackcli.common.wording import format_duration
 from stackcli.config.settings import GROUPS, Config, Part
 from stackcli.experiment.plan import estimate, trainings_of
@@ -59,7 +59,7 @@ def read_records(store: Store) -> list[Record]:
     for run in store.ids()[:NEWEST] if store.exists else ():
         with contextlib.suppress(CorruptionError, OSError, KeyError, TypeError, ValueError):
             config, result = store.config(run), store.result(run)
-            seconds = float(read_json(store.run(run) / "provenance.json", "seconds")["seconds"])
+            seconds = float(store.files(run).json("provenance.json", "seconds")["seconds"])
             if result["status"] == "done" and seconds > 0:
                 epochs = 0 if config.steps or result["stopped_early"] else config.epochs
                 examples = config.batch * result["step_end"] // epochs if epochs else 0

@@ -12,6 +12,11 @@ def hashes(folder: Path) -> dict[str, str]:
     return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir()) if f.is_file()}
 
 
+def hash_file(path: Path) -> str:
+    """Returns the sha256 of a file; an empty text for a file that is not there."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
 def to_bytes(state: Mapping[str, Any]) -> bytes:
     """Returns tensors and numbers as bytes in the format of `torch.save`."""
     import torch

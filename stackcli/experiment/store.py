@@ -31,13 +31,21 @@ from typing import Any
 from filelock import FileLock
 
 from stackcli.common import registry
-from stackcli.common.atomic_files import CorruptionError, flush_folder, read_json, why_unwritable, write_file
-from stackcli.common.records import LayerRow, Result, StackRow, StepRow, dumps, json_lines, parse_number
+from stackcli.common.atomic_files import (
+    CorruptionError,
+    flush_folder,
+    read_json,
+    why_unwritable,
+    write_file,
+    write_json,
+)
+from stackcli.common.records import LayerRow, Result, StackRow, StepRow, dumps, json_lines
 from stackcli.config.settings import GROUPS, Config, from_plain
-from stackcli.experiment import part_source
+from stackcli.experiment import checkpoints, part_source
 from stackcli.experiment.identity import StoreError, part_sources
 from stackcli.experiment.locks import acquire_lock
-from stackcli.experiment.serialization import from_bytes, hashes, to_bytes
+from stackcli.experiment.run_files import WEIGHTS, RunFiles
+from stackcli.experiment.serialization import from_bytes, hashes
 from stackcli.experiment.studies import check_same_base, merge_studies, missing_runs
 
 FORMAT = 1
@@ -51,6 +59,7 @@ class Store:
 
     def __init__(self, root: Path, *, create: bool = True) -> None:
         self.root, self.marker = root, root / "stackattn.json"
+        self.checksums = True  # an object in a JSON file has one; not in stores of earlier versions
         try:
             there = self.marker.is_file()
         except OSError as error:
@@ -71,16 +80,22 @@ class Store:
         if self.exists:
             return
         try:
-            write_file(self.marker, dumps({"format": FORMAT}) + "\n")
+            write_file(self.marker, dumps({"format": FORMAT, "checksums": True}) + "\n")
         except OSError as error:
             raise OSError(f"{self.root}: cannot be written: {error.strerror}; write --out FOLDER") from error
 
     def _check_format(self) -> None:
-        found = read_json(self.marker, "format")["format"]
-        if found != FORMAT:
+        found = read_json(self.marker, "format")
+        if found["format"] != FORMAT:
             raise StoreError(
-                f"{self.root}: written by a newer stackattn (format {found}, here {FORMAT}); update stackattn"
+                f"{self.root}: written by a newer stackattn (format {found['format']}, here {FORMAT}); update stackattn"
             )
+        self.checksums = found.get("checksums") is True
+
+    def read(self, path: Path, *keys: str) -> dict[str, Any]:
+        """Reads a JSON object with these keys. Raises CorruptionError where it differs from its checksum, or has none
+        in a store whose files all have one."""
+        return dict(read_json(path, *keys, checksum=self.checksums))
 
     def _check_place(self) -> None:
         try:
@@ -104,6 +119,15 @@ class Store:
 
     def run(self, run: str) -> Path:
         return self.root / "runs" / run
+
+    def files(self, run: str) -> RunFiles:
+        """The files of a run, each checked against the manifest where it is read."""
+        return RunFiles(self.run(run))
+
+    def check_runs(self, runs: Iterable[str]) -> None:
+        """Raises CorruptionError that names every damaged file of these runs, but for their weights."""
+        if faults := [fault for run in dict.fromkeys(runs) for fault in self.files(run).find_faults(weights=False)]:
+            raise CorruptionError("\n".join(faults))
 
     def finished(self, run: str, keep: str = "none") -> bool:
         """Returns whether the run is published, with the weights that `keep` names."""
@@ -134,7 +158,7 @@ class Store:
         return FileLock(path)
 
     def result(self, run: str) -> dict[str, Any]:
-        return {key: parse_number(value) for key, value in read_json(self.run(run) / "result.json", "status").items()}
+        return self.files(run).result()
 
     def publish(
         self,
@@ -208,55 +232,35 @@ class Store:
     # ---- checkpoints and weights
 
     def save_checkpoint(self, run: str, state: Mapping[str, Any]) -> Path:
-        """Saves a complete checkpoint or none: writes it, reads it back, writes its manifest, then deletes older ones.
-        If another process has deleted it meanwhile, that process has saved or published a later state."""
-        content, folder = to_bytes(state), self.root / "checkpoints" / run
-        path = folder / f"step-{state['step']:09d}.pt"
-        write_file(path, content)
-        sha = hashlib.sha256(content).hexdigest()
-        with contextlib.suppress(FileNotFoundError):
-            if hashlib.sha256(path.read_bytes()).hexdigest() != sha:
-                raise OSError(f"{path}: what was read back is not what was written")
-            write_file(path.with_suffix(".json"), dumps({"sha256": sha, "step": state["step"]}) + "\n")
-        for old in folder.glob("step-*"):
-            if old.stem < path.stem:
-                old.unlink(missing_ok=True)
-        return path
+        """Saves a complete checkpoint of a run or none; returns its path."""
+        return checkpoints.save_checkpoint(self.root / "checkpoints" / run, state)
 
     def load_checkpoint(self, run: str) -> dict[str, Any] | None:
         """Returns the newest checkpoint whose hash is right; None where there is none."""
-        for manifest in sorted((self.root / "checkpoints" / run).glob("step-*.json"), reverse=True):
-            with contextlib.suppress(CorruptionError, KeyError, TypeError, OSError):
-                content = manifest.with_suffix(".pt").read_bytes()
-                if hashlib.sha256(content).hexdigest() == read_json(manifest)["sha256"]:
-                    return from_bytes(content)
-        return None
+        return checkpoints.load_checkpoint(self.root / "checkpoints" / run)
 
     def load_weights(self, run: str) -> tuple[Config, dict[str, Any], dict[str, Any]]:
         """Returns (config, words, state dict) of a run. Raises ValueError where it kept no weights, CorruptionError
         where the hash of the file is not the one that was written."""
-        folder = self.run(run)
-        if not (folder / "weights.pt").is_file():
+        files = self.files(run)
+        if WEIGHTS not in files.manifest:
             raise ValueError(f"{run}: no weights were kept; train it with keep=best")
-        content = (folder / "weights.pt").read_bytes()
-        if hashlib.sha256(content).hexdigest() != read_json(folder / "weights.json", "sha256")["sha256"]:
-            raise CorruptionError(f"{folder / 'weights.pt'}: damaged; delete {folder} and train it again")
-        known = read_json(folder / "words.json", "vocab", "classes", "max_len")
+        content, known = files.content(WEIGHTS), files.json("words.json", "vocab", "classes", "max_len")
         return self.config(run), known, from_bytes(content)
 
     def config(self, run: str) -> Config:
-        path = self.run(run) / "config.json"
+        files = self.files(run)
         try:
-            return from_plain(read_json(path, "settings")["settings"])
+            return from_plain(files.json("config.json", "settings")["settings"])
         except (KeyError, TypeError, AttributeError) as error:
             raise CorruptionError(
-                f"{path}: damaged ({error!r}); delete its folder and run the command again"
+                f"{files.folder / 'config.json'}: damaged ({error!r}); delete its folder and run the command again"
             ) from error
 
     def changed(self, run: str) -> list[str]:
         """Returns the parts of a run whose source was edited after its training, as `pe=mine`. Empty for old runs,
         which did not record the source."""
-        was, config = read_json(self.run(run) / "config.json").get("source", {}), self.config(run)
+        was, config = self.files(run).json("config.json").get("source", {}), self.config(run)
         split = {key: (g, name) for key in was for g, _, name in [key.partition(".")] if g in GROUPS}
         parts = {key: (g, name or getattr(config, g).name) for key, (g, name) in split.items()}
         now = {k: part_source.fingerprint(g, n) if n in registry.part_names(g) else "" for k, (g, n) in parts.items()}
@@ -285,19 +289,19 @@ class Store:
 
     def facts(self, key: str) -> dict[str, Any] | None:
         path = self.root / "facts" / f"{key}.json"
-        return read_json(path, *FACTS) if path.is_file() else None
+        return self.read(path, *FACTS) if path.is_file() else None
 
     def save_facts(self, key: str, facts: Mapping[str, Any]) -> None:
         """Stores the facts of a data set, a records.Facts as a dict."""
-        write_file(self.root / "facts" / f"{key}.json", dumps(facts) + "\n")
+        write_json(self.root / "facts" / f"{key}.json", facts)
 
     def timings(self, name: str) -> dict[str, Any]:
         """Returns architecture -> its times, each on the scale of the study's reference."""
         path = self.study(name) / "times.json"
-        return dict(read_json(path)) if path.is_file() else {}
+        return self.read(path) if path.is_file() else {}
 
     def save_timings(self, name: str, timings: Mapping[str, Any]) -> None:
-        write_file(self.study(name) / "times.json", dumps(timings) + "\n")
+        write_json(self.study(name) / "times.json", timings)
 
     def study(self, name: str) -> Path:
         return self.root / "studies" / name
@@ -308,7 +312,7 @@ class Store:
         return [p.parent.name for p in found]
 
     def read_study(self, name: str) -> dict[str, Any]:
-        return dict(read_json(self.study(name) / "study.json", "axes", "base", "runs"))
+        return self.read(self.study(name) / "study.json", "axes", "base", "runs")
 
     def check_study(self, name: str, study: Mapping[str, Any]) -> None:
         """Raises ConflictError where a study of this name has other settings than `study`, its base and its axes."""
@@ -321,10 +325,10 @@ class Store:
         path = self.study(name) / "study.json"
         with self.locked_study(name):
             if path.is_file():
-                old = read_json(path, "axes", "base")
+                old = self.read(path, "axes", "base")
                 check_same_base(name, old, study)
                 study = merge_studies(old, study) if grow and old["axes"] == study["axes"] else study
-            write_file(path, json.dumps(study, indent=1, allow_nan=False) + "\n")
+            write_json(path, study, indent=1)
         return path
 
     @contextlib.contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stackcli.common.records import Result
+from stackcli.common.signals import handle_signals
 from stackcli.common.suggestions import suggest_nearest
 from stackcli.common.wording import format_setting
 from stackcli.config import recorded_settings
@@ -266,20 +267,15 @@ def train(plan: Any, store: Store, executor: Any, options: Options, progress: Pr
         )
         executor.stop(now=len(signals) > 1)
 
-    before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     statuses: dict[str, str] = {}
-    try:
-        with progress:
-            for job, outcome in worker.run_plan(plan, executor, store):
-                progress.show(outcome, store.result(job.run) if outcome.state == "done" else None)
-                statuses.pop(job.run, None)
-                if outcome.state in ("failed", "lost"):
-                    statuses[job.run] = outcome.state
-                    if options.fail_fast:
-                        executor.stop()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with handle_signals([signal.SIGINT, signal.SIGTERM], interrupt), progress:
+        for job, outcome in worker.run_plan(plan, executor, store):
+            progress.show(outcome, store.result(job.run) if outcome.state == "done" else None)
+            statuses.pop(job.run, None)
+            if outcome.state in ("failed", "lost"):
+                statuses[job.run] = outcome.state
+                if options.fail_fast:
+                    executor.stop()
     if signals:
         return (130 if signals[0] == signal.SIGINT else 75), statuses
     return (1 if statuses else 0), statuses

@@ -1,6 +1,6 @@
 """Draws the figures of a study, each only where it would differ from the one that is there. Never loads PyTorch."""
 
-import hashlib
+import contextlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stackcli.common import registry
-from stackcli.common.atomic_files import read_json, write_file
+from stackcli.common.atomic_files import CorruptionError, read_json, write_json
 from stackcli.common.records import dumps
 from stackcli.experiment import part_source
 from stackcli.experiment.identity import digest
+from stackcli.experiment.serialization import hash_file
 from stackcli.experiment.store import Store
 from stackcli.experiment.written_files import abbreviate_files
 
@@ -62,16 +63,12 @@ def hash_source(path: Path) -> str:
     return hash_file(path)
 
 
-def hash_file(path: Path) -> str:
-    """The sha256 of a file; an empty text for a file that is not there."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-
-
 def read_stamp(folder: Path) -> dict[str, Any]:
     """Returns `runs`, a hash of the runs that the figures were drawn from, `files`, their names, and `inputs`: for each
     figure the hash of what it was drawn from, and that of each of its files."""
-    path = folder / STAMP
-    found = read_json(path, "files") if path.is_file() else {"files": []}
+    found: dict[str, Any] = {"files": []}
+    with contextlib.suppress(FileNotFoundError, CorruptionError):  # then all figures are drawn again
+        found = read_json(folder / STAMP, "files", checksum=True)
     return {"runs": "", "inputs": {}, **found}
 
 
@@ -99,7 +96,7 @@ def draw_study(frames: Any, folder: Path, formats: Sequence[str], only: Sequence
     files = [name for known in inputs.values() for name in known["files"]]
     for name in set(stamp["files"]) - set(files):
         (folder / name).unlink(missing_ok=True)
-    write_file(folder / STAMP, dumps({"runs": runs, "files": files, "inputs": inputs}) + "\n")
+    write_json(folder / STAMP, {"runs": runs, "files": files, "inputs": inputs})
     shown = [folder / name for figure in names if figure in inputs for name in inputs[figure]["files"]]
     new = [folder / name for known in drawn.values() for name in known]
     return Drawn(shown, new, sum(map(bool, drawn.values())), len(unchanged))

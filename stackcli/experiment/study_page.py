@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from stackcli.analysis import attack_effects, explanation_effects
-from stackcli.common.atomic_files import read_json
 from stackcli.common.wording import count_noun, format_seeds, format_setting
+from stackcli.experiment.adversarial_sets import REPORT as ATTACK_REPORT
 from stackcli.experiment.announcement import describe_sizes
 from stackcli.experiment.explanation_scores import SCORES
 from stackcli.experiment.page_tables import (
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from stackcli.analysis.study_data import Frames
 
 FIRST = "overview"  # the first figure of the page
-ATTACKS = "attacks.json"
 SEARCHES = ("search", "halving")  # whose command has options that a study does not record
 
 
@@ -68,7 +67,7 @@ def read_study_page(store: Store, name: str) -> StudyPage:
         evidence = [from_terminal(title, table) for title, table in evidence_tables(frames)]
     settings = [entry["settings"] for entry in study["runs"]]
     finished = [run for run in dict.fromkeys(frames.runs["run"]) if store.finished(run)]
-    commands = {run: str(read_json(store.run(run) / "config.json").get("reproduce", "")) for run in finished}
+    commands = {run: str(store.files(run).json("config.json").get("reproduce", "")) for run in finished}
     shared, own = shared_words(commands)
     return StudyPage(
         name=frames.study,
@@ -78,7 +77,7 @@ def read_study_page(store: Store, name: str) -> StudyPage:
         runs=run_table(frames),
         data=tuple(text for name, facts in frames.facts.items() for text in describe_facts(name, facts)),
         settings=tuple((key, format_setting(value)) for key, value in shared_settings(settings).items()),
-        provenance=tuple(describe_provenance([read_json(store.run(run) / "provenance.json") for run in finished])),
+        provenance=tuple(describe_provenance([store.files(run).json("provenance.json") for run in finished])),
         lines=tuple(study_lines(frames)),
         shared=shared,
         own=own,
@@ -140,14 +139,14 @@ def read_explanations(store: Store, runs: Sequence[str]) -> list[dict[str, Any]]
     keys = ("text", "tokens", "probability", "explained", "methods", "heads", "lens")
     found = [path for run in runs for path in sorted((store.root / "explanations" / run).glob("*.json"))]
     files = [path for path in found if path.name != SCORES]
-    return [{**read_json(path, *keys), "run": path.parent.name} for path in files]
+    return [{**store.read(path, *keys), "run": path.parent.name} for path in files]
 
 
 def read_attacks(store: Store, runs: Sequence[str]) -> list[dict[str, Any]]:
     """Reads the reports of the attacks on these runs that are kept."""
-    files = [store.root / "attacks" / run / ATTACKS for run in runs]
+    files = [store.root / "attacks" / run / ATTACK_REPORT for run in runs]
     return [
-        read_json(path, "run", "classes", "items", "right", "vector_norm", "rows", "records")
+        store.read(path, "run", "classes", "items", "right", "vector_norm", "rows", "records")
         for path in files
         if path.is_file()
     ]

@@ -3,28 +3,23 @@
 import shlex
 from collections.abc import Iterator
 
-from stackcli.common.atomic_files import CorruptionError, read_json
-from stackcli.experiment.serialization import hashes
+from stackcli.common.atomic_files import CorruptionError
+from stackcli.experiment.adversarial_sets import REPORT
+from stackcli.experiment.run_files import RunFiles
+from stackcli.experiment.serialization import hash_file
 from stackcli.experiment.store import Store
 
 
 def find_faults(store: Store) -> list[str]:
     """Describes what is damaged or missing; empty where every file of every run has the hash in its manifest, every
-    study has its runs, and the facts of the data can be read."""
-    return [*_damaged_runs(store), *_damaged_studies(store), *_damaged_facts(store)]
+    study has its runs, and every other stored file has its checksum."""
+    return [*_damaged_runs(store), *_damaged_studies(store), *_damaged_objects(store)]
 
 
 def _damaged_runs(store: Store) -> Iterator[str]:
     """Yields the files of runs that differ from their manifest."""
     for folder in sorted(f for f in (store.root / "runs").glob("*") if f.is_dir()):
-        try:
-            expected, found = dict(read_json(folder / "manifest.json")), hashes(folder)
-        except (CorruptionError, OSError, TypeError, ValueError) as error:
-            yield f"{folder / 'manifest.json'}: damaged ({error})"
-            continue
-        for name in sorted(expected | found):
-            if name != "manifest.json" and expected.get(name) != found.get(name):
-                yield f"{folder / name}: damaged; delete {folder} and run the command again"
+        yield from RunFiles(folder).find_faults(weights=True)
 
 
 def _damaged_studies(store: Store) -> Iterator[str]:
@@ -45,10 +40,18 @@ def _damaged_studies(store: Store) -> Iterator[str]:
             )
 
 
-def _damaged_facts(store: Store) -> Iterator[str]:
-    """Yields facts and step times that cannot be read; both are made again where they are missing."""
-    for path in sorted([*(store.root / "facts").glob("*.json"), *(store.root / "studies").glob("*/times.json")]):
+DERIVED = ("facts/*.json", "studies/*/times.json", "explanations/*/*.json", "attacks/*/*.json")
+
+
+def _damaged_objects(store: Store) -> Iterator[str]:
+    """Yields facts, step times, explanations and attacks that differ from their checksum, and inputs that attacks made
+    that differ from their hash in the report; all are made again where they are missing."""
+    for path in sorted(path for pattern in DERIVED for path in store.root.glob(pattern)):
         try:
-            read_json(path)
+            found = store.read(path)
         except CorruptionError as error:
-            yield f"{path}: damaged ({error}); delete it and run the command again"
+            yield str(error)
+            continue
+        for name, sha in found.get("files", {}).items() if path.name == REPORT else ():
+            if hash_file(path.parent / name) != sha:
+                yield f"{path.parent / name}: damaged; delete its folder and run the command again"

@@ -12,7 +12,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from stackcli.common.main_module import hide_main_module
 from stackcli.common.memory import keep_freed_memory
+from stackcli.common.signals import handle_signals
 from stackcli.launcher.base import PREEMPTED, Outcome, Work
 
 
@@ -37,11 +39,8 @@ class Local:
         if self.context.get_start_method() == "forkserver":
             from multiprocessing.forkserver import ensure_running
 
-            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited
-            try:
+            with handle_signals([signal.SIGINT], signal.SIG_IGN):  # inherited
                 ensure_running()
-            finally:
-                signal.signal(signal.SIGINT, before)
 
     def stop(self, *, now: bool = False) -> None:
         self.stopping, self.now = True, now
@@ -74,7 +73,8 @@ class Local:
     def _start(self, work: Work, job: int, payload: Any) -> None:
         ours, theirs = self.context.Pipe(duplex=True)
         process = self.context.Process(target=_enter, args=(work, payload, theirs), daemon=True)
-        process.start()
+        with hide_main_module():
+            process.start()
         theirs.close()
         self.running[job] = (process, ours)
         if self.stopping:  # asked while the process was being started

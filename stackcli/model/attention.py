@@ -88,7 +88,10 @@ class Attention(nn.Module):
         def make() -> Tensor | None:  # with four dimensions: PyTorch has no fast kernel for a mask with three
             allowed = join_masks(pattern, ctx, q.shape[-2], causal=self.causal)
             found = allowed if bias is None else bias if allowed is None else bias.masked_fill(~allowed, -math.inf)
-            return None if found is None else found.view((1,) * (4 - found.dim()) + found.shape)
+            if found is None:
+                return None
+            found = found if found.dtype == torch.bool else found.to(q.dtype)  # PyTorch would misread another type
+            return found.view((1,) * (4 - found.dim()) + found.shape)
 
         once = pattern is None and pe.bias_of_positions
         mask = ctx.keep((id(pe), "masked", q.dtype), make) if once else make()

@@ -16,6 +16,7 @@ from stackcli.common.atomic_files import (
     read_lines,
     why_unwritable,
     write_file,
+    write_json,
 )
 
 
@@ -187,3 +188,42 @@ def test_a_damaged_line_is_reported_with_its_number(content: bytes, line: int, t
     (tmp_path / "a.jsonl").write_bytes(content)
     with pytest.raises(CorruptionError, match=rf"a\.jsonl: line {line} is damaged"):
         read_lines(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize("indent", [None, 1, 2])
+@pytest.mark.parametrize(
+    "value", [{}, {"a": 1}, {"a": [float("nan"), 0.1], "b": {"c": "é \ud800"}}, {"checksum_of": "other"}]
+)
+def test_an_object_with_a_checksum_is_plain_json_and_is_read_back(
+    value: dict[str, Any], indent: int | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, value, indent=indent)
+    plain = json.loads(path.read_text(encoding="utf-8"))
+    assert list(plain)[-1] == "checksum" and list(plain)[:-1] == list(value)
+    found = read_json(path, checksum=True)
+    assert json.dumps(found) == json.dumps(value).replace("NaN", '"NaN"')
+
+
+@pytest.mark.parametrize("value", [{}, {"a": 1}, {"a": {"b": 0.25}, "c": "text"}])
+def test_every_changed_bit_and_every_cut_is_found(value: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, value)
+    whole = path.read_bytes()
+    damaged = [
+        whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :] for at in range(len(whole)) for bit in range(8)
+    ]
+    for content in [*damaged, *(whole[:at] for at in range(len(whole) - 1))]:
+        path.write_bytes(content)
+        if content[:-1] == whole[:-1] and content[-1:].isspace():
+            continue  # another white space at the end of the file means nothing
+        with pytest.raises(CorruptionError):
+            read_json(path, checksum=True)
+
+
+def test_an_object_without_a_checksum_is_read_where_none_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"a": 1}\n')
+    assert read_json(path) == {"a": 1}
+    with pytest.raises(CorruptionError, match="its checksum is missing"):
+        read_json(path, checksum=True)

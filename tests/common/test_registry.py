@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stackcli.common import registry
+from stackcli.pe.base import PositionEncoding
 from tests.helpers import installed, run_process, stackattn, words, write_data
 
 SOURCES = {
@@ -118,3 +119,27 @@ def test_every_built_in_part_is_found() -> None:
         for name in registry.part_names(group):
             if registry.built_in(group, name):
                 assert registry.load_part(group, name).__module__ == f"stackcli.{group}.{name}"
+
+
+def test_a_class_can_be_offered_as_a_part_for_a_while() -> None:
+    class Mine(PositionEncoding):
+        pass
+
+    class Rope(PositionEncoding):
+        pass
+
+    before = registry.part_names("pe")
+    with registry.offer_part("pe", Mine) as name, registry.offer_part("pe", Rope) as other:
+        assert (name, other) == ("Mine", "my_Rope")  # where case does not count, Rope would be rope
+        assert registry.load_part("pe", name) is Mine and registry.load_part("pe", other) is Rope
+        with pytest.raises(ZeroDivisionError), registry.blame_part("pe", name):
+            raise ZeroDivisionError
+    assert registry.part_names("pe") == before
+
+
+def test_only_a_class_of_the_group_can_be_offered() -> None:
+    class Other:
+        pass
+
+    with registry.offer_part("pe", Other) as name, pytest.raises(registry.PartError, match="not a subclass"):
+        registry.load_part("pe", name)

@@ -1,16 +1,18 @@
 """Reading the files of a study into frames."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from stackcli.common.atomic_files import CorruptionError
+from stackcli.common.atomic_files import CorruptionError, write_json
 from stackcli.common.records import LayerRow, StackRow, StepRow, dumps
 from stackcli.experiment import load
 from stackcli.experiment.attack_scores import attack_path
 from stackcli.experiment.load import _Columns
+from stackcli.experiment.serialization import hashes
 from stackcli.experiment.store import Store
 from tests.experiment.examples import empty_study, publish_run, study_entry
 
@@ -70,9 +72,8 @@ def test_what_attacks_do_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
     place.save_study("s", {**empty_study(), "command": "sweep", "runs": [study_entry("abc")], "facts": {}})
     assert load.load_study(place, "s").attacks.empty
     path = attack_path(place.root, "abc")
-    path.parent.mkdir(parents=True)
     kept = {"key": "k", "items": 9, "predicted": {"shift": False}, "masking": []}
-    path.write_text(dumps({**kept, "rows": [{"attack": "shift", "budget": 5.0, "flipped": 2}]}))
+    write_json(path, {**kept, "rows": [{"attack": "shift", "budget": 5.0, "flipped": 2}]})
     row = load.load_study(place, "s").attacks.iloc[0]
     assert (row["run"], row["seed"], row["status"], row["attack"]) == ("abc", ord("a"), "done", "shift")
     assert row["flipped"] == 2 and not row["predicted"] and row["masking"] == ""
@@ -81,16 +82,22 @@ def test_what_attacks_do_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
         _ = load.load_study(place, "s").attacks
 
 
+def replace_file(folder: Path, name: str, text: str) -> None:
+    """Another content of a file, with its hash: as another version of the tool may have written it."""
+    (folder / name).write_text(text)
+    known = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(dumps({**known, name: hashes(folder)[name]}))
+
+
 def test_a_run_without_one_of_its_fields_is_named_as_damaged(tmp_path: Path) -> None:
     place = Store(tmp_path / "out")
     publish_run(place)
     place.save_study("s", {**empty_study(), "command": "sweep", "runs": [study_entry("abc")], "facts": {}})
     assert list(load.load_study(place, "s").runs["test_acc"]) == [0.5]
-    (place.run("abc") / "position.json").write_text('[{"name": "table"}]')
+    replace_file(place.run("abc"), "position.json", '[{"name": "table"}]')
     frames = load.load_study(place, "s")  # which reads the position tables when a figure needs them
     with pytest.raises(CorruptionError, match="abc: damaged"):
         _ = frames.position
-    lines = place.run("abc") / "curve.jsonl"
-    lines.write_text("[1]\n")
+    replace_file(place.run("abc"), "curve.jsonl", "[1]\n")
     with pytest.raises(CorruptionError, match="abc"):
         load.load_study(place, "s")

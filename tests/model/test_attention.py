@@ -207,3 +207,27 @@ def test_attention_dropout_acts_only_in_training_and_depends_only_on_the_generat
 
 def test_a_training_with_attention_dropout_and_layer_drop_resumes_bit_for_bit() -> None:
     check_resumes(attention_dropout=0.2, layer_drop=0.3)
+
+
+class Slope(PositionEncoding):
+    """A bias as it comes out of whole positions times a number of Python: float32, whatever the stack computes in."""
+
+    def bias(self, q: Tensor, k: Tensor, ctx: Context) -> Tensor:
+        return -0.1 * (ctx.pos[None, :] - ctx.pos[:, None]).abs()
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_bias_of_another_type_is_read_as_its_numbers(causal: bool, dtype: torch.dtype) -> None:
+    x, pe = (
+        torch.randn(2, 5, 8, dtype=dtype, generator=torch.Generator().manual_seed(0)),
+        Slope(dim=8, heads=2, max_len=5),
+    )
+    outputs = []
+    for explicit in (False, True):
+        torch.manual_seed(0)
+        layer = (
+            Attention(dim=8, heads=2, causal=causal, pattern=Full(), dropout=0.0, explicit=explicit).to(dtype).eval()
+        )
+        outputs.append(layer(x, Context(torch.arange(5), causal=causal), pe))
+    torch.testing.assert_close(*outputs, rtol=1e-5, atol=1e-6)
