@@ -17,16 +17,13 @@ OUT/studies/NAME/             study.json (which runs, which axes), times.json (s
 """
 
 import contextlib
-import hashlib
-import json
 import os
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from filelock import FileLock
 
@@ -39,13 +36,15 @@ from stackcli.common.atomic_files import (
     write_file,
     write_json,
 )
-from stackcli.common.records import LayerRow, Result, StackRow, StepRow, dumps, json_lines
+from stackcli.common.new_folder import write_folder
+from stackcli.common.records import dumps
 from stackcli.config.settings import GROUPS, Config, from_plain
 from stackcli.experiment import checkpoints, part_source
-from stackcli.experiment.identity import StoreError, part_sources
+from stackcli.experiment.identity import StoreError
 from stackcli.experiment.locks import acquire_lock
+from stackcli.experiment.publication import RunParts, run_contents
 from stackcli.experiment.run_files import WEIGHTS, RunFiles
-from stackcli.experiment.serialization import from_bytes, hashes
+from stackcli.experiment.serialization import from_bytes
 from stackcli.experiment.studies import check_same_base, merge_studies, missing_runs
 
 FORMAT = 1
@@ -164,39 +163,17 @@ class Store:
         self,
         run: str,
         *,
-        config: Config,
-        result: Result,
-        curve: Iterable[StepRow],
-        layers: Iterable[LayerRow],
-        stack: Iterable[StackRow],
-        position: Any,
-        words: Mapping[str, Any],
         weights: bytes | None,
-        provenance: Mapping[str, Any],
-        reproduce: str,
         replace: bool = False,
+        **parts: Unpack[RunParts],
     ) -> Path:
         """Writes an attempt and renames it to its final folder. If another process published first, the attempt is
         discarded, unless the published run lacks the weights or `replace` is set."""
         attempt = self.root / "attempts" / f"{run}-{uuid.uuid4().hex[:8]}"
-        described = {"settings": {**config.identity(), "keep": config.keep}, "source": part_sources(config)}
+        contents = run_contents(weights, parts)
         try:
-            write_file(
-                attempt / "config.json",
-                json.dumps({**described, "reproduce": reproduce}, indent=1, allow_nan=False) + "\n",
-            )
-            write_file(attempt / "curve.jsonl", "".join(json_lines(curve)))
-            write_file(attempt / "layers.jsonl", "".join(json_lines(layers)))
-            write_file(attempt / "stack.jsonl", "".join(json_lines(stack)))
-            write_file(attempt / "position.json", dumps(position) + "\n")
-            write_file(attempt / "words.json", dumps(words) + "\n")
-            if weights is not None:
-                write_file(attempt / "weights.pt", weights)
-                write_file(attempt / "weights.json", dumps({"sha256": hashlib.sha256(weights).hexdigest()}) + "\n")
-            write_file(attempt / "provenance.json", dumps(provenance) + "\n")
-            write_file(attempt / "result.json", dumps(asdict(result)) + "\n")
-            write_file(attempt / "manifest.json", dumps(hashes(attempt)) + "\n")
-            self._place(attempt, self.run(run), config.keep if weights is not None else "none", replace)
+            write_folder(attempt, contents)
+            self._place(attempt, self.run(run), parts["config"].keep if weights is not None else "none", replace)
         except BaseException:
             shutil.rmtree(attempt, ignore_errors=True)
             raise
