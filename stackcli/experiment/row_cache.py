@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import time
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -43,27 +42,46 @@ def is_settled(changed: float) -> bool:
     return time.time() - changed >= SETTLED
 
 
-def read_parts(path: Path) -> list[bytes] | None:
+class Parts:
+    """The parts of a file of the cache, each read when it is asked for. Raises ValueError for a file that is damaged or
+    of another version, OSError where there is none."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = open(path, "rb")  # noqa: SIM115  it stays what it was when another process replaces it
+        try:
+            head = self.file.readline(1 << 20)
+            mark, version, sha, *lengths = head.rsplit(b" ", max(0, head.count(b" ") - 1))
+            if (mark, int(version)) != (MARK, VERSION):
+                raise ValueError("another version")
+            self.begin, self.lengths = len(head), [int(length) for length in lengths]
+            if hashlib.file_digest(self.file, "sha256").hexdigest() != sha.decode():
+                raise ValueError("damaged")
+        except BaseException:
+            self.file.close()
+            raise
+
+    def __getitem__(self, at: int) -> bytes:
+        self.file.seek(self.begin + sum(self.lengths[:at]))
+        return self.file.read(self.lengths[at])
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def open_parts(path: Path) -> Parts | None:
     """Returns what `write_parts` wrote; None where there is no such file, or one of another version, or damaged."""
     try:
-        head, _, body = path.read_bytes().partition(b"\n")
-        mark, version, sha, *lengths = head.rsplit(b" ", head.count(b" ") - 1)
-        if (mark, int(version), sha.decode()) != (MARK, VERSION, hashlib.sha256(body).hexdigest()):
-            return None
-        parts, at = [], 0
-        for length in map(int, lengths):
-            parts.append(zlib.decompress(body[at : at + length]))
-            at += length
-        return parts
-    except (OSError, ValueError, zlib.error, MemoryError):
+        return Parts(path)
+    except (OSError, ValueError):
         return None
 
 
 def write_parts(path: Path, parts: Sequence[bytes]) -> None:
     """Writes a file of the cache as a whole. Where it cannot be written there is no cache."""
-    packed = [zlib.compress(part, 1) for part in parts]
-    body = b"".join(packed)
-    lengths = " ".join(str(len(part)) for part in packed)
-    head = f"{MARK.decode()} {VERSION} {hashlib.sha256(body).hexdigest()} {lengths}\n"
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    lengths = " ".join(str(len(part)) for part in parts)
+    head = f"{MARK.decode()} {VERSION} {digest.hexdigest()} {lengths}\n"
     with contextlib.suppress(OSError):
-        write_file(path, head.encode() + body)
+        write_file(path, b"".join([head.encode(), *parts]))

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,17 +93,19 @@ def read_content(store: Store, run: str) -> tuple[Row, dict[str, str]]:
 
 def read_kept(path: Path) -> dict[str, Kept]:
     """Returns run -> (signature, row, source) as they were kept; empty where nothing can be used."""
-    parts = row_cache.read_parts(path)
-    if not parts:
+    parts = row_cache.open_parts(path)
+    if parts is None:
         return {}
     try:
-        names, sources, rows = json.loads(parts[0])
+        names, sources, rows = json.loads(zlib.decompress(parts[0]))
         return {
             run: (signature, dict(zip(names[shape], values, strict=True)), sources[source])
             for run, signature, shape, source, values in rows
         }
-    except (ValueError, TypeError, IndexError, RecursionError):
+    except (ValueError, TypeError, IndexError, RecursionError, zlib.error):
         return {}
+    finally:
+        parts.close()
 
 
 def write_kept(path: Path, contents: Mapping[str, Kept]) -> None:
@@ -115,4 +118,4 @@ def write_kept(path: Path, contents: Mapping[str, Kept]) -> None:
         text = json.dumps(source)
         rows.append([run, signature, shape, sources.setdefault(text, len(sources)), list(row.values())])
     found = json.dumps([list(names), [json.loads(text) for text in sources], rows], separators=(",", ":"))
-    row_cache.write_parts(path, [found.encode()])
+    row_cache.write_parts(path, [zlib.compress(found.encode(), 1)])

@@ -89,7 +89,7 @@ def measure_sizes(store: Store) -> Sizes:
 def measure_publish(folder: Path, times: int = 30) -> float:
     """Publishes so many runs in a new store, flushed to disk as those of a sweep are; returns the median of their
     milliseconds, the preparation of their content not counted."""
-    store, took = Store(folder), []
+    store, took = Store(folder), list[float]()
     store.create()
     facts = {"sizes": {"test": 256}, "classes": ["a", "b"], "vocab": 5}
     for config in grid.parse_grid(["data=majority", "depth=4", "keep=none", f"seeds={times}"]).configs:

@@ -145,8 +145,9 @@ def made_up_result(config: Config, last: StepRow, facts: Mapping[str, Any], draw
     right = "".join("1" if draw.random() < last.val_acc else "0" for _ in range(items))
     acc = right.count("1") / items
     gaps = {"gap_end": last.val_loss - last.train_loss, "acc_gap_end": last.train_acc - last.val_acc}
-    scores = {key: getattr(last, key) for key in ("train_loss", "train_acc", "val_loss", "val_acc")}
+    scores: dict[str, Any] = {key: getattr(last, key) for key in ("train_loss", "train_acc", "val_loss", "val_acc")}
     scores |= {"test_loss": last.val_loss, "test_acc": acc}
+    ends: dict[str, Any] = {**gaps, **{f"{key}_end": value for key, value in scores.items()}}
     each = items // len(classes)
     confusion = tuple(tuple(each if i == j else 1 for j in range(len(classes))) for i in range(len(classes)))
     return Result(
@@ -154,8 +155,7 @@ def made_up_result(config: Config, last: StepRow, facts: Mapping[str, Any], draw
         step_end=last.step,
         step_best=last.step,
         **scores,
-        **{f"{key}_end": value for key, value in scores.items()},
-        **gaps,
+        **ends,
         gap_best=gaps["gap_end"],
         acc_gap_best=gaps["acc_gap_end"],
         test_acc_shuffled=acc / 2,
@@ -181,9 +181,15 @@ def made_up_result(config: Config, last: StepRow, facts: Mapping[str, Any], draw
 def made_up_times(depth: int, *, reference: str) -> dict[str, Any]:
     """Returns the step times of an architecture, as the timing pass of this machine would store them."""
     names = {"forward_ms": 2.0, "backward_ms": 3.0, "update_ms": 1.0, "step_ms": 6.0}
-    times = {key: value * depth for key, value in names.items()}
+    times: dict[str, float] = {key: value * depth for key, value in names.items()}
     times |= {"step_ms_low": 5.5 * depth, "step_ms_high": 6.5 * depth}
     here = {"cores": os.cpu_count(), "system": platform.system(), "torch": version("torch")}
-    machine = {"processor": platform.machine(), **here, "threads": 1, "device": "cpu", "allocator": "system"}
+    machine: dict[str, Any] = {
+        "processor": platform.machine(),
+        **here,
+        "threads": 1,
+        "device": "cpu",
+        "allocator": "system",
+    }
     machine |= {"batch": 32, "length": 16, "warmups": 3, "repeats": 10, "scale": 1.0, "loads": [0.0, 0.0]}
     return {"times": times, "machine": machine, "reference": reference}
