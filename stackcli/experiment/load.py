@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackcli.common.atomic_files import CorruptionError
 from stackcli.common.encodable import replace_surrogates
+from stackcli.common.memory import give_back_memory
 from stackcli.common.records import Result
 from stackcli.experiment.run_files import RunFiles
 from stackcli.experiment.store import STUDY, Store
@@ -56,8 +57,6 @@ def _without_surrogates(value: Any) -> Any:
 
 def load_study(store: Store, name: str) -> "Frames":
     """Reads a study; a run that is missing is a row without numbers. Raises ValueError for an unknown study."""
-    import pandas as pd
-
     from stackcli.analysis.study_data import Frames
 
     study = _read_study(store, name)
@@ -83,11 +82,10 @@ def load_study(store: Store, name: str) -> "Frames":
             raise _damaged(files.folder, error) from error
         finished.append((head, files))
     kept.keep(found, tables)
-    curve, layers, stack = (table.frame() for table in tables)
     machines = [timings[e["timing"]]["machine"] for e in study["runs"] if e["timing"] in timings]
-    results = [f.name for f in fields(Result)]
-    frame = pd.DataFrame(rows)
-    frame = frame.reindex(columns=[*frame.columns, *(c for c in results if c not in frame.columns)])
+    runs = _runs_frame(rows)
+    _free(rows, found, kept.runs, study["runs"])
+    curve, layers, stack = (table.frame() for table in tables)
     return Frames(
         study=name,
         command=study["command"],
@@ -96,7 +94,7 @@ def load_study(store: Store, name: str) -> "Frames":
         match=study.get("match", {}),
         chosen=tuple(study.get("chosen", ())),
         known=study.get("known", {}),
-        runs=_numbers(frame, pd),
+        runs=runs,
         curve=curve,
         layers=layers,
         stack=stack,
@@ -134,6 +132,22 @@ def _times(entry: Mapping[str, Any], timings: Mapping[str, Any], seconds: Any) -
     if entry.get("timing_same") in timings:
         times["step_ms_same"] = timings[entry["timing_same"]]["times"]["step_ms"]
     return times
+
+
+def _free(*used: list[Any] | dict[Any, Any]) -> None:
+    """Empties lists and dicts of many small objects that nothing else needs, before large arrays are made."""
+    for each in used:
+        each.clear()
+    give_back_memory()
+
+
+def _runs_frame(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Returns a row for each run, with a column for every field of a result."""
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    results = [f.name for f in fields(Result)]
+    return _numbers(frame.reindex(columns=[*frame.columns, *(c for c in results if c not in frame.columns)]), pd)
 
 
 def _numbers(frame: Any, pd: Any) -> Any:

@@ -13,6 +13,7 @@ OUT/attempts/                 runs in progress, and the logs of failed ones
 OUT/checkpoints/ID/           the newest checkpoint of an interrupted run
 OUT/claims/ID.lock            held by the process that trains it
 OUT/facts/                    sizes, class shares and baselines of each data set
+OUT/cache/                    rows that were read and checked, see row_cache
 OUT/studies/NAME/             study.json (which runs, which axes), times.json (step times), tables and figures
 """
 

@@ -21,10 +21,11 @@ from stackcli.experiment.store import Store
 
 
 class Measured(NamedTuple):
-    """A command: its seconds by the clock and the largest memory of its process in MB."""
+    """A command: its seconds by the clock and of the processor, and the largest memory of its process in MB."""
 
     name: str
     seconds: float
+    processor: float
     megabytes: float
 
 
@@ -76,7 +77,7 @@ def measure_command(name: str, words: Sequence[str], env: Mapping[str, str] | No
     if process.returncode:
         raise RuntimeError(f"{' '.join(words[:3])}: exit {process.returncode}\n{said.decode()[-2000:]}")
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss in bytes
-    return Measured(name, time.perf_counter() - began, used.ru_maxrss * unit / 1e6)
+    return Measured(name, time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss * unit / 1e6)
 
 
 def measure_sizes(store: Store) -> Sizes:
@@ -100,7 +101,7 @@ def measure_publish(folder: Path, times: int = 30) -> float:
     return statistics.median(took)
 
 
-def main() -> None:
+def measure_store() -> None:
     """Publishes a store unless the folder is one, measures, and prints a table."""
     parser = argparse.ArgumentParser(prog="store_scale", description=__doc__)
     parser.add_argument("--runs", type=int, default=1000, help="how many runs are published")
@@ -116,9 +117,10 @@ def main() -> None:
     print(f"{found.runs} runs: {found.files:.1f} files and {found.bytes / 1000:.1f} kB each", flush=True)
     with tempfile.TemporaryDirectory(dir=asked.out.parent) as folder:
         print(f"publish: {measure_publish(Path(folder) / 'store'):.1f} ms each", flush=True)
-    for name, seconds, megabytes in measure_commands(asked.out, asked.runs, asked.only):
-        print(f"{name:22}  {seconds:7.2f} s  {megabytes:6.0f} MB", flush=True)
+    print(f"{'':22}  {'clock':>9}  {'processor':>9}  {'memory':>9}")
+    for name, seconds, processor, megabytes in measure_commands(asked.out, asked.runs, asked.only):
+        print(f"{name:22}  {seconds:7.2f} s  {processor:7.2f} s  {megabytes:6.0f} MB", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    measure_store()

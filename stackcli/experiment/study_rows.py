@@ -147,13 +147,18 @@ class Columns:
         out[:] = [self.texts.setdefault(v, v) if isinstance(v, str) else v for v in values]
         return out
 
+    def shared_column(self, name: str) -> Any:
+        """Returns the values of a column that all rows of a run have alike; texts are repeated as pandas holds them,
+        which takes less memory than a million objects."""
+        import pandas as pd
+
+        values = [math.nan if head.get(name) is None else head[name] for head in self.heads]
+        return pd.Series(self._array(values)).array.repeat(self.counts) if values else []
+
     def column(self, name: str) -> Any:
-        """Returns the values of a column, an array with a value for each row."""
+        """Returns the values of an own column, an array with a value for each row."""
         import numpy as np
 
-        if name not in self.own:
-            values = [math.nan if head.get(name) is None else head[name] for head in self.heads]
-            return np.repeat(self._array(values), self.counts) if values else []
         whole = None
         parts = []
         for span in self.spans:
@@ -170,7 +175,7 @@ class Columns:
 
         columns = {}
         for name in self.names:
-            columns[name] = self.column(name)
+            columns[name] = self.column(name) if name in self.own else self.shared_column(name)
             for span in self.spans:
                 if isinstance(span, dict):
                     span.pop(name, None)  # it is in the column now

@@ -37,14 +37,14 @@ def build_store(root: Path, runs: int) -> Store:
     the ids and the facts of the data are real, so that `large_words` finds every run finished."""
     store = Store(root)
     store.create()
-    with unflushed():
+    with without_flushing():
         for name, words in ((LARGE, large_words(runs)), (SMALL, list(FEW))):
             publish_study(store, name, words)
     return store
 
 
 @contextlib.contextmanager
-def unflushed() -> Iterator[None]:
+def without_flushing() -> Iterator[None]:
     """Inside the block nothing waits for the disk: made-up runs need not survive a crash."""
     before = os.fsync
     os.fsync = lambda _: None  # type: ignore[assignment]

@@ -12,7 +12,7 @@ from stackcli.experiment import row_cache
 from stackcli.experiment.load import load_study
 from stackcli.experiment.run_files import RunFiles
 from stackcli.experiment.store import Store
-from stackcli.experiment.synthetic_store import publish_study, unflushed
+from stackcli.experiment.synthetic_store import publish_study, without_flushing
 
 WORDS = ["data=majority", "depth=1,2", "pe=none,learned", "lr=1e-3", "keep=none", "seeds=1"]
 NAMES = ("runs", "curve", "layers", "stack")
@@ -23,7 +23,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of four made-up runs of a study."""
     place = Store(tmp_path_factory.mktemp("whole") / "out")
     place.create()
-    with unflushed():
+    with without_flushing():
         publish_study(place, "s", WORDS)
     return place.root
 
@@ -74,7 +74,7 @@ def test_frames_through_the_cache_equal_those_without_it_with_their_types(store:
 
 def test_runs_that_were_added_are_read_and_the_others_are_not(store: Store, read: list[str]) -> None:
     before = set(load_study(store, "s").runs["run"])
-    with unflushed():
+    with without_flushing():
         publish_study(store, "s", [*WORDS[:-1], "seeds=2"])
     read.clear()
     grown = load_study(store, "s")
