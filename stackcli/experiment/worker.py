@@ -20,18 +20,20 @@ CHECKPOINT_SECONDS = 60.0
 
 
 def preload() -> list[str]:
-    """The modules that a run needs: loaded before the first, so that an edit of the source reaches no later run. The
-    last two are loaded by PyTorch's optimisers and by the tool's own main module."""
+    """The modules that a run needs: loaded before the first, so that an edit of the source reaches no later run. Two
+    are loaded by PyTorch's optimisers and by the tool's own main module; the last makes collections cheap."""
     own = (f"stackcli.{g}.{n}" for g in GROUPS for n in registry.part_names(g) if registry.built_in(g, n))
     return [
         "stackcli.experiment.worker",
         "stackcli.training.loop",
         "stackcli.model.build",
         "stackcli.diagnostics.layer_report",
+        "stackcli.diagnostics.layer_statistics",
         "stackcli.diagnostics.step_time",
         *own,
         "torch._dynamo",
         "typer",
+        "stackcli.common.frozen_objects",
     ]
 
 

@@ -1,6 +1,7 @@
 """A sweep, whole: nothing is trained twice, nothing is lost, and the bits do not depend on how it was run."""
 
 import json
+import os
 import pickle
 import shlex
 import signal
@@ -373,3 +374,16 @@ def test_a_run_that_is_stopped_while_its_teacher_or_its_stack_is_trained_ends_in
     assert said[0] == said[1] and [row[:2] for row in said[0]] == [(i, 8) for i in range(1, 9)]
     whole, stopped = (store.result(job.run) for store in stores)
     assert whole == stopped and whole["step_end"] == 4
+
+
+def test_a_worker_says_that_it_waits_for_another_process(data: Path, tmp_path: Path) -> None:
+    store, said = Store(tmp_path / "o"), list[Any]()
+    store.create()
+    (job,) = plan.plan(grid.parse_grid(words(data), single=True).configs, store).todo
+    with store.claimed(job.run, lambda: False), pytest.raises(SystemExit) as left:
+        worker.run_job(job, said.append, lambda: True)
+    assert left.value.code == 75 and [told["stage"] for told in said] == [
+        "loading",
+        "waiting for another process that trains it",
+    ]
+    assert {told["pid"] for told in said} == {os.getpid()}
