@@ -141,14 +141,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 VALUES = {"list": "[]", "number": "3", "null": "null", "text": '"x"', "empty object": "{}", "object": '{"x": [1]}'}
 READS: dict[str, Callable[[str], list[list[str]]]] = {
-    "stackattn.json": lambda run: [["runs"], ["verify"], ["plot"], ["predict", run, "x"], ["train"]],
+    "stackattn.json": lambda run: [["runs"], ["verify"], ["plot"], ["predict", run, "x"], ["train"], ["watch"]],
     "runs/*/result.json": lambda run: [["runs"], ["plot"], ["train"]],
     "runs/*/config.json": lambda run: [["runs"], ["predict", run, "x"], ["train"]],
     "runs/*/words.json": lambda run: [["predict", run, "x"]],
     "runs/*/weights.json": lambda run: [["runs", "show", run]],
     "runs/*/provenance.json": lambda run: [["plot"]],
     "runs/*/position.json": lambda run: [["plot"], ["runs", "show", run], ["runs", "diff", run, run]],
-    "studies/s/study.json": lambda run: [["plot"], ["train"]],
+    "studies/s/study.json": lambda run: [["plot"], ["train"], ["watch"], ["watch", "s", "--json"]],
     "studies/s/times.json": lambda run: [["plot"]],
     "facts/*.json": lambda run: [["train"]],
 }

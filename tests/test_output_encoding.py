@@ -23,6 +23,7 @@ COMMANDS = {
     "plot": "plot {study} --figure loss",
     "runs": "runs",
     "verify": "verify",
+    "watch": "watch",
     "check": "check pe=alibi dim=8 heads=2 --figures none",
     "probe": "probe {data} depth=1,2 seeds=1 --figures none",
     "cost": "cost dim=8 heads=2 depth=1 seq=8,16 --figures none",

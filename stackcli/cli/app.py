@@ -1,17 +1,21 @@
 """The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
 
+import contextlib
 import errno
 import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any
 
 import typer
 
 from stackcli import __version__
 from stackcli.common.suggestions import suggest_nearest
+
+SLOW = 0.5  # seconds after which a block says what it does
 
 app = typer.Typer(
     name="stackattn",
@@ -77,6 +81,19 @@ def announce(text: str, *, quiet: bool = False) -> None:
     """Says at once what a command will do, before it loads what takes seconds. To stderr."""
     if not quiet:
         print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def announce_slow(text: str, *, quiet: bool = False) -> Iterator[None]:
+    """Announces what the block does if it takes longer than SLOW seconds: on a slow machine nothing else is said for a
+    while, and elsewhere the line would only be noise."""
+    timer = threading.Timer(SLOW, announce, [text], {"quiet": quiet})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def check_choice(what: str, given: str, allowed: Any) -> None:

@@ -32,6 +32,7 @@ COMMANDS = (
     "studies",
     "export",
     "verify",
+    "watch",
 )  # as --help lists them
 for module in COMMANDS:
     import_module(f"stackcli.cli.{module}")

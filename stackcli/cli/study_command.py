@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from stackcli.cli.app import announce, run_guarded
+from stackcli.cli.app import announce, announce_slow, run_guarded
 from stackcli.cli.options import count_jobs, parse_options
 from stackcli.common.wording import count_noun
 
@@ -59,6 +59,7 @@ def prepare_arms(context: typer.Context, make: Make, options: Any, jobs: int) ->
 def run_arms(arms: Any, options: Any) -> int:
     """Runs them; returns the exit code."""
     if options.remedies:
+        announce(f"{options.command} --remedies: the study, then remedies of what it finds", quiet=options.quiet)
         from stackcli.experiment.remedy_trials import run_remedies
 
         return run_remedies(arms, options)
@@ -89,7 +90,9 @@ def typed_arms(context: typer.Context, make: Make) -> Any:
         announce("compare-pe: reading the settings for each data set", quiet=context.params["quiet"])
     if matched := [word for word in words if word.startswith("match=") and word != "match=none"]:
         announce(f"{context.info_name}: choosing the size of every depth, {matched[0]}", quiet=context.params["quiet"])
-    return replay(experiment, words, config_dir) if experiment else make(words, config_dir)
+    said = context.params["quiet"] or matched or context.info_name == "compare-pe"
+    with announce_slow(f"{context.info_name}: reading the settings", quiet=bool(said)):
+        return replay(experiment, words, config_dir) if experiment else make(words, config_dir)
 
 
 def search_space(context: typer.Context) -> Any:

@@ -19,6 +19,13 @@ def keep_freed_memory() -> bool:
     return bool(libc and libc.mallopt(TRIM_THRESHOLD, MOST) and libc.mallopt(MMAP_THRESHOLD, MOST))
 
 
+def give_back_memory() -> None:
+    """Gives the memory that was freed back to the system, where the C library is glibc: it would keep most of it."""
+    libc = find_glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
 def find_glibc() -> ctypes.CDLL | None:
     """Returns the C library of this process if it is glibc."""
     if not sys.platform.startswith("linux"):

@@ -24,5 +24,8 @@ def torch_at(*names: str | int) -> Iterator[None]:
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(address(*names))
+        if torch.accelerator.is_available():
+            torch.manual_seed(address(*names))
+        else:  # the same for the processor; it does not note the callers, for devices that are not there
+            torch.default_generator.manual_seed(address(*names))
         yield

@@ -140,11 +140,15 @@ def measure(
 
 
 def measure_blocks(
-    configs: Mapping[str, Config], reference: str, load: Callable[[Config], Loaded], known: float | None = None
+    configs: Mapping[str, Config],
+    reference: str,
+    load: Callable[[Config], Loaded],
+    known: float | None = None,
+    say: Callable[[int], None] = lambda measured: None,
 ) -> dict[str, dict[str, Any]]:
     """Measures architectures in blocks and returns the results of `measure` on one scale. `reference`: the key of the
     shared architecture; `known`: its step time in milliseconds in an earlier pass, which sets the scale; without it the
-    first block does."""
+    first block does. `say`: told how many are measured after each block."""
     others, out = [key for key in configs if key != reference], {}
     blocks = [others[i : i + BLOCK] for i in range(0, len(others), BLOCK)] or [[]]
     for number, block in enumerate(blocks):
@@ -156,6 +160,7 @@ def measure_blocks(
         known = own if known is None else known
         for key in found if number == 0 else block:
             out[key] = scale_times(found[key], known / own)
+        say(len(out))
     return out
 
 

@@ -1,6 +1,7 @@
 """`--attack`: attacks some test items of every finished run of a study, so that arms can be compared by how easily they
 are fooled. The same items and attacks in every run; the counts are kept in OUT/attacks/RUN/scores.json."""
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from stackcli.experiment.attack_scores import attack_path, read_attacks
 from stackcli.experiment.attacked_run import AttackedItem, AttackedRun, open_attacked_run
 from stackcli.experiment.identity import digest
 from stackcli.experiment.part_source import fingerprint
+from stackcli.experiment.progress import Counting, count_silently
 from stackcli.experiment.store import Store
 from stackcli.experiment.worker import preload
 from stackcli.launcher.base import UNFINISHED, Say, Stop
@@ -47,7 +49,9 @@ class Job:
     key: str
 
 
-def attack_runs(store: Store, study: str, jobs: int, say: Callable[[str], None]) -> None:
+def attack_runs(
+    store: Store, study: str, jobs: int, say: Callable[[str], None], counting: Counting = count_silently
+) -> None:
     """Attacks the finished runs of a study that have not been attacked yet. Says which runs could not be."""
     from stackcli.launcher.local import Local
 
@@ -57,9 +61,11 @@ def attack_runs(store: Store, study: str, jobs: int, say: Callable[[str], None])
     if not todo:
         return
     say(f"attacking {count_noun(ITEMS, 'test items')} of {count_noun(len(todo), 'runs')}")
-    failed, number = dict[str, list[str]](), 0
+    failed, number, ended = dict[str, list[str]](), 0, 0
     executor = Local(workers=jobs, preload=preload())
-    try:
+    with contextlib.ExitStack() as ends:
+        ends.callback(executor.stop, now=True)  # after an interrupt; the same command goes on
+        count = ends.enter_context(counting("runs attacked", len(todo)))
         for outcome in executor.run(attack_run, todo):
             run = todo[outcome.job].run
             if outcome.state == "done":
@@ -67,8 +73,9 @@ def attack_runs(store: Store, study: str, jobs: int, say: Callable[[str], None])
                 say(f"[{number}/{len(todo)}] {describe_done(entries[run], read_attacks(store, run))}")
             elif outcome.state in (*UNFINISHED, "stopped"):
                 failed.setdefault(describe_failure(str(outcome.detail or "it was stopped"), run), []).append(run)
-    finally:
-        executor.stop(now=True)  # after an interrupt; the same command goes on
+            if outcome.state in ("done", "failed", "lost", "stopped"):
+                ended += 1
+                count(ended)
     for line in [*describe_refused(store, todo), *describe_failed(failed)]:
         say(line)
 

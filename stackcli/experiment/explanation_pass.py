@@ -1,6 +1,7 @@
 """`--explain`: explains some test items of every finished run of a study, so that arms can be compared by how well they
 can be explained. The same items in every run; the scores are kept in OUT/explanations/RUN/scores.json."""
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from stackcli.experiment.explain import FAITHFULNESS, Asked, Explanation, explai
 from stackcli.experiment.explanation_scores import read_scores, scores_path
 from stackcli.experiment.identity import digest
 from stackcli.experiment.part_source import fingerprint
+from stackcli.experiment.progress import Counting, count_silently
 from stackcli.experiment.store import Store
 from stackcli.experiment.trained_run import Item, Run, items_of_test, load_data, make_batch, open_run
 from stackcli.experiment.worker import preload
@@ -36,7 +38,9 @@ class Job:
     key: str
 
 
-def explain_runs(store: Store, study: str, jobs: int, say: Callable[[str], None]) -> None:
+def explain_runs(
+    store: Store, study: str, jobs: int, say: Callable[[str], None], counting: Counting = count_silently
+) -> None:
     """Explains the finished runs of a study that have not been explained yet. Says which runs could not be."""
     from stackcli.launcher.local import Local
 
@@ -47,15 +51,18 @@ def explain_runs(store: Store, study: str, jobs: int, say: Callable[[str], None]
     if not todo:
         return
     say(f"explaining {count_noun(TEXTS, 'test items')} of {count_noun(len(todo), 'runs')}")
-    failed: dict[str, list[str]] = {}
+    failed, ended = dict[str, list[str]](), 0
     executor = Local(workers=jobs, preload=preload())
-    try:
+    with contextlib.ExitStack() as ends:
+        ends.callback(executor.stop, now=True)  # after an interrupt; the same command goes on
+        count = ends.enter_context(counting("runs explained", len(todo)))
         for outcome in executor.run(explain_run, todo):
             if outcome.state in (*UNFINISHED, "stopped"):
                 why = str(outcome.detail or "it was stopped").strip().split("\n")[-1]
                 failed.setdefault(why, []).append(todo[outcome.job].run)
-    finally:
-        executor.stop(now=True)  # after an interrupt; the same command goes on
+            if outcome.state in ("done", "failed", "lost", "stopped"):
+                ended += 1
+                count(ended)
     for name, why in {n: w for job in todo for n, w in read_scores(store, job.run).get("refused", {}).items()}.items():
         say(f"{name} is left out where it does not go with the stack: {why}")
     for why, names in failed.items():

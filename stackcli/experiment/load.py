@@ -1,17 +1,17 @@
 """Reads the files of a study into DataFrames."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from stackcli.common.atomic_files import CorruptionError
 from stackcli.common.encodable import replace_surrogates
-from stackcli.common.records import LayerRow, Result, StackRow, StepRow
+from stackcli.common.memory import give_back_memory
+from stackcli.common.records import Result
 from stackcli.experiment.run_files import RunFiles
 from stackcli.experiment.store import STUDY, Store
+from stackcli.experiment.study_rows import KINDS, Columns, Kept, KeptStudy
 
 if TYPE_CHECKING:
     from stackcli.analysis.study_data import Frames
@@ -57,14 +57,14 @@ def _without_surrogates(value: Any) -> Any:
 
 def load_study(store: Store, name: str) -> "Frames":
     """Reads a study; a run that is missing is a row without numbers. Raises ValueError for an unknown study."""
-    import pandas as pd
-
     from stackcli.analysis.study_data import Frames
 
     study = _read_study(store, name)
     axes, timings = tuple(study["axes"]), store.timings(name)
     rows, finished = [], []
-    curve, layers, stack = (_Columns(kind, axes) for kind in (StepRow, LayerRow, StackRow))
+    kept = KeptStudy(store, name, [entry["run"] for entry in study["runs"]], axes)
+    tables = [Columns(kind, axes, kept) for kind in KINDS.values()]
+    found: dict[str, tuple[dict[str, Any], Any]] = {}
     for entry in study["runs"]:
         row = {"run": entry["run"], "arm": entry["arm"], "point": entry["point"], **entry["settings"]}
         head = {key: row.get(key) for key in ("run", "arm", "point", "seed", *axes)}
@@ -74,19 +74,18 @@ def load_study(store: Store, name: str) -> "Frames":
             rows.append({**row, "status": entry.get("status", "missing")})
             continue
         try:
-            rows.append({**row, **files.result(), **_times(entry, timings, files)})
-            curve.add(head, files.lines("curve.jsonl"))
-            layers.add(head, files.lines("layers.jsonl"))
-            stack.add(head, files.lines("stack.jsonl"))
+            result, seconds = found[entry["run"]] = _add_run(files, head, tables, kept.runs.get(entry["run"]))
+            rows.append({**row, **result, **_times(entry, timings, seconds)})
         except CorruptionError:
             raise
         except DAMAGE as error:
             raise _damaged(files.folder, error) from error
         finished.append((head, files))
+    kept.keep(found, tables)
     machines = [timings[e["timing"]]["machine"] for e in study["runs"] if e["timing"] in timings]
-    results = [f.name for f in fields(Result)]
-    frame = pd.DataFrame(rows)
-    frame = frame.reindex(columns=[*frame.columns, *(c for c in results if c not in frame.columns)])
+    runs = _runs_frame(rows)
+    _free(rows, found, kept.runs, study["runs"])
+    curve, layers, stack = (table.frame() for table in tables)
     return Frames(
         study=name,
         command=study["command"],
@@ -95,10 +94,10 @@ def load_study(store: Store, name: str) -> "Frames":
         match=study.get("match", {}),
         chosen=tuple(study.get("chosen", ())),
         known=study.get("known", {}),
-        runs=_numbers(frame, pd),
-        curve=curve.frame(),
-        layers=layers.frame(),
-        stack=stack.frame(),
+        runs=runs,
+        curve=curve,
+        layers=layers,
+        stack=stack,
         position_tables=lambda: _position_tables(finished),
         score_tables=lambda: _score_tables(store, [{**head, "status": "done"} for head, _ in finished]),
         attack_rows=lambda: _attack_rows(store, [{**head, "status": "done"} for head, _ in finished]),
@@ -112,13 +111,43 @@ def _loads(machines: Sequence[Mapping[str, Any]]) -> list[float | None]:
     return [load for machine in machines for load in machine.get("loads", [None])]
 
 
-def _times(entry: Mapping[str, Any], timings: Mapping[str, Any], files: RunFiles) -> dict[str, Any]:
+def _add_run(
+    files: RunFiles, head: Mapping[str, Any], tables: Sequence[Columns], kept: Kept | None
+) -> tuple[dict[str, Any], Any]:
+    """Adds the rows of a run to the tables; returns its result and the seconds that it took."""
+    if kept is not None:
+        for table in tables:
+            table.add_kept(head, kept)
+        return kept.result, kept.seconds
+    result, seconds = files.result(), files.json("provenance.json").get("seconds")
+    rows = [files.lines(f"{name}.jsonl") for name in KINDS]
+    for table, mine in zip(tables, rows, strict=True):
+        table.add(head, mine)
+    return result, seconds
+
+
+def _times(entry: Mapping[str, Any], timings: Mapping[str, Any], seconds: Any) -> dict[str, Any]:
     """Returns how long a run took, and how long a step of its architecture takes."""
-    seconds = files.json("provenance.json").get("seconds")
     times = {**timings.get(entry["timing"], {}).get("times", {}), "seconds": seconds}
     if entry.get("timing_same") in timings:
         times["step_ms_same"] = timings[entry["timing_same"]]["times"]["step_ms"]
     return times
+
+
+def _free(*used: list[Any] | dict[Any, Any]) -> None:
+    """Empties lists and dicts of many small objects that nothing else needs, before large arrays are made."""
+    for each in used:
+        each.clear()
+    give_back_memory()
+
+
+def _runs_frame(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Returns a row for each run, with a column for every field of a result."""
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    results = [f.name for f in fields(Result)]
+    return _numbers(frame.reindex(columns=[*frame.columns, *(c for c in results if c not in frame.columns)]), pd)
 
 
 def _numbers(frame: Any, pd: Any) -> Any:
@@ -130,48 +159,6 @@ def _numbers(frame: Any, pd: Any) -> Any:
         elif frame[column].isna().all() and column in {f.name for f in fields(Result)}:
             frame[column] = frame[column].astype(float)
     return frame
-
-
-class _Columns:
-    """The rows of many runs, column by column as arrays: as dicts they would take ten times the memory."""
-
-    def __init__(self, kind: Any, axes: tuple[str, ...]) -> None:
-        own = [f.name for f in fields(kind)]
-        names = dict.fromkeys(["run", "arm", "point", "seed", *axes, *own])
-        self.own, self.parts = set(own), {name: list[Any]() for name in names}
-        self.texts: dict[str, str] = {}  # equal texts share one object
-
-    def add(self, head: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
-        """Adds the rows of a run. `head` has the values that all of them share; a value of the row itself comes
-        first."""
-        import numpy as np
-
-        for name, parts in self.parts.items():
-            if name in self.own:
-                shared = head.get(name)
-                values = [row.get(name, shared) for row in rows]
-                parts.append(self._array(values))
-            else:
-                parts.append(np.repeat(self._array([head.get(name)]), len(rows)))
-
-    def _array(self, values: list[Any]) -> Any:
-        import numpy as np
-
-        kinds = set(map(type, values))
-        if kinds <= {int}:
-            return np.array(values, dtype=np.int64)
-        if kinds <= {int, float, NoneType}:
-            return np.array([math.nan if v is None else v for v in values], dtype=float)
-        out = np.empty(len(values), dtype=object)
-        out[:] = [self.texts.setdefault(v, v) if isinstance(v, str) else v for v in values]
-        return out
-
-    def frame(self) -> Any:
-        import numpy as np
-        import pandas as pd
-
-        columns: dict[str, Any] = {name: np.concatenate(parts) if parts else [] for name, parts in self.parts.items()}
-        return pd.DataFrame(columns, copy=False)
 
 
 OLD_NAMES = {"table as drawn": "table at initialisation"}  # of tables in runs of earlier versions

@@ -13,7 +13,7 @@ from stackcli.common.records import Facts
 from stackcli.config.settings import GROUPS, Config, Part
 from stackcli.config.text_values import text_keys, write_override
 from stackcli.data.base import Loaded
-from stackcli.experiment import part_source
+from stackcli.experiment import parallel_plan, part_source
 from stackcli.experiment.identity import NUMERICS_VERSION, digest, part_sources, run_id
 from stackcli.experiment.run_trackers import Reporting
 from stackcli.experiment.store import Store
@@ -69,6 +69,7 @@ def plan(
     ValueError for a device that this machine lacks and for sizes that a part refuses."""
     if here:
         check_device({c.device for c in configs})
+        parallel_plan.check_devices(configs)
     sources = {
         data: registry.build_part("data", data.name, **data.options) for data in dict.fromkeys(c.data for c in configs)
     }
@@ -77,6 +78,11 @@ def plan(
     ids = tuple(run_id(c, prints[c.data], test=test) for c in configs)
     todo: dict[str, Job] = {}
     if not force:
+        parallel_plan.check_checkpoints(
+            {run: (c, prints[c.data]) for run, c in zip(ids, configs, strict=True) if not store.finished(run, c.keep)},
+            store,
+            test=test,
+        )
         store.check_runs(run for run in ids if store.finished(run))
     for run, config in zip(ids, configs, strict=True):
         if force or not store.finished(run, config.keep):

@@ -24,7 +24,8 @@ def report_study(store: Store, name: str, options: Options, progress: Progress, 
     table = tables.summarise_points(frames, cols=cols, sort=options.sort or None, top=options.top or None)
     if options.formats:
         progress.say("drawing the figures")
-    written = write_tables(frames, folder) + draw_study(frames, folder, options.formats).paths
+    written = write_tables(frames, folder)
+    written += draw_study(frames, folder, options.formats, counting=progress.counting).paths
     for text in delete_outdated(frames, folder):
         progress.say(text)
     if options.printed:

@@ -20,7 +20,7 @@ def describe_details(store: Store, run: str) -> dict[str, Any]:
     """Returns what is stored about a run: `run`, `folder`, `settings`, `changed` (those that differ from the defaults,
     with the default), `result`, `provenance`, `studies`, `edited`, `reproduce`, `files` (bytes of each), `curve` and
     `gradient` (of each layer at the first and the last step measured). Raises CorruptionError for a damaged file."""
-    store.check_runs([run])
+    store.check_runs([run], weights=True)
     files, config = store.files(run), store.config(run)
     settings = config.flat()
     usual = usual_settings(config)

@@ -18,7 +18,7 @@ def compare_runs(store: Store, a: str, b: str) -> dict[str, Any]:
     `provenance`, each key -> the two values; for `curve`, `layers` and `stack` the number of `rows` of each and the
     `first_step` (in `stack`: the first `layer`) at which they are not equal to the bit, None where they are; and
     `identical`: whether the results and all measurements are equal. Raises CorruptionError for a damaged file."""
-    store.check_runs((a, b))
+    store.check_runs((a, b), weights=True)
     first, second = store.files(a), store.files(b)
     results = _both(store.result(a), store.result(b))
     sources = (files.json("config.json").get("source", {}) for files in (first, second))

@@ -1,26 +1,14 @@
 """The files of a published run, each checked against the manifest before anything in it is used."""
 
 import hashlib
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stackcli.common.atomic_files import CorruptionError, parse_json, parse_lines, read_json, write_file
-from stackcli.common.records import dumps, parse_number
-from stackcli.experiment.serialization import hashes
+from stackcli.common.atomic_files import CorruptionError, parse_json, parse_lines, read_json
+from stackcli.common.records import parse_number
 
 WEIGHTS = "weights.pt"  # checked where they are loaded, and by verify: they may be large
-
-
-def write_files(folder: Path, texts: Mapping[str, str], weights: bytes | None) -> None:
-    """Writes the files of a run, name -> text, then their manifest."""
-    for name, text in texts.items():
-        write_file(folder / name, text)
-    if weights is not None:
-        write_file(folder / WEIGHTS, weights)
-        write_file(folder / "weights.json", dumps({"sha256": hashlib.sha256(weights).hexdigest()}) + "\n")
-    write_file(folder / "manifest.json", dumps(hashes(folder)) + "\n")
 
 
 class RunFiles:

@@ -66,7 +66,8 @@ def watch(processes: Sequence[subprocess.Popen[bytes]], folder: Path, say: Say, 
         with contextlib.suppress(OSError, ValueError):  # not there yet
             if (text := (folder / "progress").read_text()) != told:
                 told = text
-                say(tuple(json.loads(text)))
+                detail = json.loads(text)
+                say(tuple(detail) if isinstance(detail, list) else detail)
         time.sleep(POLL)
 
 
@@ -91,7 +92,7 @@ def run_process(folder: Path, rank: int, size: int) -> int:
     signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
 
     def say(detail: Any) -> None:
-        if rank == 0 and time.monotonic() - last[0] > 0.2:
+        if rank == 0 and (isinstance(detail, dict) or time.monotonic() - last[0] > 0.2):
             last[0] = time.monotonic()
             (folder / "progress.new").write_text(json.dumps(detail))
             os.replace(folder / "progress.new", folder / "progress")

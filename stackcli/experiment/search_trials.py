@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from stackcli.common.wording import count_noun
 from stackcli.config.search_space import Space
 from stackcli.config.settings import Config, Options, Scalar
-from stackcli.experiment import study
+from stackcli.experiment import live_files, study
 from stackcli.experiment.progress import Progress, on_validation
 from stackcli.experiment.search_sampler import Sampler
 from stackcli.experiment.store import Store
@@ -65,6 +65,12 @@ class SearchState:
     statuses: dict[str, str] = field(default_factory=dict)
     cached: int = 0
     code: int = 0
+    planned: int = 0  # runs of all rungs
+    progress: Progress = field(default_factory=lambda: Progress(quiet=True))
+
+    def __post_init__(self) -> None:
+        self.planned = sum(rung.size for rung in self.rungs)
+        self.progress.total = self.planned
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -90,6 +96,14 @@ class SearchState:
         self.store.create()
         self.store.tidy()
         plan.keep_facts(self.ends, self.store)
+        folder = self.store.study(f"{self.name}-search")
+        folder.mkdir(parents=True, exist_ok=True)
+        again = study.options_line(self.options, self.arms_of(()))
+        with live_files.keep_live(folder, again, lambda: self.progress.state()):
+            return self.train_rungs()
+
+    def train_rungs(self) -> bool:
+        """As `search`, which says to `watch` what it does."""
         sampler = Sampler(self.space.domains, self.options.sampler, seed=min(self.space.seeds), make=self.build_config)
         for size in sampler.rounds(self.options.trials):
             proposed = sampler.ask(size)
@@ -106,6 +120,8 @@ class SearchState:
             what = f"{len(refused)} of the sampled settings do not fit together and were replaced"
             first = refused[0].partition("\n")[0]
             self.say(f"{what}; the first: {first}")
+        self.planned = len(self.runs)  # settings that were proposed twice are trained once
+        self.save()
         return True
 
     def build_config(self, values: Mapping[str, Scalar]) -> Config:
@@ -133,9 +149,12 @@ class SearchState:
             new, self.store, force=self.options.force, test=False, soon=self.executor.warm, here=self.executor.here
         )
         lines = [f"trial {first[job.config]} {study.point_label(job.config, '', self.axes)}" for job in todo.todo]
-        total = sum(rung.size for rung in self.rungs)
-        progress = Progress(quiet=self.options.quiet, total=total, labels=lines, describe=on_validation)
+        ids = [job.run for job in todo.todo]
+        progress = Progress(
+            quiet=self.options.quiet, total=self.planned, labels=lines, describe=on_validation, runs=ids
+        )
         progress.ended = len(self.runs) + todo.cached
+        self.progress = progress
         code, statuses = study.train(todo, self.store, self.executor, replace(self.options, study=self.name), progress)
         self.runs |= dict(zip(todo.configs, todo.ids, strict=True))
         self.statuses |= statuses
@@ -157,6 +176,7 @@ class SearchState:
         every = plan.Plan(tuple(self.runs.values()), tuple(self.runs), (), self.ends.facts, self.ends.facts_keys)
         described = study.study_record(self.arms_of(every.configs), every, self.options)
         described["command"] = "halving" if self.length else "search"
+        described["planned"] = self.planned
         record = study.with_statuses(described, self.statuses, self.store)
         self.store.save_study(f"{self.name}-search", record, grow=bool(self.options.study))
 

@@ -13,19 +13,18 @@ OUT/attempts/                 runs in progress, and the logs of failed ones
 OUT/checkpoints/ID/           the newest checkpoint of an interrupted run
 OUT/claims/ID.lock            held by the process that trains it
 OUT/facts/                    sizes, class shares and baselines of each data set
+OUT/cache/                    rows that were read and checked, see row_cache
 OUT/studies/NAME/             study.json (which runs, which axes), times.json (step times), tables and figures
 """
 
 import contextlib
-import json
 import os
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from filelock import FileLock
 
@@ -38,12 +37,14 @@ from stackcli.common.atomic_files import (
     write_file,
     write_json,
 )
-from stackcli.common.records import LayerRow, Result, StackRow, StepRow, dumps, json_lines
+from stackcli.common.new_folder import write_folder
+from stackcli.common.records import dumps
 from stackcli.config.settings import GROUPS, Config, from_plain
 from stackcli.experiment import checkpoints, part_source
-from stackcli.experiment.identity import StoreError, part_sources
+from stackcli.experiment.identity import StoreError
 from stackcli.experiment.locks import acquire_lock
-from stackcli.experiment.run_files import WEIGHTS, RunFiles, write_files
+from stackcli.experiment.publication import RunParts, run_contents
+from stackcli.experiment.run_files import WEIGHTS, RunFiles
 from stackcli.experiment.serialization import from_bytes
 from stackcli.experiment.studies import check_same_base, merge_studies, missing_runs
 
@@ -123,9 +124,9 @@ class Store:
         """The files of a run, each checked against the manifest where it is read."""
         return RunFiles(self.run(run))
 
-    def check_runs(self, runs: Iterable[str]) -> None:
-        """Raises CorruptionError that names every damaged file of these runs, but for their weights."""
-        if faults := [fault for run in dict.fromkeys(runs) for fault in self.files(run).find_faults(weights=False)]:
+    def check_runs(self, runs: Iterable[str], *, weights: bool = False) -> None:
+        """Raises CorruptionError that names every damaged file of these runs; with `weights` these are read too."""
+        if faults := [fault for run in dict.fromkeys(runs) for fault in self.files(run).find_faults(weights=weights)]:
             raise CorruptionError("\n".join(faults))
 
     def finished(self, run: str, keep: str = "none") -> bool:
@@ -163,32 +164,17 @@ class Store:
         self,
         run: str,
         *,
-        config: Config,
-        result: Result,
-        curve: Iterable[StepRow],
-        layers: Iterable[LayerRow],
-        stack: Iterable[StackRow],
-        position: Any,
-        words: Mapping[str, Any],
         weights: bytes | None,
-        provenance: Mapping[str, Any],
-        reproduce: str,
         replace: bool = False,
+        **parts: Unpack[RunParts],
     ) -> Path:
         """Writes an attempt and renames it to its final folder. If another process published first, the attempt is
         discarded, unless the published run lacks the weights or `replace` is set."""
         attempt = self.root / "attempts" / f"{run}-{uuid.uuid4().hex[:8]}"
-        described = {"settings": {**config.identity(), "keep": config.keep}, "source": part_sources(config)}
-        rows_of: dict[str, Iterable[Any]] = {"curve": curve, "layers": layers, "stack": stack}
-        values = {"position": position, "words": words, "provenance": provenance, "result": asdict(result)}
+        contents = run_contents(weights, parts)
         try:
-            texts = {
-                "config.json": json.dumps({**described, "reproduce": reproduce}, indent=1, allow_nan=False) + "\n",
-                **{f"{name}.jsonl": "".join(json_lines(rows)) for name, rows in rows_of.items()},
-                **{f"{name}.json": dumps(value) + "\n" for name, value in values.items()},
-            }
-            write_files(attempt, texts, weights)
-            self._place(attempt, self.run(run), config.keep if weights is not None else "none", replace)
+            write_folder(attempt, contents)
+            self._place(attempt, self.run(run), parts["config"].keep if weights is not None else "none", replace)
         except BaseException:
             shutil.rmtree(attempt, ignore_errors=True)
             raise

@@ -80,7 +80,13 @@ def read_experiment(name: str) -> dict[str, list[str]]:
 
 def run_study(arms: Arms, options: Options) -> int:
     """Runs a study; returns the exit code."""
-    from stackcli.experiment import announcement, plan, worker
+    with contextlib.ExitStack() as work:
+        return run_phases(arms, options, work)
+
+
+def run_phases(arms: Arms, options: Options, work: contextlib.ExitStack) -> int:
+    """As `run_study`; `work` is closed when the study is no longer worked on."""
+    from stackcli.experiment import announcement, live_files, plan, worker
     from stackcli.experiment.executor import build_executor
 
     check_columns(arms.configs, options)
@@ -92,8 +98,8 @@ def run_study(arms: Arms, options: Options) -> int:
     executor = build_executor(options, worker.preload())
     planned = plan_runs(arms, options, store, executor)
     describe = on_validation if options.search else on_test
-    labels, work = run_labels(planned.todo, arms), plan.job_estimates(planned)
-    progress = Progress(quiet=options.quiet, total=len(labels), labels=labels, describe=describe, work=work)
+    labels, each, ids = run_labels(planned.todo, arms), plan.job_estimates(planned), [job.run for job in planned.todo]
+    progress = Progress(quiet=options.quiet, total=len(labels), labels=labels, describe=describe, work=each, runs=ids)
     announcement.announce_plan(arms, planned, options, progress, timed=timed)
     if options.dry_run:
         return 0
@@ -107,6 +113,7 @@ def run_study(arms: Arms, options: Options) -> int:
     if lost := store.count_dropped(name, study, grow=bool(options.study)):
         progress.say(announcement.describe_dropped(name, lost, named=bool(options.study)))
     store.save_study(name, with_statuses(study, {}, store), grow=bool(options.study))
+    work.enter_context(live_files.keep_live(store.study(name), options_line(options, arms), progress.state))
     with contextlib.closing(executor):
         code, statuses = train(planned, store, executor, replace(options, study=name), progress)
     store.save_study(name, with_statuses(study, statuses, store), grow=bool(options.study))
@@ -141,11 +148,11 @@ def measure_runs(store: Store, name: str, options: Options, progress: Progress) 
     """Measures the step times of a study whose runs are done; explains and attacks the runs where that is asked for."""
     from stackcli.experiment import attack_pass, explanation_pass, timing_pass
 
-    timing_pass.time_steps(store, name, progress.say)
+    timing_pass.time_steps(store, name, progress.say, progress.counting)
     if options.explain:
-        explanation_pass.explain_runs(store, name, options.jobs, progress.say)
+        explanation_pass.explain_runs(store, name, options.jobs, progress.say, progress.counting)
     if options.attack:
-        attack_pass.attack_runs(store, name, options.jobs, progress.say)
+        attack_pass.attack_runs(store, name, options.jobs, progress.say, progress.counting)
 
 
 def along_known_axes(arms: Arms, store: Store, name: str) -> Arms:
@@ -229,6 +236,7 @@ def study_record(arms: Arms, plan: Any, options: Options) -> dict[str, Any]:
         "overrides": list(arms.overrides),
         "runs": runs,
         "facts": facts,
+        "again": options_line(options, arms),
     } | ({"known": dict(arms.known)} if arms.known else {})
 
 

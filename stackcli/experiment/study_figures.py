@@ -13,6 +13,7 @@ from stackcli.common.atomic_files import CorruptionError, read_json, write_json
 from stackcli.common.records import dumps
 from stackcli.experiment import part_source
 from stackcli.experiment.identity import digest
+from stackcli.experiment.progress import Counting, count_silently
 from stackcli.experiment.serialization import hash_file
 from stackcli.experiment.store import Store
 from stackcli.experiment.written_files import abbreviate_files
@@ -72,7 +73,9 @@ def read_stamp(folder: Path) -> dict[str, Any]:
     return {"runs": "", "inputs": {}, **found}
 
 
-def draw_study(frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] = ()) -> Drawn:
+def draw_study(
+    frames: Any, folder: Path, formats: Sequence[str], only: Sequence[str] = (), counting: Counting = count_silently
+) -> Drawn:
     """Draws every figure that has something to show, or `only` some. A figure is drawn again only where the study, the
     source of the figure or the formats have changed, or where one of its files is missing or damaged."""
     if not formats:
@@ -89,7 +92,7 @@ def draw_study(frames: Any, folder: Path, formats: Sequence[str], only: Sequence
     unchanged = [name for name in names if name in inputs and inputs[name]["files"]]
     if changed:
         _ = frames.position  # read now, so that a damaged file is reported before anything is drawn
-    drawn = draw_figures(frames, folder, formats, changed, named=bool(only))
+    drawn = draw_figures(frames, folder, formats, changed, named=bool(only), counting=counting)
     inputs |= {name: {"from": now[name], "files": files} for name, files in drawn.items()}
     if stamp["runs"] != runs:  # what is not drawn now was drawn from other runs
         inputs = {name: inputs[name] for name in names if name in inputs}
@@ -112,7 +115,13 @@ def is_complete(files: Mapping[str, str], folder: Path, formats: Iterable[str]) 
 
 
 def draw_figures(
-    frames: Any, folder: Path, formats: Sequence[str], names: Sequence[str], *, named: bool
+    frames: Any,
+    folder: Path,
+    formats: Sequence[str],
+    names: Sequence[str],
+    *,
+    named: bool,
+    counting: Counting = count_silently,
 ) -> dict[str, dict[str, str]]:
     """Draws figures; returns figure -> file name -> its hash, without files for one that has nothing to show. A figure
     of an installed package that fails is left out, unless it was `named`."""
@@ -121,16 +130,18 @@ def draw_figures(
         return out
     from stackcli.figures import base
 
-    for name in names:
-        try:
-            figure = base.load_figure(name)(frames)
-        except registry.PartError as error:
-            if named:
-                raise
-            print(f"figure {name} is left out: {error}", file=sys.stderr)
-            continue
-        paths = [] if figure is None else base.save(figure, folder / name, formats)
-        out[name] = {path.name: hash_file(path) for path in paths}
+    with counting("figures drawn", len(names)) as count:
+        for number, name in enumerate(names):
+            count(number)
+            try:
+                figure = base.load_figure(name)(frames)
+            except registry.PartError as error:
+                if named:
+                    raise
+                print(f"figure {name} is left out: {error}", file=sys.stderr)
+                continue
+            paths = [] if figure is None else base.save(figure, folder / name, formats)
+            out[name] = {path.name: hash_file(path) for path in paths}
     numbered = [name for name, files in out.items() if any(file.endswith(base.KEY) for file in files)]
     if numbered:
         print(

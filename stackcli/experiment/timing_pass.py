@@ -14,9 +14,10 @@ from stackcli.common.wording import count_noun
 from stackcli.config.settings import NONE, Config, Part, plain
 from stackcli.experiment.identity import digest, part_sources
 from stackcli.experiment.plan import estimate
+from stackcli.experiment.progress import Counted, Counting, count_silently
 from stackcli.experiment.store import Store
 from stackcli.experiment.worker import preload
-from stackcli.launcher.base import UNFINISHED, Say, Stop
+from stackcli.launcher.base import UNFINISHED, Outcome, Say, Stop
 
 
 def timing_key(config: Config, fingerprint: str) -> str:
@@ -39,18 +40,28 @@ def timing_key(config: Config, fingerprint: str) -> str:
     )
     planned = ("steps", "epochs") if config.compile == "auto" else ()  # which decide whether blocks are compiled
     passes = () if config.is_off("adversarial") else ("adversarial",)
-    values = {key: plain(getattr(config, key)) for key in (*keys, *more, *planned, *passes)}
+    divided = ("devices", "parallel", "accumulate") if is_divided(config) else ()
+    values = {key: plain(getattr(config, key)) for key in (*keys, *more, *planned, *passes, *divided)}
     sources = part_sources(replace(config, distill=NONE))  # a teacher's step takes as long as the stack's own
     own = {"content": fingerprint, "source": sources, "host": platform.node()}
     return digest({**values, "data": config.data.placeless, **own})
 
 
-def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:
+def is_divided(config: Config) -> bool:
+    """Returns whether several processes or passes make a step of a run; such a step is not timed."""
+    return config.devices > 1 or config.accumulate > 1
+
+
+def time_steps(store: Store, study: str, say: Callable[[str], None], counting: Counting = count_silently) -> None:
     """Measures each architecture of a study that has a finished run and was not yet measured on this machine, in a
     process that runs alone. If that fails, says why; the study then has no new times."""
     runs = [entry for entry in store.read_study(study)["runs"] if store.finished(entry["run"])]
-    every = {entry["timing"]: store.config(entry["run"]) for entry in runs}
-    same = {e["timing_same"]: store.config(e["run"]) for e in runs if "timing_same" in e}
+    found = {entry["run"]: store.config(entry["run"]) for entry in runs}
+    if any(map(is_divided, found.values())):
+        say("no step times of runs with devices=2 or accumulate=2 and more: what is timed is one process and pass")
+    runs = [entry for entry in runs if not is_divided(found[entry["run"]])]
+    every = {entry["timing"]: found[entry["run"]] for entry in runs}
+    same = {e["timing_same"]: found[e["run"]] for e in runs if "timing_same" in e}
     every |= {key: replace(config, kernel="explicit") for key, config in same.items() if key not in every}
     known = {key: found for key, found in store.timings(study).items() if measured_here(found)}
     new = {key: config for key, config in every.items() if key not in known}
@@ -64,12 +75,22 @@ def time_steps(store: Store, study: str, say: Callable[[str], None]) -> None:
 
     say(f"timing {count_noun(len(new), 'architectures')}")
     job = Timing(store.root, study, {reference: every[reference], **new}, reference, known)
-    for outcome in Local(workers=1, preload=preload()).run(time_all, [job]):
+    executor = Local(workers=1, preload=preload())
+    with counting("architectures timed", len(new)) as count:
+        outcomes = [watch_timing(outcome, count) for outcome in executor.run(time_all, [job])]
+    for outcome in outcomes:
         if outcome.state in (*UNFINISHED, "stopped"):
             why = str(outcome.detail or "it was stopped").strip().split("\n")[-1]
             say(f"no step times: the timing pass did not finish ({why}); the same command tries it again")
         elif outcome.state == "done":
             say(f"timed {describe_load(outcome.detail)}")
+
+
+def watch_timing(outcome: Outcome, count: Counted) -> Outcome:
+    """Returns what happened in a timing pass; what it reports is how many architectures are measured."""
+    if outcome.state == "progress":
+        count(int(outcome.detail))
+    return outcome
 
 
 def measured_here(found: Any) -> bool:
@@ -105,7 +126,7 @@ def time_all(job: Timing, say: Say, stop: Stop) -> list[float | None]:
     before = job.known.get(job.reference)
     scale = float(before["times"]["step_ms"]) if before else None
     first = machine_load.measure_load()
-    found = step_time.measure_blocks(job.configs, job.reference, load, scale)
+    found = step_time.measure_blocks(job.configs, job.reference, load, scale, say)
     loads = [first, machine_load.measure_load()]
     marked = {
         key: {**times, "machine": {**times["machine"], "loads": loads}, "reference": job.reference}

@@ -23,18 +23,20 @@ CHECKPOINT_SECONDS = 60.0
 
 
 def preload() -> list[str]:
-    """The modules that a run needs: loaded before the first, so that an edit of the source reaches no later run. The
-    last two are loaded by PyTorch's optimisers and by the tool's own main module."""
+    """The modules that a run needs: loaded before the first, so that an edit of the source reaches no later run. Two
+    are loaded by PyTorch's optimisers and by the tool's own main module; the last makes collections cheap."""
     own = (f"stackcli.{g}.{n}" for g in GROUPS for n in registry.part_names(g) if registry.built_in(g, n))
     return [
         "stackcli.experiment.worker",
         "stackcli.training.loop",
         "stackcli.model.build",
         "stackcli.diagnostics.layer_report",
+        "stackcli.diagnostics.layer_statistics",
         "stackcli.diagnostics.step_time",
         *own,
         "torch._dynamo",
         "typer",
+        "stackcli.common.frozen_objects",
     ]
 
 
@@ -63,14 +65,30 @@ def run_job(job: Job, say: Say, stop: Stop) -> None:
     """One run, in a process of its own, unless another process has done it meanwhile. Exits with 75 after saving where
     it is asked to stop."""
     store = Store(job.store, create=False)
-    with store.claimed(job.run, stop) as ours:
+    tell_stage(say, "loading")
+    waiting: list[bool] = []
+
+    def wait() -> bool:
+        if not waiting:
+            waiting.append(True)
+            tell_stage(say, "waiting for another process that trains it")
+        return stop()
+
+    with store.claimed(job.run, wait) as ours:
         if not ours:
             raise SystemExit(PREEMPTED)
         if job.replace or not store.finished(job.run, job.config.keep):
+            if waiting:
+                tell_stage(say, "loading")
             if job.config.devices > 1:
                 train_together(job, say, stop)
             else:
                 train_reported(job, store, say, stop)
+
+
+def tell_stage(say: Say, stage: str) -> None:
+    """Says what the worker of a run does now, and which process it is."""
+    say({"stage": stage, "host": platform.node(), "pid": os.getpid()})
 
 
 def train_reported(job: Job, store: Store, say: Say, stop: Stop, processes: Processes = ALONE) -> None:
@@ -89,43 +107,25 @@ def train_one(
 ) -> None:
     """Continues from a checkpoint if there is one, trains, publishes. Raises ValueError where the data are no longer
     those that the run was planned with. processes: those that train the run together; process 0 saves and publishes."""
-    import numpy as np
-    import torch
-
-    from stackcli.diagnostics import layer_report, layer_statistics
+    from stackcli.diagnostics import layer_report
     from stackcli.model.build import build_for
-    from stackcli.training import loop
 
     began, config, trackers = time.time(), job.config, trackers or RunTrackers()
-    torch.set_num_threads(config.threads)
-    if config.device == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
-    data = registry.build_part("data", config.data.name, **config.data.options)
-    loaded = data.load() if job.loaded is None else job.loaded
-    if data.fingerprint() != job.content:
-        raise ValueError(f"data={config.data.name} has changed since the command began; run it again")
-    model = build_for(config, loaded).to(config.device)
-    if part_sources(config) != job.source:  # which is read after its code was
-        raise ValueError("the source of a part has changed since the command began; run it again")
-    lengths = np.array([len(tokens) for tokens in loaded.train.tokens])
-    reached = loaded.max_len if config.pad == "max" and config.mask == "none" else max(lengths)
-    divided = processes.size > 1  # then the tables are read while the stack is whole
-    tables = _tables(model, reached=reached, trained=True) if divided else []
-    training = loop.Training(model, loaded, config, layer_statistics, processes=processes)
+    loaded = _load(job)
+    training, before, reached = _build(job, loaded, processes)
     if job.replace and processes.rank == 0:
         store.drop_checkpoints(job.run)
-    tables = tables if divided else _tables(model, reached=reached, trained=True)
-    before = [_at_start(table, lengths, config) for table in tables]
     spent = _continue(training, store, job.run, processes)
     _advance(training, store, job.run, say, stop, trackers, processes, began=began - spent)
+    tell_stage(say, "evaluating")
     result = training.result(test=job.test)
-    if divided:
+    if processes.size > 1:
         training.collect(build_for(config, loaded).to(config.device))
         if processes.rank:
             return
     position = before + _tables(training.model, reached=reached)
     stack = layer_report.layer_rows(training) if config.probes and job.test and result.status == "done" else ()
+    tell_stage(say, "publishing")
     store.publish(
         job.run,
         config=config,
@@ -141,6 +141,41 @@ def train_one(
         replace=job.replace,
     )
     trackers.finish(result)
+
+
+def _load(job: Job) -> Any:
+    """The data of a run, and PyTorch as its settings want it."""
+    import torch
+
+    config = job.config
+    torch.set_num_threads(config.threads)
+    if config.device == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    data = registry.build_part("data", config.data.name, **config.data.options)
+    loaded = data.load() if job.loaded is None else job.loaded
+    if data.fingerprint() != job.content:
+        raise ValueError(f"data={config.data.name} has changed since the command began; run it again")
+    return loaded
+
+
+def _build(job: Job, loaded: Any, processes: Processes) -> tuple[Any, list[dict[str, Any]], int]:
+    """(training, the encoding's tables before the first step, how many positions training reaches)"""
+    from stackcli.diagnostics import layer_statistics
+    from stackcli.model.build import build_for
+    from stackcli.training import loop
+
+    config = job.config
+    model = build_for(config, loaded).to(config.device)
+    if part_sources(config) != job.source:  # which is read after its code was
+        raise ValueError("the source of a part has changed since the command began; run it again")
+    lengths = [len(tokens) for tokens in loaded.train.tokens]
+    reached = loaded.max_len if config.pad == "max" and config.mask == "none" else max(lengths)
+    divided = processes.size > 1  # then the tables are read while the stack is whole
+    tables = _tables(model, reached=reached, trained=True) if divided else []
+    training = loop.Training(model, loaded, config, layer_statistics, processes=processes)
+    tables = tables if divided else _tables(model, reached=reached, trained=True)
+    return training, [_at_start(table, lengths, config) for table in tables], reached
 
 
 def _advance(

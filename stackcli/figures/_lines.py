@@ -119,7 +119,8 @@ class Lines:
         else:
             bar(figure, ScalarMappable(self._norm(), ORDERED), label(self.order.name), self.order.levels)
         if self.order is not None and len(self.keys) > 1:
-            entries += [(swatch(color=GREY, marker=MARKERS[i], linestyle=DASHES[i]), name) for i, name in choices]
+            looks = [(name, styles(len(self.every))[i]) for i, name in choices]
+            entries += [(swatch(**{**look, "color": GREY}), name) for name, look in looks]
         legend(figure, [*entries, *extra])
 
     @property

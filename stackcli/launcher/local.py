@@ -140,7 +140,7 @@ def _enter(work: Work, payload: Any, pipe: Connection) -> None:
     last = [0.0]
 
     def say(detail: Any) -> None:
-        if time.monotonic() - last[0] > 0.2:
+        if isinstance(detail, dict) or time.monotonic() - last[0] > 0.2:  # a new stage is always sent
             last[0] = time.monotonic()
             try:
                 pipe.send(("progress", detail))

@@ -26,7 +26,7 @@ from stackcli.training.batching import Padded, check_unknown, drop_words, observ
 from stackcli.training.evaluation import Answers, Change, answers, keep_batch, subset
 from stackcli.training.observer import Key, Observer
 from stackcli.training.optimizer import learning_rate, planned_steps
-from stackcli.training.parallel import Piece, build_parallel
+from stackcli.training.parallel import Parallel, Piece, build_parallel
 from stackcli.training.position_losses import Auxiliary
 from stackcli.training.processes import ALONE, Processes
 from stackcli.training.run_result import run_result
@@ -68,7 +68,6 @@ class Training:
         self.model, self.config, self.classes = model, config, loaded.classes
         self.auxiliary = Auxiliary(model, config)
         self.auxiliary.pretrain()
-        self.parallel = build_parallel(config, processes)
         masked, device, max_len = config.mask == "padding", config.device, loaded.max_len
 
         def padded(examples: Examples) -> Padded:
@@ -82,11 +81,7 @@ class Training:
         self.steps = planned_steps(config, len(self.train))
         self.per_epoch = math.ceil(len(self.train) / config.batch)
         self.probe_batch = self.train.cut(observed_rows(len(self.train)), full=self.full)
-        build.profile(model, self.probe_batch)
-        self.parallel.distribute(model)
-        self.optimizer = self.parallel.optimizer(model, config, self.auxiliary.parameters())
-        compile_blocks(model, config, self.steps)
-        self.parallel.prepare(model, config, self.temperature, self.probe_batch)
+        self._share_work(build_parallel(config, processes))
         self.observer = observer if config.probes else None
         self.probe_steps = self.observer.schedule(self.steps) if self.observer else frozenset()
         self.step, self.waited, self.stopped_early = 0, 0, False
@@ -99,6 +94,16 @@ class Training:
         self._epoch = (-1, [np.empty(0, dtype=np.int64)])
         self._look(updates={})
         self._evaluate()
+
+    def _share_work(self, parallel: Parallel) -> None:
+        """Divides the stack among the processes, each with an optimiser of what it holds."""
+        model, config = self.model, self.config
+        build.profile(model, self.probe_batch)
+        parallel.distribute(model)
+        self.parallel = parallel
+        self.optimizer = parallel.optimizer(model, config, self.auxiliary.parameters())
+        compile_blocks(model, config, self.steps)
+        parallel.prepare(model, config, self.temperature, self.probe_batch)
 
     @property
     def finished(self) -> bool:
@@ -173,7 +178,7 @@ class Training:
             self._look(observer.updates(self.model, before, decay=decay, parallel=self.parallel), step + 1)
 
     def _look(self, updates: dict[Key, tuple[float, float]], step: int = 0) -> None:
-        if self.observer and step in self.probe_steps:
+        if self.observer:
             self.layers += self.observer.look(
                 self.model, self.probe_batch, step=step, updates=updates, parallel=self.parallel
             )
@@ -214,7 +219,6 @@ class Training:
             self.waited += 1
         self.stopped_early = bool(self.config.patience) and self.waited >= self.config.patience
         if self.stopped_early and self.step not in self.probe_steps:
-            self.probe_steps |= {self.step}
             self._look(updates={}, step=self.step)
 
     def _score(self, part: Padded) -> Answers:

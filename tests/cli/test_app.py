@@ -1,6 +1,7 @@
 """What a person types wrongly, and what the tool answers; exit codes."""
 
 import errno
+import time
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,19 @@ def test_with_debug_the_traceback_is_left_alone() -> None:
 
     with pytest.raises(ValueError, match="here"):
         app.run_guarded(action, debug=True)
+
+
+def test_only_what_takes_long_is_announced_while_it_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "SLOW", 30.0)
+    with app.announce_slow("sweep: reading"):
+        pass
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(app, "SLOW", 0.0)
+    said, end = "", time.monotonic() + 20
+    with app.announce_slow("sweep: reading"), app.announce_slow("never", quiet=True):
+        while not said and time.monotonic() < end:
+            time.sleep(0.01)
+            said = capsys.readouterr().err
+    assert said == "sweep: reading\n" and capsys.readouterr().err == ""

@@ -41,3 +41,21 @@ def test_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
     assert not keep_freed_memory()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a call of glibc")
+def test_memory_that_was_freed_can_be_given_back() -> None:
+    code = """
+from pathlib import Path
+from stackcli.common.memory import give_back_memory
+def pages():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+blocks = [bytearray(4000) for _ in range(20_000)]
+last = bytearray(4000)
+full = pages()
+del blocks
+give_back_memory()
+print((full - pages()) * 4096)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 40_000_000

@@ -40,7 +40,8 @@ def test_a_run_that_was_stored_before_the_defences_existed_has_none_of_them() ->
         "none",
     )
     plain = {**c.identity(), "keep": c.keep}
-    assert not plain.keys() & {"adversarial", "distill", "word_dropout"} and "clean" not in plain["data"]
+    assert (c.devices, c.parallel, c.accumulate) == (1, "data", 1)
+    assert not plain.keys() & OFF.keys() and "clean" not in plain["data"]
     assert from_plain(plain) == c
     task = config(data="order")
     assert from_plain({**task.identity(), "keep": task.keep}) == task
@@ -53,6 +54,9 @@ def test_a_run_that_was_stored_before_the_defences_existed_has_none_of_them() ->
         {"distill": part("defensive", temperature=20.0)},
         {"word_dropout": 0.1},
         {"data": part("subjects", clean="all")},
+        {"devices": 2},
+        {"devices": 2, "parallel": "sharded"},
+        {"accumulate": 2},
     ],
 )
 def test_a_defence_that_is_on_is_part_of_the_identity_and_read_back(change: dict[str, Any]) -> None:

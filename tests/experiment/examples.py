@@ -207,3 +207,28 @@ def search_words(data: Path, *more: str, kind: str = "random", trials: int = 12)
     space = [w for w in (*SPACE, "seeds=2") if w.partition("=")[0] not in keys]
     rest = [w for w in more if w not in settings]
     return [*words(data, *space, *settings), "--search", kind, "--trials", str(trials), *rest]
+
+
+# ---- a study that a process works on
+
+
+def live_state() -> dict[str, Any]:
+    """What a process that works on a study of six runs says in its live file."""
+    run = {"run": "abc", "label": "depth=1 seed=0", "stage": "training", "host": "node", "pid": 7, "told": (3, 10, 1.5)}
+    return {
+        "total": 6,
+        "ended": 2,
+        "seconds_left": 12.5,
+        "running": [run],
+        "failures": {"bad": "ValueError: no"},
+        "count": None,
+    }
+
+
+def write_live(study: Path, name: str = "other-1.json", **more: Any) -> Path:
+    """Writes the live file of another process: by default one of another machine."""
+    head = {"format": 1, "host": "other", "pid": 1, "place": "other", "birth": "5", "again": "stackattn sweep"}
+    path = study / "live" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({**head, **live_state(), **more}), encoding="ascii")
+    return path

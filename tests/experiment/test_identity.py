@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from stackcli.config.settings import GROUPS, Part, plain
+from stackcli.config.settings import GROUPS, OFF, Part, plain
 from stackcli.experiment import identity, part_source
 from tests.experiment.examples import default_config
 
@@ -44,7 +44,7 @@ def test_an_edited_part_or_another_numerics_version_is_another_run(monkeypatch: 
 def test_defences_that_are_off_leave_the_id_as_it_was_before_they_existed(monkeypatch: pytest.MonkeyPatch) -> None:
     config = default_config()
     settings = {f.name: plain(getattr(config, f.name)) for f in fields(config)}
-    before = {k: v for k, v in settings.items() if k not in ("keep", "adversarial", "distill", "word_dropout")}
+    before = {k: v for k, v in settings.items() if k not in {"keep", *OFF}}
     data = {k: v for k, v in before["data"].items() if k not in ("clean", "test_path", "vectors", "encoding")}
     sources = dict.fromkeys(("pe", "residual", "norm", "attention", "init", "data"), "0" * 16)
     monkeypatch.setattr(part_source, "fingerprint", lambda group, name: "0" * 16)

@@ -10,8 +10,8 @@ from stackcli.common.atomic_files import CorruptionError, write_json
 from stackcli.common.records import LayerRow, StackRow, StepRow
 from stackcli.experiment import load
 from stackcli.experiment.attack_scores import attack_path
-from stackcli.experiment.load import _Columns
 from stackcli.experiment.store import Store
+from stackcli.experiment.study_rows import Columns
 from tests.experiment.examples import empty_study, publish_run, replace_file, study_entry
 
 
@@ -23,7 +23,7 @@ def test_columns_of_many_runs_are_the_frame_of_their_rows() -> None:
         [{"step": 0, "layer": 1, "tensor": "qkv", "g1": 0.5}, {"step": 4, "layer": 1, "tensor": "block", "g4": 2}],
         [{"step": 0, "layer": 2, "tensor": "qkv", "g1": float("inf")}],
     ]
-    made = _Columns(LayerRow, ("lr",))
+    made = Columns(LayerRow, ("lr",))
     for head, mine in zip(heads, rows, strict=True):
         made.add(head, mine)
     found = made.frame()
@@ -35,14 +35,14 @@ def test_columns_of_many_runs_are_the_frame_of_their_rows() -> None:
 
 
 def test_a_value_of_a_row_comes_before_the_value_of_its_run() -> None:
-    made = _Columns(StepRow, ("lr",))
+    made = Columns(StepRow, ("lr",))
     made.add({"run": "a", "arm": "", "point": "", "seed": 0, "lr": 0.1}, [{"step": 1, "lr": 0.05}, {"step": 2}])
     assert made.frame()["lr"].tolist() == [0.05, 0.1]
-    assert len(_Columns(StepRow, ()).frame()) == 0
+    assert len(Columns(StepRow, ()).frame()) == 0
 
 
 def test_layers_of_runs_recorded_before_the_lens_and_the_position_probe_have_no_such_numbers() -> None:
-    made, head = _Columns(StackRow, ()), {"arm": "", "point": "", "seed": 0}
+    made, head = Columns(StackRow, ()), {"arm": "", "point": "", "seed": 0}
     made.add({**head, "run": "old"}, [{"layer": 0, "probe_acc": 0.5, "cka": [1.0]}])
     made.add({**head, "run": "new"}, [{"layer": 0, "probe_acc": 0.5, "position_acc": 0.125, "lens_acc": 0.25}])
     found = made.frame()

@@ -130,3 +130,74 @@ def test_a_run_that_is_started_once_more_has_not_ended() -> None:
     shown.show(Outcome(0, "retried", "its process died (exit code -9)"), None)
     assert " ".join(text.getvalue().split()).endswith("(exit code -9); it is started again")
     assert shown.ended == 0
+
+
+def test_what_failed_stays_on_the_display_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, text = terminal(monkeypatch, total=12, width=50)
+    with shown:
+        for job in range(4):
+            shown.show(Outcome(job, "failed", f"ValueError: no {job}"), None)
+        for job in range(4, 12):
+            shown.show(Outcome(job, "started"), None)
+        frame = last_frame(shown, text)
+    assert len(frame) == 10 and frame[-3:] == [f"failed: depth={i} seed=0: ValueError: no {i}" for i in (1, 2, 3)]
+
+
+def test_the_display_says_what_each_worker_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, text = terminal(monkeypatch, total=2)
+    worker = {"host": "vm", "pid": 7}
+    with shown:
+        shown.show(Outcome(0, "progress", {"stage": "loading", **worker}), None)
+        shown.show(Outcome(1, "progress", (10, 10, 1.5, 1.25, 0.4)), None)
+        shown.show(Outcome(1, "progress", {"stage": "publishing", **worker}), None)
+        assert last_frame(shown, text)[1:] == [
+            "depth=0 seed=0  loading",
+            "depth=1 seed=0",
+            "  10/10 publishing  train 1.500 val 1.250 acc 0.400",
+        ]
+        shown.show(Outcome(0, "progress", (1, 10)), None)
+        assert "depth=0 seed=0  1/10" in last_frame(shown, text)
+
+
+def test_other_work_than_runs_shows_its_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, text = terminal(monkeypatch, total=2, width=40)
+    with shown.counting("figures drawn", 20) as count:
+        count(5)
+        monkeypatch.setattr("stackcli.experiment.progress.time.monotonic", lambda: shown.began + 10)
+        assert last_frame(shown, text)[0].endswith(" 5/20 figures drawn, 30 s left")
+        assert shown.state()["count"] == ("figures drawn", 5, 20)
+    assert shown.count is None and shown.state()["count"] is None
+
+
+def test_a_pipe_gets_a_line_only_where_nothing_was_said_for_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, text = progress(total=3)
+    shown.spoken, clock = shown.began, [shown.began]
+    monkeypatch.setattr("stackcli.experiment.progress.time.monotonic", lambda: clock[0])
+    shown.show(Outcome(1, "progress", (48, 60, 1.5, 1.25, 0.4)), None)
+    for second in range(1, 101):
+        clock[0] = shown.began + second
+        if second == 50:
+            shown.show(Outcome(0, "failed", "ValueError: no"), None)
+        shown.break_silence()
+    assert text.getvalue().splitlines() == [
+        "0/3 runs, 82 s left; depth=1 seed=0 48/60",  # 30 s for 4/15 of the work, 82.5 s for the rest
+        "1/3 runs, 1 failed, 53 s left; depth=1 seed=0 48/60",  # 80 s for 9/15 of the work, 53.3 s for the rest
+    ]
+
+
+def test_quiet_is_silent_for_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, text = progress(quiet=True)
+    with shown:
+        monkeypatch.setattr("stackcli.experiment.progress.time.monotonic", lambda: shown.began + 1000)
+        shown.break_silence()
+    assert text.getvalue() == ""
+
+
+def test_a_dumb_terminal_and_continuous_integration_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert terminal(monkeypatch, total=1)[0].shown
+    monkeypatch.setenv("TERM", "dumb")
+    assert not terminal(monkeypatch, total=1)[0].shown
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr("stackcli.experiment.progress.Console", lambda **_: Console(force_terminal=True))
+    assert not Progress(quiet=False, total=1).shown

@@ -178,7 +178,7 @@ def test_a_forced_run_replaces_the_old_one_only_when_it_is_complete(
         raise OSError("disk full")
 
     with monkeypatch.context() as broken, pytest.raises(OSError, match="disk full"):
-        broken.setattr(os, "replace", fail)
+        broken.setattr(os, "fsync", fail)
         publish_run(place, loss=0.2, replace=True)
     assert atomic_files.read_lines(place.run("abc") / "curve.jsonl")[0]["train_loss"] == 0.1
     publish_run(place, loss=0.2, replace=True)

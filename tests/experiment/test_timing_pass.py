@@ -142,8 +142,9 @@ def test_new_times_are_saved_beside_the_known_ones_on_their_scale(
 
     asked: list[float | None] = []
 
-    def measure(configs: dict[str, Config], reference: str, load: Any, scale: float | None) -> dict[str, Any]:
+    def measure(configs: dict[str, Config], reference: str, load: Any, scale: float | None, say: Any) -> dict[str, Any]:
         asked.append(scale)
+        say(len(configs))
         return {key: {"times": {"step_ms": 7.0}, "machine": HERE} for key in configs}
 
     monkeypatch.setattr(step_time, "measure_blocks", measure)
@@ -168,10 +169,11 @@ def test_equal_architectures_share_a_key_and_an_edited_part_has_another(monkeypa
     for same in unseen:
         assert timing_pass.timing_key(replace(config, **same), "content") == key, same
     changes: list[dict[str, Any]] = [{"depth": 9}, {"batch": 9}, {"kernel": "explicit"}, {"clip": 0.0}]
+    changes += [{"devices": 2}, {"devices": 2, "parallel": "tensor"}, {"accumulate": 2}]
     changes += [{"adversarial": Part(name="pgd", keys=(("steps", n),))} for n in (1, 2)]
     others = [replace(config, **change) for change in changes]
     keys = {timing_pass.timing_key(other, "content") for other in others}
-    assert len(keys | {key, timing_pass.timing_key(config, "other content")}) == 8
+    assert len(keys | {key, timing_pass.timing_key(config, "other content")}) == 11
     monkeypatch.setattr(timing_pass, "part_sources", lambda _: {})
     assert timing_pass.timing_key(config, "content") != key
 

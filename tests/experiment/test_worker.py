@@ -1,6 +1,7 @@
 """A sweep, whole: nothing is trained twice, nothing is lost, and the bits do not depend on how it was run."""
 
 import json
+import os
 import pickle
 import shlex
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -354,11 +356,34 @@ def test_a_run_that_is_stopped_while_its_teacher_or_its_stack_is_trained_ends_in
         store.create()
         (job,) = plan.plan([config], store).todo
         rows: list[tuple[float, ...]] = []
+        stages: list[str] = []
+
+        def say(told: Any, rows: list[Any] = rows, stages: list[str] = stages) -> None:
+            if isinstance(told, dict):
+                stages.append(told["stage"])
+            else:
+                rows.append(told)
+
         if store is stores[1]:
             with pytest.raises(SystemExit):
-                worker.train_one(job, store, rows.append, lambda rows=rows: len(rows) == at)  # type: ignore[misc]
-        worker.train_one(job, store, rows.append, lambda: False)
+                worker.train_one(job, store, say, lambda rows=rows: len(rows) == at)  # type: ignore[misc]
+            assert stages == []
+        worker.train_one(job, store, say, lambda: False)
+        assert stages == ["evaluating", "publishing"]
         said.append(tuple(rows))
     assert said[0] == said[1] and [row[:2] for row in said[0]] == [(i, 8) for i in range(1, 9)]
     whole, stopped = (store.result(job.run) for store in stores)
     assert whole == stopped and whole["step_end"] == 4
+
+
+def test_a_worker_says_that_it_waits_for_another_process(data: Path, tmp_path: Path) -> None:
+    store, said = Store(tmp_path / "o"), list[Any]()
+    store.create()
+    (job,) = plan.plan(grid.parse_grid(words(data), single=True).configs, store).todo
+    with store.claimed(job.run, lambda: False), pytest.raises(SystemExit) as left:
+        worker.run_job(job, said.append, lambda: True)
+    assert left.value.code == 75 and [told["stage"] for told in said] == [
+        "loading",
+        "waiting for another process that trains it",
+    ]
+    assert {told["pid"] for told in said} == {os.getpid()}

@@ -138,3 +138,9 @@ def test_many_depths_get_a_colour_bar_and_one_point_needs_no_legend() -> None:
 def test_small_print_says_what_is_left_out_and_what_broke() -> None:
     frames = factory.study({"pe": [f"e{i}" for i in range(10)]}, diverged=[("pe=e0", 2)])
     assert _lines.lines(frames).remarks == ("9 of 10 points shown", "pe=e0: diverged 1 of 3")
+
+
+def test_a_legend_of_more_choices_than_there_are_dashes_is_drawn() -> None:
+    names = [f"lr={i}e-4" for i in range(1, len(_style.DASHES) + 2)]
+    frames = factory.study({"depth": [1, 2], "lr": [float(name[3:]) for name in names]})
+    assert factory.draw("pareto", frames).legends

@@ -113,3 +113,15 @@ def test_stopping_at_once_loses_no_run_for_good(tmp_path: Path) -> None:
         if outcome.state == "progress":
             executor.stop(now=True)
     assert states[-1] == "stopped" and "lost" not in states
+
+
+def tell_stages(job: int, say: Say, stop: Stop) -> None:
+    for number in range(3):
+        say((number, 3))
+        say({"stage": str(number)})
+
+
+def test_numbers_are_reported_now_and_then_but_every_stage() -> None:
+    said = [outcome.detail for outcome in Local(workers=1, preload=[]).run(tell_stages, [0]) if outcome.detail]
+    assert [detail for detail in said if isinstance(detail, dict)] == [{"stage": str(n)} for n in range(3)]
+    assert [detail for detail in said if isinstance(detail, tuple)][:1] == [(0, 3)]

@@ -178,4 +178,4 @@ def alone() -> dict[str, Any]:
 
 def batch_of(labels: list[int]) -> Batch:
     """A batch of one token for each label."""
-    return Batch(torch.ones(len(labels), 1, dtype=torch.long), torch.tensor(labels))
+    return Batch(torch.ones(len(labels), 1, dtype=torch.long), torch.tensor(labels), None)
