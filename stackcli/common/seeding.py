@@ -24,5 +24,6 @@ def torch_at(*names: str | int) -> Iterator[None]:
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(address(*names))
+        # torch.manual_seed would seed other devices too, and keep a call and its traceback for those not used yet
+        torch.default_generator.manual_seed(address(*names))
         yield
