@@ -38,7 +38,6 @@ from stackcli.common.atomic_files import (
     write_json,
 )
 from stackcli.common.new_folder import write_folder
-from stackcli.common.records import dumps
 from stackcli.config.settings import GROUPS, Config, from_plain
 from stackcli.experiment import checkpoints, part_source
 from stackcli.experiment.identity import StoreError
@@ -80,12 +79,14 @@ class Store:
         if self.exists:
             return
         try:
-            write_file(self.marker, dumps({"format": FORMAT, "checksums": True}) + "\n")
+            write_json(self.marker, {"format": FORMAT, "checksums": True})
         except OSError as error:
             raise OSError(f"{self.root}: cannot be written: {error.strerror}; write --out FOLDER") from error
 
     def _check_format(self) -> None:
         found = read_json(self.marker, "format")
+        if "checksums" in found:
+            read_json(self.marker, checksum=True)
         if found["format"] != FORMAT:
             raise StoreError(
                 f"{self.root}: written by a newer stackattn (format {found['format']}, here {FORMAT}); update stackattn"
