@@ -14,6 +14,9 @@ OUT/checkpoints/ID/           the newest checkpoint of an interrupted run
 OUT/claims/ID.lock            held by the process that trains it
 OUT/facts/                    sizes, class shares and baselines of each data set
 OUT/cache/                    rows that were read and checked, see row_cache
+OUT/trash/DATE-NAME/          what was removed, see trash
+OUT/launches/ OUT/slurm/      runs of a cluster while they go on; scripts and logs of Slurm
+OUT/trackers.json             tells equal runs of two stores apart in a tracker
 OUT/studies/NAME/             study.json (which runs, which axes), times.json (step times), tables and figures
 """
 
