@@ -1,8 +1,13 @@
 """Fixtures of several folders."""
 
+import gc
+
 import pytest
 
 from stackcli.attention.base import Pattern
+
+# PyTorch, pandas and figures make many objects: looking for cycles took a tenth of the time
+gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture

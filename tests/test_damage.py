@@ -158,7 +158,8 @@ def test_verify_names_every_damaged_file(place: Place, pattern: str, way: str) -
 def test_nothing_is_reported_from_a_damaged_run(place: Place, name: str) -> None:
     path = place.damage(f"runs/*/{name}", "one bit flipped" if name == "result.json" else "cut after a line", 1)
     assert path is not None
-    for line in ([*place.sweep, "--json"], READERS["plot"], READERS["report"], READERS["runs"]):
+    runs = [READERS["runs"]] if name == "result.json" else []  # which shows nothing of a curve
+    for line in ([*place.sweep, "--json"], READERS["plot"], READERS["report"], *runs):
         done = place.call(*line)
         assert done.returncode == 5 and done.stdout == "" and f"{name}: damaged" in done.stderr, done.stderr
         assert done.stderr.rstrip().endswith("run the command again, or add --force")

@@ -14,7 +14,7 @@ from stackcli.config.settings import GROUPS
 from tests.helpers import stackattn, write_data
 
 ANY = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-FEW, MANY = {"words": 60, "files": 12}, {"words": 2000, "files": 500}
+FEW, MANY = {"words": 60, "files": 8}, {"words": 2000, "files": 500}
 
 KEYS = st.sampled_from([*setting_keys(), "seeds", "match", "match_depth", "launcher", "tracker", "ray.address"])
 ODD_KEYS = st.sampled_from(["+new", "~depth", "dpeth", "_target_", "hydra.run.dir", "pe.", ".pe", "", "pe.clip.more"])

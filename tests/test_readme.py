@@ -65,8 +65,11 @@ def run(folder: Path) -> str:
 SLOW = (
     "--remedies",
     "--search",
-    *(f"stackattn {name}" for name in ("probe", "cost", "explain", "surrogate", "attack")),
-)
+    *(f"stackattn {name}" for name in ("probe", "cost", "explain", "surrogate", "attack", "report", "plot")),
+    "sweep depth=1,2,4,8,16",
+    "ablate-depth depth=1,16",
+    "seeds=7",
+)  # that they are accepted is proved below; tests/cli/ has a file for each command
 
 
 @pytest.mark.parametrize(

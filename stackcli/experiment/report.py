@@ -9,6 +9,7 @@ from stackcli.config.settings import Options
 from stackcli.experiment.load import load_study
 from stackcli.experiment.next_command import name_place, next_command
 from stackcli.experiment.progress import Progress
+from stackcli.experiment.run_index import edited_since
 from stackcli.experiment.store import Store
 from stackcli.experiment.study_figures import delete_outdated, draw_study, hash_runs, read_stamp
 from stackcli.experiment.written_files import describe_files
@@ -169,7 +170,7 @@ def describe_edits(out: Path, study: str) -> str:
     store = Store(out, create=False)
     names = [study] if study else store.studies()[:1]
     runs = [r["run"] for name in names if name in store.studies() for r in store.read_study(name)["runs"]]
-    found = {part: None for run in runs if store.finished(run) for part in store.changed(run)}
+    found = edited_since(store, runs)
     return f"{', '.join(found)}: edited since these runs; the command that made them trains them again" if found else ""
 
 

@@ -4,11 +4,12 @@ import contextlib
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from stackcli.common import registry
+from stackcli.common.atomic_files import CorruptionError
 from stackcli.config.settings import GROUPS
 from stackcli.experiment import part_source, row_cache
 from stackcli.experiment.store import Store
@@ -37,6 +38,18 @@ def read_rows(store: Store) -> Iterator[Row]:
             "point": found[0][1] if found else "",
             "edited": edited_parts(source, row, now),
         }
+
+
+def edited_since(store: Store, runs: Collection[str]) -> list[str]:
+    """Returns the parts that were edited since any of these finished runs, as `pe=mine`. Raises CorruptionError for a
+    damaged file of theirs."""
+    if len(runs) >= row_cache.FEWEST:
+        now: dict[tuple[str, str], str] = {}
+        wanted = set(runs)
+        with contextlib.suppress(CorruptionError):  # perhaps of another run
+            every = [edited_parts(source, row, now) for run, row, source in read_contents(store) if run in wanted]
+            return list(dict.fromkeys(part for parts in every for part in parts))
+    return list(dict.fromkeys(part for run in runs if store.finished(run) for part in store.changed(run)))
 
 
 def edited_parts(source: Mapping[str, str], row: Row, now: dict[tuple[str, str], str]) -> list[str]:

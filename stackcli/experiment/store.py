@@ -14,6 +14,9 @@ OUT/checkpoints/ID/           the newest checkpoint of an interrupted run
 OUT/claims/ID.lock            held by the process that trains it
 OUT/facts/                    sizes, class shares and baselines of each data set
 OUT/cache/                    rows that were read and checked, see row_cache
+OUT/trash/DATE-NAME/          what was removed, see trash
+OUT/launches/ OUT/slurm/      runs of a cluster while they go on; scripts and logs of Slurm
+OUT/trackers.json             tells equal runs of two stores apart in a tracker
 OUT/studies/NAME/             study.json (which runs, which axes), times.json (step times), tables and figures
 """
 
@@ -38,7 +41,6 @@ from stackcli.common.atomic_files import (
     write_json,
 )
 from stackcli.common.new_folder import write_folder
-from stackcli.common.records import dumps
 from stackcli.config.settings import GROUPS, Config, from_plain
 from stackcli.experiment import checkpoints, part_source
 from stackcli.experiment.identity import StoreError
@@ -80,12 +82,14 @@ class Store:
         if self.exists:
             return
         try:
-            write_file(self.marker, dumps({"format": FORMAT, "checksums": True}) + "\n")
+            write_json(self.marker, {"format": FORMAT, "checksums": True})
         except OSError as error:
             raise OSError(f"{self.root}: cannot be written: {error.strerror}; write --out FOLDER") from error
 
     def _check_format(self) -> None:
         found = read_json(self.marker, "format")
+        if "checksums" in found:
+            read_json(self.marker, checksum=True)
         if found["format"] != FORMAT:
             raise StoreError(
                 f"{self.root}: written by a newer stackattn (format {found['format']}, here {FORMAT}); update stackattn"

@@ -73,7 +73,7 @@ class Ray(Executor):
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             self.close()
-            why = str(error).strip().splitlines()[0]
+            why = str(error).strip().partition("\n")[0]
             hint = "; all machines need the same token and the same Ray" if self.address else ""
             raise ValueError(f"ray.address={self.address}: {why}{hint}") from error
         finally:

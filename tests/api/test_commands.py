@@ -115,6 +115,7 @@ def test_a_study_can_be_trained_in_a_thread(tmp_path: Path, settings: dict[str, 
     assert found and found[0].runs["status"].tolist() == ["done"]
 
 
+@pytest.mark.slow  # what workers see of the script is tested by common/test_main_module
 def test_a_script_without_a_guard_runs_once(place: Path, tmp_path: Path) -> None:
     """multiprocessing would run the script again in every worker, which fails, as it would start workers itself."""
     script = tmp_path / "script.py"

@@ -77,7 +77,10 @@ def test_a_broken_part_is_refused_with_its_package_file_and_line(name: str, site
         assert done.returncode == 2 and message.startswith(f"error: pe={name}: ") and "brokenpkg 1.2" in message, (
             message
         )
-        assert done.stderr.count("\n") <= 2 and "Traceback" not in done.stderr
+        lines = [
+            line for line in done.stderr.splitlines() if "reading the settings" not in line
+        ]  # said where it is slow
+        assert len(lines) <= 2 and "Traceback" not in done.stderr
         if name in SOURCES and (line := SOURCES[name][2]):
             assert f"{site / 'brokenpkg' / name}.py line {line}" in message
     assert not (tmp_path / "outputs").exists()

@@ -46,3 +46,11 @@ def test_torch_is_unaffected_after_an_error_too() -> None:
         torch.rand(3)
         raise RuntimeError("inside")
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_nothing_is_kept_for_devices_that_are_not_used() -> None:
+    before = len(torch.cuda._queued_calls)
+    for n in range(3):
+        with torch_at("test", n):
+            pass
+    assert len(torch.cuda._queued_calls) == before

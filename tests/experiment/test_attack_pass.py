@@ -16,7 +16,7 @@ from tests.helpers import stackattn, words, write_data
 PANEL = {name: [1.0, 3.0, 5.0] for name in ("hotflip", "typo", "shift", "prefix", "windows")}
 PANEL |= {"pgd": [0.1, 0.3, 1.0]}
 PANEL |= {"reversal": [None]}  # type: ignore[list-item]
-ITEMS = 11  # test items of the data
+ROWS, ITEMS = 30, 5  # texts of the data, and the test items among them
 
 
 def scores(folder: Path) -> dict[str, dict[str, Any]]:
@@ -37,7 +37,7 @@ GIVEN = ("pe=learned,relative,none", "seeds=1", "steps=12")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of three encodings whose runs were attacked."""
     folder = tmp_path_factory.mktemp("attacked")
-    given = words(write_data(folder / "d.csv"), *GIVEN)
+    given = words(write_data(folder / "d.csv", ROWS), *GIVEN)
     done = stackattn("compare-pe", *given, "--attack", "--study", "s", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "attacking 100 test items of 3 runs" in done.stderr
@@ -103,7 +103,7 @@ def test_what_was_attacked_is_not_attacked_again_and_is_shown_without_the_option
 
 
 def test_depths_are_compared_with_the_shallowest_and_the_page_has_their_tables(tmp_path: Path) -> None:
-    given = words(write_data(tmp_path / "d.csv"), "depth=1,2", "residual=pre", "seeds=1", "steps=8")
+    given = words(write_data(tmp_path / "d.csv", ROWS), "depth=1,2", "residual=pre", "seeds=1", "steps=8")
     done = stackattn("ablate-depth", *given, "--attack", "--study", "s", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "share of items flipped, against depth 1" in done.stdout
@@ -113,7 +113,7 @@ def test_depths_are_compared_with_the_shallowest_and_the_page_has_their_tables(t
 
 
 def test_runs_that_cannot_be_attacked_are_named_and_the_others_are_attacked(tmp_path: Path) -> None:
-    given = words(write_data(tmp_path / "d.csv"), "mask=padding,none", "seeds=1", "steps=4")
+    given = words(write_data(tmp_path / "d.csv", ROWS), "mask=padding,none", "seeds=1", "steps=4")
     done = stackattn("sweep", *given, "--attack", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "(1 run): it has mask=none: its answers depend on padding" in " ".join(done.stderr.split())
@@ -121,7 +121,7 @@ def test_runs_that_cannot_be_attacked_are_named_and_the_others_are_attacked(tmp_
 
 
 def test_attacks_that_do_not_go_with_the_data_are_left_out(tmp_path: Path) -> None:
-    typed = ("data=order", "data.size=64", "dim=8", "heads=2", "ff=1", "steps=4")
+    typed = ("data=order", "data.size=64", "data.train_len=4", "data.longest=1", "dim=8", "heads=2", "ff=1", "steps=4")
     done = stackattn("train", *typed, "--attack", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "typo is left out in 1 run: it changes the letters of words, and data=order has no words" in done.stderr
@@ -174,7 +174,7 @@ def test_a_failure_is_told_without_the_name_of_its_run() -> None:
 def test_the_prediction_is_about_the_architecture_of_the_run(
     given: tuple[str, ...], expected: dict[str, bool | None], tmp_path: Path
 ) -> None:
-    data = write_data(tmp_path / "d.csv")
+    data = write_data(tmp_path / "d.csv", ROWS)
     done = stackattn("train", *words(data, *given, "steps=1"), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (run,) = (tmp_path / "outputs" / "runs").iterdir()

@@ -16,9 +16,9 @@ from tests.helpers import stackattn, words, write_data
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of two depths with explanations."""
     folder = tmp_path_factory.mktemp("explained")
-    data = write_data(folder / "d.csv")
+    data = write_data(folder / "d.csv", 40)
     done = stackattn("ablate-depth", *words(data, "depth=1,2", "residual=pre", "seeds=2", "steps=20"),
-                     "--explain", "--study", "s", cwd=folder, figures=True)  # fmt: skip
+                     "--explain", "--study", "s", cwd=folder)  # fmt: skip
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
     assert "faithfulness of explanations" in said and "a perfect explanation has a faithfulness" in said
@@ -41,6 +41,8 @@ def test_every_run_has_the_scores_of_every_method_and_head(place: Path) -> None:
         assert all(look["padding"] == 0 for look in one["heads"])
     assert sorted(len(one["heads"]) for one in found) == [2, 2, 4, 4]
     folder = place / "outputs" / "studies" / "s"
+    for figure in ("faithfulness", "offsets"):  # of the others tests/experiment/test_study_page.py draws each
+        assert stackattn("plot", "s", "--figure", figure, "--figures", "png", cwd=place).returncode == 0
     assert {"explanations.csv", "explanation_differences.csv", "heads.csv", "faithfulness.png", "offsets.png"} <= {
         path.name for path in folder.iterdir()
     }

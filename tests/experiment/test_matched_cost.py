@@ -33,7 +33,13 @@ RESIDUALS = tuple(n for n in registry.part_names("residual") if registry.built_i
 NORMS = tuple(n for n in registry.part_names("norm") if registry.built_in("norm", n))
 PES = tuple(n for n in registry.part_names("pe") if registry.built_in("pe", n))
 SOME_PES, FFS = ("learned", "relative", "rope"), (0.0, 1.0, 4.0)
-CASES: list[tuple[str, str, float, tuple[int, ...]]] = [("pre", pe, ff, DEPTHS) for pe in SOME_PES for ff in FFS]
+CASES: list[Any] = [("pre", pe, ff, DEPTHS) for pe, ff in zip(SOME_PES, FFS, strict=True)]  # each encoding and each ff
+CASES += [
+    pytest.param("pre", pe, ff, DEPTHS, marks=pytest.mark.slow)
+    for pe in SOME_PES
+    for ff in FFS
+    if ("pre", pe, ff, DEPTHS) not in CASES
+]
 CASES += [("pre", "sinusoidal", ff, DEPTHS) for ff in (1.0, 4.0)]  # refuses an odd dim
 CASES += [(r, SOME_PES[i % 3], FFS[i // 3 % 3], (1, 4, 32)) for i, r in enumerate(RESIDUALS) if r != "pre"]
 ASKED = Asked(out=4, every=False, length=20, max_len=32)
@@ -78,8 +84,8 @@ def test_every_depth_has_the_parameters_of_the_middle_one(
     assert next(one for one in made if one.depth == 4) == replace(c, depth=4)
 
 
-@pytest.mark.parametrize("pe", ["learned", "xl", "cope"])
-@pytest.mark.parametrize("ff", [1.0, 4.0])
+@pytest.mark.parametrize("pe", ["learned", "xl", pytest.param("cope", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("ff", [1.0, pytest.param(4.0, marks=pytest.mark.slow)])
 def test_every_depth_has_the_flops_of_the_middle_one(pe: str, ff: float) -> None:
     c = config(pe=pe, ff=ff, dim=64, heads=2, kernel="explicit")
     target, made = counted(built(replace(c, depth=4)), 20), chosen(c, "flops", DEPTHS[:5])
@@ -134,7 +140,11 @@ def by_hand(depth: int, dim: int, hidden: int) -> int:
 
 
 @pytest.mark.parametrize(
-    "dim,heads,ff", [(64, 4, 4.0), (64, 8, 1.0), (30, 3, 2.5), (64, 4, 0.0), (24, 6, 4.0), (12, 3, 0.5)]
+    "dim,heads,ff",
+    [
+        *((30, 3, 2.5), (64, 4, 0.0), (24, 6, 4.0), (12, 3, 0.5)),
+        *(pytest.param(64, heads, ff, marks=pytest.mark.slow) for heads, ff in ((4, 4.0), (8, 1.0))),  # larger
+    ],
 )
 def test_no_other_sizes_do_better(dim: int, heads: int, ff: float) -> None:
     target = by_hand(4, dim, round(ff * dim))

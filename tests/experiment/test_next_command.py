@@ -94,7 +94,14 @@ def write_texts(folder: Path) -> None:
 OWN = ("data=csv", "data.path=my (data), 1.tsv", "data.text=Question (text)", "data.label=0", *SMALL)
 
 
-@pytest.mark.parametrize("command,words", [("train", ("lr=0.01",)), ("sweep", ("depth=1,2", "seeds=1"))])
+@pytest.mark.parametrize(
+    "command,words",
+    [
+        ("train", ("lr=0.01",)),
+        # the command after it trains fourteen runs; its words are compared with those typed in the tests above
+        pytest.param("sweep", ("depth=1,2", "seeds=1"), marks=pytest.mark.slow),
+    ],
+)
 def test_the_command_printed_runs_as_printed(command: str, words: tuple[str, ...], tmp_path: Path) -> None:
     write_texts(tmp_path)
     first = stackattn(command, *OWN, *words, "--out", "my runs", cwd=tmp_path)

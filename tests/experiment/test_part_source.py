@@ -104,6 +104,7 @@ def test_only_an_edit_that_can_change_a_number_makes_another_run(what: str, iden
     assert (identities[what] != identities[""]) == (what in EDITS)
 
 
+@pytest.mark.slow  # five commands, each a process of its own; that an edit makes another run is proved above
 def test_an_edited_encoding_is_trained_again_and_both_runs_are_there(package: Path) -> None:
     """The README's own example: the number shown after an edit is that of the edited encoding."""
     small = words(write_data(package / "d.csv"), "depth=1", "steps=3")

@@ -53,7 +53,15 @@ def classifier(folder: Path) -> tuple[Path, str, list[str]]:
     return folder / "csv", trained(folder / "csv", *given), given
 
 
-@pytest.mark.parametrize("more", [(), ("pad=max", "mask=none"), ("mask=none",), ("pe=learned", "pe.randomised=true")])
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        ("pad=max", "mask=none"),
+        ("pe=learned", "pe.randomised=true"),
+        pytest.param(("mask=none",), marks=pytest.mark.slow),  # padded as in training, as with pad=max
+    ],
+)
 def test_the_test_texts_get_the_accuracy_that_the_run_reports(
     more: tuple[str, ...], classifier: tuple[Path, str, list[str]]
 ) -> None:

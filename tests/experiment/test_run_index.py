@@ -1,5 +1,6 @@
 """The stored runs as rows of settings and results."""
 
+import json
 import shutil
 import time
 import zlib
@@ -11,7 +12,7 @@ from stackcli.common.atomic_files import CorruptionError
 from stackcli.experiment import row_cache, run_index
 from stackcli.experiment.run_index import read_rows
 from stackcli.experiment.store import Store
-from tests.experiment.examples import empty_study, publish_run
+from tests.experiment.examples import empty_study, publish_run, replace_file
 
 
 @pytest.fixture
@@ -109,3 +110,15 @@ def test_a_run_that_has_just_changed_is_not_kept(
 def test_a_store_of_few_runs_has_no_cache(store: Store) -> None:
     list(read_rows(store))
     assert not (store.root / "cache").exists()
+
+
+@pytest.mark.parametrize("fewest", [1, 100])
+def test_edited_parts_of_some_runs_are_named_with_and_without_a_cache(
+    store: Store, fewest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_cache, "FEWEST", fewest)
+    config = json.loads((store.run("one") / "config.json").read_text())
+    config["source"]["pe"] = "0" * 16
+    replace_file(store.run("one"), "config.json", json.dumps(config))
+    assert run_index.edited_since(store, ["one", "two", "gone"]) == ["pe=learned"]
+    assert run_index.edited_since(store, ["two", "alone"]) == []

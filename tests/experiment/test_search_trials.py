@@ -119,7 +119,10 @@ def test_trials_have_no_test_results_and_the_runs_after_them_have(trained: Said)
     assert {row["run"] for row in listed if row["test_acc"] is None} == trials
 
 
-@pytest.mark.parametrize("kind,trials,dies", [("random", 9, 6), ("bayes", 16, 13)])  # bayes draws the first at random
+@pytest.mark.parametrize(
+    "kind,trials,dies",
+    [pytest.param("random", 9, 6, marks=pytest.mark.slow), ("bayes", 16, 13)],  # bayes draws the first at random
+)
 def test_a_stopped_search_goes_on_and_trains_nothing_twice(
     kind: str, trials: int, dies: int, data: Path, tool: Tool, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def test_settings_are_shared_where_all_runs_have_the_same_value() -> None:
     assert study_page.shared_settings(settings) == {"a": 1}
 
 
+@pytest.mark.slow  # each figure has fast tests of its own
 def test_every_figure_of_a_study_is_drawn() -> None:
     drawn = study_page.draw_figures(study({"depth": [1, 2]}, seeds=2))
     assert {"accuracy", "loss", "fit"} <= set(drawn) and all(b"<svg" in file for file in drawn.values())

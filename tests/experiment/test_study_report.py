@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stackcli.experiment import study_report
+from stackcli.figures import base
 from tests.experiment.examples import Said
 from tests.experiment.page_examples import explanation, hostile_study, keep_explanation
 
@@ -26,7 +27,9 @@ def test_the_same_study_gives_the_same_bytes_in_another_process_and_place(tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["html", "md", "latex"])
-def test_a_study_that_searched_has_a_report(kind: str, searched: Said) -> None:
+def test_a_study_that_searched_has_a_report(kind: str, searched: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = ("accuracy", "importance", "overview")  # drawing all figures takes seconds
+    monkeypatch.setattr(base, "figure_names", lambda: few)
     names = sorted(path.name for path in searched.folder.glob("outputs/studies/*"))
     assert len(names) == 2 and names[1].endswith("-search")
     found, text = study_report.make_report(searched.folder / "outputs", names, kind)

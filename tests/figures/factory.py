@@ -266,10 +266,20 @@ SLOW = (
     "twenty depths",
     "category by depth",
     "thirty classes",
-    "diverged, two axes",
+    "diverged",
+    "two axes",  # the diverged ones have two axes as well
     "failed",
 )
-PARAMETERS = [pytest.param(case, marks=pytest.mark.slow) if case in SLOW else case for case in CASES]
+
+
+def parameters(*slow: str) -> list[Any]:
+    """The cases, these of them slow."""
+    return [pytest.param(case, marks=pytest.mark.slow) if case in slow else case for case in CASES]
+
+
+PARAMETERS = parameters(*SLOW)
+# where the code that chooses and places many categories is that of accuracy, gradient, gradient_steps or loss
+FEW = parameters(*SLOW, "thirty categories")
 
 
 def draw(name: str, frames: Frames) -> Figure:

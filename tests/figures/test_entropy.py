@@ -16,7 +16,7 @@ def noisy(frames: Frames) -> Frames:
     return frames
 
 
-@pytest.mark.parametrize("case", factory.PARAMETERS)
+@pytest.mark.parametrize("case", factory.FEW)
 def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: str) -> None:
     factory.check(factory.draw("entropy", factory.CASES[case]()))
 

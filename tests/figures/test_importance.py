@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from stackcli.analysis.study_data import Frames
+from stackcli.common.encodable import replace_surrogates
 from stackcli.figures import base
 from tests.figures import factory
 
@@ -91,7 +92,7 @@ def test_a_setting_that_some_parts_lack_is_drawn_where_it_is() -> None:
 @pytest.mark.parametrize("names", [factory.NAMES, tuple(f"a rather long name, {i}" for i in range(12))])
 def test_names_are_drawn_as_typed(names: tuple[str, ...]) -> None:
     frames = searched()
-    frames.runs["pe"] = [names[i % len(names)] for i in range(30)]
+    frames.runs["pe"] = [replace_surrogates(names[i % len(names)]) for i in range(30)]  # as they are read
     factory.check(factory.draw("importance", frames))
 
 

@@ -10,7 +10,7 @@ from tests.analysis.attacked_studies import FLIPPED, attacked_study
 from tests.figures import factory
 
 
-@pytest.mark.parametrize("case", factory.PARAMETERS)
+@pytest.mark.parametrize("case", factory.FEW)
 def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: str) -> None:
     frames = factory.CASES[case]()
     if (frames.runs["status"] != "done").all():

@@ -9,7 +9,7 @@ from stackcli.figures import base, update
 from tests.figures import factory
 
 
-@pytest.mark.parametrize("case", factory.PARAMETERS)
+@pytest.mark.parametrize("case", factory.FEW)
 def test_its_text_neither_overlaps_nor_is_cut_and_every_axis_has_a_unit(case: str) -> None:
     factory.check(factory.draw("update", factory.CASES[case]()))
 

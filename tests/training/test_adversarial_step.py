@@ -28,7 +28,11 @@ def gradients(run: Training) -> torch.Tensor:
     return torch.cat([p.grad.flatten() for p in run.model.parameters() if p.grad is not None])
 
 
-@pytest.mark.parametrize("chosen", [FGM, PGD, FREELB], ids=lambda p: p.name)
+# FreeLB has several passes as PGD has, and a step in the direction of the gradient as FGM has
+SOME = [pytest.param(FGM, marks=pytest.mark.slow), pytest.param(PGD, marks=pytest.mark.slow), FREELB]
+
+
+@pytest.mark.parametrize("chosen", SOME, ids=lambda p: p.name)
 @pytest.mark.parametrize("at", [1, 13])
 def test_a_training_restored_at_any_step_continues_bit_for_bit(chosen: Any, at: int) -> None:
     def make() -> Training:
@@ -125,7 +129,7 @@ def test_a_loss_that_is_not_finite_in_any_pass_ends_the_run_as_diverged(chosen: 
 
 
 @pytest.mark.parametrize("more", [{"precision": "bf16"}, {"clip": 0.0}, {"norm": "batch"}, {"layer_drop": 0.2}])
-@pytest.mark.parametrize("chosen", [FGM, PGD, FREELB], ids=lambda p: p.name)
+@pytest.mark.parametrize("chosen", SOME, ids=lambda p: p.name)
 def test_they_go_with_the_other_settings_of_training(chosen: Any, more: dict[str, Any]) -> None:
     losses = [float.fromhex(x) for x in finish(training(adversarial=chosen, epochs=2, **more))]
     assert len(losses) == 20 and all(map(math.isfinite, losses)) and losses[-1] < losses[0]
