@@ -86,9 +86,9 @@ def run_job(job: Job, say: Say, stop: Stop) -> None:
                 train_reported(job, store, say, stop)
 
 
-def tell_stage(say: Say, stage: str) -> None:
-    """Says what the worker of a run does now, and which process it is."""
-    say({"stage": stage, "host": platform.node(), "pid": os.getpid()})
+def tell_stage(say: Say, stage: str, **more: int) -> None:
+    """Says what the worker of a run does now, and which process it is. Unlike numbers, every stage is sent."""
+    say({"stage": stage, "host": platform.node(), "pid": os.getpid(), **more})
 
 
 def train_reported(job: Job, store: Store, say: Say, stop: Stop, processes: Processes = ALONE) -> None:
@@ -206,6 +206,7 @@ def _advance(
             saved = time.monotonic()
         if wanted == 2 and not training.finished:
             processes.highest(0)  # none ends before the checkpoint is saved
+            tell_stage(say, "saved", step=training.progress[0])  # which decides whether it is started again
             raise SystemExit(PREEMPTED)
 
 

@@ -1,6 +1,6 @@
 """The interface of a launcher: jobs in, outcomes out, in the order in which they end."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -73,6 +73,8 @@ class Attempts:
 
 
 def read_step(told: Any) -> float:
-    """Returns the step in what a job reported; 0 where it has reported none."""
+    """Returns the step in what a job reported, its numbers or a stage with a step; 0 where it has reported none."""
+    if isinstance(told, Mapping):
+        told = [told.get("step", 0)]
     first = told[0] if isinstance(told, Sequence) and not isinstance(told, str) and told else 0
     return float(first) if isinstance(first, int | float) else 0.0

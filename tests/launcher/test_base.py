@@ -18,3 +18,4 @@ def test_a_preempted_job_is_tried_again_as_long_as_it_gets_further_than_ever() -
 
 def test_the_step_is_the_first_number_that_a_job_reports() -> None:
     assert [read_step(told) for told in ((7, 20), [3], (), None, "9", ("a",))] == [7, 3, 0, 0, 0, 0]
+    assert [read_step(told) for told in ({"stage": "saved", "step": 4}, {"stage": "loading"})] == [4, 0]
