@@ -92,8 +92,9 @@ def run_process(folder: Path, rank: int, size: int) -> int:
     signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
 
     def say(detail: Any) -> None:
-        if rank == 0 and (isinstance(detail, dict) or time.monotonic() - last[0] > 0.2):
-            last[0] = time.monotonic()
+        stage = isinstance(detail, dict)
+        if rank == 0 and (stage or time.monotonic() - last[0] > 0.2):
+            last[0] = last[0] if stage else time.monotonic()
             (folder / "progress.new").write_text(json.dumps(detail))
             os.replace(folder / "progress.new", folder / "progress")
 

@@ -140,8 +140,9 @@ def _enter(work: Work, payload: Any, pipe: Connection) -> None:
     last = [0.0]
 
     def say(detail: Any) -> None:
-        if isinstance(detail, dict) or time.monotonic() - last[0] > 0.2:  # a new stage is always sent
-            last[0] = time.monotonic()
+        stage = isinstance(detail, dict)  # which is always sent, and does not hold up the first step after it
+        if stage or time.monotonic() - last[0] > 0.2:
+            last[0] = last[0] if stage else time.monotonic()
             try:
                 pipe.send(("progress", detail))
             except OSError:  # the driver is gone: save and leave

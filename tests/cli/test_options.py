@@ -95,3 +95,15 @@ def test_the_command_line_asks_the_device_for_its_free_memory(monkeypatch: pytes
     assert 5 < jobs(small) < jobs(config(dim=512)) == 12 and jobs(large, typed=7) == 12
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert jobs(large) == 12
+
+
+def test_jobs_count_processes_of_which_a_run_may_have_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "cores", lambda: 12)
+
+    def jobs(*devices: int, typed: int) -> int:
+        configs = tuple(config(devices=n) for n in devices)
+        chosen = Options(command="sweep", out=None, jobs=typed or 12)  # type: ignore[arg-type]
+        return int(options.count_jobs(Arms(configs, ("",) * len(configs), (), {}, (), ()), chosen, typed).jobs)
+
+    assert [jobs(2, typed=4), jobs(1, 2, typed=4), jobs(1, typed=4), jobs(3, typed=2)] == [2, 2, 4, 1]
+    assert [jobs(2, typed=0), jobs(5, typed=0), jobs(1, typed=0)] == [6, 2, 12]
