@@ -57,8 +57,9 @@ def start_rank(folder: Path, rank: int, size: int) -> subprocess.Popen[bytes]:
 
 def watch(processes: Sequence[subprocess.Popen[bytes]], folder: Path, say: Say, stop: Stop) -> None:
     """Returns when all processes have ended, or GRACE seconds after one of them ended otherwise than the run does."""
-    deadline, told = float("inf"), ""
-    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
+    deadline, told, running = float("inf"), "", True
+    while running and time.monotonic() < deadline:
+        running = any(process.poll() is None for process in processes)  # what they said last is read after they ended
         if any(process.poll() not in (None, 0, PREEMPTED) for process in processes):
             deadline = min(deadline, time.monotonic() + GRACE)
         if stop():
@@ -68,7 +69,7 @@ def watch(processes: Sequence[subprocess.Popen[bytes]], folder: Path, say: Say, 
                 told = text
                 detail = json.loads(text)
                 say(tuple(detail) if isinstance(detail, list) else detail)
-        time.sleep(POLL)
+        time.sleep(POLL if running else 0)
 
 
 def end(processes: Sequence[subprocess.Popen[bytes]], folder: Path) -> None:

@@ -67,6 +67,13 @@ def test_the_others_are_not_waited_for_once_one_has_died(tmp_path: Path, monkeyp
     assert told == [(3, 9)] and (tmp_path / "stop").exists()
 
 
+def test_what_a_process_said_last_is_passed_on_after_it_has_ended(tmp_path: Path) -> None:
+    told: list[Any] = []
+    (tmp_path / "progress").write_text('{"stage": "saved", "step": 3}')
+    run_processes.watch([ended(75), ended(75)], tmp_path, told.append, lambda: False)
+    assert told == [{"stage": "saved", "step": 3}]
+
+
 # ---- real runs
 
 
