@@ -8,6 +8,7 @@ import math
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -76,6 +77,19 @@ def empty_study(**base: Any) -> dict[str, Any]:
 def study_entry(run: str) -> dict[str, Any]:
     """The entry of a run in a study.json; the seed differs by the first letter of the id."""
     return {"run": run, "arm": "", "point": "", "settings": {"seed": ord(run[0])}, "timing": "", "facts": "d"}
+
+
+def store_with_two_studies(folder: Path) -> Store:
+    """Two runs of a study, one of which an older study has as well, and a run of none."""
+    place = Store(folder)
+    place.create()
+    for run in ("one", "two", "alone"):
+        publish_run(place, run, test_acc=0.5)
+    for name, runs in (("older", ["one"]), ("newer", ["one", "two"])):
+        entries = [{"run": run, "point": f"depth={i}"} for i, run in enumerate(runs, start=1)]
+        place.save_study(name, {**empty_study(), "runs": entries})
+        time.sleep(0.02)
+    return place
 
 
 def options(out: Path, **more: Any) -> Options:

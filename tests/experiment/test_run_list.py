@@ -10,21 +10,12 @@ from rich.console import Console
 
 from stackcli.experiment import run_list
 from stackcli.experiment.store import Store
-from tests.experiment.examples import empty_study, publish_run
+from tests.experiment.examples import store_with_two_studies
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Two runs of a study, one of which an older study has as well, and a run of none."""
-    place = Store(tmp_path)
-    place.create()
-    for run in ("one", "two", "alone"):
-        publish_run(place, run, test_acc=0.5)
-    for name, runs in (("older", ["one"]), ("newer", ["one", "two"])):
-        entries = [{"run": run, "point": f"depth={i}"} for i, run in enumerate(runs, start=1)]
-        place.save_study(name, {**empty_study(), "runs": entries})
-        time.sleep(0.02)
-    return place
+    return store_with_two_studies(tmp_path)
 
 
 def test_a_run_names_its_studies_and_its_point_in_the_newest(store: Store) -> None:
