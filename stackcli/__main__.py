@@ -6,8 +6,8 @@ import signal
 import sys
 
 from stackcli.cli.main import main as run_command
-from stackcli.experiment.torchrun import follow_first, process_rank, tell_others
 
+TORCHRUN = "TORCHELASTIC_RUN_ID"  # a variable that torchrun sets
 AGAIN = 0.5  # seconds after which a command that was asked to leave and goes on is asked again
 
 
@@ -18,18 +18,32 @@ def main() -> None:
     """
     signal.signal(signal.SIGTERM, leave)
     try:
-        if process_rank():
+        if is_follower():
+            from stackcli.experiment.torchrun import follow_first
+
             raise SystemExit(follow_first())
         run_command()
     except SystemExit as end:
         stop_timer()
-        tell_others(end.code)
+        if TORCHRUN in os.environ:
+            from stackcli.experiment.torchrun import tell_others
+
+            tell_others(end.code)
         if "torch" not in sys.modules or not isinstance(end.code, int):
             raise
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(end.code)
+
+
+def is_follower() -> bool:
+    """Whether this is a process of torchrun other than its first. Only under torchrun its module is loaded."""
+    if TORCHRUN not in os.environ:
+        return False
+    from stackcli.experiment.torchrun import process_rank
+
+    return process_rank() > 0
 
 
 def leave(*_: object) -> None:

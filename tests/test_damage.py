@@ -167,6 +167,25 @@ def test_nothing_is_reported_from_a_damaged_run(place: Place, name: str) -> None
     assert strip_times(place.call(*place.sweep, "--json").stdout) == strip_times(place.table)
 
 
+def test_every_damaged_run_is_named_before_anything_is_trained(place: Place) -> None:
+    assert place.damage("runs/*/result.json", "emptied", 0) is not None
+    folders = sorted((place.folder / "outputs/runs").iterdir())
+    for folder in folders:
+        (folder / "result.json").write_text("")
+    done = place.call(*place.sweep)
+    assert len(folders) == 2 and done.returncode == 5
+    assert all(f"{folder.name}/result.json: damaged" in done.stderr for folder in folders), done.stderr
+
+
+def test_no_message_tells_to_delete_a_whole_store(place: Place) -> None:
+    path = place.damage("stackattn.json", "emptied", 0)
+    assert path is not None
+    said = place.call("runs").stderr
+    assert "stackattn.json: damaged" in said and "delete" not in said
+    path.write_text('{"format": 1}')  # as it says
+    assert place.call("runs").returncode == 0
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("pattern", [*FILES, *SCORES])

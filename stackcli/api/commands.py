@@ -160,7 +160,7 @@ def _run(command: str, overrides: Sequence[Override], settings: Mapping[str, Any
         "train": study_command.single_run,
         "sweep": study_command.depth_arms(),
         "compare-pe": study_command.encoding_arms,
-        "ablate-depth": study_command.depth_arms("depth=1,2,4,8,16", "residual=pre,post"),
+        "ablate-depth": study_command.depth_arms(*study_command.ABLATED),
     }
     context = read_command(
         command, [*_option_words(options), "--", *write_overrides(overrides), *write_words(settings)]

@@ -30,7 +30,7 @@ from stackcli.cli.options import (
     Tune,
     Yes,
 )
-from stackcli.cli.study_command import depth_arms, run_command
+from stackcli.cli.study_command import ABLATED, depth_arms, run_command
 
 
 @app.command("ablate-depth", epilog="Example: stackattn ablate-depth depth=1,4,16")
@@ -62,4 +62,4 @@ def ablate_depth(
 ) -> None:
     """Depth 1 to 16: what goes wrong, and what helps. With pre-LN and post-LN, where residual= names no others;
     match=params or match=flops chooses dim and ff so that no depth is larger than another."""
-    run_command(context, depth_arms("depth=1,2,4,8,16", "residual=pre,post"))
+    run_command(context, depth_arms(*ABLATED))

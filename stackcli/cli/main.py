@@ -70,7 +70,8 @@ def main() -> None:
 def read_command(command: str, words: list[str]) -> Any:
     """The words after a command as Typer reads them, without running it. Raises ValueError for what no option takes."""
     try:
-        return get_command(app).commands[command].make_context(command, words)  # type: ignore[attr-defined]
+        group: Any = get_command(app)  # whose own type Typer does not export
+        return group.commands[command].make_context(command, words)
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise

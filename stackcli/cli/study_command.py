@@ -11,6 +11,7 @@ from stackcli.cli.app import announce, announce_slow, run_guarded
 from stackcli.cli.options import count_jobs, parse_options
 from stackcli.common.wording import count_noun
 
+ABLATED = ("depth=1,2,4,8,16", "residual=pre,post")  # what ablate-depth runs where nothing else is typed
 Make = Callable[[tuple[str, ...], Path | None], Any]  # (settings, --config-dir) -> Arms
 
 

@@ -78,6 +78,7 @@ def flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
+REMEDY = "delete its folder and run the command again"
 CHECKSUM = re.compile(rb'(?:,|(?<=\{))\s*"checksum": "sha256:([0-9a-f]{64})"\s*\}\s*$')
 
 
@@ -94,12 +95,16 @@ def write_json(path: Path, value: Mapping[str, Any], *, indent: int | None = Non
 
 
 def read_json(
-    path: Path, *keys: str, kind: type[dict[str, Any]] | type[list[Any]] = dict, checksum: bool = False
+    path: Path,
+    *keys: str,
+    kind: type[dict[str, Any]] | type[list[Any]] = dict,
+    checksum: bool = False,
+    remedy: str = REMEDY,
 ) -> Any:
     """Reads a JSON file that must hold an object with these keys, or another `kind` of value, and returns it without
     its checksum. Raises CorruptionError if it is not strict JSON, holds something else, or differs from its checksum;
-    `checksum`: also if it has none."""
-    return parse_json(path.read_bytes(), path, *keys, kind=kind, checksum=checksum)
+    `checksum`: also if it has none; `remedy`: what the message tells to do."""
+    return parse_json(path.read_bytes(), path, *keys, kind=kind, checksum=checksum, remedy=remedy)
 
 
 def parse_json(
@@ -108,6 +113,7 @@ def parse_json(
     *keys: str,
     kind: type[dict[str, Any]] | type[list[Any]] = dict,
     checksum: bool = False,
+    remedy: str = REMEDY,
 ) -> Any:
     """As `read_json`, for the content of a file that was read from `path`."""
     try:
@@ -125,7 +131,7 @@ def parse_json(
         if missing:
             raise ValueError(f"{', '.join(missing)} missing")
     except (ValueError, RecursionError) as error:
-        raise CorruptionError(f"{path}: damaged ({error}); delete its folder and run the command again") from error
+        raise CorruptionError(f"{path}: damaged ({error}); {remedy}") from error
     return value
 
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from stackcli.common import registry
 from stackcli.config.settings import GROUPS, LISTED, Config
 from stackcli.experiment import part_source
 
@@ -40,3 +42,19 @@ def digest(value: Any) -> str:
     """Returns 16 hex digits of the sha256 of a value as JSON with sorted keys."""
     text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def edited_parts(source: Mapping[str, str], row: Mapping[str, Any], now: dict[tuple[str, str], str]) -> list[str]:
+    """Returns the parts whose source is not the recorded one, as `pe=mine`. row: the settings of the run, as typed;
+    now: hashes of the source as it is, by group and part, to which those that are missing are added."""
+    out = []
+    for key, was in source.items():
+        group, _, name = key.partition(".")
+        if group not in GROUPS:
+            continue
+        part = group, name or row[group]
+        if part not in now:
+            now[part] = part_source.fingerprint(*part) if part[1] in registry.part_names(group) else ""
+        if now[part] != was:
+            out.append(f"{group}={part[1]}")
+    return out

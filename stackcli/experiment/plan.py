@@ -77,17 +77,17 @@ def plan(
     load = {data: cache(source.load) for data, source in sources.items()}
     ids = tuple(run_id(c, prints[c.data], test=test) for c in configs)
     todo: dict[str, Job] = {}
-    if not force:
-        parallel_plan.check_checkpoints(
-            {run: (c, prints[c.data]) for run, c in zip(ids, configs, strict=True) if not store.finished(run, c.keep)},
-            store,
-            test=test,
-        )
+    if not force:  # first, so that every damaged run is named and not the first alone
         store.check_runs(run for run in ids if store.finished(run))
-    for run, config in zip(ids, configs, strict=True):
-        if force or not store.finished(run, config.keep):
-            details = reproduce(config), prints[config.data], part_sources(config)
-            todo[run] = Job(run, config, store.root, *details, replace=force, test=test)
+    missing = {
+        run: config for run, config in zip(ids, configs, strict=True) if force or not store.finished(run, config.keep)
+    }
+    if not force:
+        contents = {run: (config, prints[config.data]) for run, config in missing.items()}
+        parallel_plan.check_checkpoints(contents, store, test=test)
+    for run, config in missing.items():
+        details = reproduce(config), prints[config.data], part_sources(config)
+        todo[run] = Job(run, config, store.root, *details, replace=force, test=test)
     if todo:
         soon()
     facts: dict[Part, Mapping[str, Any]] = {}

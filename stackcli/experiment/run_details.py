@@ -33,7 +33,7 @@ def describe_details(store: Store, run: str) -> dict[str, Any]:
         "provenance": files.json("provenance.json"),
         "studies": study_points(store, run),
         "edited": store.changed(run),
-        "reproduce": str(files.json("config.json").get("reproduce", "")),
+        "reproduce": str(files.described.get("reproduce", "")),
         "files": {f.name: f.stat().st_size for f in sorted(files.folder.iterdir()) if f.is_file()},
         "curve": files.lines("curve.jsonl"),
         "gradient": layer_gradients(files.lines("layers.jsonl")),

@@ -21,7 +21,7 @@ def compare_runs(store: Store, a: str, b: str) -> dict[str, Any]:
     store.check_runs((a, b), weights=True)
     first, second = store.files(a), store.files(b)
     results = _both(store.result(a), store.result(b))
-    sources = (files.json("config.json").get("source", {}) for files in (first, second))
+    sources = (files.described.get("source", {}) for files in (first, second))
     found: dict[str, Any] = {
         "a": a,
         "b": b,

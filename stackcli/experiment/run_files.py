@@ -7,6 +7,7 @@ from typing import Any
 
 from stackcli.common.atomic_files import CorruptionError, parse_json, parse_lines, read_json
 from stackcli.common.records import parse_number
+from stackcli.config.settings import Config, from_plain
 
 WEIGHTS = "weights.pt"  # checked where they are loaded, and by verify: they may be large
 
@@ -28,6 +29,18 @@ class RunFiles:
         if not all(isinstance(sha, str) for sha in found.values()):
             raise CorruptionError(f"{path}: damaged (not every value is a text); {self._remedy()}")
         return found
+
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        """config.json: `settings`, the `source` of the parts (not in old runs), `reproduce`."""
+        return dict(self.json("config.json", "settings"))
+
+    def config(self) -> Config:
+        """The settings of the run."""
+        try:
+            return from_plain(self.described["settings"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise CorruptionError(f"{self.folder / 'config.json'}: damaged ({error!r}); {self._remedy()}") from error
 
     def content(self, name: str) -> bytes:
         """The bytes of a file, which have the hash in the manifest."""

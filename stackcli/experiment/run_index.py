@@ -8,10 +8,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stackcli.common import registry
 from stackcli.common.atomic_files import CorruptionError
-from stackcli.config.settings import GROUPS
-from stackcli.experiment import part_source, row_cache
+from stackcli.experiment import row_cache
+from stackcli.experiment.identity import edited_parts
 from stackcli.experiment.store import Store
 
 READ = ("result.json", "config.json", "provenance.json", "manifest.json")
@@ -52,22 +51,6 @@ def edited_since(store: Store, runs: Collection[str]) -> list[str]:
     return list(dict.fromkeys(part for run in runs if store.finished(run) for part in store.changed(run)))
 
 
-def edited_parts(source: Mapping[str, str], row: Row, now: dict[tuple[str, str], str]) -> list[str]:
-    """As `Store.changed`, from the recorded source of the parts and the settings of a run. `now`: hashes of the source
-    as it is, by group and part, to which those that are missing are added."""
-    out = []
-    for key, was in source.items():
-        group, _, name = key.partition(".")
-        if group not in GROUPS:
-            continue
-        part = group, name or row[group]
-        if part not in now:
-            now[part] = part_source.fingerprint(*part) if part[1] in registry.part_names(group) else ""
-        if now[part] != was:
-            out.append(f"{group}={part[1]}")
-    return out
-
-
 def read_contents(store: Store) -> Iterator[tuple[str, Row, dict[str, str]]]:
     """Yields (run, settings and results, recorded source of the parts) of each published run, newest first: from the
     cache where the run is as it was when it was kept, else from its files, which are checked."""
@@ -99,9 +82,9 @@ def read_content(store: Store, run: str) -> tuple[Row, dict[str, str]]:
     """Reads the settings and results of a run, and the recorded source of its parts, from its files."""
     files = store.files(run)
     when = files.json("provenance.json")
-    row = {**store.config(run).flat(), **files.result()}
+    row = {**files.config().flat(), **files.result()}
     row |= {"seconds": when.get("seconds"), "finished": when.get("finished")}
-    return row, dict(files.json("config.json").get("source", {}))
+    return row, dict(files.described.get("source", {}))
 
 
 def read_kept(path: Path) -> dict[str, Kept]:

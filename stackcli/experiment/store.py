@@ -31,7 +31,6 @@ from typing import Any, Unpack
 
 from filelock import FileLock
 
-from stackcli.common import registry
 from stackcli.common.atomic_files import (
     CorruptionError,
     flush_folder,
@@ -41,9 +40,9 @@ from stackcli.common.atomic_files import (
     write_json,
 )
 from stackcli.common.new_folder import write_folder
-from stackcli.config.settings import GROUPS, Config, from_plain
-from stackcli.experiment import checkpoints, part_source
-from stackcli.experiment.identity import StoreError
+from stackcli.config.settings import Config
+from stackcli.experiment import checkpoints
+from stackcli.experiment.identity import StoreError, edited_parts
 from stackcli.experiment.locks import acquire_lock
 from stackcli.experiment.publication import RunParts, run_contents
 from stackcli.experiment.run_files import WEIGHTS, RunFiles
@@ -87,19 +86,20 @@ class Store:
             raise OSError(f"{self.root}: cannot be written: {error.strerror}; write --out FOLDER") from error
 
     def _check_format(self) -> None:
-        found = read_json(self.marker, "format")
+        remedy = f'write {{"format": {FORMAT}}} into it; the runs are not touched'
+        found = read_json(self.marker, "format", remedy=remedy)
         if "checksums" in found:
-            read_json(self.marker, checksum=True)
+            read_json(self.marker, checksum=True, remedy=remedy)
         if found["format"] != FORMAT:
             raise StoreError(
                 f"{self.root}: written by a newer stackattn (format {found['format']}, here {FORMAT}); update stackattn"
             )
         self.checksums = found.get("checksums") is True
 
-    def read(self, path: Path, *keys: str) -> dict[str, Any]:
+    def read(self, path: Path, *keys: str, remedy: str = "delete it and run the command again") -> dict[str, Any]:
         """Reads a JSON object with these keys. Raises CorruptionError where it differs from its checksum, or has none
-        in a store whose files all have one."""
-        return dict(read_json(path, *keys, checksum=self.checksums))
+        in a store whose files all have one; `remedy`: what the message tells to do."""
+        return dict(read_json(path, *keys, checksum=self.checksums, remedy=remedy))
 
     def _check_place(self) -> None:
         try:
@@ -231,22 +231,13 @@ class Store:
         return self.config(run), known, from_bytes(content)
 
     def config(self, run: str) -> Config:
-        files = self.files(run)
-        try:
-            return from_plain(files.json("config.json", "settings")["settings"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise CorruptionError(
-                f"{files.folder / 'config.json'}: damaged ({error!r}); delete its folder and run the command again"
-            ) from error
+        return self.files(run).config()
 
     def changed(self, run: str) -> list[str]:
         """Returns the parts of a run whose source was edited after its training, as `pe=mine`. Empty for old runs,
         which did not record the source."""
-        was, config = self.files(run).json("config.json").get("source", {}), self.config(run)
-        split = {key: (g, name) for key in was for g, _, name in [key.partition(".")] if g in GROUPS}
-        parts = {key: (g, name or getattr(config, g).name) for key, (g, name) in split.items()}
-        now = {k: part_source.fingerprint(g, n) if n in registry.part_names(g) else "" for k, (g, n) in parts.items()}
-        return [f"{group}={name}" for key, (group, name) in parts.items() if now[key] != was[key]]
+        files = self.files(run)
+        return edited_parts(files.described.get("source", {}), files.config().flat(), {})
 
     def ids(self) -> list[str]:
         """Returns the published runs, newest first."""

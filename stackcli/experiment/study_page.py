@@ -67,7 +67,7 @@ def read_study_page(store: Store, name: str) -> StudyPage:
         evidence = [from_terminal(title, table) for title, table in evidence_tables(frames)]
     settings = [entry["settings"] for entry in study["runs"]]
     finished = [run for run in dict.fromkeys(frames.runs["run"]) if store.finished(run)]
-    commands = {run: str(store.files(run).json("config.json").get("reproduce", "")) for run in finished}
+    commands = {run: str(store.files(run).described.get("reproduce", "")) for run in finished}
     shared, own = shared_words(commands)
     return StudyPage(
         name=frames.study,

@@ -37,7 +37,7 @@ def read_trash(store: Store) -> list[Removed]:
     """Returns what lies in the trash, newest first."""
     found = []
     for path in (store.root / "trash").glob("*/trash.json"):
-        told = store.read(path, "kind", "name", "removed")
+        told = store.read(path, "kind", "name", "removed", remedy=f"what was removed is in {path.parent / CONTENT}")
         when = datetime.fromisoformat(str(told["removed"])).timestamp()
         if (path.parent / CONTENT).is_dir():
             studies = tuple(map(str, told.get("studies", ())))

@@ -40,13 +40,13 @@ def _damaged_studies(store: Store) -> Iterator[str]:
             )
 
 
-DERIVED = ("facts/*.json", "studies/*/times.json", "explanations/*/*.json", "attacks/*/*.json")
+OBJECTS = ("facts/*.json", "studies/*/times.json", "explanations/*/*.json", "attacks/*/*.json", "trackers.json")
 
 
 def _damaged_objects(store: Store) -> Iterator[str]:
-    """Yields facts, step times, explanations and attacks that differ from their checksum, and inputs that attacks made
-    that differ from their hash in the report; all are made again where they are missing."""
-    for path in sorted(path for pattern in DERIVED for path in store.root.glob(pattern)):
+    """Yields facts, step times, explanations, attacks and the key of trackers that differ from their checksum, and
+    inputs that attacks made that differ from their hash in the report; all are made again where they are missing."""
+    for path in sorted(path for pattern in OBJECTS for path in store.root.glob(pattern)):
         try:
             found = store.read(path)
         except CorruptionError as error:
