@@ -51,6 +51,16 @@ LAWS = {
 }
 
 
+LAW_SETTINGS = (
+    "norm",
+    "init",
+    "share_layers",
+    "residual",
+    "residual.alpha",
+    "residual.beta",
+)  # settings that decide the law
+
+
 def theory_of(settings: Mapping[str, Any]) -> Law | None:
     """Returns the law for a stack with these settings; None where theory has none.
 
@@ -94,7 +104,7 @@ def slopes(runs: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
     for key, group in schemes(runs[runs["status"] != "failed"], axes):
         for seed, rows in group.sort_values("depth").groupby("seed", sort=True):
             found = {head: slope(rows["depth"], rows[column]) for head, column in SLOPES.items()}
-            first, known = rows.iloc[0], {theory_of(row) for row in rows.to_dict("records")}
+            first, known = rows.iloc[0], {theory_of(row) for row in rows.filter(LAW_SETTINGS).to_dict("records")}
             alike = len(known) == 1 and all(rows[size].nunique() == 1 for size in SIZES)
             theory = known.pop() if alike else None
             law = {"theory": theory.slope, "theory_source": theory.source} if theory else {}

@@ -103,11 +103,13 @@ def matched_gap(curve: pd.DataFrame) -> tuple[float, pd.Series]:
     falls to it; NaN if it starts there. `curve` holds `run`, `step`, `train_loss` and `val_loss` of finished runs.
     """
     target = float(curve.groupby("run")["train_loss"].min().max())
-    return target, pd.Series({run: _gap_at(rows.sort_values("step"), target) for run, rows in curve.groupby("run")})
-
-
-def _gap_at(rows: pd.DataFrame, target: float) -> float:
+    rows = curve.sort_values(["run", "step"], kind="stable")
     train, gap = rows["train_loss"].to_numpy(float), (rows["val_loss"] - rows["train_loss"]).to_numpy(float)
+    parts = rows.groupby("run").indices
+    return target, pd.Series({run: _gap_at(train[at], gap[at], target) for run, at in parts.items()})
+
+
+def _gap_at(train: Any, gap: Any, target: float) -> float:
     at = int(np.flatnonzero(train <= target)[0])
     if at == 0:
         return math.nan

@@ -39,7 +39,7 @@ def sign_flip(gaps: ArrayLike) -> SignFlip:
     if d.size == 0:
         return SignFlip(math.nan, 0)
     exact = d.size <= EXACT
-    sums = _all_sums(d) if exact else _drawn_signs(d.size) @ d
+    sums = _all_sums(d) if exact else d.sum() - 2 * _sum_drawn(d)
     reached = int(np.count_nonzero(np.abs(sums) >= abs(d.sum()) - ROUNDING * np.abs(d).sum()))
     return SignFlip(reached / sums.size, 2**d.size) if exact else SignFlip((reached + 1) / (DRAWS + 1), DRAWS)
 
@@ -66,8 +66,7 @@ def _flipped_sums(d: Floats) -> tuple[Floats, Floats, int]:
     if d.size <= EXACT:
         start = np.zeros(1)
         return _all_sums(d, start)[1:], _all_sums(np.ones(d.size), start)[1:], 2 ** (d.size - 1)
-    flip, count = _drawn_flips(d.size)
-    return flip @ d, count, DRAWS + 1
+    return _sum_drawn(d), _draw_flips(d.size)[1], DRAWS + 1
 
 
 def _bound(d: Floats, flipped: Floats, count: Floats, rank: int) -> float:
@@ -152,13 +151,19 @@ def _all_sums(d: Floats, start: Floats | None = None) -> Floats:
 
 
 @functools.lru_cache(maxsize=8)
-def _drawn_signs(n: int) -> NDArray[np.int8]:
-    signs: NDArray[np.int8] = np.random.default_rng(0).integers(0, 2, size=(DRAWS, n), dtype=np.int8) * 2 - 1
-    return signs
+def _draw_flips(n: int) -> tuple[NDArray[np.uint8], Floats]:
+    """The random flips of n pairs, eight pairs to a byte, (ceil(n / 8), DRAWS), the first pair in the highest bit of
+    the first byte; and how many pairs each draw flips, (DRAWS,)."""
+    flip = 1 - np.random.default_rng(0).integers(0, 2, size=(DRAWS, n), dtype=np.int8)
+    return np.ascontiguousarray(np.packbits(flip, axis=1).T), flip.sum(1, dtype=float)
 
 
-@functools.lru_cache(maxsize=8)
-def _drawn_flips(n: int) -> tuple[NDArray[np.int8], Floats]:
-    """(DRAWS, n): 1 where a pair is flipped; and how many each draw flips, (DRAWS,)."""
-    flip = ((1 - _drawn_signs(n)) // 2).astype(np.int8)
-    return flip, flip.sum(1, dtype=float)
+def _sum_drawn(d: Floats) -> Floats:
+    """Returns the sum of the pairs of d (n,) that each draw flips, (DRAWS,). The 256 sums of eight pairs are made once
+    and looked up: eight times as fast as adding pair by pair."""
+    choices = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
+    sums = np.zeros(DRAWS)
+    for first, byte in zip(range(0, d.size, 8), _draw_flips(d.size)[0], strict=True):
+        eight = d[first : first + 8]
+        sums += (choices[:, : eight.size] @ eight)[byte]
+    return sums

@@ -152,7 +152,7 @@ def _runs_frame(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 def _numbers(frame: Any, pd: Any) -> Any:
     """Turns columns of numbers with gaps into float columns with NaN."""
-    for column in frame.columns:
+    for column in [name for name, kind in frame.dtypes.items() if kind == "object"]:
         values = frame[column].dropna()
         if len(values) and values.map(lambda v: isinstance(v, int | float) and not isinstance(v, bool)).all():
             frame[column] = pd.to_numeric(frame[column])

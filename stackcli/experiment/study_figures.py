@@ -15,12 +15,14 @@ from stackcli.experiment import part_source
 from stackcli.experiment.identity import digest
 from stackcli.experiment.progress import Counting, count_silently
 from stackcli.experiment.serialization import hash_file
+from stackcli.experiment.side_by_side import make_each
 from stackcli.experiment.store import Store
 from stackcli.experiment.written_files import abbreviate_files
 
 STAMP = "figures.json"  # which runs a study's figures were drawn from, and the inputs and files of each
 SOURCES = ("stackcli.figures.", "stackcli.analysis.", "stackcli.common.")  # modules that decide how a figure looks
 PACKAGE = part_source.PACKAGE
+CHUNK = 1000  # runs that are hashed at once
 
 
 class Drawn(NamedTuple):
@@ -35,9 +37,16 @@ class Drawn(NamedTuple):
 @lru_cache(maxsize=2)
 def hash_runs(frames: Any) -> str:
     """The hash of a study's runs, of their explanations and of the attacks on them, computed once for each report."""
-    runs, attacks = frames.runs.to_json(), {"attacks": frames.attacks.to_json()} if len(frames.attacks) else {}
+    runs, attacks = _describe_runs(frames.runs), {"attacks": frames.attacks.to_json()} if len(frames.attacks) else {}
     found = [runs, frames.scores.to_json()] if len(frames.scores) else runs
     return digest({"runs": found, **attacks} if attacks else found)
+
+
+def _describe_runs(runs: Any) -> Any:
+    """The rows as text; of many rows the hash of each thousand, as all at once would take as much memory as a study."""
+    if len(runs) <= CHUNK:
+        return runs.to_json()
+    return [digest(runs.iloc[first : first + CHUNK].to_json()) for first in range(0, len(runs), CHUNK)]
 
 
 def hash_study(frames: Any) -> str:
@@ -130,18 +139,21 @@ def draw_figures(
         return out
     from stackcli.figures import base
 
+    def draw(name: str) -> dict[str, str]:
+        figure = base.load_figure(name)(frames)
+        paths = [] if figure is None else base.save(figure, folder / name, formats)
+        return {path.name: hash_file(path) for path in paths}
+
     with counting("figures drawn", len(names)) as count:
-        for number, name in enumerate(names):
+        for number, (name, drawn) in enumerate(make_each(draw, names)):
             count(number)
             try:
-                figure = base.load_figure(name)(frames)
+                out[name] = drawn()
             except registry.PartError as error:
                 if named:
                     raise
                 print(f"figure {name} is left out: {error}", file=sys.stderr)
-                continue
-            paths = [] if figure is None else base.save(figure, folder / name, formats)
-            out[name] = {path.name: hash_file(path) for path in paths}
+    out = {name: out[name] for name in names if name in out}
     numbered = [name for name, files in out.items() if any(file.endswith(base.KEY) for file in files)]
     if numbered:
         print(

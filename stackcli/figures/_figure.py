@@ -57,8 +57,8 @@ def draw_in_style(draw: Callable[P, Figure | None]) -> Callable[P, Figure | None
 
     @wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> Figure | None:
+        begin_figure()
         with _style():
-            begin_figure()
             figure = draw(*args, **kwargs)
             if figure is not None:
                 note(figure, remark())
@@ -223,7 +223,7 @@ NUMBERED: WeakKeyDictionary[Figure, dict[str, int]] = WeakKeyDictionary()  # tex
 def _settle(figure: Figure) -> None:
     """Fixes the ticks, runs the layout once, drops tick labels that touch, and keeps the layout, so that saving
     changes nothing."""
-    for text in figure.findobj(Text):
+    for text in figure.findobj(Text) if len(families()) > 1 else ():
         text.set_fontfamily(families())  # a font may have been found after the text was made
     pairs = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
     for axis in pairs:
@@ -303,7 +303,7 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{name}") for name in dict.fromkeys(formats)]
     with _style():
-        for text in figure.findobj(Text):
+        for text in figure.findobj(Text) if figure not in NUMBERED else ():  # it was not drawn in our style
             text.set_parse_math(False)
         for path in paths:
             temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

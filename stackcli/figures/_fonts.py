@@ -13,7 +13,7 @@ NO_LETTERS = ("Last Resort", "LastResort")  # fonts that have a box for every le
 KEY = ".names.txt"  # ends the name of the file beside a figure that has its key
 NORMAL = (400, 500, "normal", "regular", "book", "medium")
 
-_families: list[str] = [FIRST]  # in use, in the order found
+_families: list[str] = [FIRST]  # that the figure being drawn uses, in the order found
 _numbers: dict[str, int] = {}  # of the figure that is being drawn: text -> number
 
 
@@ -23,8 +23,9 @@ def families() -> list[str]:
 
 
 def begin_figure() -> None:
-    """Forgets the numbers of the figure before."""
+    """Forgets the numbers and fonts of the figure before, so that a figure looks alike whatever was drawn first."""
     _numbers.clear()
+    _families[:] = [FIRST]
 
 
 def numbered_texts() -> dict[str, int]:
@@ -49,18 +50,19 @@ def remark() -> str:
     return f"{names}: no installed font has these letters; the key is in the {KEY} beside the figure"
 
 
-@cache
 def _has_glyph(letter: str) -> bool:
     """Whether an installed font has the letter; its family is taken into use."""
-    if letter.isascii():
-        return True
-    for entry in _candidates():
-        if _holds(entry.fname, letter):
-            if entry.name not in _families:
-                _families.append(entry.name)
-                matplotlib.rcParams["font.family"] = families()
-            return True
-    return False
+    family = FIRST if letter.isascii() else _find_family(letter)
+    if family and family not in _families:
+        _families.append(family)
+        matplotlib.rcParams["font.family"] = families()
+    return bool(family)
+
+
+@cache
+def _find_family(letter: str) -> str:
+    """Returns the first family that has the letter; empty if none has."""
+    return next((entry.name for entry in _candidates() if _holds(entry.fname, letter)), "")
 
 
 @cache
@@ -95,6 +97,6 @@ def _holds(path: str, letter: str) -> bool:
 
 def forget_fonts() -> None:
     """Looks at the installed fonts again."""
-    for remembered in (_has_glyph, _candidates, _letters):
+    for remembered in (_find_family, _candidates, _letters):
         remembered.cache_clear()
     _families[:] = [FIRST]

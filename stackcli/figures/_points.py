@@ -2,9 +2,11 @@
 
 import math
 import re
+import weakref
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -118,7 +120,7 @@ class Point:
         """Returns the rows of the finished runs (or of `runs`) in a frame."""
         if frame.empty:
             return frame
-        return frame[(frame["point"] == self.key) & frame["run"].isin(list(self.done if runs is None else runs))]
+        return rows_of_point(frame, self.key, self.done if runs is None else runs)
 
     def shown(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Returns the rows of the finished runs, or of the first broken run if none finished."""
@@ -128,9 +130,15 @@ class Point:
 
 def points(frames: Frames) -> list[Point]:
     """Returns the points of the study, sorted by the axes (categories in order of appearance)."""
-    runs = frames.runs
-    if runs.empty:
-        return []
+    return list(_find_points(frames))
+
+
+@lru_cache(maxsize=1)
+def _find_points(frames: Frames) -> tuple[Point, ...]:
+    """Finds the points once for all figures of a study."""
+    if frames.runs.empty:
+        return ()
+    runs = frames.runs[list(dict.fromkeys(["run", "point", "status", "depth", *frames.axes]))]
     runs = runs[runs["status"] != "missing"]
     scales = [scale(axis, runs[axis]) for axis in frames.axes]
     found = []
@@ -147,7 +155,38 @@ def points(frames: Frames) -> list[Point]:
             )
         )
     found.sort(key=lambda point: [s.levels.index(v) for s, v in zip(scales, point.values, strict=True)])
-    return found
+    return tuple(found)
+
+
+class _Places:
+    """Where the rows of each point and run of a frame are, found once: to search the frame for each of many points
+    would take longer than to draw them."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = weakref.ref(frame)
+        self.points: Mapping[Any, Any] = frame.groupby("point", sort=False).indices
+        self.runs, names = pd.factorize(frame["run"])  # a number for each row
+        self.numbers = {name: number for number, name in enumerate(names)}
+
+    def take(self, frame: pd.DataFrame, key: str, runs: Sequence[str]) -> pd.DataFrame:
+        places = self.points.get(key, np.empty(0, dtype=int))
+        wanted = np.isin(self.runs[places], [self.numbers[run] for run in runs if run in self.numbers])
+        places = places[wanted]
+        if len(places) and places[-1] - places[0] + 1 == len(places):
+            return frame.iloc[places[0] : places[-1] + 1]  # shares their memory
+        return frame.take(places)
+
+
+_FOUND: dict[int, _Places] = {}  # by the id of a frame
+
+
+def rows_of_point(frame: pd.DataFrame, key: str, runs: Sequence[str]) -> pd.DataFrame:
+    """Returns the rows of these runs of a point, in their order."""
+    found = _FOUND.get(id(frame))
+    if found is None or found.frame() is not frame:
+        found = _FOUND[id(frame)] = _Places(frame)
+        weakref.finalize(frame, _FOUND.pop, id(frame), None)
+    return found.take(frame, key, runs)
 
 
 def spread_evenly(items: Sequence[Any], most: int) -> list[Any]:

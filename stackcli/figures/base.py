@@ -10,7 +10,7 @@ from typing import Any
 
 from stackcli.analysis.attack_effects import attack_shares
 from stackcli.analysis.cost_scaling import fit_power
-from stackcli.analysis.depth_scaling import FIRST, SIZES, slope, theory_of
+from stackcli.analysis.depth_scaling import FIRST, LAW_SETTINGS, SIZES, slope, theory_of
 from stackcli.analysis.explanation_effects import method_rows
 from stackcli.analysis.load_text import describe_load
 from stackcli.analysis.paired_comparisons import finished_runs
@@ -69,6 +69,7 @@ __all__ = [
     "FULL",
     "GREY",
     "KEY",
+    "LAW_SETTINGS",
     "LEGEND",
     "LINES",
     "MARKERS",

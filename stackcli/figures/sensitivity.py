@@ -34,7 +34,7 @@ def draw(frames: Frames) -> Figure | None:
     names = list(dict.fromkeys(done["data"])) if "data" in frames.axes else [None]
     shown = base.spread_evenly(names, 6)
     others = [axis for axis in frames.axes if axis not in (key, "data")]
-    lines = list(dict.fromkeys(_name(row, others) for row in done.to_dict("records")))
+    lines = list(dict.fromkeys(_names(done, others)))
     kept = base.spread_evenly(lines, base.LINES)
     looks = {line: base.styles(len(lines))[lines.index(line)] for line in kept}
     figure, panels = base.grid(len(shown), 3, 1.9)
@@ -53,13 +53,19 @@ def draw(frames: Frames) -> Figure | None:
     return figure
 
 
-def _name(row: dict[str, object], axes: list[str]) -> str:
-    return " ".join(f"{axis}={base.safe_text(base.plain(row[axis]))}" for axis in axes)
+def _names(runs: pd.DataFrame, axes: list[str]) -> list[str]:
+    """Returns the name of the line of each run."""
+    if not axes:
+        return [""] * len(runs)
+    made: dict[Any, str] = {}
+    for row in set(rows := list(runs[axes].itertuples(index=False, name=None))):
+        made[row] = " ".join(f"{a}={base.safe_text(base.plain(v))}" for a, v in zip(axes, row, strict=True))
+    return [made[row] for row in rows]
 
 
 def _panel(axes: Axes, runs: pd.DataFrame, key: str, others: list[str], looks: dict[str, dict[str, Any]]) -> None:
     scale = base.scale(key, runs[key])
-    names = [_name(row, others) for row in runs.to_dict("records")]
+    names = _names(runs, others)
     for name, look in looks.items():
         own = runs[[n == name for n in names]]
         if own.empty:

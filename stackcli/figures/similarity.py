@@ -37,9 +37,13 @@ def draw(frames: Frames) -> Figure | None:
 
 def _map(rows: pd.DataFrame) -> Any:
     """Returns the mean over runs of the similarity of every two layers, (L + 1, L + 1); None if not measured."""
+    if rows.empty:
+        return None
     squares = []
-    for _, run in rows.groupby("run") if len(rows) else ():
-        cells = [cell for cell in run.sort_values("layer")["cka"] if isinstance(cell, list | tuple | np.ndarray)]
+    rows = rows.sort_values(["run", "layer"])
+    ends = np.flatnonzero(rows["run"].to_numpy()[1:] != rows["run"].to_numpy()[:-1]) + 1
+    for run in np.split(rows["cka"].to_numpy(), ends):
+        cells = [cell for cell in run if isinstance(cell, list | tuple | np.ndarray)]
         if len(cells) > 1 and all(len(cell) == len(cells) for cell in cells):
             squares.append(np.array([list(cell) for cell in cells], dtype=float))
     squares = [square for square in squares if square.shape == squares[0].shape and np.isfinite(square).any()]

@@ -16,6 +16,8 @@ PANELS = {
     "g3": "G3, alignment-free norm of the gradient of\nthe last block's {} (nats)",
     "update": "change of the logits by\nthe first step (nats, RMS)",
 }
+KEPT = ("run", "seed", "tensor", "g1", "g3")
+LAW = (*base.SIZES, *base.LAW_SETTINGS)
 Look = dict[str, Any]
 
 
@@ -61,15 +63,16 @@ def _table(frames: Frames) -> pd.DataFrame:
         rows = point.rows(maps, [*point.done, *(run for run, _ in point.broken)])
         values = zip(frames.axes, point.values, strict=True)
         others = [base.safe_text(v) if a == "arm" else f"{a}={base.safe_text(v)}" for a, v in values if a != "depth"]
-        for row in rows[rows["layer"] == point.depth].to_dict("records"):
+        rows = rows.loc[rows["layer"] == point.depth, [k for k in KEPT if k in rows]]
+        for row in rows.to_dict("records"):
             head = {"scheme": " ".join(others) or "all runs", "depth": point.depth, "update": steps.get(row["run"])}
-            out.append({**head, **{k: row.get(k) for k in ("run", "seed", "tensor", "g1", "g3")}})
+            out.append({**head, **{k: row.get(k) for k in KEPT}})
     return pd.DataFrame(out).astype({"update": float}) if out else pd.DataFrame()
 
 
 def _law(frames: Frames, rows: pd.DataFrame) -> float | None:
     """Returns the exponent of theory if it is the same for all depths and these share dim and ff."""
-    runs = frames.runs[frames.runs["run"].isin(rows["run"])].to_dict("records")
+    runs = frames.runs[frames.runs["run"].isin(rows["run"])].filter(LAW).to_dict("records")
     found = {law.slope if (law := base.theory_of(run)) else None for run in runs}
     alike = all(len({run.get(size) for run in runs}) == 1 for size in base.SIZES)
     return found.pop() if len(found) == 1 and alike else None

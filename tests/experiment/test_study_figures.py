@@ -12,7 +12,7 @@ from stackcli.analysis.study_data import Frames
 from stackcli.common import registry
 from stackcli.common.atomic_files import read_json
 from stackcli.common.registry import PartError
-from stackcli.experiment import study_figures
+from stackcli.experiment import side_by_side, study_figures
 from stackcli.experiment.store import Store
 from stackcli.experiment.study_figures import Drawn
 from stackcli.figures import base
@@ -43,7 +43,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             path.write_text(figure)
         return paths
 
-    monkeypatch.setattr(registry, "part_names", lambda group: ("fit", "empty", "loss"))
+    real = registry.part_names
+    figures = ("fit", "empty", "loss")
+    monkeypatch.setattr(registry, "part_names", lambda group: figures if group == "figures" else real(group))
     monkeypatch.setattr(study_figures, "figure_source", lambda name: f"source of {name}")
     monkeypatch.setattr(base, "load_figure", load)
     monkeypatch.setattr(base, "save", save)
@@ -76,6 +78,19 @@ def test_a_file_that_is_missing_or_damaged_is_drawn_again(frames: Frames, drawn:
     (tmp_path / "fit.svg").write_text("damaged")
     assert draw(frames, tmp_path).new == [tmp_path / "fit.svg"] and drawn[3:] == ["loss", "fit"]
     assert (tmp_path / "fit.svg").read_text() == "fit of 4"
+
+
+def test_several_processes_draw_the_same_files_as_one(
+    frames: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, found = ("accuracy", "spectrum", "pareto", "bias"), []
+    for count in (1, 2):
+        monkeypatch.setattr(side_by_side, "process_count", lambda things, count=count: count)
+        folder = tmp_path / str(count)
+        drawn = draw(frames, folder, "png", "svg", only=names)
+        found.append({path.name: path.read_bytes() for path in drawn.new})
+        assert list(read_json(folder / study_figures.STAMP)["inputs"]) == list(names)
+    assert found[0] == found[1] and {"accuracy.png", "pareto.svg"} <= found[0].keys()
 
 
 @pytest.mark.parametrize("change", ["lr", "known", "facts", "machine", "axes", "scores", "heads", "attacks"])

@@ -56,6 +56,9 @@ def test_a_letter_of_another_installed_font_is_drawn_with_it(tmp_path: Path, mon
     assert _fonts.drawable(f"class {LETTER}") == f"class {LETTER}" and not _fonts.numbered_texts()
     assert _fonts.families() == ["DejaVu Sans", "Stackattn Square"]
     assert _fonts.drawable(OTHER) == "#1"
+    _fonts.begin_figure()
+    assert _fonts.families() == ["DejaVu Sans"]  # a figure looks alike whatever was drawn before it
+    assert _fonts.drawable(LETTER) == LETTER and _fonts.families() == ["DejaVu Sans", "Stackattn Square"]
 
 
 @pytest.mark.usefixtures("no_other_font")
