@@ -2,10 +2,16 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from typing import Any
 
-from stackcli.config.settings import GROUPS
+from stackcli.config.settings import GROUPS, OFF, Config, Part
 from stackcli.experiment.identity import ConflictError
+
+LATER = {  # settings that came later, as a base has them where they are off
+    **{field.name: field.default for field in fields(Config) if field.default is not MISSING},
+    **{name: value.name if isinstance(value, Part) else value for name, value in OFF.items()},
+}
 
 
 def merge_studies(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,9 +37,9 @@ def missing_runs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Mapping
 
 def check_same_base(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     """Raises ConflictError where two studies differ in a setting that is neither an axis nor the seed. A key that a
-    part has gained or lost since does not count."""
+    part has gained or lost since does not count, and a setting that came later was off."""
     free = set(old["axes"]) | set(new["axes"]) | {"seed"}
-    was, here = old["base"], new["base"]
+    was, here = {**LATER, **old["base"]}, {**LATER, **new["base"]}
     alike = {group for group in GROUPS if was.get(group) == here.get(group)}
     free |= {key for key in was.keys() ^ here.keys() if "." in key and key.partition(".")[0] in alike}
     free |= {"epochs"} if was.get("steps") and here.get("steps") else set()  # steps replace them

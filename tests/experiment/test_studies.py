@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from stackcli.config.settings import OFF
 from stackcli.experiment import studies
 from stackcli.experiment.identity import ConflictError
 from stackcli.experiment.store import Store
+from stackcli.experiment.studies import LATER
 from tests.experiment.examples import empty_study, study_entry
+from tests.factory import config
 
 
 def test_a_study_may_grow_but_not_change_its_base(tmp_path: Path) -> None:
@@ -102,6 +105,20 @@ def test_the_axes_and_the_seed_may_differ_and_so_may_a_key_that_a_part_has_gaine
     other = {**new, "base": {**new["base"], "pe": "alibi"}}  # then pe.base is a setting of another part
     with pytest.raises(ConflictError, match=r"pe='rope' there, 'alibi' here; pe\.base=None there, 100 here"):
         studies.check_same_base("s", old, other)
+
+
+@pytest.mark.parametrize("name", [*OFF, "precision", "compile"])
+def test_a_study_of_before_a_setting_existed_grows_where_that_is_off(name: str) -> None:
+    now = config().flat()
+    before: dict[str, Any] = {
+        "axes": ["depth"],
+        "base": {key: value for key, value in now.items() if key.partition(".")[0] != name},
+    }
+    studies.check_same_base("s", before, {"axes": ["depth"], "base": now})
+    studies.check_same_base("s", {"axes": ["depth"], "base": now}, before)  # an earlier version reads the folder
+    changed = {"axes": ["depth"], "base": {**now, name: "other"}}
+    with pytest.raises(ConflictError, match=rf"{name}={LATER[name]!r} there, 'other' here"):
+        studies.check_same_base("s", before, changed)
 
 
 def test_a_run_is_missing_where_no_new_run_has_its_arm_point_and_seed() -> None:
