@@ -10,6 +10,8 @@ from stackcli.common.atomic_files import CorruptionError, read_json, write_file
 from stackcli.common.records import dumps
 from stackcli.experiment.serialization import from_bytes, to_bytes
 
+ALONE = (1, "data")  # `devices` and `parallel` of a run of one process
+
 
 def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> Path:
     """Saves a complete checkpoint or none: writes it, reads it back, writes its manifest, then deletes older ones. If
@@ -21,11 +23,22 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> Path:
     with contextlib.suppress(FileNotFoundError):
         if hashlib.sha256(path.read_bytes()).hexdigest() != sha:
             raise OSError(f"{path}: what was read back is not what was written")
-        write_file(path.with_suffix(".json"), dumps({"sha256": sha, "step": state["step"]}) + "\n")
+        manifest = {"sha256": sha, "step": state["step"], "processes": state.get("processes", ALONE)}
+        write_file(path.with_suffix(".json"), dumps(manifest) + "\n")
     for old in folder.glob("step-*"):
         if old.stem < path.stem:
             old.unlink(missing_ok=True)
     return path
+
+
+def read_processes(folder: Path) -> tuple[int, str] | None:
+    """Returns how many processes trained the run whose checkpoints are in this folder, and how they shared the work;
+    None without a checkpoint, or with one whose manifest is damaged, which is not loaded either."""
+    for manifest in sorted(folder.glob("step-*.json"), reverse=True):
+        with contextlib.suppress(CorruptionError, ValueError, TypeError, OSError):
+            number, way = read_json(manifest).get("processes", ALONE)
+            return int(number), str(way)
+    return None
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:

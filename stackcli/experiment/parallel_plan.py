@@ -1,15 +1,14 @@
 """What is checked before several processes train a run: their devices, and checkpoints of other numbers of them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
-from typing import get_args, get_type_hints
+from typing import Any
 
 from stackcli.config.settings import Config
+from stackcli.experiment.checkpoints import read_processes
 from stackcli.experiment.identity import ConflictError, run_id
 from stackcli.experiment.store import Store
-
-NUMBERS = (*range(1, 17), 24, 32, 48, 64)  # of devices of which a checkpoint is found
 
 
 def check_devices(configs: Sequence[Config]) -> None:
@@ -33,20 +32,24 @@ def check_checkpoints(runs: Mapping[str, tuple[Config, str]], store: Store, *, t
 
     runs: run -> (settings, fingerprint of the data) of what will be trained.
     """
-    folder = store.root / "checkpoints"
-    others = {path.parent.name for path in folder.glob("*/step-*.json")} - runs.keys() if folder.is_dir() else set()
-    for config, content in runs.values() if others else ():
-        for other in other_processes(config):
-            if run_id(other, content, test=test) in others:
-                go_on = f"devices={other.devices}" + (f" parallel={other.parallel}" if other.devices > 1 else "")
+    ways = _interrupted(store, runs)
+    found = {way: {run for run, other in ways.items() if other == way} for way in set(ways.values())}
+    for (devices, parallel), others in found.items():
+        for config, content in runs.values():
+            if (devices, parallel) == (config.devices, config.parallel):
+                continue
+            other: Any = {"devices": devices, "parallel": parallel}
+            if run_id(replace(config, **other), content, test=test) in others:
+                go_on = f"devices={devices}" + (f" parallel={parallel}" if devices > 1 else "")
                 raise ConflictError(
                     f"devices={config.devices} parallel={config.parallel}: this run was interrupted with {go_on};"
                     f" write {go_on} to continue it, or --force to train it from its first step"
                 )
 
 
-def other_processes(config: Config) -> list[Config]:
-    """Returns the same settings with other processes."""
-    ways = get_args(get_type_hints(Config)["parallel"])
-    found = [replace(config, devices=n, parallel=way) for n in NUMBERS for way in (ways if n > 1 else ways[:1])]
-    return [other for other in found if (other.devices, other.parallel) != (config.devices, config.parallel)]
+def _interrupted(store: Store, runs: Container[str]) -> dict[str, tuple[int, str]]:
+    """Returns the processes of every run, except `runs`, that has a checkpoint."""
+    folder = store.root / "checkpoints"
+    others = {path.parent for path in folder.glob("*/step-*.json")} if folder.is_dir() else set()
+    found = {path.name: read_processes(path) for path in others if path.name not in runs}
+    return {run: way for run, way in found.items() if way is not None}

@@ -6,8 +6,10 @@ Both are scaled by `plan.estimate`, the closed form of the work of a run. Nothin
 import contextlib
 import heapq
 import math
+import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -19,16 +21,9 @@ from stackcli.experiment.plan import estimate, trainings_of
 from stackcli.experiment.store import Store
 
 NEWEST = 300  # stored runs that are looked at
-PARTS = (
-    "pe",
-    "residual",
-    "norm",
-    "attention",
-    "kernel",
-    "dim",
-    "adversarial",
-    "distill",
-)  # settings that similar runs should share
+SAME = ("data", "device", "threads")  # settings that similar runs share
+PARTS = ("pe", "residual", "norm", "attention", "kernel", "dim", "adversarial", "distill")  # that they should share
+WORK = ("depth", "ff", "batch", "steps", "epochs")  # that `plan.estimate` reads besides
 SECONDS = 0.7  # that the calibration may take
 BRIEF = 0.25  # seconds of a step that is expected to be short enough for the calibration
 UPDATE = 1.15  # a step with the update of the weights, in forward and backward passes
@@ -67,41 +62,64 @@ def read_records(store: Store) -> list[Record]:
     return found
 
 
-def is_stored(config: Config, records: Sequence[Record]) -> bool:
-    """Returns whether a run of these settings is among the records."""
-    return any(record.config.identity() == config.identity() for record in records)
+class _Known(NamedTuple):
+    """A stored run as it is compared with others: the settings that must agree, those that should, its record, and
+    the estimated seconds of its work."""
+
+    same: tuple[Any, ...]
+    parts: tuple[Any, ...]
+    record: Record
+    work: float
+
+
+def _prepare(records: Sequence[Record]) -> list[_Known]:
+    compared = [_compared(record.config) for record in records]
+    return [
+        _Known(same, parts, record, estimate(record.config, record.examples))
+        for (same, parts, _), record in zip(compared, records, strict=True)
+    ]
+
+
+def _compared(config: Config) -> tuple[tuple[Any, ...], ...]:
+    """Returns the settings that similar runs must share, that they should share, and all others that decide the time:
+    runs that agree in all of them are expected to take as long."""
+    return tuple(tuple(getattr(config, name) for name in names) for names in (SAME, PARTS, WORK))
 
 
 def seconds_like(config: Config, records: Sequence[Record]) -> float | None:
     """Returns about the seconds of a run, from the most similar recorded runs on the same data and device; None without
     any."""
-    known = [
-        record
-        for record in records
-        if (record.config.data, record.config.device, record.config.threads)
-        == (config.data, config.device, config.threads)
-        and (record.examples or (config.steps and record.config.steps))
-    ]
+    return _nearest(config, _prepare(records))
 
-    def scale(record: Record) -> float:
-        return estimate(config, record.examples) / estimate(record.config, record.examples)
 
-    def distance(record: Record) -> tuple[int, float]:
-        differ = sum(getattr(record.config, name) != getattr(config, name) for name in PARTS)
-        return differ, abs(math.log(scale(record)))
-
+def _nearest(config: Config, prepared: Sequence[_Known]) -> float | None:
+    same, parts, _ = _compared(config)
+    known = [p for p in prepared if p.same == same and (p.record.examples or (config.steps and p.record.config.steps))]
     if not known:
         return None
-    nearest = min(map(distance, known))
-    return fmean(record.seconds * scale(record) for record in known if distance(record) == nearest)
+    work = {examples: estimate(config, examples) for examples in {p.record.examples for p in known}}
+    scales = [work[p.record.examples] / p.work for p in known]
+    distances = [
+        (sum(map(operator.ne, p.parts, parts)), abs(math.log(scale))) for p, scale in zip(known, scales, strict=True)
+    ]
+    least = min(distances)
+    return fmean(p.record.seconds * scale for p, scale, d in zip(known, scales, distances, strict=True) if d == least)
 
 
 def estimate_from_records(configs: Sequence[Config], records: Sequence[Record], jobs: int) -> Estimate | None:
     """Estimates how long the runs take that are not stored yet; None where a run has no similar one, or none is new."""
-    new = [config for config in dict.fromkeys(configs) if not is_stored(config, records)]
-    each = [seconds_like(config, records) for config in new]
+    stored, prepared = {replace(record.config, keep="best") for record in records}, _prepare(records)
+    alike: dict[Any, float | None] = {}
+    each = []
+    for config in dict.fromkeys(configs):
+        if replace(config, keep="best") in stored:  # what is kept of a run is no part of its identity
+            continue
+        key = _compared(config)
+        if key not in alike:
+            alike[key] = _nearest(config, prepared)
+        each.append(alike[key])
     known = [seconds for seconds in each if seconds is not None]
-    if not new or len(known) < len(each):
+    if not each or len(known) < len(each):
         return None
     return Estimate(total_seconds(known, jobs), "from the times of similar runs")
 

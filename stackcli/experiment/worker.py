@@ -202,7 +202,8 @@ def _advance(
         if wanted:
             state = training.state()
             if processes.rank == 0:
-                store.save_checkpoint(run, {**state, "seconds": time.time() - began})
+                way = [training.config.devices, training.config.parallel]
+                store.save_checkpoint(run, {**state, "seconds": time.time() - began, "processes": way})
             saved = time.monotonic()
         if wanted == 2 and not training.finished:
             processes.highest(0)  # none ends before the checkpoint is saved

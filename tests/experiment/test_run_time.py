@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,30 @@ def test_only_runs_that_are_not_stored_take_time() -> None:
     found = run_time.estimate_from_records([stored.config, new], [stored], jobs=1)
     assert found is not None and found.seconds == pytest.approx(10.0)
     assert run_time.estimate_from_records([stored.config], [stored], jobs=1) is None
+
+
+def test_many_runs_that_differ_in_the_seed_are_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first line of a sweep of ten thousand runs took minutes in a store of hundreds."""
+    asked: list[tuple[int, int]] = []
+
+    def count(config: Config, examples: int) -> float:
+        asked.append((config.depth, examples))
+        return estimate(config, examples)
+
+    monkeypatch.setattr(run_time, "estimate", count)
+    records = [record(10.0, depth=2), record(30.0, depth=4), record(14.0, depth=2, lr=0.5)]
+    configs = [replace(deeper(depth), seed=seed, keep="none") for depth in (2, 4) for seed in range(1, 101)]
+    found = run_time.estimate_from_records([*configs, replace(records[0].config, keep="last")], records, jobs=1)
+    assert found is not None and found.seconds == pytest.approx(100 * 12.0 + 100 * 30.0)
+    assert len(asked) == len(records) + 2  # each record, and each depth, once
+
+
+@pytest.mark.parametrize("name", [*run_time.SAME, *run_time.PARTS, *run_time.WORK])
+def test_runs_that_differ_in_what_decides_their_time_are_compared_apart(name: str) -> None:
+    known = default_config()
+    value = getattr(known, name)
+    other: Any = Part(name="other") if isinstance(value, Part) else "other" if isinstance(value, str) else value + 1
+    assert run_time._compared(known) != run_time._compared(replace(known, **{name: other}))
 
 
 def test_the_cheapest_and_the_dearest_run_are_measured_and_the_others_lie_between(
