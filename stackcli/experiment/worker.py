@@ -1,4 +1,4 @@
-"""One run in a process of its own: built, trained, measured, published; and the driver that distributes runs."""
+"""One run in a worker process: built, trained, measured, published; and the driver that distributes runs."""
 
 import contextlib
 import os
@@ -40,6 +40,15 @@ def preload() -> list[str]:
     ]
 
 
+def may_share(job: Job) -> bool:
+    """Returns whether other runs may come after this one in its process, because it leaves nothing there that could
+    change their bits. PyTorch keeps compiled code and the state of a GPU, and what the module of an installed part
+    keeps is not known."""
+    config = job.config
+    own = all(registry.built_in(group, name) for group in GROUPS for name in config.kinds(group))
+    return own and config.device == "cpu" and config.compile is not True and config.devices == 1
+
+
 START = " at initialisation"  # ends the name of a position table before the first step
 
 
@@ -62,8 +71,7 @@ def keep_log(store: Store, run: str, text: str) -> str:
 
 
 def run_job(job: Job, say: Say, stop: Stop) -> None:
-    """One run, in a process of its own, unless another process has done it meanwhile. Exits with 75 after saving where
-    it is asked to stop."""
+    """One run, unless another process has done it meanwhile. Exits with 75 after saving where it is asked to stop."""
     store = Store(job.store, create=False)
     tell_stage(say, "loading")
     waiting: list[bool] = []
