@@ -15,10 +15,9 @@ def build_executor(options: Options, preload: Sequence[str]) -> Executor:
     if torchrun.process_count() > 1:
         return torchrun.build_together(options.command, options.launcher.name)
     if options.launcher.name == "local":
-        from stackcli.experiment.worker import may_share
         from stackcli.launcher.local import Local
 
-        return Local(workers=options.jobs, preload=preload, shares=may_share)
+        return Local(workers=options.jobs, preload=preload)
     name = options.launcher.name
     taken = inspect.signature(registry.load_part("launcher", name)).parameters
     given = {"workers": options.jobs, "preload": preload, "folder": options.out}

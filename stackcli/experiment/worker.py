@@ -40,15 +40,6 @@ def preload() -> list[str]:
     ]
 
 
-def may_share(job: Job) -> bool:
-    """Returns whether other runs may come after this one in its process, because it leaves nothing there that could
-    change their bits. PyTorch keeps compiled code and the state of a GPU, and what the module of an installed part
-    keeps is not known."""
-    config = job.config
-    own = all(registry.built_in(group, name) for group in GROUPS for name in config.kinds(group))
-    return own and config.device == "cpu" and config.compile is not True and config.devices == 1
-
-
 START = " at initialisation"  # ends the name of a position table before the first step
 
 

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -30,16 +30,14 @@ class Local(Executor):
     somebody else asked to stop is tried again as long as it makes progress.
 
     `preload`: modules that are loaded once, before the first run, and shared by all: what is loaded cannot change while
-    the runs go on. `shares`: whether a job leaves its process as it found it; then the process takes another job, as
-    long as each took less than BRIEF seconds and returned. By default each job has a process of its own."""
+    the runs go on. A job that `shares` is followed by another in its process if it returned in less than BRIEF seconds;
+    all other jobs have a process of their own."""
 
     here = True
 
-    def __init__(
-        self, *, workers: int, preload: Sequence[str], shares: Callable[[Any], bool] = lambda job: False
-    ) -> None:
-        self.workers, self.shares, self.most, self.brief = workers, shares, MOST, BRIEF
-        self.stopping, self.now = False, False
+    def __init__(self, *, workers: int, preload: Sequence[str]) -> None:
+        self.workers, self.stopping, self.now = workers, False, False
+        self.most, self.brief = MOST, BRIEF
         method = "forkserver" if "forkserver" in mp.get_all_start_methods() else "spawn"
         self.context: Any = mp.get_context(method)
         if method == "forkserver":
@@ -94,7 +92,7 @@ class Local(Executor):
 
     def _start(self, work: Work, job: int) -> None:
         ours, theirs = self.context.Pipe(duplex=True)
-        most = self.most if self.shares(self.jobs[job]) else 1
+        most = self.most if shares_process(self.jobs[job]) else 1
         arguments = (work, self.jobs[job], theirs, self.modules, most, self.brief)
         process = self.context.Process(target=_enter, args=arguments, daemon=True)
         start_process(process)
@@ -111,7 +109,7 @@ class Local(Executor):
         """Gives a process that waits the next job; returns it. None where there is none for it: one that is tried again
         or may change its process has a new one."""
         job = self.waiting[-1] if self.waiting and not self.stopping else None
-        if job is None or job in self.again or not self.shares(self.jobs[job]):
+        if job is None or job in self.again or not shares_process(self.jobs[job]):
             return None
         try:
             pipe.send(("job", self.jobs[job]))
@@ -152,6 +150,11 @@ class Local(Executor):
         if code == UNUSED:  # the job had not begun, so this is no attempt at it
             return "retried"
         return "preempted" if code == PREEMPTED else "lost"
+
+
+def shares_process(job: Any) -> bool:
+    """Whether other jobs may come before and after this one in its process, as the job says."""
+    return bool(getattr(job, "shares", False))
 
 
 def start_process(process: BaseProcess) -> None:

@@ -12,7 +12,7 @@ from stackcli.config import grid
 from stackcli.experiment import plan
 from stackcli.experiment.plan import Job
 from stackcli.experiment.store import Store
-from stackcli.experiment.worker import may_share, preload, run_job
+from stackcli.experiment.worker import preload, run_job
 from stackcli.launcher.local import Local
 from tests.factory import part
 from tests.helpers import results, words, write_data
@@ -43,8 +43,8 @@ def jobs_of(data: Path, kinds: Sequence[Sequence[str]], store: Store) -> list[Jo
 
 def train(jobs: Sequence[Job], *, shared: bool) -> tuple[dict[str, bytes], int]:
     """Trains runs one after another; returns (their files, the number of processes)."""
-    executor = Local(workers=1, preload=preload(), shares=may_share if shared else lambda _: False)
-    executor.brief = math.inf  # the machine may be busy
+    executor = Local(workers=1, preload=preload())
+    executor.brief = math.inf if shared else 0.0  # the machine may be busy
     outcomes = list(executor.run(run_job, jobs))
     assert sum(outcome.state == "done" for outcome in outcomes) == len(jobs)
     told = [outcome.detail for outcome in outcomes if outcome.state == "progress"]
@@ -76,5 +76,5 @@ def test_only_runs_that_leave_nothing_behind_share_a_process(tmp_path: Path) -> 
         {"pe": part("mine")},
         {"attention": part("full", layers="full,mine")},
     ]
-    assert may_share(job) and may_share(replace(job, config=replace(job.config, compile="auto")))
-    assert [may_share(replace(job, config=replace(job.config, **change))) for change in changes] == [False] * 5
+    assert job.shares and replace(job, config=replace(job.config, compile="auto")).shares
+    assert [replace(job, config=replace(job.config, **change)).shares for change in changes] == [False] * 5

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -26,8 +26,14 @@ def shares(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
+class Task(NamedTuple):
+    kind: str
+    folder: str = ""
+    shares: bool = True
+
+
 def task(job: Any, say: Say, stop: Stop) -> Any:
-    kind, folder = job
+    kind, folder = job[:2]
     with open(Path(folder) / f"{os.getpid()}.{kind}", "w"):
         pass
     attempts = len(list(Path(folder).glob(f"*.{kind}")))
@@ -55,8 +61,7 @@ def task(job: Any, say: Say, stop: Stop) -> Any:
 def ended(kinds: list[str], folder: Path, shares: bool) -> list[Counter[str]]:
     """For each job, how often each state came."""
     seen: list[Counter[str]] = [Counter() for _ in kinds]
-    executor = Local(workers=2, preload=(), shares=lambda _: shares)
-    for outcome in executor.run(task, [(kind, str(folder)) for kind in kinds]):
+    for outcome in Local(workers=2, preload=()).run(task, [Task(kind, str(folder), shares) for kind in kinds]):
         seen[outcome.job][outcome.state] += 1
     return seen
 
@@ -150,22 +155,23 @@ def test_numbers_are_reported_now_and_then_but_every_stage() -> None:
 
 def in_turn(most: int = 50, brief: float = math.inf) -> Local:
     """One worker whose processes take several jobs."""
-    executor = Local(workers=1, preload=(), shares=lambda job: not str(job).startswith("alone"))
+    executor = Local(workers=1, preload=())
     executor.most, executor.brief = most, brief
     return executor
 
 
-def tell_process(job: str, say: Say, stop: Stop) -> int:
+def tell_process(job: Task, say: Say, stop: Stop) -> int:
+    kind = job.kind
     say({"pid": os.getpid()})
-    if "dies" in job:
+    if kind == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
-    if "raises" in job:
+    if kind == "raises":
         raise ValueError("a fault of the code")
-    if "told at its end" in job:
+    if kind == "told at its end":
         os.kill(os.getpid(), signal.SIGTERM)
-    while "waits" in job and not stop():
+    while kind == "waits" and not stop():
         time.sleep(0.01)
-    if "waits" in job:
+    if kind == "waits":
         raise SystemExit(PREEMPTED)
     return os.getpid()
 
@@ -177,7 +183,7 @@ def processes(outcomes: list[Outcome], jobs: int) -> list[list[int]]:
 
 
 def test_short_jobs_share_a_process_in_turn_and_no_more_of_them_than_allowed() -> None:
-    outcomes = list(in_turn(most=3).run(tell_process, ["fine"] * 7))
+    outcomes = list(in_turn(most=3).run(tell_process, [Task("fine")] * 7))
     pids = [pid for (pid,) in processes(outcomes, 7)]
     assert [pids.index(pid) for pid in pids] == [0, 0, 0, 3, 3, 3, 6]
     assert [(o.job, o.state) for o in outcomes if o.state != "progress"] == [
@@ -187,19 +193,19 @@ def test_short_jobs_share_a_process_in_turn_and_no_more_of_them_than_allowed() -
 
 
 def test_after_a_long_job_and_by_default_each_has_a_process_of_its_own() -> None:
-    assert len(set(map(tuple, processes(list(in_turn(brief=0.0).run(tell_process, ["fine"] * 3)), 3)))) == 3
-    alone = Local(workers=1, preload=())
-    assert len(set(map(tuple, processes(list(alone.run(tell_process, ["fine"] * 3)), 3)))) == 3
+    assert len(set(map(tuple, processes(list(in_turn(brief=0.0).run(tell_process, [Task("fine")] * 3)), 3)))) == 3
+    outcomes = list(in_turn().run(tell_process, [Task("fine", shares=False)] * 3))
+    assert len(set(map(tuple, processes(outcomes, 3)))) == 3
 
 
 def test_a_job_that_does_not_share_has_a_new_process_which_takes_no_other() -> None:
-    jobs = ["fine", "fine", "alone", "fine", "fine"]
+    jobs = [Task("fine"), Task("fine"), Task("fine", shares=False), Task("fine"), Task("fine")]
     first, second, alone, third, fourth = processes(list(in_turn().run(tell_process, jobs)), 5)
     assert first == second and third == fourth and len({*first, *alone, *third}) == 3
 
 
 def test_a_process_in_which_a_job_failed_takes_no_other() -> None:
-    outcomes = list(in_turn().run(tell_process, ["fine", "raises", "fine"]))
+    outcomes = list(in_turn().run(tell_process, list(map(Task, ["fine", "raises", "fine"]))))
     first, failed, after = processes(outcomes, 3)
     assert first == failed != after
     assert [o.state for o in outcomes if o.state != "progress"].count("failed") == 1
@@ -207,7 +213,7 @@ def test_a_process_in_which_a_job_failed_takes_no_other() -> None:
 
 @POSIX
 def test_a_process_that_is_killed_loses_the_job_that_it_was_at_alone_and_that_is_tried_in_a_new_one() -> None:
-    outcomes = list(in_turn().run(tell_process, ["fine", "fine", "dies", "fine", "fine"]))
+    outcomes = list(in_turn().run(tell_process, list(map(Task, ["fine", "fine", "dies", "fine", "fine"]))))
     states = [(o.job, o.state) for o in outcomes if o.state not in ("started", "progress")]
     assert states == [(0, "done"), (1, "done"), (2, "retried"), (2, "lost"), (3, "done"), (4, "done")]
     first, second, died, after, last = processes(outcomes, 5)
@@ -217,7 +223,7 @@ def test_a_process_that_is_killed_loses_the_job_that_it_was_at_alone_and_that_is
 
 @POSIX
 def test_a_signal_at_the_end_of_a_job_loses_nothing_and_is_no_attempt_at_the_next() -> None:
-    outcomes = list(in_turn().run(tell_process, ["told at its end"] * 6))
+    outcomes = list(in_turn().run(tell_process, [Task("told at its end")] * 6))
     assert sum(o.state == "done" for o in outcomes) == 6
     assert {o.state for o in outcomes} <= {"started", "progress", "retried", "done"}
     pids = [pid for begun in processes(outcomes, 6) for pid in begun]
@@ -229,15 +235,14 @@ def test_a_signal_at_the_end_of_a_job_loses_nothing_and_is_no_attempt_at_the_nex
 
 
 def test_asked_to_stop_while_a_job_is_handed_on_that_job_stops_and_none_follows() -> None:
-    executor, states = in_turn(), []
+    class Stopped(Local):
+        def _watch(self, job: int, *worker: Any) -> None:
+            if job == 2:
+                self.stop()  # a signal while the job is sent
+            super()._watch(job, *worker)
 
-    def stop_at_the_third(job: str) -> bool:
-        if job == "waits":
-            executor.stop()
-        return True
-
-    executor.shares = stop_at_the_third
-    for outcome in executor.run(tell_process, ["fine", "fine", "waits", "fine"]):
+    executor, states = Stopped(workers=1, preload=()), []
+    for outcome in executor.run(tell_process, list(map(Task, ["fine", "fine", "waits", "fine"]))):
         states += [(outcome.job, outcome.state)] if outcome.state != "progress" else []
     assert states[-2:] == [(2, "started"), (2, "stopped")] and all(job < 3 for job, _ in states)
 
@@ -246,7 +251,7 @@ def wait_for_jobs() -> tuple[Any, Connection]:
     """A worker that has done a job and waits for the next; and the driver's end of its pipe."""
     context = Local(workers=1, preload=()).context
     ours, theirs = context.Pipe(duplex=True)
-    process = context.Process(target=_enter, args=(tell_process, "fine", theirs, (), 9, math.inf), daemon=True)
+    process = context.Process(target=_enter, args=(tell_process, Task("fine"), theirs, (), 9, math.inf), daemon=True)
     process.start()
     theirs.close()
     while ours.recv()[0] != "free":
@@ -272,7 +277,7 @@ def test_a_worker_that_waits_leaves_at_once_when_the_driver_has_gone_or_asks_or_
 
 DRIVER = """
 import time
-from tests.launcher.test_local import Local, tell_process
+from tests.launcher.test_local import Local, Task, tell_process
 
 class Slow(Local):
     def _hand_on(self, process, pipe):
@@ -280,7 +285,7 @@ class Slow(Local):
         time.sleep(60)
 
 if __name__ == "__main__":
-    list(Slow(workers=2, preload=(), shares=lambda job: True).run(tell_process, ["fine", "waits"]))
+    list(Slow(workers=2, preload=()).run(tell_process, [Task("fine"), Task("waits")]))
 """
 
 
