@@ -36,6 +36,15 @@ class Job:
     loaded: Loaded | None = field(default=None, compare=False, repr=False)  # the data, where they are loaded already
     reporting: Reporting | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def shares(self) -> bool:
+        """Whether other runs may come after this one in its process, because it leaves nothing there that could change
+        their bits. PyTorch keeps compiled code and the state of a GPU, and what the module of an installed part keeps
+        is not known."""
+        c = self.config
+        own = all(registry.built_in(group, name) for group in GROUPS for name in c.kinds(group))
+        return own and c.device == "cpu" and c.compile is not True and c.devices == 1
+
 
 @dataclass(frozen=True)
 class Plan:

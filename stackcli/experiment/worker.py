@@ -1,4 +1,4 @@
-"""One run in a process of its own: built, trained, measured, published; and the driver that distributes runs."""
+"""One run in a worker process: built, trained, measured, published; and the driver that distributes runs."""
 
 import contextlib
 import os
@@ -62,8 +62,7 @@ def keep_log(store: Store, run: str, text: str) -> str:
 
 
 def run_job(job: Job, say: Say, stop: Stop) -> None:
-    """One run, in a process of its own, unless another process has done it meanwhile. Exits with 75 after saving where
-    it is asked to stop."""
+    """One run, unless another process has done it meanwhile. Exits with 75 after saving where it is asked to stop."""
     store = Store(job.store, create=False)
     tell_stage(say, "loading")
     waiting: list[bool] = []

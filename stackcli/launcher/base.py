@@ -33,7 +33,8 @@ class Executor:
     A launcher is built with its own keys, and with those of the following that its constructor asks for: `workers`,
     how many runs this machine should do at once; `preload`, the modules that a run needs; `folder`, the folder of runs,
     which all machines share. A job may have a field `loaded`, data that many jobs share and that a launcher need not
-    send: without them the job reads its data itself."""
+    send: without them the job reads its data itself; and a field `shares`: whether it leaves its process as it found
+    it, so that other jobs may come after it there."""
 
     here = False  # whether the jobs run on this machine
 

@@ -1,6 +1,8 @@
-"""Processes of this machine, one for each run: forkserver with PyTorch loaded once where there is one, else spawn."""
+"""Processes of this machine, one for each run, or one for several short runs in turn: forkserver with PyTorch loaded
+once where there is one, else spawn."""
 
 import contextlib
+import importlib
 import multiprocessing as mp
 import os
 import signal
@@ -18,6 +20,9 @@ from stackcli.common.signals import handle_signals
 from stackcli.launcher.base import PREEMPTED, Attempts, Executor, Outcome, State, Work
 
 ENDS = 10.0  # seconds that a process which has said its last, or was killed, may take to end
+BRIEF = 1.0  # seconds; only after a job that took less does its process take another
+MOST = 50  # jobs of one process, so that what they leave behind does not add up
+UNUSED = 76  # exit code of a process that was asked to stop between two jobs
 
 
 class Local(Executor):
@@ -25,16 +30,22 @@ class Local(Executor):
     somebody else asked to stop is tried again as long as it makes progress.
 
     `preload`: modules that are loaded once, before the first run, and shared by all: what is loaded cannot change while
-    the runs go on."""
+    the runs go on. A job that `shares` is followed by another in its process if it returned in less than BRIEF seconds;
+    all other jobs have a process of their own."""
 
     here = True
 
     def __init__(self, *, workers: int, preload: Sequence[str]) -> None:
         self.workers, self.stopping, self.now = workers, False, False
+        self.most, self.brief = MOST, BRIEF
         method = "forkserver" if "forkserver" in mp.get_all_start_methods() else "spawn"
         self.context: Any = mp.get_context(method)
         if method == "forkserver":
             self.context.set_forkserver_preload(list(preload))
+        self.modules = () if method == "forkserver" else tuple(preload)  # that each process loads itself
+        self.jobs: Sequence[Any] = ()
+        self.waiting: list[int] = []  # the next is last
+        self.again: set[int] = set()  # jobs that are tried again, in a new process
         self.running: dict[int, tuple[BaseProcess, Connection]] = {}
         self.told: dict[int, Any] = {}  # what each job reported last
 
@@ -58,32 +69,55 @@ class Local(Executor):
             process.kill()
         else:
             with contextlib.suppress(OSError):  # it has just ended
-                pipe.send("stop")
+                pipe.send(("stop", None))
 
     def run(self, work: Work, jobs: Sequence[Any]) -> Iterator[Outcome]:
         self.warm()
-        waiting, attempts = list(range(len(jobs)))[::-1], Attempts()
+        self.jobs, self.waiting, attempts = jobs, list(range(len(jobs)))[::-1], Attempts()
         self.told.clear()
-        while self.running or (waiting and not self.stopping):
-            while waiting and len(self.running) < self.workers and not self.stopping:
-                job = waiting.pop()
-                self._start(work, job, jobs[job])
+        self.again.clear()
+        while self.running or (self.waiting and not self.stopping):
+            while self.waiting and len(self.running) < self.workers and not self.stopping:
+                job = self.waiting.pop()
+                self._start(work, job)
                 yield Outcome(job, "started")
             for outcome in self._listen():
                 if outcome.state in ("lost", "preempted") and not self.stopping:
                     told = self.told.get(outcome.job)
                     outcome = attempts.judge(outcome.job, outcome.state, outcome.detail, told)
-                    waiting += [outcome.job] if outcome.state == "retried" else []
+                if outcome.state == "retried":
+                    self.waiting.append(outcome.job)
+                    self.again.add(outcome.job)
                 yield outcome
 
-    def _start(self, work: Work, job: int, payload: Any) -> None:
+    def _start(self, work: Work, job: int) -> None:
         ours, theirs = self.context.Pipe(duplex=True)
-        process = self.context.Process(target=_enter, args=(work, payload, theirs), daemon=True)
+        most = self.most if shares_process(self.jobs[job]) else 1
+        arguments = (work, self.jobs[job], theirs, self.modules, most, self.brief)
+        process = self.context.Process(target=_enter, args=arguments, daemon=True)
         start_process(process)
         theirs.close()
-        self.running[job] = (process, ours)
-        if self.stopping:  # asked while the process was being started
-            self._ask(process, ours)
+        self._watch(job, process, ours)
+
+    def _watch(self, job: int, process: BaseProcess, pipe: Connection) -> None:
+        """A process has a job from now on."""
+        self.running[job] = (process, pipe)
+        if self.stopping:  # asked while it was being started, or sent the job
+            self._ask(process, pipe)
+
+    def _hand_on(self, process: BaseProcess, pipe: Connection) -> int | None:
+        """Gives a process that waits the next job; returns it. None where there is none for it: one that is tried again
+        or may change its process has a new one."""
+        job = self.waiting[-1] if self.waiting and not self.stopping else None
+        if job is None or job in self.again or not shares_process(self.jobs[job]):
+            return None
+        try:
+            pipe.send(("job", self.jobs[job]))
+        except OSError:  # it was asked to stop meanwhile
+            return None
+        self.waiting.pop()
+        self._watch(job, process, pipe)
+        return job
 
     def _listen(self) -> Iterator[Outcome]:
         """What the running jobs have said, and which have ended."""
@@ -99,17 +133,28 @@ class Local(Executor):
                 yield Outcome(job, "progress", detail)
                 continue
             process, connection = self.running.pop(job)
-            process.join(ENDS)
-            connection.close()
+            following = self._hand_on(process, connection) if state == "free" else None
+            if following is None:
+                connection.close()  # which ends a process that waits
+                process.join(ENDS)
             if state == "lost":
                 state, detail = self._ended(process.exitcode), describe_end(process.exitcode)
-            yield Outcome(job, state, detail)
+            yield Outcome(job, "done" if state == "free" else state, detail)
+            if following is not None:
+                yield Outcome(following, "started")
 
     def _ended(self, code: int | None) -> State:
         """What became of a job whose process said nothing more."""
-        if self.stopping and (code == PREEMPTED or self.now):
+        if self.stopping and (code in (PREEMPTED, UNUSED) or self.now):
             return "stopped"
+        if code == UNUSED:  # the job had not begun, so this is no attempt at it
+            return "retried"
         return "preempted" if code == PREEMPTED else "lost"
+
+
+def shares_process(job: Any) -> bool:
+    """Whether other jobs may come before and after this one in its process, as the job says."""
+    return bool(getattr(job, "shares", False))
 
 
 def start_process(process: BaseProcess) -> None:
@@ -126,17 +171,50 @@ def start_process(process: BaseProcess) -> None:
 
 def describe_end(code: int | None) -> str:
     """How a process ended that said nothing."""
-    if code == PREEMPTED:
+    if code in (PREEMPTED, UNUSED):
         return "its process was asked to stop by a signal that was not ours"
     return f"its process died (exit code {code})"
 
 
-def _enter(work: Work, payload: Any, pipe: Connection) -> None:
-    """A worker's life: Ctrl-C is the driver's affair; its message, or SIGTERM, asks the loop to save and leave."""
+def _enter(work: Work, payload: Any, pipe: Connection, modules: Sequence[str], most: int, brief: float) -> None:
+    """A worker's life: one job, and after one that took less than `brief` seconds the next that the driver sends, at
+    most `most` of them. Ctrl-C is the driver's affair; its message, or SIGTERM, asks a job to save and leave, and a
+    worker that waits to leave."""
     keep_freed_memory()
-    asked: list[bool] = []
+    asked, idle = list[bool](), list[bool]()
+
+    def ask(*_: Any) -> None:
+        asked.append(True)
+        if idle:
+            os._exit(UNUSED)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+    signal.signal(signal.SIGTERM, ask)
+    for name in modules:
+        with contextlib.suppress(ImportError):  # as the fork server does
+            importlib.import_module(name)
+    for left in reversed(range(most)):
+        began = time.monotonic()
+        message = _work(work, payload, pipe, asked)
+        goes_on = left > 0 and message[0] == "done" and time.monotonic() - began < brief
+        if not _answer(pipe, ("free", message[1]) if goes_on else message) or not goes_on:
+            return
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it
+            sys.stdout.flush()
+        idle.append(True)
+        if asked:
+            os._exit(UNUSED)
+        try:
+            kind, payload = pipe.recv()
+        except (EOFError, OSError):  # there is no other job, or the driver is gone
+            return
+        if kind == "stop":
+            return
+        idle.clear()
+
+
+def _work(work: Work, payload: Any, pipe: Connection, asked: list[bool]) -> tuple[str, Any]:
+    """Does one job; returns what the driver is sent. `asked` is not empty once the job is asked to stop."""
     last = [0.0]
 
     def say(detail: Any) -> None:
@@ -156,15 +234,21 @@ def _enter(work: Work, payload: Any, pipe: Connection) -> None:
         return bool(asked)
 
     try:
-        message: tuple[str, Any] = ("done", work(payload, say, stop))
+        return "done", work(payload, say, stop)
     except SystemExit as left:
         sys.stdout.flush()
         os._exit(int(left.code or 0))
     except BaseException as error:
-        message = ("failed", "".join(traceback.format_exception(error)))
+        return "failed", "".join(traceback.format_exception(error))
+
+
+def _answer(pipe: Connection, message: tuple[str, Any]) -> bool:
+    """Sends what became of a job; returns whether it could be sent as it is."""
     try:
         pipe.send(message)
     except OSError:  # the driver is gone
         os._exit(1)
     except Exception as error:  # what it returned cannot be sent
         pipe.send(("failed", "".join(traceback.format_exception(error))))
+        return False
+    return True
