@@ -55,6 +55,8 @@ def measure(name: str) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
+    from tests.launcher import overhead  # workers find `load` by the name of its module, not in __main__
+
     for chosen in sys.argv[1:] or ("local", "ray", "slurm"):
-        first, each = measure(chosen)
+        first, each = overhead.measure(chosen)
         print(f"{chosen:6} start {first:5.2f} s, each {each:5.2f} s")
