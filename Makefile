@@ -34,7 +34,7 @@ lint: $(STAMP) ## Ruff and mypy
 	$(BIN)/mypy
 
 test: lint ## Lint, then every test that is not slow
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
 
 coverage: $(STAMP) ## The same tests with their branch coverage, half as long again; fails below 90 %
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow' --cov --cov-report=

@@ -50,15 +50,20 @@ def start(*args: str, cwd: Path, **env: str) -> subprocess.Popen[str]:
 TRAINS = ("train", "sweep", "ablate-depth", "compare-pe")
 
 
-def stackattn(*args: str, cwd: Path, figures: bool = False, **env: str) -> subprocess.CompletedProcess[str]:
-    """The tool, run to its end; without `figures` it draws none, which saves half of its time.
+def stackattn(
+    *args: str, cwd: Path, figures: bool = False, timed: bool = False, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """The tool, run to its end; without `figures` it draws none, which saves half of its time, and without `timed` it
+    measures no step times, during which it would sleep for 0.6 s.
 
     It runs in this process, and its workers are forked from one that has PyTorch loaded: starting Python and PyTorch
     anew for each call would take most of the time of the tests. With variables of the environment other than COLUMNS it
     is a process of its own, as it is for a user.
     """
     none = ("--figures", "none") if args[0] in TRAINS and not figures else ()
-    return call((*args, *none), cwd, env) if env.keys() <= {"COLUMNS"} else run_process(*args, *none, cwd=cwd, **env)
+    if not env.keys() <= {"COLUMNS"}:
+        return run_process(*args, *none, cwd=cwd, **env)
+    return call((*args, *none), cwd, env, timed=timed)
 
 
 def run_process(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -68,7 +73,7 @@ def run_process(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProces
     return subprocess.CompletedProcess(args, process.returncode, out, err)
 
 
-def call(args: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def call(args: Sequence[str], cwd: Path, env: Mapping[str, str], *, timed: bool) -> subprocess.CompletedProcess[str]:
     """The tool as a call of its main function."""
     from stackcli.cli.main import main
 
@@ -79,6 +84,8 @@ def call(args: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.C
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
+        if not timed:
+            patch.setattr("stackcli.experiment.timing_pass.time_steps", lambda *_: None)
         patch.chdir(cwd)
         patch.setattr(sys, "argv", ["stackattn", *args])
         patch.delenv("COLUMNS", raising=False)

@@ -134,7 +134,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with d.csv and a store of one run, whose study is called s."""
     folder = tmp_path_factory.mktemp("store")
     write_data(folder / "d.csv")
-    done = stackattn("train", *words(folder / "d.csv"), "--study", "s", cwd=folder)
+    done = stackattn("train", *words(folder / "d.csv"), "--study", "s", cwd=folder, timed=True)
     assert done.returncode == 0, done.stderr
     return folder
 

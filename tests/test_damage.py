@@ -74,7 +74,7 @@ class Place:
         return next((path.read_text(encoding="utf-8") for path in files), done.stdout)
 
     def call(self, *args: str) -> CompletedProcess[str]:
-        return stackattn(*args, cwd=self.folder)
+        return stackattn(*args, cwd=self.folder, timed=True)
 
     def damage(self, pattern: str, way: str, seed: int) -> Path | None:
         """Damages one file of a fresh copy; None where the damage would change nothing."""

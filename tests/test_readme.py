@@ -65,7 +65,7 @@ def run(folder: Path) -> str:
 SLOW = (
     "--remedies",
     "--search",
-    *(f"stackattn {name}" for name in ("probe", "cost", "explain", "surrogate", "attack", "report", "plot")),
+    *(f"stackattn {name}" for name in ("probe", "cost", "check", "explain", "surrogate", "attack", "report", "plot")),
     "sweep depth=1,2,4,8,16",
     "ablate-depth depth=1,16",
     "seeds=7",

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from stackcli.common import registry
 from stackcli.config import defaults
 from stackcli.config.grid import parse_grid
+from stackcli.config.settings import GROUPS
 from stackcli.config.yaml_files import UsageError
 
 
@@ -45,3 +47,12 @@ def test_values_are_those_that_hydra_composes() -> None:
     ours = parse_grid(["pe=relative", "depth=3", "lr=0.5", "pe.clip=7", "seeds=1"]).configs[0].flat()
     assert ours["pe.clip"] == theirs.pe.clip == 7
     assert all(math.isclose(ours[k], theirs[k]) for k in ("depth", "lr", "dim", "ff", "dropout", "clip"))  # type: ignore[arg-type]
+
+
+def test_the_keys_of_every_part_are_those_that_hydra_composes() -> None:
+    names = {group: registry.part_names(group) for group in GROUPS}
+    for n in range(max(map(len, names.values()))):
+        chosen = {group: found[n % len(found)] for group, found in names.items()}
+        ours = defaults.compose_settings(tuple(chosen.items()), None)
+        theirs = defaults._composed(tuple(chosen.items()), None)
+        assert repr(sorted(ours.items())) == repr(sorted(theirs.items())), chosen  # 1 is not 1.0

@@ -188,14 +188,14 @@ def stored_times(folder: Path) -> dict[str, Any]:
 
 def test_only_new_architectures_are_timed_and_the_others_keep_their_times(tmp_path: Path) -> None:
     line = [*words(write_data(tmp_path / "d.csv"), "seeds=1"), "--study", "s"]
-    first = stackattn("sweep", "depth=1,2", *line, cwd=tmp_path)
+    first = stackattn("sweep", "depth=1,2", *line, cwd=tmp_path, timed=True)
     assert "timing 2 architectures" in first.stderr
     before = stored_times(tmp_path)
-    more = stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path)
+    more = stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path, timed=True)
     assert "timing 1 architecture\n" in more.stderr, more.stderr
     after = stored_times(tmp_path)
     assert len(after) == 3 and {key: after[key] for key in before} == before
-    assert "timing" not in stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path).stderr
+    assert "timing" not in stackattn("sweep", "depth=1,2,3", *line, cwd=tmp_path, timed=True).stderr
 
 
 def die(job: Any, say: Say, stop: Stop) -> None:
@@ -206,7 +206,7 @@ def test_a_crash_of_the_timing_worker_loses_only_the_times(tmp_path: Path, monke
     """The worker process is killed at the first attempt and at the second."""
     monkeypatch.setattr(timing_pass, "time_all", die)
     line = words(write_data(tmp_path / "d.csv"), "seeds=1", "depth=1")
-    done = stackattn("sweep", *line, "--csv", "-", cwd=tmp_path)
+    done = stackattn("sweep", *line, "--csv", "-", cwd=tmp_path, timed=True)
     assert done.returncode == 0, done.stderr
     assert "no step times: the timing pass did not finish (its process died" in done.stderr
     assert "Traceback" not in done.stderr and "test_acc" in done.stdout.splitlines()[0]

@@ -37,7 +37,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def swept(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An undisturbed sweep with two workers."""
     folder = tmp_path_factory.mktemp("swept")
-    done = stackattn("sweep", *words(data, "depth=1,2", "seeds=2", "steps=30"), "-j", "2", cwd=folder)
+    done = stackattn("sweep", *words(data, "depth=1,2", "seeds=2", "steps=30"), "-j", "2", cwd=folder, timed=True)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -47,9 +47,9 @@ def trained(stderr: str) -> int:
 
 
 def test_the_same_command_again_trains_nothing_and_more_depth_trains_only_that(data: Path, swept: Path) -> None:
-    again = stackattn("sweep", *words(data, "depth=1,2", "seeds=2", "steps=30"), cwd=swept)
+    again = stackattn("sweep", *words(data, "depth=1,2", "seeds=2", "steps=30"), cwd=swept, timed=True)
     assert again.returncode == 0 and "4 finished before, 0 to train" in again.stderr and trained(again.stderr) == 0
-    grown = stackattn("sweep", *words(data, "depth=1,2,3", "seeds=2", "steps=30"), cwd=swept)
+    grown = stackattn("sweep", *words(data, "depth=1,2,3", "seeds=2", "steps=30"), cwd=swept, timed=True)
     assert "4 finished before, 2 to train" in grown.stderr and trained(grown.stderr) == 2
     assert "timing" not in again.stderr and "timing 1 architecture\n" in grown.stderr  # beside the reference
     names = [p.parent.name for p in swept.glob("outputs/studies/*/study.json")]
@@ -272,7 +272,7 @@ def test_a_study_says_what_it_leaves_out_and_no_figure_stands_beside_other_table
     real = registry.part_names  # drawing all figures takes seconds
     monkeypatch.setattr(registry, "part_names", lambda group: few if group == "figures" else real(group))
     line = ["sweep", *words(data, "depth=1,2")]
-    first = stackattn(*line, "seeds=3", "--figures", "svg", cwd=tmp_path, figures=True)
+    first = stackattn(*line, "seeds=3", "--figures", "svg", cwd=tmp_path, figures=True, timed=True)
     assert first.returncode == 0, first.stderr
     (folder,) = tmp_path.glob("outputs/studies/*")
     drawn = {p.name for p in folder.glob("*.svg")}
@@ -281,7 +281,7 @@ def test_a_study_says_what_it_leaves_out_and_no_figure_stands_beside_other_table
     assert "2 runs that are not among those of this command" in fewer.stderr
     assert "drawn from other runs than the study has now, and deleted" in fewer.stderr
     assert not list(folder.glob("*.svg")) and len((folder / "runs.csv").read_text().splitlines()) == 5
-    back = stackattn(*line, "seeds=3", "--figures", "svg", cwd=tmp_path, figures=True)
+    back = stackattn(*line, "seeds=3", "--figures", "svg", cwd=tmp_path, figures=True, timed=True)
     assert "6 finished before, 0 to train" in back.stderr and {p.name for p in folder.glob("*.svg")} == drawn
     one = stackattn("plot", "--figure", "loss", "--figures", "svg", cwd=tmp_path)
     assert one.returncode == 0 and {p.name for p in folder.glob("*.svg")} == drawn
