@@ -127,7 +127,7 @@ class TrackerProcess:
         self.threads = [threading.Thread(target=work, daemon=True) for work in (self._write, self._read)]
         for thread in self.threads:
             thread.start()
-        self.send({**head, "patience": PATIENCE})
+        self.send({**head, "patience": 2 * PATIENCE})  # it leaves by itself only where this process was killed
 
     def send(self, message: Mapping[str, Any]) -> None:
         self.queue.put(dumps(message).encode() + b"\n")
