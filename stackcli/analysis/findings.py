@@ -116,9 +116,9 @@ def _at(having: Having) -> str:
 
 def _end(having: Having) -> str:
     """Names the train loss at the end; empty if a run diverged."""
-    if any(run.diverged or run.curve.empty for run, _ in having):
+    if any(run.diverged or not len(run.curve["step"]) for run, _ in having):
         return ""
-    loss = float(np.median([run.curve["train_loss"].iloc[-1] for run, _ in having]))
+    loss = float(np.median([run.curve["train_loss"][-1] for run, _ in having]))
     return f"; train loss {_format(loss)} at the end, {_format(having[0][0].guess)} for guessing"
 
 

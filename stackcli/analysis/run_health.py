@@ -21,11 +21,13 @@ of which were run only after the thresholds were set). The extremes on either si
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stackcli.analysis.study_data import Frames
 
@@ -41,7 +43,10 @@ FAST = 5e-2  # G5, the highest of all looks; affected 0.12 to 2
 GAP = 0.25  # overfitting gap at the end over (loss of guessing - lowest loss); affected 0.9 to 2.4, healthy 0.0 to 0.14
 
 
-LOOKS = ["step", "gradient", "rank", "focus", "starved", "update"]
+CURVE = ("step", "epoch", "train_loss")
+LOOKS = ("step", "gradient", "rank", "focus", "starved", "update")
+READ = ("run", "step", "layer", "tensor", "entropy", "even", "ratio_qv", "g4", "rank", "update")  # of the layers
+Columns = Mapping[str, NDArray[Any]]  # name -> a number for each row, in the order of the steps
 
 
 class Sign(NamedTuple):
@@ -55,15 +60,15 @@ class Sign(NamedTuple):
 class Run(NamedTuple):
     """A run that is done or diverged.
 
-    `curve`: its evaluations with `learnt`. `looks`: a row for each look, in order, with `step`, `gradient` (G4, block 1
-    over block L), `rank` (rank residual of the last block), `focus` (lowest entropy of a layer's attention over that of
-    even attention), `starved` (gradient of Q over that of V, the highest of all layers), `update` (median G5 of all
-    linear maps) and `counts` (whether the look counts). `guess`: the loss of guessing, `scale`: that above the lowest
-    loss; nats, NaN where unknown."""
+    `curve`: its evaluations, with `step`, `epoch`, `train_loss` and `learnt`. `looks`: a number for each look: `step`,
+    `gradient` (G4, block 1 over block L), `rank` (rank residual of the last block), `focus` (lowest entropy of a
+    layer's attention over that of even attention), `starved` (gradient of Q over that of V, the highest of all layers),
+    `update` (median G5 of all linear maps) and `counts` (whether the look counts). `guess`: the loss of guessing,
+    `scale`: that above the lowest loss; nats, NaN where unknown."""
 
     row: Mapping[str, Any]
-    curve: pd.DataFrame
-    looks: pd.DataFrame
+    curve: Columns
+    looks: Columns
     guess: float
     scale: float
 
@@ -74,7 +79,8 @@ class Run(NamedTuple):
     @property
     def learnt(self) -> bool:
         """Whether the run had learnt at its last evaluation; True if that is unknown, False if it diverged."""
-        return not self.diverged and (self.curve.empty or not float(self.curve["learnt"].iloc[-1]) < HALF)
+        learnt = self.curve["learnt"]
+        return not self.diverged and (not len(learnt) or not float(learnt[-1]) < HALF)
 
 
 def detect_findings(run: Run) -> dict[str, Sign]:
@@ -85,7 +91,8 @@ def detect_findings(run: Run) -> dict[str, Sign]:
     explain starved queries and keys. Any finding explains underfitting."""
     found = {name: sign for name, test in TESTS.items() if (sign := test(run)) is not None}
     if "undertuned learning rate" in found and found["undertuned learning rate"].threshold == FAST:
-        first = run._replace(looks=run.looks[run.looks["step"] == 0].assign(counts=True))
+        start = run.looks["step"] == 0
+        first = run._replace(looks={**{k: v[start] for k, v in run.looks.items()}, "counts": start[start]})
         found = {name: sign for name, sign in found.items() if name not in INNER or INNER[name](first) is not None}
     elif any(name in found for name in INNER):
         found.pop("undertuned learning rate", None)  # weights that get no gradient move little at any rate
@@ -129,10 +136,10 @@ def detect_starved_queries(run: Run) -> Sign | None:
 def detect_wrong_learning_rate(run: Run) -> Sign | None:
     """Returns a sign if the rate is too high (a step changed the weights by a share of `FAST` or more, and the run was
     stuck) or too low (no step changed them by `SLOW`, and the run has not learnt at the end)."""
-    moved = run.looks["update"].dropna()
-    if moved.empty:
+    moved = run.looks["update"]
+    if np.isnan(moved).all():
         return None
-    at = moved.idxmax()
+    at = int(np.nanargmax(moved))
     peak, step = float(moved[at]), float(run.looks["step"][at])
     if peak >= FAST:
         stuck = len(stuck_evaluations(run.curve, planned_steps(run.row, run.curve))) > 0
@@ -143,7 +150,7 @@ def detect_wrong_learning_rate(run: Run) -> Sign | None:
 def detect_underfitting(run: Run) -> Sign | None:
     if run.diverged or run.learnt:
         return None
-    return Sign(float(run.curve["learnt"].iloc[-1]), HALF, float(run.curve["step"].iloc[-1]))
+    return Sign(float(run.curve["learnt"][-1]), HALF, float(run.curve["step"][-1]))
 
 
 def detect_overfitting(run: Run) -> Sign | None:
@@ -171,10 +178,10 @@ TESTS: dict[str, Callable[[Run], Sign | None]] = {
 
 def _worst(run: Run, measure: str, threshold: float, *, highest: bool = False) -> Sign | None:
     """Returns the extreme over the looks that count if it lies beyond the threshold."""
-    values = run.looks.loc[run.looks["counts"], measure].dropna()
-    if values.empty:
+    values = np.where(run.looks["counts"], run.looks[measure], math.nan)
+    if np.isnan(values).all():
         return None
-    at = values.idxmax() if highest else values.idxmin()
+    at = int(np.nanargmax(values) if highest else np.nanargmin(values))
     value = float(values[at])
     beyond = value > threshold if highest else value < threshold
     return Sign(value, threshold, float(run.looks["step"][at])) if beyond else None
@@ -187,28 +194,47 @@ def completed_runs(frames: Frames) -> Iterator[Run]:
     """Yields every run that is done or diverged, in the order of the study."""
     ended = frames.runs[frames.runs["status"].isin(["done", "diverged"])] if len(frames.runs) else frames.runs
     lowest = learnt_losses(frames) | frames.known.get("reached", {})
-    curves = dict(list(unique_rows(frames.curve, "step").groupby("run"))) if len(frames.curve) else {}
-    measured = dict(list(_looks(unique_rows(frames.layers, "step", "layer", "tensor")).groupby("run")))
-    for (_, row), key in zip(ended.iterrows(), ended[_data(ended)] if len(ended) else (), strict=True):
-        guess, floor = loss_bounds(frames, row)
-        curve = curves.get(row["run"], pd.DataFrame(columns=["step", "train_loss"])).sort_values("step")
-        reach = min(max(lowest[str(key)], floor), (guess + floor) / 2)
-        curve = curve.assign(learnt=(guess - curve["train_loss"].astype(float)) / (guess - reach))
-        looks = measured.get(row["run"], pd.DataFrame(columns=LOOKS, dtype=float))
-        looks = _mark_looks(looks, curve, planned_steps(row, curve), bool(row["status"] == "diverged"))
-        yield Run(row.to_dict(), curve, looks, guess, guess - floor)
+    curves = _split(_unique_rows(frames, frames.curve.filter(["run", *CURVE]), "step"), CURVE)
+    measured = _split(_looks(_unique_rows(frames, frames.layers.filter(READ), "step", "layer", "tensor")), LOOKS)
+    bounds = {str(row[_data(ended)]): loss_bounds(frames, row) for _, row in _first_rows(ended)}
+    for row in ended.to_dict("records"):
+        key = str(row[_data(ended)])
+        guess, floor = bounds[key]
+        curve = curves.get(row["run"], {name: np.empty(0) for name in CURVE})
+        reach = min(max(lowest[key], floor), (guess + floor) / 2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            curve = {**curve, "learnt": (guess - curve["train_loss"]) / np.float64(guess - reach)}
+        looks = measured.get(row["run"], {name: np.empty(0) for name in LOOKS})
+        counts = _counting_looks(looks, curve, planned_steps(row, curve), bool(row["status"] == "diverged"))
+        yield Run(row, curve, {**looks, "counts": counts}, guess, guess - floor)
 
 
-def unique_rows(rows: pd.DataFrame, *keys: str) -> pd.DataFrame:
+def _first_rows(runs: pd.DataFrame) -> Iterator[tuple[Any, pd.Series]]:
+    """Yields the first run on each data set."""
+    return runs.drop_duplicates(_data(runs)).iterrows() if len(runs) else iter(())
+
+
+def _split(rows: pd.DataFrame, names: Sequence[str]) -> dict[str, Columns]:
+    """Returns the columns of each run, in the order of the steps: thousands of frames would take minutes."""
+    if not len(rows):
+        return {}
+    codes, runs = pd.factorize(rows["run"])
+    order = np.lexsort((rows["step"].to_numpy(float), codes))
+    columns = {name: rows[name].to_numpy(float)[order] for name in names if name in rows}
+    ends = [*np.flatnonzero(np.diff(codes[order], prepend=-1)).tolist(), len(rows)]
+    return {run: {k: v[a:b] for k, v in columns.items()} for run, (a, b) in zip(runs, pairwise(ends), strict=True)}
+
+
+def _unique_rows(frames: Frames, rows: pd.DataFrame, *keys: str) -> pd.DataFrame:
     """Returns the rows of each run once: a run can belong to two points of a study of remedies."""
-    return rows.drop_duplicates(["run", *keys]) if len(rows) else rows
+    return rows if frames.runs["run"].is_unique else rows.drop_duplicates(["run", *keys])
 
 
 def _data(runs: pd.DataFrame) -> str:
     return "facts" if "facts" in runs else "data"
 
 
-def loss_bounds(frames: Frames, row: pd.Series) -> tuple[float, float]:
+def loss_bounds(frames: Frames, row: Mapping[str, Any] | pd.Series) -> tuple[float, float]:
     """Returns the loss of guessing by class frequencies (NaN if these are unknown) and the lowest loss, in nats."""
     facts: Mapping[str, Any] = frames.facts.get(str(row[_data(frames.runs)]), {})
     shares = [share for share in facts.get("shares", {}).get("train", {}).values() if share > 0]
@@ -239,8 +265,10 @@ def _looks(layers: pd.DataFrame) -> pd.DataFrame:
     without the entropy of even attention."""
     if layers.empty:
         return pd.DataFrame(columns=["run", *LOOKS], dtype=float)
+    codes, names = pd.factorize(layers["run"])  # numbers are grouped faster than texts
     even = layers["even"].astype(float) if "even" in layers else pd.Series(math.nan, index=layers.index)
     layers = layers.assign(
+        run=codes,
         focus=layers["entropy"].astype(float) / even.where(even >= math.log(2)),
         ratio=layers["ratio_qv"].astype(float) if "ratio_qv" in layers else math.nan,
     )
@@ -250,7 +278,7 @@ def _looks(layers: pd.DataFrame) -> pd.DataFrame:
     end = blocks[blocks["layer"] == blocks.groupby("run")["layer"].transform("max")].set_index(at)
     heads = layers[layers["tensor"].str.startswith("head")].groupby([*at, "layer"])["focus"].mean()
     # the relative update of weights that are zero is infinite
-    moved = layers.assign(update=layers["update"].astype(float).replace([np.inf, -np.inf], np.nan))
+    moved = layers[at].assign(update=layers["update"].astype(float).replace([np.inf, -np.inf], np.nan))
     out = {
         "gradient": first["g4"].astype(float) / end["g4"].astype(float).where(end["g4"] > 0),
         "rank": end["rank"].astype(float),
@@ -258,29 +286,32 @@ def _looks(layers: pd.DataFrame) -> pd.DataFrame:
         "starved": layers.groupby(at)["ratio"].max(),
         "update": moved.groupby(at)["update"].median(),
     }
-    return pd.DataFrame(out).rename_axis(at).reset_index()
+    found = pd.DataFrame(out).rename_axis(at).reset_index()
+    return found.assign(run=names.take(found["run"]))
 
 
-def planned_steps(row: Mapping[str, Any], curve: pd.DataFrame) -> float:
+def planned_steps(row: Mapping[str, Any], curve: Columns) -> float:
     """Returns the planned steps of a run, which may have stopped early or diverged."""
     if row.get("steps"):
         return float(row["steps"])
-    end = curve[curve["epoch"] > 0].tail(1) if "epoch" in curve else curve.head(0)
-    if len(end) and row.get("epochs"):
-        return float(end["step"].iloc[0] / end["epoch"].iloc[0] * row["epochs"])
-    return float(curve["step"].max()) if len(curve) else 0.0
+    later = np.flatnonzero(curve["epoch"] > 0) if "epoch" in curve else np.empty(0, dtype=int)
+    if len(later) and row.get("epochs"):
+        return float(curve["step"][later[-1]] / curve["epoch"][later[-1]] * row["epochs"])
+    return float(curve["step"].max()) if len(curve["step"]) else 0.0
 
 
-def stuck_evaluations(curve: pd.DataFrame, steps: float) -> pd.DataFrame:
-    """Returns the evaluations at which a run of `steps` steps was stuck."""
-    return curve[(curve["step"] > 0) & (curve["step"] >= EARLY * steps) & (curve["learnt"] < HALF)]
+def stuck_evaluations(curve: Columns, steps: float) -> NDArray[Any]:
+    """Returns the steps of the evaluations at which a run of `steps` steps was stuck."""
+    step = curve["step"]
+    return step[(step > 0) & (step >= EARLY * steps) & (curve["learnt"] < HALF)]
 
 
-def _mark_looks(looks: pd.DataFrame, curve: pd.DataFrame, length: float, diverged: bool) -> pd.DataFrame:
-    """Marks the last look before each evaluation at which the run was stuck, and the last look of a run that
+def _counting_looks(looks: Columns, curve: Columns, length: float, diverged: bool) -> NDArray[np.bool_]:
+    """Whether each look counts: the last before each evaluation at which the run was stuck, and the last of a run that
     diverged."""
-    steps = looks["step"].to_numpy()
-    stuck = stuck_evaluations(curve, length)["step"]
-    at = set((np.searchsorted(steps, stuck, side="right") - 1).tolist()) if len(steps) else set()
-    at |= {len(steps) - 1} if diverged and len(steps) else set()
-    return looks.assign(counts=[i in at for i in range(len(steps))])
+    counts = np.zeros(len(looks["step"]), dtype=bool)
+    at = np.searchsorted(looks["step"], stuck_evaluations(curve, length), side="right") - 1
+    if len(counts):
+        counts[at[at >= 0]] = True  # -1 is before the first look
+        counts[-1] |= diverged
+    return counts

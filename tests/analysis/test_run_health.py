@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
+import numpy as np
 import pytest
 
 from stackcli.analysis import run_health
@@ -14,6 +14,10 @@ from tests.analysis.examples import FLAT, GUESS, run, study
 def looks(measure: str, value: float) -> dict[str, Any]:
     """The keyword of `run` for a number that every look of a run has."""
     return {measure: value}
+
+
+def columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {name: np.array([row[name] for row in rows], dtype=float) for name in ("step", "epoch", "train_loss")}
 
 
 def found(*runs: Mapping[str, Any], **data: Any) -> list[set[str]]:
@@ -30,8 +34,8 @@ def test_the_loss_of_guessing_is_the_entropy_of_the_labels() -> None:
 def test_learnt_is_the_share_of_the_way_from_guessing_to_the_point_that_validates_best() -> None:
     best, worse = run((1.4, 0.3), point="a"), run((1.4, 0.9), point="b", gap=0.1)
     a, b = run_health.completed_runs(study(best, worse))
-    assert a.curve["learnt"].iloc[-1] == pytest.approx(1.0)
-    assert b.curve["learnt"].iloc[-1] == pytest.approx((GUESS - 0.9) / (GUESS - 0.3))
+    assert a.curve["learnt"][-1] == pytest.approx(1.0)
+    assert b.curve["learnt"][-1] == pytest.approx((GUESS - 0.9) / (GUESS - 0.3))
 
 
 def test_a_point_that_memorises_noise_does_not_define_what_can_be_learnt() -> None:
@@ -74,6 +78,13 @@ def test_a_stack_that_learns_has_no_finding_whatever_its_numbers(measure: str) -
     assert found(run(**looks(measure, 1e9))) == [set()]
 
 
+def test_an_evaluation_before_the_first_look_makes_no_look_count() -> None:
+    late = run(FLAT, rank=1e-9)
+    late["layers"] = [line for line in late["layers"] if line["step"] == 100]
+    early = {**late, "curve": [line for line in late["curve"] if line["step"] < 100]}
+    assert found(late) == [{"rank collapse"}] and found(early) == [{"underfitting"}]
+
+
 def test_a_fault_that_ended_before_the_run_could_be_stuck_is_no_finding() -> None:
     early = (1e-9, 1e-9, 1e-9, 0.3, 0.3, 0.3)  # in the looks at 0, 1 and 4
     assert found(run(FLAT, rank=early)) == [{"underfitting"}]  # evaluations at 25, 50, 75, 100
@@ -101,13 +112,11 @@ def test_a_run_that_diverged_in_the_first_quarter_of_its_planned_steps_was_not_s
         line["step"], line["epoch"] = step, step / 50
     early["layers"] = [line for line in early["layers"] if line["step"] <= 4]
     early["row"] |= {"steps": 400}
-    assert (
-        found(early)[0] >= {"divergence"}
-        and run_health.planned_steps(early["row"], pd.DataFrame(early["curve"])) == 400
-    )
+    assert found(early)[0] >= {"divergence"} and run_health.planned_steps(early["row"], columns(early["curve"])) == 400
     epochs = {**early["row"], "steps": 0, "epochs": 8}
-    assert run_health.planned_steps(epochs, pd.DataFrame(early["curve"])) == 400
-    assert run_health.stuck_evaluations(pd.DataFrame(early["curve"]).assign(learnt=0.0), 400).empty
+    assert run_health.planned_steps(epochs, columns(early["curve"])) == 400
+    stuck = {**columns(early["curve"]), "learnt": np.zeros(2)}
+    assert not len(run_health.stuck_evaluations(stuck, 400)) and list(run_health.stuck_evaluations(stuck, 40)) == [10]
 
 
 def test_a_rate_that_is_too_high_is_found_even_if_the_run_learns_in_the_end() -> None:
