@@ -9,16 +9,16 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from stackcli.analysis import statistics
+from stackcli.analysis.csv_text import restore_whole_numbers as restore_whole_numbers
+from stackcli.analysis.csv_text import to_csv as to_csv
 from stackcli.analysis.study_comparisons import BAG
 from stackcli.analysis.study_data import Frames
 from stackcli.analysis.terminal_table import TerminalTable
-from stackcli.common.records import LayerRow, Result, StackRow, StepRow
-from stackcli.common.spreadsheet import escape_formula
 from stackcli.common.suggestions import suggest_nearest
 from stackcli.common.wording import format_setting
 from stackcli.config.settings import Config
@@ -270,38 +270,6 @@ def _numeric(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def decimal_columns() -> frozenset[str]:
-    """Returns the settings and measured numbers whose type is decimal, whatever their value."""
-    hints = [item for kind in (Config, Result, StepRow, LayerRow, StackRow) for item in get_type_hints(kind).items()]
-    derived = ["mean", "low", "high", "d_z", "p", "p_holm", "value", "threshold", "loss", "acc", "excess"]
-    derived += ["shuffled", "reversed", "shifted", "step_ratio"]
-    return frozenset([*derived, *(name for name, hint in hints if hint is float or float in get_args(hint))])
-
-
-DECIMAL = decimal_columns()
-
-
-def restore_whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """Returns the table with whole numbers as integers. pandas turns a column with a missing value into decimals, and
-    depth=1 would be written as 1.0."""
-    return table.assign(**{str(name): table[name].astype("Int64") for name in table if _is_whole(name, table[name])})
-
-
-def _is_whole(name: Any, column: pd.Series) -> bool:
-    if not pd.api.types.is_float_dtype(column) or re.sub("_(low|high|half)$", "", str(name)) in DECIMAL:
-        return False
-    values = column.dropna()
-    return len(values) > 0 and bool(((values % 1 == 0) & (values.abs() < 2**53)).all())
-
-
-def to_csv(table: pd.DataFrame) -> str:
-    """Returns the table as CSV; missing values are empty. Text that a spreadsheet would take for a formula gets an
-    apostrophe."""
-    table = restore_whole_numbers(table)
-    words = [c for c in table if table[c].dtype == object or pd.api.types.is_string_dtype(table[c])]
-    return str(table.assign(**{c: table[c].map(escape_formula) for c in words}).to_csv(index=False))
 
 
 def to_json(table: pd.DataFrame) -> str:

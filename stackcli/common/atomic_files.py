@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,19 @@ class CorruptionError(ValueError):
     """A stored file is damaged (exit 5)."""
 
 
-def write_file(path: Path, content: str | bytes) -> None:
-    """Writes a file atomically: to a temporary name in the same folder, flushed to disk, then renamed.
+def write_file(path: Path, content: str | bytes | Iterator[str]) -> None:
+    """Writes a file atomically: to a temporary name in the same folder, flushed to disk, then renamed. A large text can
+    come in parts, which are not held at once.
 
     Raises OSError with the name of the file, for example if the disk is full; the previous file then stays.
     """
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    parts = content if isinstance(content, Iterator) else [content]
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.write(data)
+            for part in parts:
+                file.write(part.encode("utf-8") if isinstance(part, str) else part)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

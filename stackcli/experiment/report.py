@@ -151,7 +151,7 @@ def write_tables(frames: Any, folder: Path) -> list[Path]:
 
 def write_long_tables(frames: Any, folder: Path) -> list[Path]:
     """Writes the rows of each step and layer, unless they are there and the runs are still those of the figures."""
-    from stackcli.analysis import tables
+    from stackcli.analysis.csv_text import csv_parts
 
     same = read_stamp(folder)["runs"] == hash_runs(frames)
     long = {"curve.csv": frames.curve, "layers.csv": frames.layers}
@@ -161,7 +161,7 @@ def write_long_tables(frames: Any, folder: Path) -> list[Path]:
         (folder / "stack.csv").unlink(missing_ok=True)
     for name, rows in long.items():
         if not (same and (folder / name).is_file()):
-            write_file(folder / name, tables.to_csv(rows))
+            write_file(folder / name, csv_parts(rows))
     return [folder / name for name in long]
 
 

@@ -51,6 +51,7 @@ from stackcli.experiment.studies import check_same_base, merge_studies, missing_
 
 FORMAT = 1
 STUDY = ("command", "axes", "base", "runs", "facts")  # what every study.json has
+INDENTED = 1000  # runs of a study whose file is indented; in a larger one it would take seconds and megabytes
 # what every file of facts has
 FACTS = ("fingerprint", "sizes", "shares", "classes", "notices", "majority_acc", "tfidf_acc")
 
@@ -301,7 +302,7 @@ class Store:
                 old = self.read(path, "axes", "base")
                 check_same_base(name, old, study)
                 study = merge_studies(old, study) if grow and old["axes"] == study["axes"] else study
-            write_json(path, study, indent=1)
+            write_json(path, study, indent=1 if len(study["runs"]) <= INDENTED else None)
         return path
 
     @contextlib.contextmanager
