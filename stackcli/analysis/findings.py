@@ -6,6 +6,7 @@ Remedies are settings of this tool, in the order in which to try them, without t
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -49,11 +50,17 @@ class Finding(NamedTuple):
 
 def findings(frames: Frames) -> list[Finding]:
     """Returns every finding of a study, point by point in the order of the study, the most severe first."""
+    return list(_find_all(frames))
+
+
+@lru_cache(maxsize=1)
+def _find_all(frames: Frames) -> tuple[Finding, ...]:
+    """The findings, found once for the terminal, the files and the next command of a report."""
     points: dict[str, list[Run]] = {}
     for run in run_health.completed_runs(frames):
         points.setdefault(str(run.row["point"]), []).append(run)
     edges = dict(_edges(frames))
-    out = []
+    out: list[Finding] = []
     for point, runs in points.items():
         each = [(run, run_health.detect_findings(run)) for run in runs]
         for name in SOURCES:
@@ -62,7 +69,7 @@ def findings(frames: Frames) -> list[Finding]:
                 out.append(_finding(name, point, having, len(runs)))
             elif name == "undertuned learning rate" and point in edges:
                 out.append(edges[point])
-    return out
+    return tuple(out)
 
 
 def _finding(name: str, point: str, every: Sequence[tuple[Run, Sign]], n: int) -> Finding:

@@ -8,6 +8,7 @@ the best.
 """
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -25,16 +26,22 @@ GRADIENT = 2.0  # an alignment-free ratio beyond this factor is called vanishing
 
 def summary_sentences(frames: Frames) -> list[str]:
     """Returns what was found and how sure it is; the runs that diverged, failed or are missing come first."""
+    return list(_summary(frames))
+
+
+@lru_cache(maxsize=1)
+def _summary(frames: Frames) -> tuple[str, ...]:
+    """The sentences, made once for the terminal and the files of a report."""
     done = paired_comparisons.finished_runs(frames.runs)
     out = _unfinished(frames)
     if done.empty:
-        return [*out, "No run has finished, so there is nothing to report."]
+        return (*out, "No run has finished, so there is nothing to report.")
     if not frames.axes:
-        return out + _single(frames, done)
+        return (*out, *_single(frames, done))
     parts = all_comparisons(frames)
     for part in parts:
         out += [text for text in _describe_part(frames, part) if text]
-    return [*out, *_alike(frames), _certainty(frames, parts)]
+    return (*out, *_alike(frames), _certainty(frames, parts))
 
 
 def verdict_sentences(frames: Frames) -> list[str]:
