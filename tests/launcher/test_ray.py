@@ -69,6 +69,7 @@ print(json.dumps([states(found), [job.starts() for job in jobs], last, sorted(wh
 """
 
 
+@pytest.mark.slow
 def test_a_cluster_of_its_own_listens_to_this_machine_alone_and_keeps_stdout_clean(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", ALONE, str(tmp_path)],
