@@ -14,6 +14,14 @@ from stackcli.figures._words import fit, safe_text
 
 MARK = "mark"
 GAP = 4.0  # points between the panel and the text
+LEADER = {  # the line from the left edge of the text to the end of its line
+    "arrowstyle": "-",
+    "relpos": (0, 0.5),
+    "linewidth": 0.5,
+    "shrinkA": 0,
+    "shrinkB": 0,
+    "alpha": 0.7,
+}
 
 
 def mark_right(axes: Axes, value: float, text: str, color: Any, *, room: float = 90, lines: int = 2) -> None:
@@ -33,7 +41,7 @@ def mark_right(axes: Axes, value: float, text: str, color: Any, *, room: float =
         color=color,
         gid=MARK,
         annotation_clip=False,
-        arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0, "alpha": 0.7},
+        arrowprops=LEADER | {"color": color},
     )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
 
 from stackcli.figures import _figure, _marks
 from tests.figures import factory
@@ -41,10 +42,17 @@ def test_texts_at_one_height_do_not_overlap_in_the_figure() -> None:
     def draw() -> Figure:
         figure, ((axes,),) = _figure.new(4.0, 2.0)
         axes.set(xlabel="depth (blocks)", ylabel="loss (nats)", ylim=(0, 1))
-        for name in ("one", "two", "a name that is longer and takes two lines of the figure"):
+        for name in ("one", "two", "a name that is longer and takes two lines of the figure", *"abcdefgh"):
             _marks.mark_right(axes, 0.5, name, "black")
         return figure
 
     drawn = draw()
     assert drawn is not None
     factory.check(drawn)
+    drawn.draw_without_rendering()
+    marks = [mark for mark in drawn.axes[0].texts if isinstance(mark, Annotation)]
+    boxes = [Text.get_window_extent(mark).padded(-1) for mark in marks]  # without the line to it
+    for mark in marks:
+        assert mark.arrow_patch is not None
+        line = mark.arrow_patch.get_path().transformed(mark.arrow_patch.get_transform())
+        assert not any(line.intersects_bbox(box, filled=False) for box in boxes), mark.get_text()
