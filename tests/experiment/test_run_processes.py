@@ -178,7 +178,7 @@ def test_a_frozen_process_does_not_keep_a_killed_run(tmp_path: Path, started: li
 @pytest.mark.slow
 def test_a_command_with_two_processes_publishes_a_run_and_trains_it_once(tmp_path: Path) -> None:
     data = write_data(tmp_path / "d.csv")
-    done = stackattn("train", *words(data, "devices=2", "parallel=sharded"), cwd=tmp_path)
+    done = stackattn("train", *words(data, "devices=2", "parallel=sharded"), cwd=tmp_path, timed=True)
     assert done.returncode == 0 and "no step times of runs with devices=2" in done.stderr, done.stderr
     again = stackattn("train", *words(data, "devices=2", "parallel=sharded"), cwd=tmp_path)
     assert "1 finished before, 0 to train" in again.stderr
