@@ -7,7 +7,6 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,13 +25,8 @@ def line_of(folder: Path, *more: str) -> list[str]:
     return ["sweep", *words(write_data(folder / "d.csv"), "depth=1,2", *usual, *more), "-j", "2"]
 
 
-def moments(longest: float, n: int) -> Iterator[float]:
-    """Seconds after the start, spread evenly over the whole life of a command and more, as the next may be slower."""
-    return (longest * (i + 0.5) / n for i in range(n))
-
-
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_sigterm_at_any_moment_leaves_with_75_and_the_same_command_ends_with_the_same_bytes(tmp_path: Path) -> None:
     """While it imports, reads data, starts workers, trains, evaluates, measures step times, reports."""
     line, whole = line_of(tmp_path), tmp_path / "whole"
@@ -41,8 +35,9 @@ def test_sigterm_at_any_moment_leaves_with_75_and_the_same_command_ends_with_the
     _, said = process.communicate(timeout=200)
     assert process.returncode == 0, said
     life, codes, ends = time.monotonic() - began, list[int](), set[str]()
-    for i, after in enumerate(moments(life * 1.4, 28)):
-        place = tmp_path / f"hit{i}"
+    while 0 not in codes:  # over the whole life of a command, however long the next one lives
+        after = life * (len(codes) + 0.5) / 35
+        place = tmp_path / f"hit{len(codes)}"
         process = start(*line, "--out", str(place), cwd=tmp_path)
         time.sleep(after)
         process.send_signal(signal.SIGTERM)
@@ -55,7 +50,7 @@ def test_sigterm_at_any_moment_leaves_with_75_and_the_same_command_ends_with_the
         again = stackattn(*line, "--out", str(place), cwd=tmp_path)
         assert again.returncode == 0, (after, again.stderr)
         assert results(place) == results(whole), after
-    assert codes.count(75) >= 15 and 0 in codes, codes
+    assert codes.count(75) >= 15, codes
     assert len(ends) > 2, ends  # it was hit in more than two phases
 
 
