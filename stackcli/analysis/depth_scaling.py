@@ -51,14 +51,8 @@ LAWS = {
 }
 
 
-LAW_SETTINGS = (
-    "norm",
-    "init",
-    "share_layers",
-    "residual",
-    "residual.alpha",
-    "residual.beta",
-)  # settings that decide the law
+# settings that decide the law
+LAW_SETTINGS = ("norm", "init", "share_layers", "residual", "residual.alpha", "residual.beta")
 
 
 def theory_of(settings: Mapping[str, Any]) -> Law | None:

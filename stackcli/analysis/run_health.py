@@ -196,9 +196,11 @@ def completed_runs(frames: Frames) -> Iterator[Run]:
     lowest = learnt_losses(frames) | frames.known.get("reached", {})
     curves = _split(_unique_rows(frames, frames.curve.filter(["run", *CURVE]), "step"), CURVE)
     measured = _split(_looks(_unique_rows(frames, frames.layers.filter(READ), "step", "layer", "tensor")), LOOKS)
-    bounds = {str(row[_data(ended)]): loss_bounds(frames, row) for _, row in _first_rows(ended)}
+    bounds: dict[str, tuple[float, float]] = {}
     for row in ended.to_dict("records"):
         key = str(row[_data(ended)])
+        if key not in bounds:
+            bounds[key] = loss_bounds(frames, row)
         guess, floor = bounds[key]
         curve = curves.get(row["run"], {name: np.empty(0) for name in CURVE})
         reach = min(max(lowest[key], floor), (guess + floor) / 2)
@@ -207,11 +209,6 @@ def completed_runs(frames: Frames) -> Iterator[Run]:
         looks = measured.get(row["run"], {name: np.empty(0) for name in LOOKS})
         counts = _counting_looks(looks, curve, planned_steps(row, curve), bool(row["status"] == "diverged"))
         yield Run(row, curve, {**looks, "counts": counts}, guess, guess - floor)
-
-
-def _first_rows(runs: pd.DataFrame) -> Iterator[tuple[Any, pd.Series]]:
-    """Yields the first run on each data set."""
-    return runs.drop_duplicates(_data(runs)).iterrows() if len(runs) else iter(())
 
 
 def _split(rows: pd.DataFrame, names: Sequence[str]) -> dict[str, Columns]:

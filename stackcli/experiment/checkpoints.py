@@ -10,7 +10,7 @@ from stackcli.common.atomic_files import CorruptionError, read_json, write_file
 from stackcli.common.records import dumps
 from stackcli.experiment.serialization import from_bytes, to_bytes
 
-ALONE = (1, "data")  # `devices` and `parallel` of a run of one process
+ONE_PROCESS = (1, "data")  # `devices` and `parallel` of a run of one process
 
 
 def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> Path:
@@ -23,7 +23,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> Path:
     with contextlib.suppress(FileNotFoundError):
         if hashlib.sha256(path.read_bytes()).hexdigest() != sha:
             raise OSError(f"{path}: what was read back is not what was written")
-        manifest = {"sha256": sha, "step": state["step"], "processes": state.get("processes", ALONE)}
+        manifest = {"sha256": sha, "step": state["step"], "processes": state.get("processes", ONE_PROCESS)}
         write_file(path.with_suffix(".json"), dumps(manifest) + "\n")
     for old in folder.glob("step-*"):
         if old.stem < path.stem:
@@ -36,7 +36,7 @@ def read_processes(folder: Path) -> tuple[int, str] | None:
     None without a checkpoint, or with one whose manifest is damaged, which is not loaded either."""
     for manifest in sorted(folder.glob("step-*.json"), reverse=True):
         with contextlib.suppress(CorruptionError, ValueError, TypeError, OSError):
-            number, way = read_json(manifest).get("processes", ALONE)
+            number, way = read_json(manifest).get("processes", ONE_PROCESS)
             return int(number), str(way)
     return None
 

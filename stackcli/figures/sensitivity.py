@@ -58,7 +58,8 @@ def _names(runs: pd.DataFrame, axes: list[str]) -> list[str]:
     if not axes:
         return [""] * len(runs)
     made: dict[Any, str] = {}
-    for row in set(rows := list(runs[axes].itertuples(index=False, name=None))):
+    rows = list(runs[axes].itertuples(index=False, name=None))
+    for row in dict.fromkeys(rows):  # in their order, in which letters without a font are numbered
         made[row] = " ".join(f"{a}={base.safe_text(base.plain(v))}" for a, v in zip(axes, row, strict=True))
     return [made[row] for row in rows]
 

@@ -1,9 +1,10 @@
 """Sensitivity: the lowest validation loss at each searched value."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from stackcli.figures import base
+from stackcli.figures import base, sensitivity
 from tests.figures import factory
 
 
@@ -28,3 +29,18 @@ def test_a_panel_for_each_data_set() -> None:
 @pytest.mark.parametrize("case", factory.PARAMETERS)
 def test_a_study_that_searched_nothing_draws_nothing(case: str) -> None:
     assert base.load_figure("sensitivity")(factory.CASES[case]()) is None
+
+
+def test_the_names_of_lines_are_made_in_the_order_of_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letters that no font has are numbered in that order, so it must not differ from process to process."""
+    asked: list[str] = []
+
+    def safe_text(value: object) -> str:
+        asked.append(str(value))
+        return str(value)
+
+    monkeypatch.setattr(base, "safe_text", safe_text)
+    values = [f"value {i}" for i in range(30)]
+    runs = pd.DataFrame({"pe": values + values[::-1]})
+    assert sensitivity._names(runs, ["pe"]) == [f"pe={value}" for value in values + values[::-1]]
+    assert asked == values
